@@ -1,0 +1,74 @@
+# mica: build, test, show, install. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+SBINDIR ?= /sbin
+BINARIES := .build/release
+BUILD := $(SWIFT) build -c release
+
+# What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
+BUILD_PACKAGES := pkg-config libfuse3-dev libsqlite3-dev zlib1g-dev libzstd-dev libssl-dev
+TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs util-linux zstd python3 \
+	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck
+
+SCRIPTS := .ci/run demo/run mount-helpers/mount.mica
+
+.PHONY: help setup build test demo bench fmt check install uninstall clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+
+setup: ## install what is missing (Debian packages; needs root only for that)
+	@command -v $(SWIFT) >/dev/null || { echo "Swift 6.2 or newer is needed: https://www.swift.org/install" >&2; exit 1; }
+	@missing=; for package in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
+		state=$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null || true); \
+		[ "$$state" = installed ] || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" != 0 ]; then echo "missing packages; as root: apt-get install$$missing" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	set -x; apt-get update -q </dev/null; apt-get install -q -y --no-install-recommends $$missing </dev/null
+
+build: setup ## release binaries: .build/release/mica and .build/release/micafs
+	$(BUILD) --product mica
+	$(BUILD) --product micafs
+
+test: setup ## build once, in release, and run all tests on those binaries
+	$(BUILD) --build-tests
+	$(SWIFT) test -c release --skip-build --disable-xctest
+
+demo: build ## show the main job on a small image made on the spot
+	demo/run $(BINARIES)
+
+bench: build ## compare with kernel overlayfs and fuse-overlayfs (see bench/README.md)
+	bench/run --mica $(BINARIES)/mica
+
+fmt: ## format the Swift sources
+	$(SWIFT) format format -i -p -r Sources Tests Package.swift
+
+check: setup ## format, scripts, the module table, nothing in the repository that must not be
+	$(SWIFT) format lint --strict -p -r Sources Tests Package.swift
+	shellcheck $(SCRIPTS)
+	python3 .ci/check-tree
+
+install: build ## into DESTDIR/PREFIX; mount.mica goes where mount(8) looks for it
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SBINDIR)
+	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 mount-helpers/mount.mica $(DESTDIR)$(SBINDIR)/mount.mica
+	for page in $(wildcard docs/man/*.[1-8]); do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
+	done
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/mica $(DESTDIR)$(PREFIX)/bin/micafs $(DESTDIR)$(SBINDIR)/mount.mica
+	for page in $(wildcard docs/man/*.[1-8]); do \
+		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
+	done
+
+clean: ## what a build made
+	rm -rf .build

@@ -1,0 +1,112 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// The release binaries start in about a millisecond because nothing is left for the dynamic linker.
+let isStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
+
+/// With -static-executable the linker is told of FoundationEssentials, but not of what that needs.
+let foundation: [LinkerSetting] = [
+    .unsafeFlags([
+        "-Xlinker", "-lFoundationEssentials",
+        "-Xlinker", "-l_FoundationCollections",
+        "-Xlinker", "-l_FoundationCShims",
+    ])
+]
+
+let package = Package(
+    name: "mica",
+    products: [
+        .executable(name: "mica", targets: ["mica"]),
+        .executable(name: "micafs", targets: ["micafs"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        // C, where Swift can't: system calls, libfuse's glue, SQLite, codecs.
+        .target(name: "CLinux"),
+        .target(name: "CFUSE", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
+        .target(
+            name: "CCodecs",
+            linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("crypto")]
+        ),
+
+        // From the bottom up. An import that is not listed here is a change of architecture.
+        .target(name: "Linux", dependencies: ["CLinux", system]),
+        .target(name: "Tar", dependencies: ["Linux", system]),
+        .target(name: "Digests", dependencies: ["CCodecs", "Linux"]),
+        .target(name: "OCI", dependencies: ["Digests", "Linux", "Tar", system]),
+        .target(name: "Layers", dependencies: ["CCodecs", "Digests", "Linux", "Tar", system]),
+        .target(name: "Union", dependencies: ["Layers", "Linux", system]),
+        .target(name: "FUSE", dependencies: ["CFUSE", "Linux", system]),
+        .target(name: "Mount", dependencies: ["FUSE", "Layers", "Linux", "Union", system]),
+        .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
+        .target(name: "Images", dependencies: ["Layers", "Linux", "OCI", "Snapshots", "Tar", system]),
+        .target(name: "Runner", dependencies: ["CLinux", "Linux", "OCI", system]),
+        .target(
+            name: "Containers",
+            dependencies: ["Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", system]
+        ),
+
+        .executableTarget(
+            name: "mica",
+            dependencies: [
+                "CLinux", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Runner", "Snapshots",
+                arguments, system,
+            ],
+            linkerSettings: isStatic + foundation
+        ),
+        .executableTarget(
+            name: "micafs",
+            dependencies: ["Linux", "Mount", system],
+            linkerSettings: isStatic
+        ),
+
+        .testTarget(name: "DigestsTests", dependencies: ["Digests"]),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", system]),
+        .testTarget(name: "UnionTests", dependencies: ["Digests", "Layers", "Linux", "Union", system]),
+        .target(
+            name: "ImageFixtures",
+            dependencies: ["CCodecs", "Linux", "OCI", "Tar", system],
+            path: "Tests/ImageFixtures"
+        ),
+        .testTarget(
+            name: "ImagesTests",
+            dependencies: ["ImageFixtures", "Images", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
+        ),
+        .testTarget(name: "OCITests", dependencies: ["ImageFixtures", "Linux", "OCI", "Tar", system]),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", system]),
+        .target(name: "ContainerFixtures", dependencies: ["Linux", system], path: "Tests/ContainerFixtures"),
+        .testTarget(name: "RunnerTests", dependencies: ["ContainerFixtures", "Linux", "Runner", system]),
+        .testTarget(
+            name: "ContainersTests",
+            dependencies: [
+                "ContainerFixtures", "Containers", "Layers", "Linux", "Runner", "Snapshots", system,
+            ]
+        ),
+        .testTarget(
+            name: "SnapshotsTests",
+            dependencies: ["Digests", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
+        ),
+        .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),
+        .testTarget(
+            name: "LayersTests",
+            dependencies: ["CCodecs", "Digests", "Layers", "Linux", "Tar", system]
+        ),
+        .testTarget(name: "ConformanceTests", dependencies: ["CLinux", "Digests", "Linux", system]),
+    ]
+)
+
+for target in package.targets {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+    ]
+}

@@ -1,0 +1,123 @@
+#define _GNU_SOURCE
+#include "cfuse.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/// fuse_init_out as of 7.40: the same 64 bytes as ever, with names for what was unused.
+struct init_out {
+    uint32_t major, minor, max_readahead, flags;
+    uint16_t max_background, congestion_threshold;
+    uint32_t max_write, time_gran;
+    uint16_t max_pages, map_alignment;
+    uint32_t flags2, max_stack_depth;
+    uint16_t request_timeout, unused[11];
+};
+_Static_assert(sizeof(struct init_out) == 64, "fuse_init_out has 64 bytes");
+
+/// The newest protocol whose every message sent under our flags this file knows.
+enum { NEWEST_MINOR = 40 };
+
+static __thread const char *current_request;
+
+static const void *body(void) { return current_request + sizeof(struct fuse_in_header); }
+
+int cfuse_write_kills_privileges(void) {
+    return (((const struct fuse_write_in *)body())->write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+}
+
+int cfuse_setattr_kills_privileges(void) {
+    return (((const struct fuse_setattr_in *)body())->valid & FATTR_KILL_SUIDGID) != 0;
+}
+
+static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_header *libfuse_header) {
+    uint64_t flags = c->wanted_flags & c->kernel_flags;
+    struct init_out out = {
+        .major = FUSE_KERNEL_VERSION,
+        .minor = c->kernel_minor < NEWEST_MINOR ? c->kernel_minor : NEWEST_MINOR,
+        .max_readahead = c->kernel_readahead,
+        .flags = (uint32_t)flags,
+        .flags2 = (uint32_t)(flags >> 32),
+        .max_background = 64,
+        .congestion_threshold = 48,
+        .max_write = 1 << 20,
+        .time_gran = 1,
+        .max_pages = 256,
+    };
+    struct fuse_out_header header = *libfuse_header;
+    header.len = sizeof header + sizeof out;
+    struct iovec iov[2] = {{&header, sizeof header}, {&out, sizeof out}};
+    ssize_t sent = writev(c->fd, iov, 2);
+    if (sent < 0) return sent;
+    // libfuse counts what it meant to send.
+    return libfuse_header->len;
+}
+
+static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) {
+    struct cfuse_connection *c = userdata;
+    const struct fuse_out_header *header = iov[0].iov_base;
+    if (c->init_unique && header->unique == c->init_unique) {
+        c->init_unique = 0;
+        if (header->error == 0) return send_init(c, header);
+    }
+    return writev(fd, iov, count);
+}
+
+static ssize_t receive(int fd, void *buffer, size_t size, void *userdata) {
+    (void)userdata;
+    return read(fd, buffer, size);
+}
+
+int cfuse_start(struct cfuse_connection *c, const struct fuse_lowlevel_ops *operations) {
+    static const struct fuse_custom_io io = {.writev = send_reply, .read = receive};
+    char *arguments[] = {"micafs", NULL};
+    struct fuse_args args = {.argc = 1, .argv = arguments};
+    c->session = fuse_session_new(&args, operations, sizeof *operations, c);
+    if (!c->session) return -ENOMEM;
+    return fuse_session_custom_io(c->session, &io, c->fd);
+}
+
+int cfuse_serve(struct cfuse_connection *c, void *buffer) {
+    ssize_t size = read(c->fd, buffer, CFUSE_BUFFER_SIZE);
+    // ENOENT: the request was taken back while we read.
+    if (size < 0) return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -errno;
+    if ((size_t)size < sizeof(struct fuse_in_header)) return -EIO;
+    const struct fuse_in_header *header = buffer;
+    if (header->opcode == FUSE_INIT && (size_t)size >= sizeof *header + 16) {
+        const struct fuse_init_in *init = (const void *)(header + 1);
+        c->kernel_minor = init->minor;
+        c->kernel_readahead = init->max_readahead;
+        c->kernel_flags = init->flags;
+        if ((init->flags & FUSE_INIT_EXT) && (size_t)size >= sizeof *header + sizeof *init)
+            c->kernel_flags |= (uint64_t)init->flags2 << 32;
+        c->init_unique = header->unique;
+    }
+    current_request = buffer;
+    struct fuse_buf message = {.mem = buffer, .size = (size_t)size};
+    fuse_session_process_buf(c->session, &message);
+    return 0;
+}
+
+int cfuse_mount(int fd, const char *source, const char *target, uint64_t flags) {
+    struct stat root;
+    if (stat(target, &root) < 0) return -errno;
+    char options[128];
+    snprintf(options, sizeof options, "fd=%d,rootmode=%o,user_id=%u,group_id=%u,allow_other,default_permissions",
+             fd, root.st_mode & S_IFMT, geteuid(), getegid());
+    return mount(source, target, "fuse.mica", flags, options) < 0 ? -errno : 0;
+}
+
+int cfuse_fork(void) {
+    pid_t pid = fork();
+    return pid < 0 ? -errno : pid;
+}
+
+int cfuse_unshare(void) { return unshare(CLONE_FS) < 0 ? -errno : 0; }

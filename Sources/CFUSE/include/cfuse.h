@@ -1,0 +1,63 @@
+// libfuse's low-level interface, and what Swift cannot say of it.
+//
+// libfuse decodes and dispatches; reading, writing and the reply to INIT are ours, because the distribution's
+// libfuse does not know the flags of newer kernels.
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+/// One mount's connection to the kernel. `fuse_req_userdata` of its requests returns it.
+struct cfuse_connection {
+    /// The Swift object that serves it, unretained.
+    void *_Nullable owner;
+    struct fuse_session *_Nullable session;
+    int fd;
+    /// Of the INIT request, until it is answered.
+    uint64_t init_unique;
+    uint32_t kernel_minor;
+    uint64_t kernel_flags;
+    uint32_t kernel_readahead;
+    /// What is asked for; `and` with what the kernel offers is taken here. Bits from 32 up are flags2.
+    uint64_t wanted_flags;
+};
+
+/// Flags of FUSE_INIT that the distribution's <linux/fuse.h> (7.38) lacks or numbers only in the kernel's own.
+enum {
+    CFUSE_ASYNC_READ = 0,
+    CFUSE_BIG_WRITES = 5,
+    CFUSE_DONT_MASK = 6,
+    CFUSE_DO_READDIRPLUS = 13,
+    CFUSE_PARALLEL_DIROPS = 18,
+    CFUSE_POSIX_ACL = 20,
+    CFUSE_MAX_PAGES = 22,
+    CFUSE_CACHE_SYMLINKS = 23,
+    CFUSE_EXPLICIT_INVAL_DATA = 25,
+    CFUSE_HANDLE_KILLPRIV_V2 = 28,
+    CFUSE_INIT_EXT = 30,
+    CFUSE_HAS_RESEND = 39,
+};
+
+/// Prepares the libfuse session on `connection->fd`, which must be an open /dev/fuse. 0, or -errno.
+int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_lowlevel_ops *_Nonnull operations);
+
+/// Bytes a buffer for `cfuse_serve` must have: the largest request and its header.
+enum { CFUSE_BUFFER_SIZE = (1 << 20) + 4096 };
+
+/// Reads one request into `buffer` and has it served on this thread. 0; -errno where reading failed:
+/// -ENODEV after unmount.
+int cfuse_serve(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer);
+
+/// Of the request this thread is serving: whether set-id bits and capabilities must be dropped
+/// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.
+int cfuse_write_kills_privileges(void);
+int cfuse_setattr_kills_privileges(void);
+
+/// mount(2) of `fd` at `target`. `flags`: MS_*. 0, or -errno.
+int cfuse_mount(int fd, const char *_Nonnull source, const char *_Nonnull target, uint64_t flags);
+
+/// fork(2), which Swift forbids: only before the process has a second thread. Like fork: 0 in the child.
+int cfuse_fork(void);
+
+/// unshare(CLONE_FS): umask and working directory become this thread's own. 0, or -errno.
+int cfuse_unshare(void);

@@ -1,0 +1,133 @@
+#include "container_internal.h"
+#include "clinux.h"
+
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int returned(int result) {
+    if (result >= 0) return result;
+    errno = -result;
+    return -1;
+}
+
+// `done` is what has been resolved (a path inside the root, links included), `rest` what has not.
+struct walk {
+    char done[PATH_MAX];
+    char rest[PATH_MAX];
+    char target[PATH_MAX];
+    char name[NAME_MAX + 1];
+};
+
+static int open_inside(int root, const char *path, int strict) {
+    if (!strict) return returned(clinux_open_in_root(root, *path ? path : "/", O_PATH | O_CLOEXEC, 0));
+    while (*path == '/') path++;
+    return returned(clinux_open_beneath(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, 0));
+}
+
+/// Takes the next component off `rest` into `name`. 0 at the end, -1 when it is too long.
+static int next_name(struct walk *walk) {
+    char *start = walk->rest;
+    while (*start == '/') start++;
+    size_t length = strcspn(start, "/");
+    if (length > NAME_MAX) return errno = ENAMETOOLONG, -1;
+    memcpy(walk->name, start, length);
+    walk->name[length] = 0;
+    memmove(walk->rest, start + length, strlen(start + length) + 1);
+    return length > 0;
+}
+
+/// `name` is a dangling link in `parent`: goes on with its target in front of what is left.
+static int follow(struct walk *walk, int parent) {
+    ssize_t length = readlinkat(parent, walk->name, walk->target, sizeof walk->target - 1);
+    if (length < 0) return -1;
+    walk->target[length] = 0;
+    if ((size_t)length + strlen(walk->rest) + 2 > sizeof walk->rest) return errno = ENAMETOOLONG, -1;
+    if (walk->target[0] == '/') walk->done[0] = 0;
+    memmove(walk->rest + length, walk->rest, strlen(walk->rest) + 1);
+    memcpy(walk->rest, walk->target, (size_t)length);
+    return 0;
+}
+
+static int create(int parent, const char *name, int file) {
+    if (!file) return mkdirat(parent, name, 0755);
+    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 ? -1 : close(fd);
+}
+
+/// As `create`, but the directory looks as if nothing had happened, and `path` is remembered.
+static int make_mount_point(struct clinux_process *process, int parent, const char *name, int file,
+                            const char *path) {
+    struct stat before = {0};
+    int known = fstat(parent, &before);
+    if (create(parent, name, file) < 0) return -1;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before.st_mtim};
+    // A filesystem that does not like it loses nothing but the looks.
+    if (known == 0) (void)!utimensat(parent, "", times, AT_EMPTY_PATH);
+    size_t size = strlen(path) + 1;
+    if (process->made && size <= process->made_capacity - process->made_length) {
+        memcpy(process->made + process->made_length, path, size);
+        process->made_length += size;
+    }
+    return 0;
+}
+
+static int is_last(const struct walk *walk) { return walk->rest[strspn(walk->rest, "/")] == 0; }
+
+/// One component that open_inside(done + name) did not find. 0 when it is there now, 1 when it was a link.
+static int supply(struct clinux_process *process, struct walk *walk, int root,
+                  size_t parent_length, int file, int strict) {
+    walk->done[parent_length] = 0;
+    int parent = open_inside(root, walk->done, strict);
+    if (parent < 0) return -1;
+    struct stat status;
+    int result;
+    if (fstatat(parent, walk->name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = ELOOP;
+        result = S_ISLNK(status.st_mode) && !strict && follow(walk, parent) == 0 ? 1 : -1;
+    } else {
+        // Somebody else's container may share the directory and be faster.
+        int is_file = file && is_last(walk);
+        walk->done[parent_length] = '/';
+        result = process ? make_mount_point(process, parent, walk->name, is_file, walk->done)
+                         : create(parent, walk->name, is_file);
+        walk->done[parent_length] = 0;
+        if (result < 0 && errno == EEXIST) result = 0;
+    }
+    int error = errno;
+    close(parent);
+    errno = error;
+    return result;
+}
+
+int container_make(struct clinux_process *process, int root, const char *path, int file, int strict) {
+    int found = open_inside(root, path, strict);
+    if (found >= 0 || errno != ENOENT) return found;
+
+    struct walk walk = {.done = ""};
+    if (strlen(path) >= sizeof walk.rest) return errno = ENAMETOOLONG, -1;
+    strcpy(walk.rest, path);
+    // Every turn takes a component or follows a link; 40 links is what the kernel allows.
+    int links = 0, more;
+    while ((more = next_name(&walk)) > 0) {
+        size_t before = strlen(walk.done), length = strlen(walk.name);
+        if (before + length + 2 > sizeof walk.done) return errno = ENAMETOOLONG, -1;
+        walk.done[before] = '/';
+        memcpy(walk.done + before + 1, walk.name, length + 1);
+        int fd = open_inside(root, walk.done, strict);
+        if (fd >= 0) {
+            close(fd);
+            continue;
+        }
+        if (errno != ENOENT) return -1;
+        int supplied = supply(process, &walk, root, before, file, strict);
+        if (supplied < 0) return -1;
+        if (supplied == 0) {
+            walk.done[before] = '/';
+        } else if (++links > 40) {
+            return errno = ELOOP, -1;
+        }
+    }
+    return more < 0 ? -1 : open_inside(root, walk.done, strict);
+}

@@ -1,0 +1,53 @@
+// The system calls Swift cannot spell: variadic, or without a wrapper in glibc 2.36.
+// Contract for all: a result >= 0, or -errno. No allocation and no locks, so each
+// is safe to call between clone3(2) and execve(2).
+#pragma once
+
+#include "container.h"
+
+#include <stdint.h>
+#include <sys/xattr.h>  // not in Swift's Glibc module
+
+/// openat2(2) that may not leave `dirfd` and follows no symbolic link at all
+/// (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV where `same_mount`).
+int clinux_open_beneath(int dirfd, const char *_Nonnull path, uint64_t flags, uint32_t mode, int same_mount);
+
+/// openat2(2) with `dirfd` as the root: `..`, absolute links and magic links resolve
+/// inside it (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
+int clinux_open_in_root(int dirfd, const char *_Nonnull path, uint64_t flags, uint32_t mode);
+
+/// renameat2(2). `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4.
+int clinux_renameat2(int olddir, const char *_Nonnull oldname, int newdir, const char *_Nonnull newname,
+                     uint32_t flags);
+
+/// ioctl(2) FICLONE: `to` shares all of `from`'s blocks. EOPNOTSUPP or EXDEV where the filesystem can't.
+int clinux_clone_file(int to, int from);
+
+/// pidfd_open(2), pidfd_send_signal(2).
+int clinux_pidfd_open(int pid);
+int clinux_pidfd_send_signal(int pidfd, int signal);
+
+/// pipe2(2) with O_CLOEXEC: ends[0] to read, ends[1] to write.
+int clinux_pipe(int *_Nonnull ends);
+
+/// syncfs(2): everything written to the filesystem that `fd` is in.
+int clinux_syncfs(int fd);
+
+/// sync_file_range(2): starts writing the file's dirty pages and does not wait.
+int clinux_start_writeback(int fd);
+
+// glibc declares these for _GNU_SOURCE only, which Swift's Glibc module does not have.
+
+enum { CLINUX_O_PATH = 010000000 };
+enum { CLINUX_SEEK_DATA = 3, CLINUX_SEEK_HOLE = 4 };
+enum { CLINUX_UTIME_NOW = (1 << 30) - 1, CLINUX_UTIME_OMIT = (1 << 30) - 2 };
+
+/// copy_file_range(2); the offsets are moved on. A result is a count of bytes.
+int64_t clinux_copy_file_range(int from, int64_t *_Nonnull from_offset, int to, int64_t *_Nonnull to_offset,
+                               uint64_t count);
+int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+/// Device numbers between dev_t and the kernel's 32-bit encoding (new_encode_dev):
+/// minor & 0xff | major << 8 | (minor & ~0xff) << 12.
+uint32_t clinux_encode_device(uint64_t device);
+uint64_t clinux_decode_device(uint32_t encoded);

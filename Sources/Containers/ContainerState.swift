@@ -1,0 +1,22 @@
+package import Runner
+
+/// How far a container has come: containers/<id>/state. Written by whoever holds the container's lock, so a
+/// `running` whose lock is free is the last word of a supervisor that was killed.
+package struct ContainerState: Codable, Sendable, Equatable {
+    package enum Phase: String, Codable, Sendable {
+        case created, running, exited
+    }
+
+    package var phase: Phase
+    /// Process 1 of the container, while it runs.
+    package var process: ProcessIdentity?
+    /// Unix nanoseconds.
+    package var started: Int64?
+    package var finished: Int64?
+    /// nil for an exited container: nobody was there to see how it ended.
+    package var exitCode: Int32?
+    /// Why it could not be started.
+    package var error: String?
+
+    package init(_ phase: Phase) { self.phase = phase }
+}

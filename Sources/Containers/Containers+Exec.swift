@@ -1,0 +1,90 @@
+import Snapshots
+package import Runner
+
+import Linux
+
+extension Containers {
+    /// What a user asks of `exec`; the container says the rest.
+    package struct ExecRequest: Sendable {
+        package var arguments: [String]
+        package var environment: [String] = []
+        package var directory: String?
+        package var user: String?
+        package var terminal = false
+        package var interactive = false
+
+        package init(_ arguments: [String]) { self.arguments = arguments }
+
+        func process(in spec: ContainerSpec) -> ProcessSpec {
+            var process = spec.process
+            process.arguments = arguments
+            let base =
+                terminal ? Environment.merging(process.environment, ["TERM=xterm"]) : process.environment
+            process.environment = Environment.merging(base, environment)
+            process.directory = directory ?? process.directory
+            process.user = user ?? process.user
+            process.terminal = terminal
+            process.interactive = interactive
+            return process
+        }
+    }
+
+    /// Runs one more program in a running container, to its end.
+    package func execute(
+        _ request: ExecRequest,
+        in container: Container,
+        _ attachment: Attachment
+    ) throws -> ExitStatus {
+        let relay = try Relay()
+        let process = request.process(in: container.spec)
+        let streams =
+            try process.terminal
+            ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
+            : ProcessStreams(interactive: process.interactive)
+        let running = try start(process, in: container, streams, diesWithCaller: true)
+        return try relay.run(
+            running,
+            streams,
+            input: attachment.input,
+            terminal: attachment.terminal,
+            sink: attachment.sink
+        )
+    }
+
+    /// The same, left alone: without streams. Its parent is this process, so when that has ended the host's init
+    /// reaps it (the kernel looks for a new parent in the old one's pid namespace).
+    package func executeDetached(_ request: ExecRequest, in container: Container) throws {
+        var process = request.process(in: container.spec)
+        process.terminal = false
+        _ = try start(process, in: container, try ProcessStreams(), diesWithCaller: false)
+    }
+
+    private func start(
+        _ process: ProcessSpec,
+        in container: Container,
+        _ streams: ProcessStreams,
+        diesWithCaller: Bool
+    ) throws -> ContainerProcess {
+        let leader = try leader(of: container)
+        guard !isRootLost(container) else {
+            let name = container.record.name
+            throw Failure(
+                "the root filesystem of container \(name) is lost: its micafs was killed",
+                advice:
+                    "Nothing can be started in it. What it wrote is there: mica commit \(name) IMAGE, and then"
+                    + " mica rm -f \(name).",
+                kind: .failedPrecondition
+            )
+        }
+        guard let pidfd = leader.open() else {
+            throw Failure("container \(container.record.name) is not running", kind: .failedPrecondition)
+        }
+        return try Sandbox.join(
+            pidfd,
+            pid: leader.pid,
+            process,
+            streams: streams,
+            diesWithCaller: diesWithCaller
+        )
+    }
+}

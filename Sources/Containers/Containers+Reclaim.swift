@@ -1,0 +1,55 @@
+import Linux
+import Runner
+import Snapshots
+import SystemPackage
+
+extension Containers {
+    /// Cleans up behind those who were killed while they ran a container: unmounts its root, writes down that
+    /// it has ended, and removes it where that was to happen at its end. Returns what could not be done.
+    ///
+    /// Cheap where there is nothing to do: a look at each container's state.
+    @discardableResult
+    package func reclaim() -> [String] {
+        let table = MountTable.current()
+        var problems: [String] = []
+        for record in (try? store.containers()) ?? [] {
+            guard let container = try? container(record), isAbandoned(container, table) else { continue }
+            do {
+                try reclaim(container)
+            } catch {
+                problems.append("clean up behind container \(record.name): \(error)")
+            }
+        }
+        return problems
+    }
+
+    /// Whether somebody began to run it, and nobody does any more though there is something left to be done.
+    private func isAbandoned(_ container: Container, _ table: MountTable) -> Bool {
+        let files = container.files
+        // No lock file: it was created, and whoever did that may be about to run it.
+        guard files.lock.exists else { return false }
+        let isFinished = files.readState()?.phase == .exited
+        guard !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil else {
+            return false
+        }
+        return !FileLock.isHeld(files.lock)
+    }
+
+    private func reclaim(_ container: Container) throws {
+        let files = container.files
+        // Somebody else may be at it, or may have removed it.
+        guard let lock = try? FileLock(trying: files.lock) else { return }
+        if container.spec.removeAtExit {
+            try removeLocked(container)
+        } else {
+            unmountRoot(of: container)
+            var state = files.readState() ?? ContainerState(.created)
+            if state.phase != .exited {
+                state.phase = .exited
+                state.process = nil
+                try files.write(state)
+            }
+        }
+        _ = consume lock
+    }
+}

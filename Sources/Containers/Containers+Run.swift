@@ -1,0 +1,145 @@
+import Layers
+package import Runner
+
+import Digests
+import Glibc
+import Linux
+import Snapshots
+import SystemPackage
+
+extension Containers {
+    /// What stands between a container and its user while it runs.
+    package struct Attachment: Sendable {
+        /// Bytes for its standard input: a descriptor of ours, -1 for none.
+        package var input: CInt
+        /// The user's terminal, to be raw meanwhile; -1 for none.
+        package var terminal: CInt
+        /// Gets its output, after the log has.
+        package var sink: Relay.Sink
+
+        package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping Relay.Sink = { _, _ in }) {
+            self.input = input
+            self.terminal = terminal
+            self.sink = sink
+        }
+    }
+
+    /// Runs a created container to its end, on this thread, and cleans up behind it. The container dies with
+    /// this thread. `started` is called once its program runs.
+    ///
+    /// A Failure whose exit code is 126 or 127 means that the program could not be executed.
+    package func run(
+        _ container: Container,
+        _ attachment: Attachment,
+        started: () throws -> Void = {}
+    ) throws -> ExitStatus {
+        // First of all, so that a signal finds either no container yet or one that gets it.
+        let relay = try Relay()
+        let lock = try naming("lock container \(container.record.name)") {
+            try FileLock(container.files.lock)
+        }
+        let state = container.files.readState()
+        guard state == nil || state?.phase == .created else {
+            throw Failure("container \(container.record.name) has been started before", exitCode: 125)
+        }
+        defer {
+            if container.spec.removeAtExit { try? removeLocked(container) }
+            _ = lock.raw
+        }
+        do {
+            return try runLocked(container, attachment, relay, started)
+        } catch {
+            try? recordFailure(error, of: container)
+            throw Containers.asRunFailure(error)
+        }
+    }
+
+    private func runLocked(
+        _ container: Container,
+        _ attachment: Attachment,
+        _ relay: borrowing Relay,
+        _ started: () throws -> Void
+    ) throws -> ExitStatus {
+        let files = container.files
+        let snapshot = try mountRoot(of: container)
+        defer { unmountRoot(of: container) }
+        let process = container.spec.process
+        let streams =
+            try process.terminal
+            ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
+            : ProcessStreams(interactive: process.interactive)
+        let network = try NetworkFiles(container)
+        let running = try Sandbox.start(
+            container.spec,
+            root: files.root,
+            files: network.volumes,
+            streams: streams,
+            // Not worth a failure: a diff would show them.
+            made: { try? store.note(mountPoints: $0, in: snapshot) }
+        )
+
+        var state = ContainerState(.running)
+        state.process = ProcessIdentity(of: running.pid)
+        state.started = UnixTime.now
+        try files.write(state)
+        try started()
+
+        let log = LogWriter(files.log)
+        let sink = attachment.sink
+        let status = try relay.run(running, streams, input: attachment.input, terminal: attachment.terminal) {
+            log.append($0, $1)
+            try sink($0, $1)
+        }
+        log.finish()
+        state.phase = .exited
+        state.process = nil
+        state.exitCode = status.rawValue
+        state.finished = UnixTime.now
+        try files.write(state)
+        return status
+    }
+
+    /// Returns the number of its snapshot.
+    private func mountRoot(of container: Container) throws -> Int64 {
+        let files = container.files
+        let snapshot = try store.snapshot(container.record.snapshot)
+        try naming("create \(files.root)") { try files.root.makeDirectory(mode: 0o755) }
+        let lock = try naming("lock \(files.mountLock)") { try FileLock(files.mountLock) }
+        let tree = RootTree(
+            layers: snapshot.layers,
+            snapshot: store.layout.snapshot(snapshot.id),
+            source: container.record.name
+        )
+        try roots.mount(tree, at: files.root, lock: lock.raw, log: files.daemonLog)
+        return snapshot.id
+    }
+
+    /// After the container: only somebody's shell in the directory could keep it busy.
+    func unmountRoot(of container: Container) {
+        let files = container.files
+        do {
+            try Unmount.unmount(files.root, .polite)
+        } catch {
+            try? Unmount.unmount(files.root, .lazy)
+        }
+        _ = Unmount.waitForDaemon(files.mountLock)
+    }
+
+    private func recordFailure(_ error: any Error, of container: Container) throws {
+        // What was written last stays true where it says more: the container did run.
+        if let phase = container.files.readState()?.phase, phase != .created { return }
+        var state = ContainerState(.exited)
+        state.exitCode = (Containers.asRunFailure(error)).exitCode
+        state.error = "\(error)"
+        state.finished = UnixTime.now
+        try container.files.write(state)
+    }
+
+    /// Everything that is not about the program itself is 125.
+    private static func asRunFailure(_ error: any Error) -> Failure {
+        var failure = error as? Failure ?? Failure("\(error)")
+        let own = [ExitStatus.notExecutable.rawValue, ExitStatus.notFound.rawValue]
+        if !own.contains(failure.exitCode) { failure.exitCode = ExitStatus.failed.rawValue }
+        return failure
+    }
+}

@@ -1,0 +1,94 @@
+import Layers
+import Snapshots
+package import Runner
+
+import Glibc
+import Linux
+import SystemPackage
+
+extension Containers {
+    /// Sends `signal` to process 1.
+    package func kill(_ container: Container, with signal: Signal) throws {
+        let process = try leader(of: container)
+        try naming("send a signal to container \(container.record.name)") { try process.send(signal) }
+    }
+
+    /// Asks it to end with its stop signal, and kills it after `seconds`. One that is not running is fine.
+    package func stop(_ container: Container, seconds: Int) throws {
+        guard case .running(let process, _) = statusOnceStarted(container) else { return }
+        let signal = (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
+        let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
+        try? process.send(signal)
+        if !process.waitForEnd(milliseconds: milliseconds) { try? process.send(.kill) }
+        _ = process.waitForEnd(milliseconds: 10_000)
+        // Whoever runs it still has to clean up, and to write down how it ended.
+        _ = Unmount.waitForDaemon(container.files.lock)
+    }
+
+    /// Waits while it is being started.
+    private func statusOnceStarted(_ container: Container) -> Status {
+        for _ in 0..<500 {
+            let status = status(of: container)
+            guard status == .created, FileLock.isHeld(container.files.lock) else { return status }
+            usleep(20_000)
+        }
+        return .created
+    }
+
+    /// Removes a container and everything it wrote. `force`: kills it first. Failure (failedPrecondition) while
+    /// it runs.
+    package func remove(_ container: Container, force: Bool) throws {
+        if !force, case .running = status(of: container) {
+            throw Failure(
+                "container \(container.record.name) is running",
+                advice: "Stop it first (mica stop \(container.record.name)), or remove it with -f.",
+                kind: .failedPrecondition
+            )
+        }
+        guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
+        // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
+        var isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: force ? 0 : 100)
+        for _ in 0..<200 where force && !isFree {
+            // Again and again: it may only be about to start.
+            try? container.files.readState()?.process?.send(.kill)
+            isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
+        }
+        guard isFree else {
+            throw Failure(
+                "container \(container.record.name) is busy: whoever started it has not let go of it",
+                advice: "It may be being started or removed; try again.",
+                kind: .failedPrecondition
+            )
+        }
+        let lock: FileLock
+        do {
+            lock = try FileLock(container.files.lock)
+        } catch .noSuchFileOrDirectory {
+            return try store.removeContainer(container.record.id)  // somebody else was faster
+        } catch {
+            throw Failure("lock container \(container.record.name)", error)
+        }
+        try removeLocked(container)
+        _ = consume lock
+    }
+
+    /// The caller has the container's lock, and it does not run.
+    func removeLocked(_ container: Container) throws {
+        let files = container.files
+        unmountRoot(of: container)
+        // What is in tmp/ without this lock is garbage.
+        let change = try store.lockForChange()
+        // The row first: who finds it finds the rest. What is left of the rest is the collector's.
+        try store.removeContainer(container.record.id)
+        let trash = try store.layout.staging("removed").appending("container")
+        do {
+            try files.directory.rename(to: trash)
+        } catch .noSuchFileOrDirectory {
+        } catch {
+            throw Failure("rename \(files.directory)", error)
+        }
+        let staging = trash.removingLastComponent()
+        try naming("remove \(staging)") { try staging.removeTree() }
+        _ = consume change
+    }
+}

@@ -1,0 +1,74 @@
+package import Layers
+import Linux
+import Runner
+package import SystemPackage
+
+import Glibc
+
+/// Mounts served by micafs, one process each.
+package struct DaemonMount: RootMount {
+    private let layout: StoreLayout
+
+    package init(_ layout: StoreLayout) { self.layout = layout }
+
+    package func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws {
+        let chains = ChainStore(layout: layout)
+        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        _ = try chains.index(for: tree.layers)
+        _ = consume change
+        var arguments = [
+            try DaemonMount.program(), "--chain", chains.path(for: tree.layers).string, "--store",
+            layout.root.string,
+            "--source", tree.source, "--log", log.string, "--lock-fd", "3",
+        ]
+        if let snapshot = tree.snapshot {
+            arguments += [
+                "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
+            ]
+        }
+        arguments.append(target.string)
+
+        let errors = try Pipe()
+        let theirs = try errors.write.duplicate()
+        let lock = try Errno.check(fcntl(lock, F_DUPFD_CLOEXEC, 4))
+        defer { close(lock) }
+        let daemon = try HostProcess(arguments, descriptors: [nil, nil, theirs.raw, lock])
+        // It returns when the mount answers, and leaves a process behind; what it had to say is in the pipe.
+        let status = try daemon.wait()
+        guard status != 0 else { return }
+        _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
+        let message = DaemonMount.text(of: errors.read)
+        throw Failure(
+            message.isEmpty ? "micafs failed to mount \(target) (status \(status))" : message,
+            advice: message.isEmpty ? "See \(log)." : nil
+        )
+    }
+
+    private static func text(of pipe: borrowing OwnedFD) -> String {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = buffer.withUnsafeMutableBytes { (try? pipe.read(into: $0)) ?? 0 }
+        var text = String(decoding: buffer[..<count], as: UTF8.self)
+        while text.last?.isNewline == true { text.removeLast() }
+        return text.hasPrefix("micafs: ") ? String(text.dropFirst(8)) : text
+    }
+
+    /// $MICA_MICAFS, or beside this program, or in ../libexec/mica, or in PATH.
+    private static func program() throws -> String {
+        if let path = getenv("MICA_MICAFS"), path.pointee != 0 { return String(cString: path) }
+        let directory = try HostProcess.program().removingLastComponent()
+        let path = getenv("PATH").map { String(cString: $0) } ?? ""
+        var candidates = [
+            directory.appending("micafs"),
+            directory.removingLastComponent().appending("libexec/mica/micafs"),
+        ]
+        candidates += path.split(separator: ":").map { FilePath(String($0)).appending("micafs") }
+        for candidate in candidates where candidate.withPlatformString({ access($0, X_OK) }) == 0 {
+            return candidate.string
+        }
+        throw Failure(
+            "micafs is not installed: it is neither in \(directory) nor in PATH",
+            advice: "Install it beside mica, or set MICA_MICAFS to its path."
+        )
+    }
+}

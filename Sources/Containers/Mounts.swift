@@ -1,0 +1,171 @@
+import Layers
+import Digests
+package import Snapshots
+package import SystemPackage
+
+import Glibc
+import Linux
+
+/// Mounts that a user asks for: images to look at, snapshots to write to.
+package struct Mounts: Sendable {
+    private let store: Store
+    private let roots: any RootMount
+
+    package init(_ store: Store) { self.init(store, roots: DaemonMount(store.layout)) }
+
+    package init(_ store: Store, roots: any RootMount) {
+        self.store = store
+        self.roots = roots
+    }
+
+    /// Shows an image at `target`, read-only.
+    package func mount(image name: String, at target: FilePath) throws {
+        let target = try directory(target)
+        let image = try store.image(named: name)
+        let top = ChainID.all(of: image.layers).last.map { "\($0)" }
+        try mount(RootTree(layers: image.layers, snapshot: nil, source: name), of: top, at: target)
+    }
+
+    /// Mounts the active snapshot `key`, to be written to.
+    package func mount(snapshot key: String, at target: FilePath) throws {
+        let target = try directory(target)
+        let snapshot = try store.snapshot(key)
+        guard snapshot.kind == .active else {
+            throw Failure("snapshot \(key) is \(snapshot.kind.name): only an active one can be written to")
+        }
+        if let other = try store.mounts().first(where: { $0.snapshot == key && $0.isLive }) {
+            throw Failure("snapshot \(key) is mounted at \(other.target) already")
+        }
+        let tree = RootTree(
+            layers: snapshot.layers,
+            snapshot: store.layout.snapshot(snapshot.id),
+            source: key
+        )
+        try mount(tree, of: key, at: target)
+    }
+
+    /// Mounts a new active snapshot of an image, or the one named `key` where that exists already (then `image`
+    /// has to be what it was made of). Returns the key.
+    package func mountWritable(image name: String, key: String?, at target: FilePath) throws -> String {
+        let target = try directory(target)
+        let image = try store.image(named: name)
+        if let key, let known = try? store.snapshot(key) {
+            guard known.layers == image.layers else {
+                throw Failure(
+                    "snapshot \(key) was not made of image \(name)",
+                    advice: "Choose another --name."
+                )
+            }
+            try mount(snapshot: key, at: target)
+            return key
+        }
+        let top = ChainID.all(of: image.layers).last.map { "\($0)" }
+        let new = key ?? "mount-\(ContainerName.randomID().prefix(12))"
+        try store.prepare(new, parent: top)
+        do {
+            try mount(snapshot: new, at: target)
+        } catch {
+            try? store.remove(new)
+            throw error
+        }
+        return new
+    }
+
+    /// Returns the key of the snapshot that stays behind, if it was a writable one. `lazy`: even while somebody
+    /// uses it.
+    package func unmount(_ target: FilePath, lazy: Bool) throws -> String? {
+        let target = resolved(target)
+        let records = try store.mounts().filter { $0.target == target }
+        guard let record = records.last(where: \.isLive) ?? records.last(where: \.isDead) ?? records.last
+        else {
+            if MountTable.current().isDead(target) {
+                try naming("unmount \(target)") { try Unmount.unmount(target, .lazy) }
+                return nil
+            }
+            throw Failure(
+                "\(target) is not a mount of mica's",
+                advice: "mica mounts lists them.",
+                kind: .notFound
+            )
+        }
+        do {
+            // A dead one can only give errors to whoever is in it.
+            try Unmount.unmount(target, lazy || record.isDead ? .lazy : .polite)
+        } catch .resourceBusy {
+            throw Failure(
+                "\(target) is in use",
+                advice: "End what uses it, or take it out of sight with -l.",
+                kind: .failedPrecondition
+            )
+        } catch {
+            throw Failure("unmount \(target)", error)
+        }
+        // Taken out lazily it may live on: the row stays true, and the collector removes it afterwards.
+        guard Unmount.waitForDaemon(store.mountLock(record.id), milliseconds: lazy ? 200 : 10_000) else {
+            return nil
+        }
+        try forget(record)
+        guard let key = record.snapshot, let snapshot = try? store.snapshot(key) else { return nil }
+        return snapshot.kind == .active ? key : nil
+    }
+
+    /// All that are there, dead ones too, oldest first. Rows of mounts that are gone are removed on the way.
+    package func all() throws -> [MountRecord] {
+        let records = try store.mounts()
+        for record in records where !record.isLive && !record.isDead { try forget(record) }
+        return records.filter { $0.isLive || $0.isDead }
+    }
+
+    private func forget(_ record: MountRecord) throws {
+        try store.removeMount(record.id)
+        try? store.mountLog(record.id).unlink()
+    }
+
+    private func mount(_ tree: RootTree, of snapshot: String?, at target: FilePath) throws {
+        let new = try store.addMount(of: snapshot, source: tree.source, at: target)
+        let id = new.record.id
+        do {
+            let log = store.mountLog(id)
+            try roots.mount(tree, at: target, lock: new.lock.raw, log: log)
+        } catch {
+            try? store.removeMount(id)
+            throw error
+        }
+        _ = consume new
+    }
+
+    /// The target as the kernel will call it.
+    private func directory(_ target: FilePath) throws -> FilePath {
+        let path = resolved(target)
+        if MountTable.current().isDead(path) {
+            throw Failure(
+                "mount at \(target): what is mounted there is dead, because its micafs was killed",
+                advice: "Unmount it first: mica umount \(target)",
+                kind: .failedPrecondition
+            )
+        }
+        let status = try naming("mount at \(target)") { try path.status() }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw Failure("mount at \(target)", .notDirectory) }
+        return path
+    }
+
+    /// Absolute and without links; as it is where that can't be had (a dead mount answers nothing).
+    private func resolved(_ target: FilePath) -> FilePath {
+        let known = target.withPlatformString { realpath($0, nil) }
+        if let known {
+            defer { free(known) }
+            return FilePath(platformString: known)
+        }
+        if let name = target.lastComponent, name.kind == .regular {
+            let parent = target.removingLastComponent()
+            let directory = (parent.isEmpty ? "." : parent).withPlatformString { realpath($0, nil) }
+            if let directory {
+                defer { free(directory) }
+                return FilePath(platformString: directory).appending(name)
+            }
+        }
+        guard !target.isAbsolute, let current = getcwd(nil, 0) else { return target.lexicallyNormalized() }
+        defer { free(current) }
+        return FilePath(platformString: current).pushing(target).lexicallyNormalized()
+    }
+}

@@ -1,0 +1,25 @@
+package import Digests
+package import SystemPackage
+
+/// What a mount shows.
+package struct RootTree: Sendable {
+    /// diffIDs, bottom to top.
+    package var layers: [Digest]
+    /// The directory of an active snapshot (with `upper` and `work` in it); nil: read-only.
+    package var snapshot: FilePath?
+    /// What /proc/self/mountinfo calls it.
+    package var source: String
+
+    package init(layers: [Digest], snapshot: FilePath?, source: String) {
+        self.layers = layers
+        self.snapshot = snapshot
+        self.source = source
+    }
+}
+
+/// Makes trees visible. The seam between containers and the file system: micafs in production.
+package protocol RootMount: Sendable {
+    /// Returns once `target` shows the tree. `lock` is a descriptor with an flock(2): whatever serves the mount
+    /// keeps it until it is gone. Its messages go to the file `log`.
+    func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws
+}

@@ -1,0 +1,15 @@
+/// Names of stacks of layers, as the OCI image specification defines them ("Layer ChainID"):
+/// chainID(1) = diffID(1); chainID(n) = SHA-256(chainID(n-1) + " " + diffID(n)).
+package enum ChainID {
+    package static func adding(_ diffID: Digest, to parent: Digest?) -> Digest {
+        guard let parent else { return diffID }
+        return SHA256.digest(of: Array("\(parent) \(diffID)".utf8))
+    }
+
+    /// One chain ID for each prefix of `diffIDs` (bottom to top), the whole stack's last.
+    package static func all(of diffIDs: [Digest]) -> [Digest] {
+        var chains: [Digest] = []
+        for diffID in diffIDs { chains.append(adding(diffID, to: chains.last)) }
+        return chains
+    }
+}

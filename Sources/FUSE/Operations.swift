@@ -1,0 +1,153 @@
+package import Linux
+
+/// What stat(2) says of a node, as the protocol carries it.
+package struct NodeStatus: Sendable {
+    package var node: UInt64 = 0
+    package var mode: UInt32 = 0
+    package var nlink: UInt32 = 0
+    package var uid: UInt32 = 0
+    package var gid: UInt32 = 0
+    /// The kernel's 32-bit encoding.
+    package var rdev: UInt32 = 0
+    package var size: UInt64 = 0
+    /// Of 512 bytes.
+    package var blocks: UInt64 = 0
+    package var atime = (seconds: Int64(0), nanoseconds: UInt32(0))
+    package var mtime = (seconds: Int64(0), nanoseconds: UInt32(0))
+    package var ctime = (seconds: Int64(0), nanoseconds: UInt32(0))
+
+    package init() {}
+}
+
+/// A setattr; nil stays as it is.
+package struct StatusChange: Sendable {
+    package enum Time: Sendable {
+        case now
+        case at(seconds: Int64, nanoseconds: UInt32)
+    }
+    package var mode: UInt32?
+    package var uid: UInt32?
+    package var gid: UInt32?
+    package var size: UInt64?
+    package var atime: Time?
+    package var mtime: Time?
+    /// FATTR_KILL_SUIDGID.
+    package var killsPrivileges = false
+
+    package init() {}
+}
+
+/// Who makes a new node.
+package struct Caller: Sendable {
+    package let uid: UInt32
+    package let gid: UInt32
+    package let umask: UInt32
+}
+
+/// statfs(2): blocks of `blockSize` bytes.
+package struct FilesystemStatus: Sendable {
+    package var blockSize: UInt64 = 4096
+    package var blocks: UInt64 = 0
+    package var freeBlocks: UInt64 = 0
+    package var availableBlocks: UInt64 = 0
+    package var files: UInt64 = 0
+    package var freeFiles: UInt64 = 0
+    package var nameLength: UInt64 = 255
+
+    package init() {}
+}
+
+/// What a mounted filesystem answers: one method per request it supports, called on several threads at once.
+///
+/// Names are without `/` and NUL. Errors reach the caller as their errno. A returned `NodeStatus` of a lookup or
+/// creation has one reference counted, which `forget` gives back. What is missing here answers ENOSYS, which
+/// the kernel turns into what POSIX says (EOPNOTSUPP, ENOTTY) or into work of its own (locks, access checks).
+package protocol Operations: AnyObject, Sendable {
+    /// nil: there is no such name, and the kernel may remember it.
+    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus?
+    func forget(_ node: UInt64, count: UInt64)
+    func status(of node: UInt64) throws(FSError) -> NodeStatus
+    func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus
+    func target(of node: UInt64) throws(FSError) -> [UInt8]
+
+    func makeNode(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        device: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus
+    func makeDirectory(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus
+    func makeSymlink(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        target: UnsafeRawBufferPointer,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus
+    func link(
+        _ node: UInt64,
+        as name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> NodeStatus
+    func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError)
+    func removeDirectory(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError)
+    /// `flags`: RENAME_*.
+    func rename(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        to newName: UnsafeRawBufferPointer,
+        in newParent: UInt64,
+        flags: UInt32
+    ) throws(FSError)
+
+    /// The names of a directory from position `offset`, 0 at first, until `body` returns false: name, status and
+    /// the position behind it. Every entry accepted, but `.` and `..`, has one reference counted where `isCounting`.
+    func list(
+        _ node: UInt64,
+        from offset: UInt64,
+        isCounting: Bool,
+        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+    ) throws(FSError)
+
+    /// How many bytes from `offset` on are in `buffer`; fewer than it holds only at the end of the file.
+    func read(
+        _ node: UInt64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int
+    func write(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int
+    func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError)
+    func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError)
+    /// `whence`: SEEK_DATA or SEEK_HOLE.
+    func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64
+    func copyRange(
+        from source: UInt64,
+        at sourceOffset: UInt64,
+        to target: UInt64,
+        at targetOffset: UInt64,
+        count: Int
+    ) throws(FSError) -> Int
+
+    /// nil: there is no such attribute.
+    func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]?
+    func xattrs(of node: UInt64) throws(FSError) -> [String]
+    func setXattr(
+        _ name: String,
+        of node: UInt64,
+        to value: UnsafeRawBufferPointer,
+        flags: Int32
+    ) throws(FSError)
+    func removeXattr(_ name: String, of node: UInt64) throws(FSError)
+
+    func statistics() throws(FSError) -> FilesystemStatus
+}

@@ -1,0 +1,77 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+/// The session and the caller of a request.
+func session(_ request: fuse_req_t?) -> Session? {
+    guard let connection = fuse_req_userdata(request)?.assumingMemoryBound(to: cfuse_connection.self),
+        let owner = connection.pointee.owner
+    else { return nil }
+    return Unmanaged<Session>.fromOpaque(owner).takeUnretainedValue()
+}
+
+func caller(_ request: fuse_req_t?) -> Caller {
+    guard let context = fuse_req_ctx(request) else { return Caller(uid: 0, gid: 0, umask: 0) }
+    return Caller(uid: context.pointee.uid, gid: context.pointee.gid, umask: context.pointee.umask)
+}
+
+func bytes(_ string: UnsafePointer<CChar>?) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: string, count: string.map { strlen($0) } ?? 0)
+}
+
+/// Runs `body`; what it throws is the reply.
+@inline(__always)
+func answer(
+    _ request: fuse_req_t?,
+    _ what: StaticString,
+    _ node: UInt64,
+    _ body: (any Operations) throws(FSError) -> Void
+) {
+    guard let session = session(request) else {
+        fuse_reply_err(request, EIO)
+        return
+    }
+    do throws(FSError) {
+        try body(session.operations)
+    } catch {
+        session.report(error, what, node)
+        fuse_reply_err(request, error.errno)
+    }
+}
+
+@inline(__always)
+func acknowledge(
+    _ request: fuse_req_t?,
+    _ what: StaticString,
+    _ node: UInt64,
+    _ body: (any Operations) throws(FSError) -> Void
+) {
+    answer(request, what, node) { (operations) throws(FSError) in
+        try body(operations)
+        fuse_reply_err(request, 0)
+    }
+}
+
+/// Replies with an entry and takes its reference back if the kernel did not get it (ENOENT: interrupted).
+@inline(__always)
+func replyEntry(_ request: fuse_req_t?, _ status: NodeStatus, _ operations: any Operations) {
+    var entry = fuse_entry_param(status)
+    if fuse_reply_entry(request, &entry) != 0 { operations.forget(status.node, count: 1) }
+}
+
+func text(_ string: UnsafePointer<CChar>?) -> String {
+    String(decoding: bytes(string), as: UTF8.self)
+}
+
+/// The two-step protocol of getxattr and listxattr: size 0 asks for the size.
+func reply(_ request: fuse_req_t?, _ value: [UInt8], _ size: Int) throws(FSError) {
+    guard size > 0 else {
+        fuse_reply_xattr(request, value.count)
+        return
+    }
+    guard value.count <= size else { throw .system(.outOfRange) }
+    value.withUnsafeBytes { bytes in
+        _ = fuse_reply_buf(request, bytes.assumingMemoryBound(to: CChar.self).baseAddress, bytes.count)
+    }
+}

@@ -1,0 +1,74 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+extension Session {
+    static func addAttributes(_ table: inout fuse_lowlevel_ops) {
+        table.getattr = { request, node, _ in
+            answer(request, "getattr", node) { (operations) throws(FSError) in
+                var status = stat(try operations.status(of: node))
+                fuse_reply_attr(request, &status, Session.forever)
+            }
+        }
+        table.setattr = { request, node, new, valid, _ in
+            answer(request, "setattr", node) { (operations) throws(FSError) in
+                guard let new else { throw .system(.invalidArgument) }
+                let change = StatusChange(new.pointee, valid: valid)
+                var status = stat(try operations.change(node, change))
+                fuse_reply_attr(request, &status, Session.forever)
+            }
+        }
+        table.readlink = { request, node in
+            answer(request, "readlink", node) { (operations) throws(FSError) in
+                let target = try operations.target(of: node) + [0]
+                target.withUnsafeBytes { bytes in
+                    if let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress {
+                        fuse_reply_readlink(request, start)
+                    }
+                }
+            }
+        }
+        table.getxattr = { request, node, name, size in
+            answer(request, "getxattr", node) { (operations) throws(FSError) in
+                guard let value = try operations.xattr(text(name), of: node) else { throw .system(.noData) }
+                try reply(request, value, size)
+            }
+        }
+        table.listxattr = { request, node, size in
+            answer(request, "listxattr", node) { (operations) throws(FSError) in
+                try reply(request, operations.xattrs(of: node).flatMap { Array($0.utf8) + [0] }, size)
+            }
+        }
+        table.setxattr = { request, node, name, value, size, flags in
+            acknowledge(request, "setxattr", node) { (operations) throws(FSError) in
+                try operations.setXattr(
+                    text(name),
+                    of: node,
+                    to: UnsafeRawBufferPointer(start: value, count: size),
+                    flags: flags
+                )
+            }
+        }
+        table.removexattr = { request, node, name in
+            acknowledge(request, "removexattr", node) { (operations) throws(FSError) in
+                try operations.removeXattr(text(name), of: node)
+            }
+        }
+        table.statfs = { request, node in
+            answer(request, "statfs", node) { (operations) throws(FSError) in
+                let status = try operations.statistics()
+                var reply = statvfs()
+                reply.f_bsize = UInt(status.blockSize)
+                reply.f_frsize = UInt(status.blockSize)
+                reply.f_blocks = UInt(status.blocks)
+                reply.f_bfree = UInt(status.freeBlocks)
+                reply.f_bavail = UInt(status.availableBlocks)
+                reply.f_files = UInt(status.files)
+                reply.f_ffree = UInt(status.freeFiles)
+                reply.f_namemax = UInt(status.nameLength)
+                fuse_reply_statfs(request, &reply)
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+extension Session {
+    static func addData(_ table: inout fuse_lowlevel_ops) {
+        table.read = { request, node, size, offset, _ in
+            answer(request, "read", node) { (operations) throws(FSError) in
+                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+                defer { buffer.deallocate() }
+                let count = try operations.read(node, into: buffer, at: UInt64(bitPattern: Int64(offset)))
+                fuse_reply_buf(request, buffer.assumingMemoryBound(to: CChar.self).baseAddress, count)
+            }
+        }
+        table.write = { request, node, bytes, size, offset, _ in
+            answer(request, "write", node) { (operations) throws(FSError) in
+                let count = try operations.write(
+                    node,
+                    UnsafeRawBufferPointer(start: bytes, count: size),
+                    at: UInt64(bitPattern: Int64(offset)),
+                    killsPrivileges: cfuse_write_kills_privileges() != 0
+                )
+                fuse_reply_write(request, count)
+            }
+        }
+        table.fsync = { request, node, dataOnly, _ in
+            acknowledge(request, "fsync", node) { (operations) throws(FSError) in
+                try operations.synchronize(node, dataOnly: dataOnly != 0)
+            }
+        }
+        table.fsyncdir = { request, node, dataOnly, _ in
+            acknowledge(request, "fsyncdir", node) { (operations) throws(FSError) in
+                try operations.synchronize(node, dataOnly: dataOnly != 0)
+            }
+        }
+        table.fallocate = { request, node, mode, offset, length, _ in
+            acknowledge(request, "fallocate", node) { (operations) throws(FSError) in
+                try operations.allocate(node, mode: mode, offset: Int64(offset), length: Int64(length))
+            }
+        }
+        table.lseek = { request, node, offset, whence, _ in
+            answer(request, "lseek", node) { (operations) throws(FSError) in
+                fuse_reply_lseek(
+                    request,
+                    off_t(try operations.seek(node, offset: Int64(offset), whence: whence))
+                )
+            }
+        }
+        table.copy_file_range = { request, source, sourceOffset, _, target, targetOffset, _, count, _ in
+            answer(request, "copy_file_range", target) { (operations) throws(FSError) in
+                let copied = try operations.copyRange(
+                    from: source,
+                    at: UInt64(bitPattern: Int64(sourceOffset)),
+                    to: target,
+                    at: UInt64(bitPattern: Int64(targetOffset)),
+                    count: count
+                )
+                fuse_reply_write(request, copied)
+            }
+        }
+    }
+}

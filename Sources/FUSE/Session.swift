@@ -1,0 +1,94 @@
+import Linux
+package import SystemPackage
+
+import CFUSE
+import Glibc
+
+/// One mount: the connection to the kernel and the threads that serve it.
+///
+/// Cached mode, in which the kernel asks everything once: names, absent names, attributes and directories are
+/// valid for ever, because nobody but this mount changes them; OPEN, OPENDIR, CREATE and FLUSH answer ENOSYS,
+/// upon which the kernel stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush).
+package final class Session: @unchecked Sendable {
+    // Safe to share: `connection` is changed by `cfuse_serve` for INIT only, before any other request arrives.
+    private let connection: UnsafeMutablePointer<cfuse_connection>
+    let operations: any Operations
+    private let log: @Sendable (String) -> Void
+
+    /// In seconds; the kernel takes it as long as it can count.
+    static let forever: Double = 1e9
+
+    /// Opens /dev/fuse and prepares libfuse; nothing is mounted yet.
+    package init(
+        operations: any Operations,
+        log: @escaping @Sendable (String) -> Void
+    ) throws(Errno) {
+        self.operations = operations
+        self.log = log
+        connection = .allocate(capacity: 1)
+        connection.initialize(to: cfuse_connection())
+        connection.pointee.fd = try OwnedFD.open("/dev/fuse", O_RDWR).release()
+        connection.pointee.wanted_flags = Session.wantedFlags
+        connection.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
+        var table = Session.table
+        let result = cfuse_start(connection, &table)
+        guard result == 0 else { throw Errno(rawValue: -result) }
+    }
+
+    private static var wantedFlags: UInt64 {
+        [
+            CFUSE_ASYNC_READ, CFUSE_BIG_WRITES, CFUSE_DONT_MASK, CFUSE_DO_READDIRPLUS, CFUSE_PARALLEL_DIROPS,
+            CFUSE_POSIX_ACL, CFUSE_MAX_PAGES, CFUSE_CACHE_SYMLINKS, CFUSE_EXPLICIT_INVAL_DATA,
+            CFUSE_HANDLE_KILLPRIV_V2, CFUSE_INIT_EXT, CFUSE_HAS_RESEND,
+        ].reduce(0) { $0 | 1 << UInt64($1) }
+    }
+
+    /// mount(2). `flags`: MS_*.
+    package func mount(source: String, at target: FilePath, flags: UInt) throws(Errno) {
+        let result = target.withPlatformString {
+            cfuse_mount(connection.pointee.fd, source, $0, UInt64(flags))
+        }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+    }
+
+    /// The open /dev/fuse. Owned by the session.
+    package var device: CInt { connection.pointee.fd }
+
+    /// Serves on `threads` threads, this one among them, until the mount is gone. Calls `started` when the
+    /// others are there.
+    package func run(threads: Int, started: () -> Void) {
+        // Fewer serve just as well.
+        let others = (1..<max(threads, 1)).compactMap { _ in try? WorkerThread { self.serve() } }
+        started()
+        serve()
+        for thread in others { thread.join() }
+    }
+
+    private func serve() {
+        // umask and working directory become this thread's own.
+        let result = cfuse_unshare()
+        if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
+        defer { buffer.deallocate() }
+        while true {
+            let result = cfuse_serve(connection, buffer)
+            if result == 0 { continue }
+            if result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
+            return
+        }
+    }
+
+    /// A damaged index is worth a line in the log; everything else is the caller's business.
+    func report(_ error: FSError, _ what: StaticString, _ node: UInt64) {
+        switch error {
+        case .system(let errno) where errno == .ioError: log("\(what) of node \(node): \(errno)")
+        case .system: break
+        case .corruptIndex(let offset): log("\(what) of node \(node): the index is damaged near \(offset)")
+        }
+    }
+
+    deinit {
+        if let session = connection.pointee.session { fuse_session_destroy(session) }
+        connection.deallocate()
+    }
+}

@@ -1,0 +1,75 @@
+package import OCI
+package import Snapshots
+
+import Layers
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// Makes an image of one layer out of a root filesystem's tar.
+package struct ImageImport: Sendable {
+    private let store: Store
+
+    package init(store: Store) { self.store = store }
+
+    /// The tar may be compressed. `message`: the comment in the image's history. `created`: seconds since 1970.
+    package func load(
+        _ input: ImageInput,
+        as name: ImageReference?,
+        changes: [ConfigChange] = [],
+        message: String? = nil,
+        created: Int64,
+        report: @escaping @Sendable (UInt64) -> Void = { _ in }
+    ) throws -> ImageRecord {
+        var process = ImageConfig.Process()
+        for change in changes { try change.apply(to: &process) }
+
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let source = try input.source()
+        let layer = try LayerImport(layout: store.layout).stage(
+            WatchedSource(source, onRead: report),
+            named: input.name,
+            expecting: Expectation(),
+            progress: nil
+        )
+        do { try layer.publish() } catch {
+            layer.discard()
+            throw error
+        }
+
+        let time = Timestamp.text(created)
+        var config = ImageConfig(rootfs: .init(diffIDs: [layer.diffID]))
+        config.architecture = Platform.host.architecture
+        config.os = Platform.host.os
+        config.variant = Platform.host.variant
+        config.created = time
+        config.config = process
+        config.history = [
+            .init(created: time, createdBy: "mica import", comment: message ?? "Imported from \(input.name)")
+        ]
+        return try store.add(
+            image: NewImage(
+                config: try JSONDocument.encode(config),
+                layers: [
+                    NewLayer(diffID: layer.diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
+                ],
+                tags: name.map { [$0.familiar] } ?? []
+            )
+        )
+    }
+}
+
+extension ImageInput {
+    /// The bytes as they come.
+    func source() throws -> FileSource {
+        switch self {
+        case .standardInput:
+            try naming("read standard input") {
+                FileSource(OwnedFD(adopting: try Errno.check(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3))))
+            }
+        case .path(let path): try naming("open \(path)") { FileSource(try OwnedFD.open(path, O_RDONLY)) }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+package import OCI
+package import Snapshots
+
+import Layers
+import Linux
+import Synchronization
+
+/// Brings the images of an archive or a layout into the store.
+package struct ImageLoad: Sendable {
+    /// What happens to a layer, for whoever shows progress. Layers are known by their diffIDs.
+    package enum Event: Sendable {
+        /// Nothing is to be done.
+        case alreadyThere(Digest)
+        /// Bytes of the blob; nil where nobody knows before it has been read.
+        case reading(Digest, done: UInt64, total: UInt64?)
+        /// Bytes of the files in the layer.
+        case read(Digest, contentSize: UInt64)
+    }
+
+    package struct Loaded: Sendable {
+        package let image: ImageRecord
+        /// What it is called in the archive, or was asked to be called; familiar.
+        package let names: [String]
+        /// false: it was there already, with these names.
+        package let isNew: Bool
+    }
+
+    /// Layers that are read at a time. Each uses a core for inflating and another one for the rest.
+    private static let width = 2
+
+    private let store: Store
+
+    package init(store: Store) { self.store = store }
+
+    /// Loads every image that runs here. All of them become visible together, once everything has been
+    /// verified and is on disk; after an error nothing does. `name`: instead of the name that the archive
+    /// gives, which must then hold one image only.
+    package func load(
+        _ input: ImageInput,
+        as name: ImageReference? = nil,
+        report: @escaping @Sendable (Event) -> Void
+    ) throws -> [Loaded] {
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let archive = try input.archive(in: store.layout)
+        var images = try archive.images()
+        if let name {
+            guard images.count == 1 else {
+                throw Failure(
+                    "\(input.name) holds \(images.count) images: \(name.familiar) can name only one"
+                )
+            }
+            images[0].names = [name.familiar]
+        }
+
+        let wanted = try missingLayers(of: images, report: report)
+        let staged = try stage(wanted, of: archive, report: report)
+        do {
+            for layer in staged.values { try layer.publish() }
+        } catch {
+            for layer in staged.values { layer.discard() }
+            throw error
+        }
+        return try record(images, staged)
+    }
+
+    /// A layer, and what errors call it.
+    private struct Wanted: Sendable {
+        let layer: ArchivedLayer
+        let name: String
+    }
+
+    private func missingLayers(
+        of images: [ArchivedImage],
+        report: (Event) -> Void
+    ) throws -> [Wanted] {
+        var seen: Set<Digest> = []
+        var wanted: [Wanted] = []
+        for image in images {
+            for (position, layer) in image.layers.enumerated() where seen.insert(layer.diffID).inserted {
+                // A row whose directory somebody removed is mended by loading again.
+                if try store.hasLayer(layer.diffID), store.layout.layer(layer.diffID).exists {
+                    report(.alreadyThere(layer.diffID))
+                } else {
+                    let name = "image \(image.label), layer \(position + 1) of \(image.layers.count)"
+                    wanted.append(Wanted(layer: layer, name: name))
+                }
+            }
+        }
+        return wanted
+    }
+
+    private func stage(
+        _ wanted: [Wanted],
+        of archive: ImageArchive,
+        report: @escaping @Sendable (Event) -> Void
+    ) throws -> [Digest: StagedLayer] {
+        let staged = Staged()
+        let layers = LayerImport(layout: store.layout)
+        // Everything that can be said without reading gigabytes is said first.
+        let blobs = try wanted.map { try archive.open($0.layer, name: $0.name) }
+        do {
+            try inParallel(wanted.count, width: ImageLoad.width) { number in
+                let (layer, name) = (wanted[number].layer, wanted[number].name)
+                let size = blobs[number].size
+                let source = WatchedSource(blobs[number].source()) { done in
+                    guard !staged.isStopped else { throw Stopped() }
+                    report(.reading(layer.diffID, done: done, total: size))
+                }
+                do {
+                    let result = try layers.stage(
+                        source,
+                        named: name,
+                        expecting: Expectation(
+                            diffID: layer.diffID,
+                            blobDigest: layer.blobDigest,
+                            blobSize: layer.blobSize
+                        ),
+                        progress: nil
+                    )
+                    staged.add(result)
+                    report(.read(layer.diffID, contentSize: result.contentSize))
+                } catch {
+                    staged.stop()
+                    throw error
+                }
+            }
+        } catch {
+            for layer in staged.all.values { layer.discard() }
+            throw error
+        }
+        return staged.all
+    }
+
+    private func record(_ images: [ArchivedImage], _ staged: [Digest: StagedLayer]) throws -> [Loaded] {
+        let before = try images.map { try store.image($0.id) }
+        let records = try store.add(
+            images: try images.map { image in
+                NewImage(
+                    config: image.config,
+                    layers: try image.layers.map { try newLayer($0.diffID, staged) },
+                    tags: image.names,
+                    manifestDigest: image.manifestDigest
+                )
+            }
+        )
+        return try zip(images, zip(before, records)).map { image, records in
+            let names = try image.names.map { try ImageReference($0).description }
+            let known = records.0.map { Set($0.tags).isSuperset(of: names) } ?? false
+            return Loaded(image: records.1, names: image.names, isNew: !known)
+        }
+    }
+
+    private func newLayer(_ diffID: Digest, _ staged: [Digest: StagedLayer]) throws -> NewLayer {
+        if let layer = staged[diffID] {
+            return NewLayer(diffID: diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
+        }
+        guard let layer = try store.layer(diffID) else {
+            throw Failure("layer \(diffID) has gone from the store")
+        }
+        return layer
+    }
+}
+
+/// The other layer failed: why is told there.
+private struct Stopped: Error {}
+
+/// What the threads have staged, and whether they should go on.
+private final class Staged: Sendable {
+    private let layers = Mutex<[Digest: StagedLayer]>([:])
+    private let stopped = Atomic(false)
+
+    func add(_ layer: StagedLayer) { layers.withLock { $0[layer.diffID] = layer } }
+    var all: [Digest: StagedLayer] { layers.withLock { $0 } }
+    func stop() { stopped.store(true, ordering: .relaxed) }
+    var isStopped: Bool { stopped.load(ordering: .relaxed) }
+}

@@ -1,0 +1,68 @@
+package import Digests
+package import SystemPackage
+
+import Glibc
+import Linux
+
+/// The chain indexes: a cache under chains/, by chainID. What is missing or damaged is folded again.
+package struct ChainStore: Sendable {
+    private let layout: StoreLayout
+
+    package init(layout: StoreLayout) { self.layout = layout }
+
+    /// Where the index of a stack is, or would be. `layers`: bottom to top; an empty stack has one, too.
+    package func path(for layers: [Digest]) -> FilePath {
+        guard let chainID = ChainID.all(of: layers).last else { return layout.chains.appending("empty") }
+        return layout.chain(chainID)
+    }
+
+    /// The index of a stack, folded now if need be. Two callers at once both fold, and either result serves.
+    package func index(for layers: [Digest]) throws -> LayerIndex {
+        let path = path(for: layers)
+        if path.exists, let index = try? LayerIndex(path, verifying: true), index.layers == layers {
+            return index
+        }
+        try write(fold(layers), to: path)
+        return try LayerIndex(path, verifying: false)
+    }
+
+    /// The index of one layer.
+    package func layer(_ diffID: Digest) throws -> LayerIndex {
+        let path = layout.layer(diffID).appending("index")
+        guard path.exists else {
+            throw Failure("layer \(diffID) is not in the store", advice: "Load an image that has it again.")
+        }
+        let index = try LayerIndex(path, verifying: true)
+        guard index.kind == .layer, index.layers == [diffID] else {
+            throw Failure("the index \(path) is damaged: it is of another layer")
+        }
+        return index
+    }
+
+    private func fold(_ layers: [Digest]) throws -> IndexBuilder {
+        // A commit adds one layer to a chain that is there: then only two trees need to be merged.
+        if let top = layers.last, layers.count > 1 {
+            let below = Array(layers.dropLast())
+            if let chain = try? LayerIndex(path(for: below), verifying: true), chain.layers == below {
+                return try ChainFold.fold([chain, layer(top)])
+            }
+        }
+        return try ChainFold.fold(layers.map { try layer($0) })
+    }
+
+    private func write(_ builder: consuming IndexBuilder, to path: FilePath) throws {
+        // Whoever gets this lock exclusively may sweep tmp/. Callers that have it shared get it once more.
+        let lock = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        defer { _ = lock.raw }
+        let staging = try layout.staging("chain")
+        defer { try? staging.removeTree() }
+        let file = staging.appending("index")
+        try naming("write \(file)") {
+            let fd = try OwnedFD.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o400)
+            try builder.write(to: fd)
+            // Not for durability, it is a cache: a crash must not leave a file of the right size full of zeros.
+            try fd.synchronize()
+        }
+        try naming("rename \(file) to \(path)") { try file.rename(to: path) }
+    }
+}

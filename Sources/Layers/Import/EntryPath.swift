@@ -1,0 +1,37 @@
+import Tar
+
+/// Where an entry goes, below the root of its layer.
+enum EntryPath {
+    /// What Linux takes in a system call, and so what any other tool could have unpacked.
+    static let limit = 4095
+    static let componentLimit = 255
+
+    /// The components of a tar's path: a leading `/` and every `.` left out. Empty for the root.
+    static func components(_ path: [UInt8]) throws(LayerError) -> [ArraySlice<UInt8>] {
+        guard !path.isEmpty else { throw LayerError("its name is empty") }
+        guard path.count <= limit else {
+            throw LayerError("its name has \(path.count) bytes; Linux takes \(limit)")
+        }
+        guard !path.contains(0) else { throw LayerError("its name has a NUL in it") }
+        var components: [ArraySlice<UInt8>] = []
+        for component in path.split(separator: UInt8(ascii: "/")) {
+            if component.elementsEqual(".".utf8) { continue }
+            guard !component.elementsEqual("..".utf8) else {
+                throw LayerError("its name has \"..\" in it: it could leave the layer")
+            }
+            guard component.count <= componentLimit else {
+                throw LayerError(
+                    "a part of its name has \(component.count) bytes; Linux takes \(componentLimit)"
+                )
+            }
+            components.append(component)
+        }
+        return components
+    }
+}
+
+/// Why an entry can't be part of a layer, before the import adds which layer and which entry.
+struct LayerError: Error {
+    let reason: String
+    init(_ reason: String) { self.reason = reason }
+}

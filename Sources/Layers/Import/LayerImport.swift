@@ -1,0 +1,124 @@
+package import Linux
+import SystemPackage
+import Tar
+
+import Digests
+import Glibc
+
+/// Turns a layer's tar into an index, a pack, objects and a recipe.
+///
+/// The tar is untrusted: nothing is ever written to a path that it names, every number is checked, and memory
+/// is bounded by `ImportLimits`. Safe for any number of threads at once.
+package struct LayerImport: Sendable {
+    private let layout: StoreLayout
+    private let limits: ImportLimits
+
+    package init(layout: StoreLayout, limits: ImportLimits = .standard) {
+        self.layout = layout
+        self.limits = limits
+    }
+
+    /// Reads one layer to its end, checks it against `expecting` and stages it in tmp/; nothing is visible
+    /// before `publish`. Compression is told by the first bytes.
+    ///
+    /// The caller holds the store's lock, shared, until what was published is recorded. `named` is the subject
+    /// of messages ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on
+    /// another thread.
+    package func stage(
+        _ source: consuming some ByteSource,
+        named: String,
+        expecting: Expectation = Expectation(),
+        progress: (@Sendable (UInt64) -> Void)? = nil
+    ) throws -> StagedLayer {
+        let staging = try layout.staging("layer")
+        var isWhole = false
+        defer { if !isWhole { try? staging.removeTree() } }
+        let layer = staging.appending("layer")
+        let objects = staging.appending("objects")
+        for directory in [layer, objects] {
+            try naming("create \(directory)") { try directory.makeDirectory(mode: 0o700) }
+        }
+
+        let input = try ReadAhead(
+            source,
+            named: named,
+            hashingBlob: expecting.blobDigest != nil,
+            blobLimit: expecting.blobSize,
+            progress: progress
+        )
+        let recipe = try RecipeWriter(create(layer.appending("recipe")))
+        let pack = PackWriter(try create(layer.appending("pack")))
+        var tar = TarReader(input, named: named) { try recipe.literal($0) }
+        var contents = ContentStaging(
+            objects: objects,
+            store: ObjectStore(layout),
+            pack: pack,
+            recipe: recipe
+        )
+        let tree = try read(&tar, into: &contents)
+        let entries = tree.entryCount
+
+        let (diffID, blob, blobSize) = input.finish()
+        try check(blobSize, blob, diffID, hasEndMarker: tar.hasEndMarker, expecting, named)
+        try pack.flush()
+        try naming("write a layer's recipe") { try recipe.finish(diffID: diffID, tarSize: tar.offset) }
+        try naming("write a layer's index") {
+            let index = try create(layer.appending("index"))
+            try tree.finish().write(to: index, layer: diffID)
+        }
+        isWhole = true
+        return StagedLayer(
+            diffID: diffID,
+            tarSize: tar.offset,
+            contentSize: contents.contentSize,
+            entries: entries,
+            layout: layout,
+            staging: staging,
+            objects: contents.staged
+        )
+    }
+
+    private func read(_ tar: inout TarReader, into contents: inout ContentStaging) throws -> LayerTree {
+        do {
+            var tree = try LayerTree(limits: limits)
+            while let entry = try tar.next() {
+                guard entry.size <= limits.fileSize else {
+                    throw LayerError(
+                        "its size of \(entry.size) bytes is beyond the limit of \(limits.fileSize)"
+                    )
+                }
+                try tree.add(entry, try contents.store(entry, from: &tar))
+            }
+            return tree
+        } catch let error as LayerError {
+            throw tar.failure(error.reason)
+        }
+    }
+
+    private func check(
+        _ blobSize: UInt64,
+        _ blob: Digest,
+        _ diffID: Digest,
+        hasEndMarker: Bool,
+        _ expecting: Expectation,
+        _ named: String
+    ) throws {
+        if let expected = expecting.blobSize, expected != blobSize {
+            throw Failure("\(named): the blob has \(blobSize) bytes, it should have \(expected)")
+        }
+        if let expected = expecting.blobDigest, expected != blob {
+            throw Failure("\(named): the blob is \(blob), it should be \(expected)")
+        }
+        if let expected = expecting.diffID, expected != diffID {
+            throw Failure("\(named): the layer's diffID is \(diffID), the image's config says \(expected)")
+        }
+        // Some writers leave the end marker out. Whether that is one of them, only a digest can tell.
+        guard hasEndMarker || expecting.diffID != nil else {
+            throw Failure("\(named): the tar ends without its end marker; it may have been cut short")
+        }
+    }
+
+    private func create(_ path: FilePath) throws -> OwnedFD {
+        try naming("create \(path)") { try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o400) }
+    }
+}

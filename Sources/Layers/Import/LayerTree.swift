@@ -1,0 +1,316 @@
+import Linux
+import SystemPackage
+import Tar
+
+import Glibc
+
+/// A layer's directory tree while its tar is read: entries replace one another until the end.
+///
+/// Nothing here touches a filesystem. Inodes that are replaced stay in memory to the end; the limits count
+/// them, so that they cannot add up.
+struct LayerTree {
+    private struct Directory {
+        var children: [[UInt8]: UInt32] = [:]
+        var whiteouts: Set<[UInt8]> = []
+    }
+
+    private var inodes: [InodeRecord] = []
+    private var directories: [Directory] = []
+    /// The parent of the entry before: most entries have the same.
+    private var recent: (path: [ArraySlice<UInt8>], inode: UInt32)?
+    private(set) var builder = IndexBuilder(kind: .layer)
+    private let limits: ImportLimits
+    private var nameBytes = 0
+    private var xattrBytes = 0
+    /// Entries of the tar.
+    private(set) var entryCount = 0
+
+    init(limits: ImportLimits) throws(LayerError) {
+        self.limits = limits
+        _ = try addImpliedDirectory()
+    }
+
+    /// Adds an entry of the tar; `content` is a file's.
+    mutating func add(_ entry: TarEntry, _ content: StoredContent) throws(LayerError) {
+        entryCount += 1
+        guard entryCount <= limits.entries else {
+            throw LayerError("the layer has more than \(limits.entries) entries")
+        }
+        // The recipe needs it even where the tree, in the end, does not.
+        if case .object(let digest) = content { _ = builder.addObject(digest, size: entry.size) }
+        let path = try EntryPath.components(entry.path)
+        guard let name = path.last else { return try setRoot(entry) }
+        let whiteout = try Whiteout(name)
+        let parent = try directory(at: path.dropLast())
+        switch whiteout {
+        case .opaque: inodes[Int(parent)].flags |= InodeRecord.opaque
+        case .name(let hidden):
+            try countName(hidden.count)
+            directories[slot(parent)].whiteouts.insert(Array(hidden))
+        case .no, .metadata: try place(entry, content, Array(name), in: parent)
+        }
+    }
+
+    private mutating func place(
+        _ entry: TarEntry,
+        _ content: StoredContent,
+        _ name: [UInt8],
+        in parent: UInt32
+    ) throws(LayerError) {
+        let old = directories[slot(parent)].children[name]
+        try countName(name.count)
+        let inode: UInt32
+        switch entry.kind {
+        case .hardLink:
+            inode = try target(of: entry)
+        case .directory:
+            if let old, inodes[Int(old)].isDirectory {
+                // Directory over directory: new attributes, same children.
+                return try setAttributes(of: old, entry)
+            }
+            inode = try addDirectory(entry)
+        default:
+            inode = try addInode(try record(entry, content))
+        }
+        if let old, inodes[Int(old)].isDirectory { recent = nil }
+        directories[slot(parent)].children[name] = inode
+    }
+
+    private mutating func setRoot(_ entry: TarEntry) throws(LayerError) {
+        guard entry.kind == .directory else { throw LayerError("the layer's root is not a directory") }
+        try setAttributes(of: 0, entry)
+    }
+
+    // MARK: Finding
+
+    /// The directory at `path`; what is missing on the way is created as implied.
+    private mutating func directory(at path: ArraySlice<ArraySlice<UInt8>>) throws(LayerError) -> UInt32 {
+        if let recent, recent.path.elementsEqual(path) { return recent.inode }
+        var inode: UInt32 = 0
+        for (depth, component) in path.enumerated() {
+            switch try Whiteout(component) {
+            case .no, .metadata: break
+            case .name, .opaque:
+                throw LayerError("\(String.quoting(component)) is a whiteout, not a directory")
+            }
+            let name = Array(component)
+            if let child = directories[slot(inode)].children[name] {
+                guard inodes[Int(child)].isDirectory else {
+                    let way = Array(path.prefix(depth + 1).joined(separator: [UInt8(ascii: "/")]))
+                    let what = inodes[Int(child)].isSymlink ? "a symbolic link" : "not a directory"
+                    throw LayerError("the layer has \(String.quoting(way)) as \(what); mica follows none")
+                }
+                inode = child
+            } else {
+                try countName(name.count)
+                let child = try addImpliedDirectory()
+                directories[slot(inode)].children[name] = child
+                inode = child
+            }
+        }
+        recent = (Array(path), inode)
+        return inode
+    }
+
+    /// What a hard link names: an earlier entry that is not a directory.
+    private func target(of entry: TarEntry) throws(LayerError) -> UInt32 {
+        let quoted = String.quoting(entry.linkTarget)
+        let path: [ArraySlice<UInt8>]
+        do { path = try EntryPath.components(entry.linkTarget) } catch {
+            throw LayerError("a hard link to \(quoted): \(error.reason)")
+        }
+        var inode: UInt32? = 0
+        for component in path {
+            guard let directory = inode, inodes[Int(directory)].isDirectory else {
+                inode = nil
+                break
+            }
+            inode = directories[slot(directory)].children[Array(component)]
+        }
+        guard let inode else {
+            throw LayerError("a hard link to \(quoted), which the layer does not have before it")
+        }
+        guard !inodes[Int(inode)].isDirectory else {
+            throw LayerError("a hard link to the directory \(quoted)")
+        }
+        return inode
+    }
+
+    /// Where a directory's children are: kept in `firstEntry` until the index has real ones.
+    private func slot(_ directory: UInt32) -> Int { Int(inodes[Int(directory)].firstEntry) }
+
+    // MARK: Adding
+
+    private mutating func addInode(_ record: InodeRecord) throws(LayerError) -> UInt32 {
+        guard inodes.count < limits.entries else {
+            throw LayerError("the layer has more than \(limits.entries) entries")
+        }
+        inodes.append(record)
+        return UInt32(inodes.count - 1)
+    }
+
+    private mutating func addImpliedDirectory() throws(LayerError) -> UInt32 {
+        var record = InodeRecord()
+        record.mode = S_IFDIR | 0o755
+        record.flags = InodeRecord.implied
+        record.firstEntry = UInt32(directories.count)
+        let inode = try addInode(record)
+        directories.append(Directory())
+        return inode
+    }
+
+    private mutating func addDirectory(_ entry: TarEntry) throws(LayerError) -> UInt32 {
+        let inode = try addImpliedDirectory()
+        try setAttributes(of: inode, entry)
+        return inode
+    }
+
+    private mutating func setAttributes(of directory: UInt32, _ entry: TarEntry) throws(LayerError) {
+        var record = try record(entry, .none)
+        record.firstEntry = inodes[Int(directory)].firstEntry
+        record.flags = inodes[Int(directory)].flags & ~InodeRecord.implied
+        inodes[Int(directory)] = record
+    }
+
+    private mutating func record(_ entry: TarEntry, _ content: StoredContent) throws(LayerError)
+        -> InodeRecord
+    {
+        var record = InodeRecord()
+        record.mode = entry.mode & 0o7777 | Self.type(entry.kind)
+        // Linux has no modes for links; other systems' archivers write what theirs had.
+        if record.isSymlink { record.mode = S_IFLNK | 0o777 }
+        record.uid = entry.uid
+        record.gid = entry.gid
+        record.mtimeSeconds = entry.modified.seconds
+        record.mtimeNanoseconds = entry.modified.nanoseconds
+        let device = entry.device
+        record.rdev = device.minor & 0xff | device.major << 8 | (device.minor & ~0xff) << 12
+        record.xattrs = try xattrs(entry.xattrs)
+        switch content {
+        case .none: break
+        case .packed(let offset):
+            record.contentKind = ContentKind.packed.rawValue
+            record.content = offset
+        case .object(let digest):
+            record.contentKind = ContentKind.object.rawValue
+            record.content = UInt64(builder.addObject(digest, size: entry.size))
+            if entry.extents != nil { record.setAllocated(data: entry.storedSize) }
+        }
+        if entry.kind == .file { record.size = entry.size }
+        if entry.kind == .symbolicLink { try setTarget(of: &record, entry.linkTarget) }
+        return record
+    }
+
+    private mutating func setTarget(of record: inout InodeRecord, _ target: [UInt8]) throws(LayerError) {
+        guard !target.isEmpty, target.count <= EntryPath.limit, !target.contains(0) else {
+            throw LayerError("a symbolic link with an impossible target of \(target.count) bytes")
+        }
+        try countName(target.count)
+        record.size = UInt64(target.count)
+        record.contentKind = ContentKind.inline.rawValue
+        do {
+            record.content = try target.span.withUnsafeBytes {
+                (bytes: UnsafeRawBufferPointer) throws(Errno) in
+                try builder.addTarget(bytes)
+            }
+        } catch {
+            throw LayerError("the index is full")
+        }
+    }
+
+    private mutating func xattrs(_ xattrs: [TarEntry.Xattr]) throws(LayerError) -> UInt32 {
+        if xattrs.isEmpty { return 0 }
+        for xattr in xattrs {
+            guard 1...255 ~= xattr.name.count, !xattr.name.contains(0), xattr.value.count <= 1 << 16 else {
+                throw LayerError("Linux takes no extended attribute \(String.quoting(xattr.name)) like this")
+            }
+            xattrBytes += xattr.name.count + xattr.value.count
+        }
+        guard xattrBytes <= limits.xattrBytes else {
+            throw LayerError("the layer's extended attributes have more than \(limits.xattrBytes) bytes")
+        }
+        do { return try builder.addXattrs(xattrs.map { ($0.name, $0.value) }) } catch {
+            throw LayerError("the index is full")
+        }
+    }
+
+    private mutating func countName(_ count: Int) throws(LayerError) {
+        nameBytes += count
+        guard nameBytes <= limits.nameBytes else {
+            throw LayerError("the layer's names have more than \(limits.nameBytes) bytes")
+        }
+    }
+
+    private static func type(_ kind: TarEntry.Kind) -> UInt32 {
+        switch kind {
+        case .file, .hardLink: S_IFREG
+        case .directory: S_IFDIR
+        case .symbolicLink: S_IFLNK
+        case .characterDevice: S_IFCHR
+        case .blockDevice: S_IFBLK
+        case .fifo: S_IFIFO
+        }
+    }
+}
+
+extension LayerTree {
+    /// The index of what is there at the end. Breadth first, names in byte order: the same tar gives the same
+    /// index, always.
+    consuming func finish() throws(Errno) -> IndexBuilder {
+        var numbers: [UInt32: UInt32] = [:]
+        var queue: [UInt32] = [0]
+        numbers[0] = try builder.addInode(inodes[0].withoutSlot)
+        var next = 0
+        while next < queue.count {
+            let directory = queue[next]
+            next += 1
+            var (names, whiteouts) = sorted(directory)
+            var entries: [IndexBuilder.Entry] = []
+            entries.reserveCapacity(names.count + whiteouts.count)
+            for (name, child) in names {
+                var record = inodes[Int(child)].withoutSlot
+                if !whiteouts.isEmpty, whiteouts.remove(name) != nil, record.isDirectory {
+                    // A whiteout beside a directory of the same name leaves of it what this layer has.
+                    record.flags |= InodeRecord.opaque
+                }
+                if record.isDirectory { queue.append(child) }
+                let number: UInt32
+                if let known = numbers[child] {
+                    number = known
+                } else {
+                    number = try builder.addInode(record)
+                    numbers[child] = number
+                }
+                entries.append(IndexBuilder.Entry(try add(name), inode: number, kind: record.kind))
+            }
+            for name in whiteouts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+                entries.append(IndexBuilder.Entry(whiteout: try add(name)))
+            }
+            guard let number = numbers[directory] else { throw .invalidArgument }
+            try builder.setEntries(of: number, entries)
+        }
+        return builder
+    }
+
+    private func sorted(_ directory: UInt32) -> ([(key: [UInt8], value: UInt32)], Set<[UInt8]>) {
+        let directory = directories[slot(directory)]
+        let names = directory.children
+            .filter { !$0.key.starts(with: ".wh.".utf8) }
+            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        return (names, directory.whiteouts)
+    }
+
+    private mutating func add(_ name: [UInt8]) throws(Errno) -> IndexBuilder.Name {
+        try name.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
+            try builder.addName(bytes)
+        }
+    }
+}
+
+extension InodeRecord {
+    fileprivate var withoutSlot: InodeRecord {
+        var record = self
+        record.firstEntry = 0
+        return record
+    }
+}

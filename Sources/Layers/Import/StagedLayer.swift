@@ -1,0 +1,47 @@
+package import Digests
+import Linux
+import SystemPackage
+
+/// A layer that has been read and checked, but that nobody can see yet.
+package struct StagedLayer: Sendable {
+    package let diffID: Digest
+    /// Bytes of the uncompressed tar.
+    package let tarSize: UInt64
+    /// Bytes of the files' contents that the tar holds: without holes, twice what is in it twice.
+    package let contentSize: UInt64
+    /// Entries of the tar.
+    package let entries: Int
+
+    let layout: StoreLayout
+    let staging: FilePath
+    /// Those of `staging`/objects, with their sizes.
+    let objects: [Digest: UInt64]
+
+    /// Makes the layer durable, then visible; fine if it is there already.
+    ///
+    /// Every file is on disk before it gets its name, and the objects have their names before the layer does:
+    /// so a layer directory under its own name is whole, whenever the machine stopped.
+    package func publish() throws {
+        try naming("sync \(staging)") { try staging.synchronizeFilesystem() }
+        let store = ObjectStore(layout)
+        for (digest, size) in objects {
+            try store.adopt(staging.appending("objects").appending(digest.hex), as: digest, size: size)
+        }
+        if !objects.isEmpty {
+            try naming("sync \(layout.objects)") { try layout.objects.synchronizeFilesystem() }
+        }
+        let layer = layout.layer(diffID)
+        do {
+            try staging.appending("layer").renameWithoutReplacing(layer)
+        } catch Errno.fileExists, Errno.directoryNotEmpty {
+            // The same tar makes the same layer.
+        } catch {
+            throw Failure("name the layer \(layer)", error)
+        }
+        try naming("sync \(layout.layers)") { try layout.layers.synchronize() }
+        discard()
+    }
+
+    /// Removes what is staged. After `publish` there is nothing left to do.
+    package func discard() { try? staging.removeTree() }
+}

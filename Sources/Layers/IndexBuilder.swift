@@ -1,0 +1,209 @@
+package import Linux
+package import Digests
+package import SystemPackage
+
+/// Puts an index together in memory and writes it.
+///
+/// Inodes are numbered in the order they are added; the first must be the root directory. A directory's
+/// entries are set once, when all its children have their numbers. Link counts are counted here.
+package struct IndexBuilder {
+    package let kind: IndexKind
+    package let layers: [Digest]
+    private var inodes: [InodeRecord] = []
+    private var entries: [UInt8] = []
+    package private(set) var entryCount: UInt32 = 0
+    private var names: [UInt8] = []
+    private var xattrs: [UInt8] = []
+    private var xattrOffsets: [[UInt8]: UInt32] = [:]
+    private var objects: [(digest: Digest, size: UInt64)] = []
+    private var objectNumbers: [Digest: UInt32] = [:]
+
+    /// `layers`: diffIDs bottom to top. A layer's own is known only at the end, hence `write(layer:)`.
+    package init(kind: IndexKind, layers: [Digest] = []) {
+        self.kind = kind
+        self.layers = layers
+    }
+
+    /// A name whose bytes are in the index already.
+    package struct Name {
+        let offset: UInt32
+        let length: UInt16
+        let prefix: UInt64
+    }
+
+    /// One entry of a directory. A whiteout has kind `IndexEntry.whiteout` and no inode.
+    package struct Entry {
+        let name: Name
+        let kind: UInt8
+        let inode: UInt32
+
+        package init(_ name: Name, inode: UInt32, kind: UInt8) {
+            self.name = name
+            self.kind = kind
+            self.inode = inode
+        }
+
+        package init(whiteout name: Name) {
+            self.init(name, inode: .max, kind: IndexEntry.whiteout)
+        }
+    }
+
+    package var inodeCount: Int { inodes.count }
+
+    package subscript(inode: UInt32) -> InodeRecord {
+        get { inodes[Int(inode)] }
+        set { inodes[Int(inode)] = newValue }
+    }
+
+    /// Throws EOVERFLOW when the index is full: 4 GiB of names, 4 billion inodes.
+    package mutating func addInode(_ record: InodeRecord) throws(Errno) -> UInt32 {
+        guard inodes.count < Int(UInt32.max) - 16 else { throw .overflow }
+        inodes.append(record)
+        return UInt32(inodes.count - 1)
+    }
+
+    package mutating func addName(_ name: UnsafeRawBufferPointer) throws(Errno) -> Name {
+        guard name.count <= Int(UInt16.max) else { throw .fileNameTooLong }
+        return Name(
+            offset: try addText(name),
+            length: UInt16(name.count),
+            prefix: NamePrefix.of(name)
+        )
+    }
+
+    /// The value for a symbolic link's `content`, with `contentKind` inline and `size` the target's length.
+    package mutating func addTarget(_ target: UnsafeRawBufferPointer) throws(Errno) -> UInt64 {
+        UInt64(try addText(target))
+    }
+
+    private mutating func addText(_ text: UnsafeRawBufferPointer) throws(Errno) -> UInt32 {
+        guard names.count <= Int(UInt32.max) - text.count else { throw .overflow }
+        defer { names.append(contentsOf: text) }
+        return UInt32(names.count)
+    }
+
+    /// The value for `InodeRecord.xattrs`. Lists that are equal are stored once.
+    package mutating func addXattrs(_ list: [(name: [UInt8], value: [UInt8])]) throws(Errno) -> UInt32 {
+        guard !list.isEmpty else { return 0 }
+        var encoded: [UInt8] = []
+        func append(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.littleEndian) { encoded.append(contentsOf: $0) }
+        }
+        append(UInt32(list.count))
+        for (name, value) in list {
+            guard name.count <= Int(UInt16.max), value.count <= Int(UInt32.max) else { throw .overflow }
+            append(UInt16(name.count))
+            append(UInt32(value.count))
+            encoded += name
+            encoded += value
+        }
+        if let offset = xattrOffsets[encoded] { return offset }
+        guard xattrs.count + encoded.count < Int(UInt32.max) else { throw .overflow }
+        let offset = UInt32(xattrs.count) + 1
+        xattrs += encoded
+        xattrOffsets[encoded] = offset
+        return offset
+    }
+
+    /// The number of an object, for `content`. The same digest has one number.
+    package mutating func addObject(_ digest: Digest, size: UInt64) -> UInt32 {
+        if let number = objectNumbers[digest] { return number }
+        let number = UInt32(objects.count)
+        objects.append((digest, size))
+        objectNumbers[digest] = number
+        return number
+    }
+
+    /// Sorts `list` and makes it the directory's. Throws EEXIST where a name occurs twice.
+    package mutating func setEntries(of directory: UInt32, _ list: [Entry]) throws(Errno) {
+        let sorted = names.withUnsafeBytes { names in
+            func text(_ name: Name) -> UnsafeRawBufferPointer {
+                UnsafeRawBufferPointer(
+                    rebasing: names[Int(name.offset)..<Int(name.offset) + Int(name.length)]
+                )
+            }
+            func order(_ left: Entry, _ right: Entry) -> Int {
+                if left.name.prefix != right.name.prefix {
+                    return left.name.prefix < right.name.prefix ? -1 : 1
+                }
+                return NamePrefix.compare(text(left.name), text(right.name))
+            }
+            let sorted = list.sorted { order($0, $1) < 0 }
+            let isUnique = zip(sorted, sorted.dropFirst()).allSatisfy { order($0, $1) != 0 }
+            return isUnique ? sorted : nil
+        }
+        guard let sorted else { throw .fileExists }
+        guard list.count <= Int(UInt32.max - entryCount) else { throw .overflow }
+        inodes[Int(directory)].firstEntry = entryCount
+        inodes[Int(directory)].entryCount = UInt32(list.count)
+        inodes[Int(directory)].nlink = 2
+        for entry in sorted {
+            append(entry)
+            guard entry.kind != IndexEntry.whiteout else { continue }
+            let isFirstName = inodes[Int(entry.inode)].nlink == 0
+            if inodes[Int(entry.inode)].isDirectory {
+                inodes[Int(directory)].nlink += 1
+                inodes[Int(entry.inode)].parent = directory
+            } else {
+                if isFirstName { inodes[Int(entry.inode)].parent = directory }
+                inodes[Int(entry.inode)].nlink += 1
+            }
+        }
+        entryCount += UInt32(list.count)
+    }
+
+    private mutating func append(_ entry: Entry) {
+        func put(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.littleEndian) { entries.append(contentsOf: $0) }
+        }
+        put(entry.name.prefix)
+        put(entry.name.offset)
+        put(entry.inode)
+        put(entry.name.length)
+        put(entry.kind)
+        put(UInt8(0))
+        put(UInt32(0))
+    }
+
+    /// Writes the index at the file's start and returns its size in bytes. Does not sync.
+    @discardableResult
+    package func write(to fd: borrowing OwnedFD, layer: Digest? = nil) throws(Errno) -> UInt64 {
+        var body: [UInt8] = []
+        var table: [(offset: UInt64, size: UInt64)] = []
+        func section(_ bytes: UnsafeRawBufferPointer) {
+            table.append((UInt64(IndexFormat.headerSize + body.count), UInt64(bytes.count)))
+            body.append(contentsOf: bytes)
+            while body.count % 8 != 0 { body.append(0) }
+        }
+        inodes.withUnsafeBytes { section($0) }
+        for bytes in [entries, names, xattrs] { bytes.withUnsafeBytes { section($0) } }
+        objects.flatMap { object in
+            object.digest.bytes + withUnsafeBytes(of: object.size.littleEndian) { [UInt8]($0) }
+        }.withUnsafeBytes { section($0) }
+        (layer.map { [$0] } ?? layers).flatMap(\.bytes).withUnsafeBytes { section($0) }
+
+        var header: [UInt8] = []
+        func put(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) }
+        }
+        let size = UInt64(IndexFormat.headerSize + body.count)
+        put(IndexFormat.magic)
+        put(IndexFormat.version)
+        put(kind.rawValue)
+        put(size)
+        put(UInt32(0))
+        put(body.withUnsafeBytes { IndexChecksum.body($0) })
+        for (offset, size) in table {
+            put(offset)
+            put(size)
+        }
+        header += [UInt8](repeating: 0, count: IndexFormat.headerSize - header.count)
+        let checksum = header.withUnsafeBytes { IndexChecksum.header($0) }
+        withUnsafeBytes(of: checksum.littleEndian) { bytes in
+            for (offset, byte) in bytes.enumerated() { header[IndexFormat.headerChecksum + offset] = byte }
+        }
+        try fd.writeAll(header)
+        try fd.writeAll(body)
+        return size
+    }
+}

@@ -1,0 +1,70 @@
+package import Linux
+import SystemPackage
+
+import Glibc
+import Digests
+
+/// Reads file contents that an index refers to: packs and objects, through a few open files.
+///
+/// Safe for any number of threads. A file that is missing or shorter than the index says answers EIO.
+package final class LayerContents: Sendable {
+    private let layout: StoreLayout
+    private let index: LayerIndex
+    private let packs: [FilePath]
+    private let files: FileCache
+
+    /// `openFiles`: how many are kept open; a stack may have more layers than a process may have files.
+    package init(layout: StoreLayout, index: LayerIndex, openFiles: Int = 24) {
+        self.layout = layout
+        self.index = index
+        packs = index.layers.map { layout.layer($0).appending("pack") }
+        files = FileCache(capacity: openFiles)
+    }
+
+    /// Fills `buffer` from byte `offset` of a file's contents; returns how many bytes there were.
+    package func read(
+        _ inode: InodeRecord,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        guard offset < inode.size else { return 0 }
+        let count = Int(min(UInt64(buffer.count), inode.size - offset))
+        guard count > 0 else { return 0 }
+        let (file, start) = try locate(inode)
+        let (position, overflow) = start.addingReportingOverflow(offset)
+        guard !overflow, position < UInt64(Int64.max) - UInt64(count) else {
+            throw .corruptIndex(offset: inode.content)
+        }
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        let got = try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: wanted, at: position) }
+        guard got == count else { throw .system(.ioError) }
+        return count
+    }
+
+    /// The open file that has an inode's contents, and the offset at which they begin in it. The reference
+    /// keeps it open.
+    package func locate(_ inode: InodeRecord) throws(FSError) -> (file: OpenFile, start: UInt64) {
+        switch ContentKind(rawValue: inode.contentKind) {
+        case .packed:
+            let layer = Int(inode.layer)
+            guard layer < packs.count else { throw .corruptIndex(offset: inode.content) }
+            let pack = packs[layer]
+            return (try open(UInt64(layer), pack), inode.content)
+        case .object:
+            guard let number = Int(exactly: inode.content) else { throw .corruptIndex(offset: inode.content) }
+            let digest = try index.object(number).digest
+            return (try open(UInt64(number) | 1 << 63, layout.object(digest)), 0)
+        default:
+            throw .corruptIndex(offset: inode.content)
+        }
+    }
+
+    /// A content that is not there is damage of the store, not an absent name: EIO.
+    private func open(_ key: UInt64, _ path: @autoclosure () -> FilePath) throws(FSError) -> OpenFile {
+        do {
+            return try files.file(key) { () throws(Errno) in try OwnedFD.open(path(), O_RDONLY) }
+        } catch {
+            throw .system(error == .noSuchFileOrDirectory ? .ioError : error)
+        }
+    }
+}

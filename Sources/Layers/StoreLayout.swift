@@ -1,0 +1,53 @@
+import Linux
+package import Digests
+package import SystemPackage
+
+import Glibc
+
+/// Where everything is. Paths only; what the files hold is documented where they are written.
+package struct StoreLayout: Sendable {
+    package let root: FilePath
+
+    package init(root: FilePath) { self.root = root }
+
+    package var database: FilePath { root.appending("mica.db") }
+    /// Shared by whoever stages, publishes and records; exclusive for whoever sweeps.
+    package var lock: FilePath { root.appending("lock") }
+    package var tmp: FilePath { root.appending("tmp") }
+    package var layers: FilePath { root.appending("layers") }
+    package var objects: FilePath { root.appending("objects") }
+    package var chains: FilePath { root.appending("chains") }
+    package var snapshots: FilePath { root.appending("snapshots") }
+    package var containers: FilePath { root.appending("containers") }
+    package var mounts: FilePath { root.appending("mounts") }
+
+    /// A directory: index, pack, recipe.
+    package func layer(_ diffID: Digest) -> FilePath { layers.appending(diffID.hex) }
+
+    /// A file, read-only. Two levels, so that no directory grows too large.
+    package func object(_ digest: Digest) -> FilePath {
+        let hex = digest.hex
+        return objects.appending(String(hex.prefix(2))).appending(String(hex.dropFirst(2)))
+    }
+
+    /// A file: the folded index of a stack of layers.
+    package func chain(_ chainID: Digest) -> FilePath { chains.appending(chainID.hex) }
+
+    /// A directory: upper, work.
+    package func snapshot(_ id: Int64) -> FilePath { snapshots.appending(String(id)) }
+    package func container(_ id: String) -> FilePath { containers.appending(id) }
+
+    /// Creates the directories. Only their owner may look inside: images can hold set-uid programs.
+    package func prepare() throws {
+        for directory in [root, tmp, layers, objects, chains, snapshots, containers, mounts] {
+            try naming("create \(directory)") { try directory.makeDirectories(mode: 0o700) }
+        }
+    }
+
+    /// A new directory in tmp/, the caller's own, to be renamed into place or removed.
+    package func staging(_ purpose: String) throws -> FilePath {
+        var template = Array(tmp.appending("\(purpose)-XXXXXX").string.utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure("create a directory in \(tmp)", .last) }
+        return FilePath(platformString: template)
+    }
+}

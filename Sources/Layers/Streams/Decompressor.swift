@@ -1,0 +1,136 @@
+package import Linux
+
+/// A stream as it was before it was compressed: gzip and zstd are told by their first bytes, everything else
+/// passes as it is. Truncated and damaged data throws a `Failure` that names the stream.
+package struct Decompressor: ByteSource {
+    package enum Format: Sendable { case plain, gzip, zstd }
+
+    // A class, because a protocol's value must be copyable and a codec's state is not.
+    fileprivate final class State: @unchecked Sendable {
+        var source: any ByteSource
+        let named: String
+        let tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
+        let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
+        var window: Range<Int> = 0..<0
+        var codec: (any Inflating)?
+        var format: Format?
+        var isAtEnd = false
+
+        init(
+            _ source: any ByteSource,
+            _ named: String,
+            _ tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
+        ) {
+            self.source = source
+            self.named = named
+            self.tap = tap
+        }
+
+        deinit { input.deallocate() }
+    }
+
+    private let state: State
+
+    /// `named` is the subject of messages. `tap` sees the bytes as they come from `source`, in order, each once.
+    package init(
+        _ source: any ByteSource,
+        named: String,
+        tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)? = nil
+    ) {
+        state = State(source, named, tap)
+    }
+
+    /// Reads as far as it takes to know.
+    package mutating func format() throws -> Format {
+        if let format = state.format { return format }
+        while state.window.count < 4, try state.refill() {}
+        let format = try state.detect()
+        state.format = format
+        return format
+    }
+
+    package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        _ = try format()
+        guard let codec = state.codec else { return try state.pass(into: buffer) }
+        while !buffer.isEmpty {
+            do {
+                let (consumed, produced) = try codec.inflate(
+                    UnsafeRawBufferPointer(rebasing: state.input[state.window]),
+                    into: buffer
+                )
+                state.window = state.window.dropFirst(consumed)
+                if produced > 0 { return produced }
+                if consumed > 0, !state.window.isEmpty { continue }
+            } catch {
+                throw Failure("\(state.named): \(error.reason)")
+            }
+            guard try state.refill() else {
+                guard codec.isComplete else {
+                    throw Failure("\(state.named): its compressed data is cut short")
+                }
+                return 0
+            }
+        }
+        return 0
+    }
+}
+
+extension Decompressor.State {
+    /// Appends to the window; false at the end of the source.
+    fileprivate func refill() throws -> Bool {
+        if isAtEnd { return false }
+        let rest = UnsafeRawBufferPointer(rebasing: input[window])
+        if window.lowerBound > 0 { input.copyMemory(from: rest) }
+        window = 0..<rest.count
+        let room = UnsafeMutableRawBufferPointer(rebasing: input[window.count...])
+        let count = try source.read(into: room)
+        if count == 0 {
+            isAtEnd = true
+            return false
+        }
+        try tap?(UnsafeRawBufferPointer(rebasing: room[..<count]))
+        window = 0..<window.count + count
+        return true
+    }
+
+    fileprivate func detect() throws -> Decompressor.Format {
+        let magic = Array(input[window.prefix(6)])
+        do throws(CodecError) {
+            if magic.starts(with: [0x1f, 0x8b]) {
+                codec = try GzipStream()
+                return .gzip
+            }
+            // A skippable frame may come first: its magic's lowest four bits are free.
+            let isSkippable =
+                magic.count >= 4 && magic[0] & 0xf0 == 0x50 && magic[1...3] == [0x2a, 0x4d, 0x18]
+            if magic.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) || isSkippable {
+                codec = try ZstdStream()
+                return .zstd
+            }
+        } catch {
+            throw Failure("\(named): \(error.reason)")
+        }
+        for (other, name) in [([0x42, 0x5a, 0x68], "bzip2"), ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz")]
+        where magic.starts(with: other.map { UInt8($0) }) {
+            throw Failure(
+                "\(named): compressed with \(name)",
+                advice: "mica reads gzip, zstd and plain tars."
+            )
+        }
+        return .plain
+    }
+
+    fileprivate func pass(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        if window.isEmpty {
+            // Nothing in between any more: straight into the caller's buffer.
+            let count = isAtEnd ? 0 : try source.read(into: buffer)
+            if count == 0 { isAtEnd = true }
+            if count > 0 { try tap?(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+            return count
+        }
+        let count = min(buffer.count, window.count)
+        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[window.prefix(count)]))
+        window = window.dropFirst(count)
+        return count
+    }
+}

@@ -1,0 +1,27 @@
+package import SystemPackage
+
+import Glibc
+
+/// Why an operation on a mounted tree failed.
+///
+/// Trivial on purpose: it is thrown on the lookup path, so it holds no `String` and never allocates.
+package enum FSError: Error, Equatable {
+    case system(Errno)
+    /// An index contradicts itself. `offset` is in bytes from the start of the index.
+    case corruptIndex(offset: UInt64)
+
+    /// What the kernel is told. The log gets `self`.
+    package var errno: CInt {
+        switch self {
+        case .system(let errno): errno.rawValue
+        case .corruptIndex: EUCLEAN
+        }
+    }
+
+    /// Runs `body`, whose system calls throw `Errno`.
+    @inline(__always)
+    @discardableResult
+    package static func wrap<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
+        do { return try body() } catch { throw .system(error) }
+    }
+}

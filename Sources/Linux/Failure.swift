@@ -1,0 +1,46 @@
+package import SystemPackage
+
+/// Why something the user asked for did not happen, in words for the user.
+///
+/// The message names the object, what was expected and what was found; `advice` says what the user can do.
+package struct Failure: Error, CustomStringConvertible, Sendable {
+    /// What sort of refusal it is, for a service that answers with a status code.
+    package enum Kind: Sendable {
+        case other, notFound, alreadyExists, invalidArgument, failedPrecondition
+    }
+
+    package var message: String
+    package var advice: String?
+    package var kind: Kind
+    /// The process's exit status, where the failure ends it.
+    package var exitCode: Int32
+
+    package init(_ message: String, advice: String? = nil, kind: Kind = .other, exitCode: Int32 = 1) {
+        self.message = message
+        self.advice = advice
+        self.kind = kind
+        self.exitCode = exitCode
+    }
+
+    /// "`subject`: No such file or directory".
+    package init(_ subject: String, _ errno: Errno, advice: String? = nil, exitCode: Int32 = 1) {
+        self.init("\(subject): \(errno)", advice: advice, exitCode: exitCode)
+    }
+
+    package var description: String {
+        guard let advice else { return message }
+        return "\(message)\n\(advice)"
+    }
+}
+
+/// Says what was being done when a system call failed: `try naming("write \(path)") { try fd.write(…) }`.
+package func naming<R: ~Copyable>(
+    _ subject: @autoclosure () -> String,
+    _ body: () throws -> R
+) throws -> R {
+    do {
+        return try body()
+    } catch let errno as Errno {
+        throw Failure(subject(), errno)
+    }
+}

@@ -1,0 +1,34 @@
+import Glibc
+
+/// A pthread mutex with a condition. For state that several methods reach under one lock, where a
+/// `Mutex<State>`'s closure would have to hold system calls with typed errors.
+package final class Lock: @unchecked Sendable {
+    // Safe to share: pthread's own synchronisation. On the heap, because they must never move.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    package init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    package func lock() { pthread_mutex_lock(mutex) }
+    package func unlock() { pthread_mutex_unlock(mutex) }
+
+    package func locked<R>(_ body: () throws -> R) rethrows -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+
+    /// Gives the lock up until somebody calls `wakeAll`; may return for no reason. Precondition: locked.
+    package func wait() { pthread_cond_wait(condition, mutex) }
+    package func wakeAll() { pthread_cond_broadcast(condition) }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        pthread_cond_destroy(condition)
+        mutex.deallocate()
+        condition.deallocate()
+    }
+}

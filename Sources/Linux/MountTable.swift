@@ -1,0 +1,77 @@
+package import SystemPackage
+
+import Glibc
+
+/// What is mounted where, as this process sees it at one moment: /proc/self/mountinfo.
+package struct MountTable: Sendable {
+    package struct Entry: Sendable, Equatable {
+        package var target: FilePath
+        /// "fuse.mica", "overlay" …
+        package var type: String
+        package var source: String
+
+        package init(target: FilePath, type: String, source: String) {
+            self.target = target
+            self.type = type
+            self.source = source
+        }
+    }
+
+    /// In the order of mounting: of two at the same place, the later one is on top.
+    package let entries: [Entry]
+
+    /// Empty where it can't be read.
+    package static func current() -> MountTable {
+        let bytes = try? OwnedFD.open("/proc/self/mountinfo", O_RDONLY).contents(limit: 64 << 20)
+        return MountTable(parsing: bytes ?? [])
+    }
+
+    /// `bytes`: the text of a mountinfo file. Lines that are none are left out.
+    package init(parsing bytes: [UInt8]) {
+        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split(separator: UInt8(ascii: " "))
+            // Any number of optional fields comes before the hyphen.
+            guard fields.count > 6, let hyphen = fields[6...].firstIndex(of: [UInt8(ascii: "-")]),
+                hyphen + 2 < fields.count
+            else { return nil }
+            return Entry(
+                target: FilePath(
+                    platformString: MountTable.unescaped(fields[4]).map { CChar(bitPattern: $0) } + [0]
+                ),
+                type: String(decoding: fields[hyphen + 1], as: UTF8.self),
+                source: String(decoding: MountTable.unescaped(fields[hyphen + 2]), as: UTF8.self)
+            )
+        }
+    }
+
+    /// The one that a path leads to.
+    package func top(at target: FilePath) -> Entry? { entries.last { $0.target == target } }
+
+    /// Whether what is on top at `target` is a micafs mount whose micafs is gone: nothing but unmounting helps.
+    ///
+    /// Not for a mount that is served: a daemon that hangs would hang the caller as well.
+    package func isDead(_ target: FilePath) -> Bool {
+        guard top(at: target)?.type == "fuse.mica" else { return false }
+        var status = statvfs()
+        let result = target.withPlatformString { statvfs($0, &status) }
+        return result == -1 && [.socketNotConnected, .connectionAbort].contains(Errno.last)
+    }
+
+    /// The kernel writes blanks and backslashes as three octal digits.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes
+    }
+}

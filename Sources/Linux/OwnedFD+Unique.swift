@@ -1,0 +1,16 @@
+package import SystemPackage
+
+import Glibc
+
+extension OwnedFD {
+    /// Creates a file, mode 0600, that nobody else has: the six X at the end of `path` become its name's.
+    package static func create(unique path: inout FilePath) throws(Errno) -> OwnedFD {
+        var template = path.withPlatformString {
+            Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
+        }
+        let fd = OwnedFD(adopting: try Errno.check(mkstemp(&template)))
+        try Errno.check(fcntl(fd.raw, F_SETFD, FD_CLOEXEC))
+        path = FilePath(platformString: template)
+        return fd
+    }
+}

@@ -1,0 +1,64 @@
+package import Linux
+
+/// Some bytes of an open file: a file of a layout, or an entry of an archive where it lies.
+/// Reading never moves the file's offset, so that several threads can read blobs of one archive.
+package struct BlobFile: Sendable {
+    // A class, because a descriptor has one owner and an archive many blobs.
+    package final class Shared: Sendable {
+        package let fd: OwnedFD
+        package init(_ fd: consuming OwnedFD) { self.fd = fd }
+    }
+
+    private let file: Shared
+    /// Bytes, both.
+    private let offset: UInt64
+    package let size: UInt64
+
+    package init(_ file: Shared, offset: UInt64, size: UInt64) {
+        self.file = file
+        self.offset = offset
+        self.size = size
+    }
+
+    package func source() -> Source { Source(file: file, offset: offset, left: size) }
+
+    /// Everything. Failure when it is longer than `limit` bytes, or shorter than it was.
+    package func contents(limit: Int, name: String) throws -> [UInt8] {
+        guard size <= UInt64(limit) else {
+            throw Failure("\(name) has \(size) bytes; more than \(limit) are not read")
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        let count = try naming("read \(name)") {
+            try bytes.withUnsafeMutableBytes { try file.fd.readFully(into: $0, at: offset) }
+        }
+        guard count == bytes.count else {
+            throw Failure("\(name) is truncated: \(count) of \(size) bytes are there")
+        }
+        return bytes
+    }
+
+    package struct Source: ByteSource {
+        let file: Shared
+        var offset: UInt64
+        var left: UInt64
+
+        package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+            let want = Int(min(UInt64(buffer.count), left))
+            let count = try file.fd.readFully(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<want]),
+                at: offset
+            )
+            offset += UInt64(count)
+            // A file that ends too early is at its end: whoever reads knows how much there should be.
+            left = count < want ? 0 : left - UInt64(count)
+            return count
+        }
+
+        package mutating func skip(_ count: UInt64) throws -> UInt64 {
+            let skipped = min(count, left)
+            offset += skipped
+            left -= skipped
+            return skipped
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Linux
+
+extension ImageArchive {
+    /// Indexes in indexes that anybody has seen are two deep.
+    private static let depthLimit = 8
+
+    func layoutImages(index bytes: [UInt8], host: Platform) throws -> [ArchivedImage] {
+        let index = try JSONDocument.decode(Index.self, from: bytes, name: "index.json of \(files.name)")
+        var groups: [(name: String?, entries: [Descriptor])] = []
+        for entry in index.manifests where !entry.isAttestation {
+            let name = try name(of: entry)
+            // One name over several entries is one image for several platforms.
+            if let group = groups.firstIndex(where: { $0.name == name }), name != nil || entry.platform != nil
+            {
+                groups[group].entries.append(entry)
+            } else {
+                groups.append((name, [entry]))
+            }
+        }
+        return try groups.map { name, entries in
+            let label = name ?? entries.first.map { String($0.digest.hex.prefix(12)) } ?? files.name
+            // The only one there is can be for another machine: who loads it may just want to look.
+            let entry =
+                entries.count == 1
+                ? entries[0] : try Index.choose(entries, for: host, name: "image \(label)")
+            return try resolve(entry, names: name.map { [$0] } ?? [], label: "image \(label)", host: host)
+        }
+    }
+
+    /// Follows indexes down to the manifest for `host`.
+    private func resolve(
+        _ entry: Descriptor,
+        names: [String],
+        label: String,
+        host: Platform
+    ) throws -> ArchivedImage {
+        var descriptor = entry
+        for _ in 0..<ImageArchive.depthLimit {
+            let bytes = try blob(descriptor, limit: JSONDocument.manifestLimit, name: label)
+            switch try ImageArchive.kind(of: bytes, descriptor, name: label) {
+            case .index:
+                let index = try JSONDocument.decode(Index.self, from: bytes, name: "\(label): its index")
+                descriptor = try Index.choose(index.manifests, for: host, name: label)
+            case .manifest:
+                let manifest = try JSONDocument.decode(
+                    Manifest.self,
+                    from: bytes,
+                    name: "\(label): its manifest"
+                )
+                return try image(manifest, digest: descriptor.digest, names: names, label: label)
+            }
+        }
+        throw Failure("\(label): its indexes are nested more than \(ImageArchive.depthLimit) deep")
+    }
+
+    private enum Kind { case index, manifest }
+
+    /// What a document is must be the same by its type and by its members: one that is both would be
+    /// different images to different readers.
+    private static func kind(of bytes: [UInt8], _ descriptor: Descriptor, name: String) throws -> Kind {
+        struct Members: Decodable {
+            var schemaVersion: Int?
+            var mediaType: String?
+            var manifests: [JSONValue]?
+            var layers: [JSONValue]?
+            var config: JSONValue?
+            var fsLayers: [JSONValue]?
+        }
+        let members = try JSONDocument.decode(
+            Members.self,
+            from: bytes,
+            name: "\(name): \(file(descriptor.digest))"
+        )
+        guard members.schemaVersion == 2, members.fsLayers == nil else {
+            throw Failure(
+                "\(name): its manifest has schema version \(members.schemaVersion ?? 0); mica reads version 2"
+            )
+        }
+        let isIndex = members.manifests != nil
+        let isManifest = members.layers != nil || members.config != nil
+        guard isIndex != isManifest else {
+            throw Failure("\(name): \(file(descriptor.digest)) is neither a manifest nor an index")
+        }
+        for type in [descriptor.mediaType, members.mediaType ?? ""] {
+            if isIndex && MediaType.isManifest(type) || isManifest && MediaType.isIndex(type) {
+                throw Failure(
+                    "\(name): \(file(descriptor.digest)) says that it is \(type), but has the members of "
+                        + (isIndex ? "an index" : "a manifest")
+                )
+            }
+        }
+        return isIndex ? .index : .manifest
+    }
+
+    private func image(
+        _ manifest: Manifest,
+        digest: Digest,
+        names: [String],
+        label: String
+    ) throws -> ArchivedImage {
+        guard MediaType.isConfig(manifest.config.mediaType) else {
+            throw Failure("\(label) is no container image: its config is \(manifest.config.mediaType)")
+        }
+        let config = try blob(manifest.config, limit: JSONDocument.configLimit, name: "\(label): its config")
+        let diffIDs = try ImageConfig(json: config, name: "\(label): its config").diffIDs
+        guard diffIDs.count == manifest.layers.count else {
+            throw Failure(
+                "\(label): its manifest has \(manifest.layers.count) layers, its config \(diffIDs.count)"
+            )
+        }
+        let layers = try zip(diffIDs, manifest.layers).enumerated().map { position, pair in
+            let (diffID, layer) = pair
+            guard MediaType.isLayer(layer.mediaType) else {
+                throw Failure(
+                    "\(label), layer \(position + 1) of \(diffIDs.count): mica can't read \(layer.mediaType)"
+                )
+            }
+            return ArchivedLayer(
+                diffID: diffID,
+                file: ImageArchive.file(layer.digest),
+                blobDigest: layer.digest,
+                blobSize: layer.size
+            )
+        }
+        return ArchivedImage(
+            names: names,
+            id: manifest.config.digest,
+            config: config,
+            manifestDigest: digest,
+            layers: layers
+        )
+    }
+
+    /// containerd's annotation has the whole name; OCI's has the tag, or, from some tools, the whole name.
+    private func name(of entry: Descriptor) throws -> String? {
+        if let name = entry.annotations?[Annotation.imageName], !name.isEmpty {
+            return try familiar(name)
+        }
+        guard let name = entry.annotations?[Annotation.refName], !name.isEmpty else { return nil }
+        if name.contains("/") || name.contains(":") { return try familiar(name) }
+        // A file name need not be a good image name: the image is there without it, by its ID.
+        return stem.flatMap { try? ImageReference("\($0):\(name)").familiar }
+    }
+
+    func familiar(_ name: String) throws -> String {
+        do { return try ImageReference(name).familiar } catch let failure as Failure {
+            throw Failure("\(files.name): \(failure.message)")
+        }
+    }
+}

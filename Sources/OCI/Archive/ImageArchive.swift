@@ -1,0 +1,104 @@
+import Linux
+
+/// The images in an OCI layout or a docker-archive. One that is both is read as the layout, which has more
+/// to verify, with the names of both.
+package struct ImageArchive: Sendable {
+    let files: any ImageFiles
+    /// What an image is called whose name is only a tag: the archive's file name. nil: nothing.
+    let stem: String?
+
+    package init(_ files: some ImageFiles, stem: String?) {
+        self.files = files
+        self.stem = stem
+    }
+
+    /// Every image that runs on `host`, or says nothing about where it runs; in the archive's order. Failure
+    /// when one of them is damaged, or has nothing for `host`.
+    package func images(for host: Platform = .host) throws -> [ArchivedImage] {
+        let found: [ArchivedImage]
+        if let index = try document("index.json", limit: JSONDocument.manifestLimit) {
+            try checkVersion()
+            var images = try layoutImages(index: index, host: host)
+            if let manifest = try document("manifest.json", limit: JSONDocument.manifestLimit) {
+                addNames(of: manifest, to: &images)
+            }
+            found = images
+        } else if let manifest = try document("manifest.json", limit: JSONDocument.manifestLimit) {
+            found = try dockerImages(manifest: manifest)
+        } else {
+            throw Failure(
+                "\(files.name) is neither an OCI layout nor a docker-archive: "
+                    + "it has no index.json and no manifest.json",
+                advice: "A root filesystem becomes an image with: mica import"
+            )
+        }
+        return ImageArchive.merged(found)
+    }
+
+    /// The blob of `layer`. Failure when it is missing or not as long as it should be; `name`: for messages.
+    package func open(_ layer: ArchivedLayer, name: String) throws -> BlobFile {
+        guard let blob = try files.file(layer.file) else {
+            throw Failure("\(name): \(layer.file) is missing from \(files.name)")
+        }
+        if let size = layer.blobSize, blob.size != size {
+            throw Failure("\(name): \(layer.file) should have \(size) bytes, but has \(blob.size)")
+        }
+        return blob
+    }
+
+    /// nil where there is none.
+    func document(_ name: String, limit: Int) throws -> [UInt8]? {
+        try files.file(name).map { try $0.contents(limit: limit, name: "\(name) of \(files.name)") }
+    }
+
+    /// The document that `descriptor` refers to, of the size and digest that it says.
+    func blob(_ descriptor: Descriptor, limit: Int, name: String) throws -> [UInt8] {
+        let file = ImageArchive.file(descriptor.digest)
+        guard let blob = try files.file(file) else {
+            throw Failure("\(name): \(file) is missing from \(files.name)")
+        }
+        guard blob.size == descriptor.size else {
+            throw Failure("\(name): \(file) should have \(descriptor.size) bytes, but has \(blob.size)")
+        }
+        let bytes = try blob.contents(limit: limit, name: "\(name): \(file)")
+        try ImageArchive.verify(bytes, descriptor.digest, name: "\(name): \(file)")
+        return bytes
+    }
+
+    static func file(_ digest: Digest) -> String { "blobs/sha256/\(digest.hex)" }
+
+    static func verify(_ bytes: [UInt8], _ expected: Digest, name: String) throws {
+        let digest = SHA256.digest(of: bytes)
+        guard digest == expected else { throw Failure("\(name) is damaged: its digest is \(digest)") }
+    }
+
+    private func checkVersion() throws {
+        struct Marker: Decodable { let imageLayoutVersion: String }
+        guard let bytes = try document("oci-layout", limit: 4096) else {
+            throw Failure("\(files.name) has an index.json, but no oci-layout file")
+        }
+        let marker = try JSONDocument.decode(Marker.self, from: bytes, name: "oci-layout of \(files.name)")
+        guard marker.imageLayoutVersion.hasPrefix("1.") else {
+            throw Failure(
+                "\(files.name) is an OCI layout of version \(marker.imageLayoutVersion); mica reads version 1"
+            )
+        }
+    }
+
+    /// One entry an image, with all its names.
+    private static func merged(_ images: [ArchivedImage]) -> [ArchivedImage] {
+        var result: [ArchivedImage] = []
+        var places: [Digest: Int] = [:]
+        for image in images {
+            if let place = places[image.id] {
+                for name in image.names where !result[place].names.contains(name) {
+                    result[place].names.append(name)
+                }
+            } else {
+                places[image.id] = result.count
+                result.append(image)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,38 @@
+/// One document's reference to another: what it is, how long, and its digest.
+package struct Descriptor: Codable, Sendable {
+    package var mediaType: String
+    package var digest: Digest
+    /// Bytes of the blob.
+    package var size: UInt64
+    package var annotations: [String: String]?
+    package var platform: Platform?
+
+    package init(
+        mediaType: String,
+        digest: Digest,
+        size: UInt64,
+        annotations: [String: String]? = nil,
+        platform: Platform? = nil
+    ) {
+        self.mediaType = mediaType
+        self.digest = digest
+        self.size = size
+        self.annotations = annotations
+        self.platform = platform
+    }
+
+    /// Build provenance that rides along in an index: nothing that could run.
+    package var isAttestation: Bool {
+        annotations?["vnd.docker.reference.type"] == "attestation-manifest"
+            || platform?.os == "unknown" && platform?.architecture == "unknown"
+    }
+}
+
+/// Names of annotations.
+package enum Annotation {
+    /// The image's tag, sometimes its whole name.
+    package static let refName = "org.opencontainers.image.ref.name"
+    /// The image's whole name.
+    package static let imageName = "io.containerd.image.name"
+    package static let created = "org.opencontainers.image.created"
+}

@@ -1,0 +1,120 @@
+/// What an image's config says, as far as mica reads it. The config itself stays the bytes it came as:
+/// their digest is the image's ID.
+package struct ImageConfig: Codable, Sendable {
+    package var architecture: String?
+    package var os: String?
+    package var variant: String?
+    /// RFC 3339.
+    package var created: String?
+    package var author: String?
+    package var config: Process?
+    package var rootfs: RootFS
+    package var history: [History]?
+
+    package init(rootfs: RootFS) { self.rootfs = rootfs }
+
+    /// Reads a config; `name` is what errors call it.
+    package init(json: [UInt8], name: String) throws {
+        self = try JSONDocument.decode(ImageConfig.self, from: json, name: name)
+    }
+
+    /// The layers, bottom to top, by the digest of their tars.
+    package var diffIDs: [Digest] { rootfs.diffIDs ?? [] }
+
+    /// Seconds since 1970; 0 where the config has no time.
+    package var createdSeconds: Int64 { created.flatMap(Timestamp.seconds) ?? 0 }
+
+    /// How a container starts.
+    package struct Process: Codable, Sendable {
+        package var user: String?
+        /// `NAME=value`.
+        package var environment: [String]?
+        package var entrypoint: [String]?
+        package var command: [String]?
+        package var workingDirectory: String?
+        package var labels: [String: String]?
+        /// `80/tcp` → nothing.
+        package var exposedPorts: [String: Empty]?
+        /// A path → nothing.
+        package var volumes: [String: Empty]?
+        /// `SIGTERM`, or a number.
+        package var stopSignal: String?
+        package var healthcheck: Healthcheck?
+
+        package init() {}
+
+        enum CodingKeys: String, CodingKey {
+            case user = "User"
+            case environment = "Env"
+            case entrypoint = "Entrypoint"
+            case command = "Cmd"
+            case workingDirectory = "WorkingDir"
+            case labels = "Labels"
+            case exposedPorts = "ExposedPorts"
+            case volumes = "Volumes"
+            case stopSignal = "StopSignal"
+            case healthcheck = "Healthcheck"
+        }
+    }
+
+    package struct RootFS: Codable, Sendable {
+        package var type: String?
+        package var diffIDs: [Digest]?
+
+        package init(diffIDs: [Digest]) {
+            type = "layers"
+            self.diffIDs = diffIDs
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case type
+            case diffIDs = "diff_ids"
+        }
+    }
+
+    /// One step that made the image.
+    package struct History: Codable, Sendable {
+        package var created: String?
+        package var createdBy: String?
+        package var author: String?
+        package var comment: String?
+        /// The step changed the config only: it has no layer.
+        package var emptyLayer: Bool?
+
+        package init(created: String?, createdBy: String?, comment: String? = nil, emptyLayer: Bool? = nil) {
+            self.created = created
+            self.createdBy = createdBy
+            self.comment = comment
+            self.emptyLayer = emptyLayer
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case created, author, comment
+            case createdBy = "created_by"
+            case emptyLayer = "empty_layer"
+        }
+    }
+
+    package struct Healthcheck: Codable, Sendable {
+        /// `["NONE"]`, `["CMD", argument …]` or `["CMD-SHELL", command]`.
+        package var test: [String]?
+        /// Nanoseconds.
+        package var interval: Int64?
+        package var timeout: Int64?
+        package var startPeriod: Int64?
+        package var retries: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case test = "Test"
+            case interval = "Interval"
+            case timeout = "Timeout"
+            case startPeriod = "StartPeriod"
+            case retries = "Retries"
+        }
+    }
+
+    /// Go's `struct{}`: the names count, the values are empty objects.
+    package struct Empty: Codable, Sendable {
+        package init() {}
+    }
+}

@@ -1,0 +1,35 @@
+import Linux
+
+/// A list of manifests or further indexes: a layout's images, or an image's platforms.
+package struct Index: Codable, Sendable {
+    package var schemaVersion = 2
+    package var mediaType: String?
+    package var manifests: [Descriptor]
+    package var annotations: [String: String]?
+
+    package init(manifests: [Descriptor]) {
+        self.mediaType = MediaType.index
+        self.manifests = manifests
+    }
+
+    /// The entry that runs best on `host`. One without a platform runs everywhere, unless something says
+    /// that it is meant.
+    package static func choose(_ candidates: [Descriptor], for host: Platform, name: String) throws
+        -> Descriptor
+    {
+        let images = candidates.filter { !$0.isAttestation }
+        let ranked = images.compactMap { image -> (Descriptor, Int)? in
+            guard let platform = image.platform else { return (image, -1) }
+            return platform.rank(on: host).map { (image, $0) }
+        }
+        // The first of equals: what the index lists first is what its author prefers.
+        var best: (Descriptor, Int)?
+        for candidate in ranked where candidate.1 > (best?.1 ?? Int.min) { best = candidate }
+        if let best { return best.0 }
+        let platforms = images.compactMap { $0.platform?.description }
+        throw Failure(
+            "\(name) has no image for \(host)"
+                + (platforms.isEmpty ? "" : ", only for \(platforms.joined(separator: ", "))")
+        )
+    }
+}

@@ -1,0 +1,48 @@
+import FoundationEssentials
+import Linux
+
+/// Reading and writing the JSON documents of images.
+package enum JSONDocument {
+    /// Bytes. What a manifest or an index may have; a config's history can be longer.
+    package static let manifestLimit = 4 << 20
+    package static let configLimit = 8 << 20
+
+    /// `name` is what errors call the document.
+    package static func decode<Value: Decodable>(
+        _ type: Value.Type,
+        from bytes: [UInt8],
+        name: String
+    ) throws -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch let failure as Failure {
+            throw Failure("\(name): \(failure.message)", advice: failure.advice)
+        } catch let error as DecodingError {
+            throw Failure("\(name): \(explanation(error))")
+        } catch {
+            throw Failure("\(name): not valid JSON")
+        }
+    }
+
+    /// Keys sorted and no spaces: the same value gives the same bytes, hence the same digest.
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
+
+    private static func explanation(_ error: DecodingError) -> String {
+        func place(_ path: [any CodingKey]) -> String {
+            path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\"\(place(context.codingPath + [key]))\" is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "\"\(place(context.codingPath))\" is not of the type it should be"
+        case .dataCorrupted(let context):
+            let path = place(context.codingPath)
+            return path.isEmpty ? "not valid JSON" : "\"\(path)\": \(context.debugDescription)"
+        @unknown default: return "not as expected"
+        }
+    }
+}

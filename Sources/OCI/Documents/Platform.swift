@@ -1,0 +1,52 @@
+import Glibc
+
+/// What an image runs on, in Go's words.
+package struct Platform: Codable, Hashable, Sendable {
+    package var architecture: String
+    package var os: String
+    package var variant: String?
+
+    package init(architecture: String, os: String = "linux", variant: String? = nil) {
+        self.architecture = architecture
+        self.os = os
+        self.variant = variant
+    }
+
+    /// This machine.
+    package static let host: Platform = {
+        var name = utsname()
+        uname(&name)
+        let machine = withUnsafeBytes(of: &name.machine) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        switch machine {
+        case "x86_64": return Platform(architecture: "amd64")
+        case "i386", "i486", "i586", "i686": return Platform(architecture: "386")
+        case "aarch64": return Platform(architecture: "arm64", variant: "v8")
+        case "armv6l": return Platform(architecture: "arm", variant: "v6")
+        case "armv7l", "armv8l": return Platform(architecture: "arm", variant: "v7")
+        case "loongarch64": return Platform(architecture: "loong64")
+        default: return Platform(architecture: machine)
+        }
+    }()
+
+    /// How well an image for `self` runs on `host`: nil not at all, greater is better.
+    package func rank(on host: Platform) -> Int? {
+        guard os == host.os, architecture == host.architecture else { return nil }
+        func level(_ variant: String?) -> Int? { variant.flatMap { Int($0.drop { $0 == "v" }) } }
+        guard let variant, !variant.isEmpty else { return 1 }
+        if variant == host.variant { return 100 }
+        switch architecture {
+        case "arm", "amd64":
+            // v7 runs v6 and v5. Nobody knows here what this amd64 can: v1 is what all can.
+            guard let wanted = level(variant), wanted <= level(host.variant) ?? 1 else { return nil }
+            return 1 + wanted
+        case "arm64": return variant == "v8" ? 2 : nil
+        default: return 0
+        }
+    }
+}
+
+extension Platform: CustomStringConvertible {
+    package var description: String { "\(os)/\(architecture)" + (variant.map { "/\($0)" } ?? "") }
+}

@@ -1,0 +1,29 @@
+import Glibc
+
+/// Memory for a C plan: strings and arrays that live as long as this object and never move.
+final class CStrings {
+    private var allocations: [UnsafeMutableRawPointer] = []
+
+    /// A copy of `string`, zero-terminated.
+    func string(_ string: String) -> UnsafePointer<CChar> {
+        let bytes = string.utf8CString
+        return UnsafePointer(array(Array(bytes)))
+    }
+
+    /// Copies, and a null pointer at the end.
+    func list(_ strings: [String]) -> UnsafePointer<UnsafePointer<CChar>?> {
+        UnsafePointer(array(strings.map { Optional(string($0)) } + [nil]))
+    }
+
+    /// A copy of `elements`, which must be trivial.
+    func array<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+        let copy = UnsafeMutablePointer<Element>.allocate(capacity: max(elements.count, 1))
+        copy.initialize(from: elements, count: elements.count)
+        allocations.append(UnsafeMutableRawPointer(copy))
+        return copy
+    }
+
+    deinit {
+        for allocation in allocations { allocation.deallocate() }
+    }
+}

@@ -1,0 +1,28 @@
+/// A set of capabilities; bit n is capability number n.
+package struct Capabilities: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    private static func number(_ number: UInt64) -> Capabilities { Capabilities(rawValue: 1 << number) }
+
+    package static let chown = number(0)
+    package static let dacOverride = number(1)
+    package static let fowner = number(3)
+    package static let fsetid = number(4)
+    package static let kill = number(5)
+    package static let setgid = number(6)
+    package static let setuid = number(7)
+    package static let setpcap = number(8)
+    package static let netBindService = number(10)
+    package static let netRaw = number(13)
+    package static let sysChroot = number(18)
+    package static let mknod = number(27)
+    package static let auditWrite = number(29)
+    package static let setfcap = number(31)
+
+    /// What docker gives a container by default.
+    package static let container: Capabilities = [
+        .chown, .dacOverride, .fowner, .fsetid, .kill, .setgid, .setuid, .setpcap, .netBindService, .netRaw,
+        .sysChroot, .mknod, .auditWrite, .setfcap,
+    ]
+}

@@ -1,0 +1,41 @@
+/// Everything that is decided about a container before it starts: containers/<id>/config.json.
+package struct ContainerSpec: Codable, Sendable, Equatable {
+    package enum Network: String, Codable, Sendable, CaseIterable {
+        /// A network namespace with nothing but lo.
+        case none
+        /// The host's.
+        case host
+    }
+
+    /// 64 hex digits.
+    package var id: String
+    package var process: ProcessSpec
+    package var hostname: String
+    package var network: Network
+    package var volumes: [Volume]
+    package var readOnlyRoot: Bool
+    /// Sent by `stop`; a signal's name or number.
+    package var stopSignal: String
+    /// Gone with everything it wrote once it has ended.
+    package var removeAtExit: Bool
+
+    package init(
+        id: String,
+        process: ProcessSpec,
+        hostname: String,
+        network: Network = .none,
+        volumes: [Volume] = [],
+        readOnlyRoot: Bool = false,
+        stopSignal: String = "TERM",
+        removeAtExit: Bool = false
+    ) {
+        self.id = id
+        self.process = process
+        self.hostname = hostname
+        self.network = network
+        self.volumes = volumes
+        self.readOnlyRoot = readOnlyRoot
+        self.stopSignal = stopSignal
+        self.removeAtExit = removeAtExit
+    }
+}

@@ -1,0 +1,44 @@
+import Linux
+package import SystemPackage
+
+import CLinux
+import Glibc
+
+/// A helper program of ours, outside of any container.
+package struct HostProcess: Sendable {
+    package let pid: Int32
+
+    /// Starts `arguments[0]`, a path. `descriptors[i]`, which must be above 2 or nil (/dev/null), is its
+    /// descriptor i; it has no others. It is a child of ours either way, `inSession`: of its own session.
+    package init(_ arguments: [String], descriptors: [CInt?], inSession: Bool = false) throws {
+        let memory = CStrings()
+        let fds = descriptors.map { $0 ?? -1 }
+        let pid = withExtendedLifetime(memory) {
+            clinux_spawn_host(
+                memory.string(arguments[0]),
+                memory.list(arguments),
+                fds,
+                Int32(fds.count),
+                inSession ? 1 : 0
+            )
+        }
+        guard pid > 0 else { throw Failure("start \(arguments[0])", Errno(rawValue: -pid)) }
+        self.pid = pid
+    }
+
+    /// The path of the running program.
+    package static func program() throws -> FilePath {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        guard count > 0 else { throw Failure("read /proc/self/exe", .last) }
+        return FilePath(platformString: buffer)
+    }
+
+    /// Waits for the end: once only. 128 + n when a signal killed it.
+    package func wait() throws -> Int32 {
+        var status: Int32 = 0
+        try naming("wait for process \(pid)") { _ = try Errno.retrying { waitpid(pid, &status, 0) } }
+        let signal = status & 0x7f
+        return signal == 0 ? status >> 8 & 0xff : 128 + signal
+    }
+}

@@ -1,0 +1,115 @@
+import CLinux
+
+import Glibc
+
+/// One mount below the container's root, before it becomes C.
+struct MountPoint {
+    enum Kind {
+        /// A new filesystem of this type.
+        case filesystem(String)
+        /// A path of the host's. `file`: it is not a directory.
+        case bind(String, file: Bool)
+        /// A tmpfs with the device nodes.
+        case devices
+    }
+
+    var kind: Kind
+    var target: String
+    var options: [(String, String)] = []
+    var attributes: Int32 = 0
+    /// The image may not decide with a symbolic link where this goes.
+    var strict = false
+    var optional = false
+
+    func plan(in memory: CStrings) -> clinux_mount {
+        var mount = clinux_mount()
+        switch kind {
+        case .filesystem(let type):
+            mount.kind = Int32(CLINUX_MOUNT_FILESYSTEM)
+            mount.source = memory.string(type)
+        case .bind(let source, let file):
+            mount.kind = Int32(CLINUX_MOUNT_BIND)
+            mount.source = memory.string(source)
+            mount.file = file ? 1 : 0
+        case .devices:
+            mount.kind = Int32(CLINUX_MOUNT_DEVICES)
+            mount.source = memory.string("tmpfs")
+        }
+        mount.target = memory.string(target)
+        mount.options = memory.list(options.flatMap { [$0.0, $0.1] })
+        mount.attributes = UInt64(attributes)
+        mount.strict = strict ? 1 : 0
+        mount.optional = optional ? 1 : 0
+        return mount
+    }
+}
+
+extension MountPoint {
+    private static let quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+
+    /// /proc, /sys and /dev, as docker mounts them.
+    static func standard(unifiedControlGroups: Bool) -> [MountPoint] {
+        var mounts = [
+            MountPoint(kind: .filesystem("proc"), target: "/proc", attributes: quiet, strict: true),
+            MountPoint(
+                kind: .filesystem("sysfs"),
+                target: "/sys",
+                attributes: quiet | MOUNT_ATTR_RDONLY,
+                strict: true
+            ),
+        ]
+        if unifiedControlGroups {
+            mounts.append(
+                MountPoint(
+                    kind: .filesystem("cgroup2"),
+                    target: "/sys/fs/cgroup",
+                    attributes: quiet | MOUNT_ATTR_RDONLY,
+                    strict: true,
+                    optional: true
+                )
+            )
+        }
+        mounts += [
+            MountPoint(
+                kind: .devices,
+                target: "/dev",
+                options: [("mode", "755"), ("size", "65536k")],
+                attributes: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_STRICTATIME,
+                strict: true
+            ),
+            MountPoint(
+                kind: .filesystem("devpts"),
+                target: "/dev/pts",
+                options: [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")],
+                attributes: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                strict: true
+            ),
+            MountPoint(
+                kind: .filesystem("tmpfs"),
+                target: "/dev/shm",
+                options: [("mode", "1777"), ("size", "65536k")],
+                attributes: quiet,
+                strict: true
+            ),
+            MountPoint(
+                kind: .filesystem("mqueue"),
+                target: "/dev/mqueue",
+                attributes: quiet,
+                strict: true,
+                optional: true
+            ),
+        ]
+        return mounts
+    }
+
+    /// Nodev unless the volume is itself a device: a container may make nodes, but none of them opens.
+    init(_ volume: Volume, status: stat) {
+        let type = status.st_mode & Glibc.S_IFMT
+        let isDevice = type == Glibc.S_IFCHR || type == Glibc.S_IFBLK
+        self.init(
+            kind: .bind(volume.source, file: type != Glibc.S_IFDIR),
+            target: volume.destination,
+            attributes: (volume.readOnly ? MOUNT_ATTR_RDONLY : 0) | (isDevice ? 0 : MOUNT_ATTR_NODEV)
+        )
+    }
+}

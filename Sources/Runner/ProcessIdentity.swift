@@ -1,0 +1,56 @@
+package import Linux
+package import SystemPackage
+
+import CLinux
+import Glibc
+
+/// A process that can be told from a later one with the same number.
+package struct ProcessIdentity: Codable, Sendable, Equatable {
+    package var pid: Int32
+    /// Clock ticks from boot to its start: /proc/<pid>/stat.
+    package var started: UInt64
+
+    /// nil when there is no such process.
+    package init?(of pid: Int32) {
+        guard let started = ProcessIdentity.start(of: pid) else { return nil }
+        self.pid = pid
+        self.started = started
+    }
+
+    /// A pidfd; nil when it has ended.
+    package func open() -> OwnedFD? {
+        let raw = clinux_pidfd_open(pid)
+        guard raw >= 0 else { return nil }
+        let pidfd = OwnedFD(adopting: raw)
+        // Looked at after the opening: now the number can't go to another.
+        guard ProcessIdentity.start(of: pid) == started else { return nil }
+        return pidfd
+    }
+
+    /// ESRCH when it has ended.
+    package func send(_ signal: Signal) throws(Errno) {
+        guard let pidfd = open() else { throw .noSuchProcess }
+        let result = clinux_pidfd_send_signal(pidfd.raw, signal.rawValue)
+        guard result >= 0 else { throw Errno(rawValue: -result) }
+    }
+
+    /// Whether it ended within `milliseconds`.
+    package func waitForEnd(milliseconds: Int32) -> Bool {
+        guard let pidfd = open() else { return true }
+        var watched = pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0)
+        let ready = try? Errno.retrying { poll(&watched, 1, milliseconds) }
+        return ready == 1
+    }
+
+    private static func start(of pid: Int32) -> UInt64? {
+        guard let file = try? OwnedFD.open(FilePath("/proc/\(pid)/stat"), O_RDONLY),
+            let bytes = try? file.contents(limit: 65536),
+            // The program's name, in parentheses, may itself have spaces and parentheses.
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        // Field 22, and the first one here is number 3.
+        guard fields.count > 19, fields[0].first != UInt8(ascii: "Z") else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
+    }
+}

@@ -1,0 +1,79 @@
+import Layers
+import Linux
+import OCI
+import SystemPackage
+
+import Glibc
+
+/// Frees what nothing refers to.
+///
+/// Roots are images (until they are removed), active and hand-committed snapshots, views, containers, mounts
+/// whose lock is held, and leases that have not expired. First the rows go, in one transaction; then every file
+/// that no row stands for. So whoever is killed in between leaves files for the next collection, never a row
+/// without its file. The store's lock is held exclusively: nobody is staging or publishing meanwhile.
+extension Store {
+    /// `isDryRun`: only says what would go. nil: somebody is working in the store, and `waiting` was not wanted.
+    @discardableResult
+    package func collect(dryRun isDryRun: Bool = false, waiting: Bool = true) throws -> Collection? {
+        OpenFileLimit.raise()
+        let lock = try naming("lock \(layout.lock)") {
+            waiting ? try FileLock(layout.lock, .exclusive) : try FileLock(trying: layout.lock, .exclusive)
+        }
+        guard let lock else { return nil }
+        let problems = isDryRun ? [] : try unmountDead()
+        let plan = isDryRun ? try rehearse { try mark($0, isDryRun: true) } : try write { try mark($0) }
+        var sweep = Sweep(plan, layout: layout, isDryRun: isDryRun)
+        sweep.run()
+        _ = consume lock
+        var collection = sweep.collection
+        collection.problems = problems + collection.problems
+        return collection
+    }
+
+    /// Removes the rows that nothing needs; what is left decides about the files.
+    private func mark(_ connection: Connection, isDryRun: Bool = false) throws -> CollectionPlan {
+        var plan = CollectionPlan()
+        let table = MountTable.current()
+        for (id, target) in try connection.mountTargets() where !isLive(mount: id) {
+            if !isDryRun, table.isDead(FilePath(target)) { continue }  // it could not be unmounted
+            _ = try connection.removeMount(id)
+            plan.goes(.mount, target, "it is not mounted any more")
+        }
+        let expired = try connection.rows("SELECT id FROM leases WHERE expires <= ?", now()) {
+            try $0[0] as String
+        }
+        for lease in expired {
+            try connection.run("DELETE FROM leases WHERE id = ?", lease)
+            plan.goes(.lease, lease, "it has expired")
+        }
+        try connection.judgeImages(&plan)
+        try connection.judgeSnapshots(&plan)
+        try connection.judgeLayers(&plan)
+        plan.containers = Set(try connection.rows("SELECT id FROM containers") { try $0[0] as String })
+        plan.mounts = Set(try connection.rows("SELECT id FROM mounts") { "\(try $0[0] as Int64)" })
+        let chains = ChainStore(layout: layout)
+        for stack in try connection.stacks() {
+            if let name = chains.path(for: stack).lastComponent { plan.chains.insert(name.string) }
+        }
+        return plan
+    }
+}
+
+/// What the rows say must stay. Names of directory entries are plain ASCII: the store gave them.
+struct CollectionPlan: Sendable {
+    var verdicts: [Verdict] = []
+    var layers: Set<Digest> = []
+    var chains: Set<String> = []
+    /// Of active ones, whose directories are theirs.
+    var snapshots: Set<String> = []
+    var containers: Set<String> = []
+    var mounts: Set<String> = []
+
+    mutating func lives(_ kind: Verdict.Kind, _ name: String, _ reason: String) {
+        verdicts.append(Verdict(kind: kind, name: name, lives: true, reason: reason))
+    }
+
+    mutating func goes(_ kind: Verdict.Kind, _ name: String, _ reason: String) {
+        verdicts.append(Verdict(kind: kind, name: name, lives: false, reason: reason))
+    }
+}

@@ -1,0 +1,103 @@
+import Layers
+import Linux
+import OCI
+import SystemPackage
+
+import Glibc
+
+/// Removes the files of the store that no row stands for. What fails is noted, and the rest goes on.
+struct Sweep {
+    private let plan: CollectionPlan
+    private let layout: StoreLayout
+    private let isDryRun: Bool
+    private(set) var collection = Collection()
+
+    init(_ plan: CollectionPlan, layout: StoreLayout, isDryRun: Bool) {
+        self.plan = plan
+        self.layout = layout
+        self.isDryRun = isDryRun
+        collection.verdicts = plan.verdicts
+    }
+
+    mutating func run() {
+        // Objects first: they are what the indexes of layers say, while these are there.
+        sweepObjects()
+        let layers = Set(plan.layers.map(\.hex))
+        sweep(layout.layers, "layers") { layers.contains($0) }
+        let plan = plan
+        sweep(layout.chains, "chains") { plan.chains.contains($0) }
+        sweep(layout.snapshots, "snapshots") { plan.snapshots.contains($0) }
+        // A lock file, and the daemon's log beside it.
+        sweep(layout.mounts, "mounts") {
+            plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
+        }
+        sweep(layout.tmp, "temporary files") { _ in false }
+        sweepContainers()
+    }
+
+    /// An object lives if any live layer's index lists it. If one index can't be read, nobody knows what it
+    /// lists: then all objects stay.
+    private mutating func sweepObjects() {
+        var live: Set<Digest> = []
+        let chains = ChainStore(layout: layout)
+        do {
+            for diffID in plan.layers {
+                let index = try chains.layer(diffID)
+                for number in 0..<index.objectCount { live.insert(try index.object(number).digest) }
+            }
+        } catch {
+            let why = "no objects were freed, because a layer that is in use can't be read"
+            collection.problems.append("\(why): \(error)")
+            return
+        }
+        for shard in names(in: layout.objects) {
+            sweep(layout.objects.appending(shard), "objects") { name in
+                // What is no object's name has no business here.
+                Digest(hex: shard + name).map { live.contains($0) } ?? false
+            }
+        }
+    }
+
+    private mutating func sweepContainers() {
+        // A directory in which something is mounted is left alone: removing what shows there would reach the
+        // files of whatever that is.
+        let mounted = MountTable.current().entries.map(\.target.string)
+        let prefix = layout.containers.string + "/"
+        let plan = plan
+        var busy: Set<String> = []
+        for point in mounted where point.hasPrefix(prefix) {
+            if let id = point.dropFirst(prefix.count).split(separator: "/").first { busy.insert(String(id)) }
+        }
+        for id in busy.sorted() where !plan.containers.contains(id) {
+            collection.problems.append(
+                "\(prefix)\(id) belongs to no container, but something is mounted there"
+            )
+        }
+        sweep(layout.containers, "containers") { plan.containers.contains($0) || busy.contains($0) }
+    }
+
+    private mutating func sweep(_ directory: FilePath, _ what: String, keeping isLive: (String) -> Bool) {
+        for name in names(in: directory) where !isLive(name) {
+            let path = directory.appending(name)
+            do {
+                let bytes = try DiskUsage.of(path).bytes
+                if !isDryRun { try naming("remove \(path)") { try path.removeTree() } }
+                collection.bytes += bytes
+                collection.removed[what, default: 0] += 1
+            } catch {
+                collection.problems.append("\(error)")
+            }
+        }
+    }
+
+    /// Sorted, so that two runs do the same. Everything the store makes has a name in ASCII.
+    private mutating func names(in directory: FilePath) -> [String] {
+        do {
+            return try naming("read \(directory)") { try directory.names() }
+                .map { String(decoding: $0, as: UTF8.self) }.sorted()
+        } catch {
+            collection.problems.append("\(error)")
+            return []
+        }
+    }
+}

@@ -1,0 +1,221 @@
+import Layers
+import Linux
+import OCI
+import SystemPackage
+
+extension Store {
+    /// What can be committed and compared: a stack of layers and perhaps an upper over it.
+    struct Subject: Sendable {
+        /// As the user named it.
+        let name: String
+        /// diffIDs, bottom to top.
+        let layers: [Digest]
+        let upper: FilePath?
+        /// The image whose config goes on.
+        let image: Digest?
+
+        func tree(_ layout: StoreLayout) throws -> MergedTree {
+            try MergedTree(chain: ChainStore(layout: layout).index(for: layers), upper: upper, layout: layout)
+        }
+    }
+
+    /// Makes an image of a container or of an active snapshot: the image it came from plus one layer of what
+    /// changed. The cost grows with what changed. The container may be running; each file is then as it was
+    /// at some moment. `warn` hears of what no layer can hold.
+    package func commit(
+        _ name: String,
+        as tag: String?,
+        options: CommitOptions = CommitOptions(),
+        warn: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws -> ImageRecord {
+        // Before the work, not after it.
+        if let tag { _ = try ImageReference(tag) }
+        let lock = try lockForChange()
+        let subject = try subject(named: name)
+        guard subject.upper != nil else {
+            throw Failure(
+                "\(name) is neither a container nor an active snapshot: there is nothing to commit",
+                kind: .failedPrecondition
+            )
+        }
+        let parent = try subject.image.flatMap { try image($0) }
+        let layer = try layer(of: subject, warn: warn)
+        let stack = try read { connection in
+            try subject.layers.map { try connection.newLayer($0) }
+        }
+        let config = try options.config(from: parent?.config, adding: layer.diffID, to: subject.layers)
+        let record = try add(
+            image: NewImage(config: config, layers: stack + [layer], tags: tag.map { [$0] } ?? [])
+        )
+        _ = consume lock
+        return record
+    }
+
+    /// Makes the committed snapshot `name` of the active one `key`, which goes. Labels are what is given here.
+    /// `parent`: only where the active one has none (it is what its changes are to be relative to). notFound,
+    /// alreadyExists; failedPrecondition when `key` is not active, or is mounted or a container's.
+    @discardableResult
+    package func commit(
+        name: String,
+        key: String,
+        labels: [String: String] = [:],
+        parent: String? = nil,
+        warn: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws -> SnapshotRecord {
+        let lock = try lockForChange()
+        let (row, base) = try read { try $0.committable(key, as: name, parent: parent, isLive: self.isLive) }
+        let layers = try read { connection in try base.map { try connection.layers(of: $0) } ?? [] }
+        let upper = layout.snapshot(row).appending("upper")
+        let layer = try layer(of: Subject(name: key, layers: layers, upper: upper, image: nil), warn: warn)
+        let record = try write { connection in
+            let now = try connection.committable(key, as: name, parent: parent, isLive: self.isLive)
+            guard now == (row, base) else {
+                throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
+            }
+            try connection.commit(row, as: name, parent: base, layer: connection.add(layer), labels: labels)
+            return try connection.snapshotRecord(row)
+        }
+        try removeDirectory(of: row)
+        _ = consume lock
+        return record
+    }
+
+    /// By container, image, or snapshot, in this order.
+    func subject(named name: String) throws -> Subject {
+        if let container = try found({ try container(named: name) }) {
+            let snapshot = try snapshot(container.snapshot)
+            return Subject(
+                name: name,
+                layers: snapshot.layers,
+                upper: layout.snapshot(snapshot.id).appending("upper"),
+                image: container.image
+            )
+        }
+        if let image = try found({ try image(named: name) }) {
+            return Subject(name: name, layers: image.layers, upper: nil, image: image.id)
+        }
+        guard let snapshot = try found({ try snapshot(name) }) else {
+            throw Failure("no such container, image or snapshot: \(name)", kind: .notFound)
+        }
+        let isActive = snapshot.kind == .active
+        return Subject(
+            name: name,
+            layers: snapshot.layers,
+            upper: isActive ? layout.snapshot(snapshot.id).appending("upper") : nil,
+            image: try read { connection in
+                try snapshot.parent.flatMap { parent in
+                    try connection.value(
+                        """
+                        SELECT digest FROM images JOIN snapshots ON snapshots.id = images.top
+                        WHERE key = ? ORDER BY images.created DESC, images.id DESC LIMIT 1
+                        """,
+                        parent
+                    )
+                }
+            }
+        )
+    }
+
+    private func found<R>(_ body: () throws -> R) throws -> R? {
+        do {
+            return try body()
+        } catch let failure as Failure where failure.kind == .notFound {
+            return nil
+        }
+    }
+
+    /// Turns the upper into a layer that is in its place, on disk, though no row refers to it yet: the caller
+    /// holds the store's lock. One thread walks and writes the tar, this one imports it.
+    private func layer(of subject: Subject, warn: @escaping @Sendable (String) -> Void) throws -> NewLayer {
+        let tree = try subject.tree(layout)
+        let channel = ByteChannel()
+        // The stack is for walks through deep trees.
+        let writer = try WorkerThread(stackSize: 64 << 20) {
+            channel.finish(
+                Result {
+                    let layer = UpperLayer(tree, to: { try channel.write($0) }, warn: warn)
+                    try layer.write()
+                }
+            )
+        }
+        let staged = Result {
+            try LayerImport(layout: layout).stage(
+                ChannelSource(channel: channel),
+                named: "the changes of \(subject.name)"
+            )
+        }
+        channel.abandon()
+        writer.join()
+        // What went wrong while reading the upper says more than what the importer made of it.
+        if case .failure(let error)? = channel.outcome { throw error }
+        let layer = try staged.get()
+        try layer.publish()
+        return NewLayer(diffID: layer.diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
+    }
+}
+
+extension Connection {
+    func newLayer(_ diffID: Digest) throws -> NewLayer {
+        let layer = try first("SELECT tar_size, content_size FROM layers WHERE diffid = ?", diffID) {
+            NewLayer(diffID: diffID, tarSize: try $0[0], contentSize: try $0[1])
+        }
+        guard let layer else { throw Failure("layer \(diffID) is not in the store", kind: .notFound) }
+        return layer
+    }
+
+    /// The rows of an active snapshot that may be committed, and of the parent it will have.
+    func committable(
+        _ key: String,
+        as name: String,
+        parent: String?,
+        isLive: (Int64) -> Bool
+    ) throws -> (row: Int64, parent: Int64?) {
+        let found = try first("SELECT id, kind, parent FROM snapshots WHERE key = ?", key) {
+            (row: try $0[0] as Int64, kind: try $0[1] as SnapshotRecord.Kind, parent: try $0[2] as Int64?)
+        }
+        guard let found else { throw Failure.noSuchSnapshot(key) }
+        guard found.kind == .active else {
+            throw Failure(
+                "snapshot \(key) can't be committed: it is not active but \(found.kind.name)",
+                kind: .failedPrecondition
+            )
+        }
+        let above = try self.parent(parent, of: name)
+        if parent != nil, found.parent != nil, found.parent != above {
+            throw Failure("snapshot \(key) has another parent already", kind: .invalidArgument)
+        }
+        if let container: String = try value("SELECT name FROM containers WHERE snapshot = ?", found.row) {
+            throw Failure(
+                "snapshot \(key) is used by container \(container)",
+                advice: "Make an image of it: mica commit \(container) NAME",
+                kind: .failedPrecondition
+            )
+        }
+        if try mounts(of: found.row).contains(where: isLive) {
+            throw Failure(
+                "snapshot \(key) is mounted",
+                advice: "Unmount it first.",
+                kind: .failedPrecondition
+            )
+        }
+        return (found.row, found.parent ?? above)
+    }
+
+    /// The row stays, with another key: what referred to it refers to the committed one.
+    func commit(_ row: Int64, as name: String, parent: Int64?, layer: Int64, labels: [String: String]) throws
+    {
+        // Only stale ones are left.
+        for mount in try mounts(of: row) { try run("DELETE FROM mounts WHERE id = ?", mount) }
+        let time = now()
+        try run(
+            "UPDATE snapshots SET key = ?, kind = 3, parent = ?, layer = ?, created = ?, updated = ? WHERE id = ?",
+            name,
+            parent,
+            layer,
+            time,
+            time,
+            row
+        )
+        try setLabels(labels, of: row)
+    }
+}

@@ -1,0 +1,150 @@
+import CSQLite
+package import Linux
+package import SystemPackage
+
+/// One connection to a SQLite database. Not thread-safe: its owner serialises.
+///
+/// Statements are prepared once and kept. Values are always bound, never pasted into SQL.
+package final class Connection {
+    private let handle: OpaquePointer
+    private let path: FilePath
+    private var statements: [String: Statement] = [:]
+
+    /// Creates the file when missing. Waits up to `patience` milliseconds for another process's transaction.
+    package init(_ path: FilePath, patience: Int32 = 30_000) throws(Failure) {
+        self.path = path
+        var handle: OpaquePointer?
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let code = path.withPlatformString { sqlite3_open_v2($0, &handle, flags, nil) }
+        guard let handle else { throw Failure("open \(path): out of memory") }
+        guard code == SQLITE_OK else {
+            let message = String(cString: sqlite3_errmsg(handle))
+            sqlite3_close_v2(handle)
+            throw Failure("open \(path): \(message)")
+        }
+        self.handle = handle
+        sqlite3_busy_timeout(handle, patience)
+        // What is in the log is as durable as what is in the database: closing need not wait for the disk.
+        _ = csqlite_configure(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        try execute("PRAGMA foreign_keys = ON")
+        try execute("PRAGMA synchronous = FULL")
+        // Small, because whoever opens the log first reads all of it.
+        try execute("PRAGMA wal_autocheckpoint = 64")
+    }
+
+    deinit {
+        for statement in statements.values { sqlite3_finalize(statement.handle) }
+        sqlite3_close_v2(handle)
+    }
+
+    /// Runs a script without parameters.
+    package func execute(_ script: String) throws(Failure) {
+        let code = sqlite3_exec(handle, script, nil, nil, nil)
+        guard code == SQLITE_OK else { throw failure(code, script) }
+    }
+
+    /// Runs one statement that gives no rows.
+    package func run(_ sql: String, _ values: any SQLConvertible...) throws {
+        try each(sql, values) { _ in false }
+    }
+
+    package func rows<R>(_ sql: String, _ values: any SQLConvertible..., read: (Row) throws -> R) throws
+        -> [R]
+    {
+        var rows: [R] = []
+        try each(sql, values) { row in
+            rows.append(try read(row))
+            return true
+        }
+        return rows
+    }
+
+    package func first<R>(_ sql: String, _ values: any SQLConvertible..., read: (Row) throws -> R) throws
+        -> R?
+    {
+        var first: R?
+        try each(sql, values) { row in
+            first = try read(row)
+            return false
+        }
+        return first
+    }
+
+    /// The first column of the first row; nil without a row.
+    package func value<V: SQLConvertible>(_ sql: String, _ values: any SQLConvertible...) throws -> V? {
+        var first: V?
+        try each(sql, values) { row in
+            first = try row[0] as V
+            return false
+        }
+        return first
+    }
+
+    package var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
+    /// Rows that the last statement changed.
+    package var changes: Int { Int(sqlite3_changes(handle)) }
+
+    /// All of `body` or nothing. `writing` takes the write lock at once, so that what `body` reads stays
+    /// true until it writes; without it, what `body` reads is one consistent state.
+    package func transaction<R>(writing: Bool, _ body: () throws -> R) throws -> R {
+        try execute(writing ? "BEGIN IMMEDIATE" : "BEGIN")
+        do {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // SQLite may have rolled back by itself (a full disk): then there is nothing to roll back.
+            if sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// Steps through the rows until `body` returns false.
+    private func each(
+        _ sql: String,
+        _ values: [any SQLConvertible],
+        _ body: (Row) throws -> Bool
+    ) throws {
+        let statement = try prepared(sql)
+        defer { statement.reset() }
+        try statement.bind(values)
+        while true {
+            let code = sqlite3_step(statement.handle)
+            if code == SQLITE_DONE { return }
+            guard code == SQLITE_ROW else { throw failure(code, sql) }
+            guard try body(Row(statement: statement)) else { return }
+        }
+    }
+
+    private func prepared(_ sql: String) throws(Failure) -> Statement {
+        // One that is being stepped (a query inside a query's row) can't be bound again.
+        if let statement = statements[sql], sqlite3_stmt_busy(statement.handle) == 0 { return statement }
+        var prepared: OpaquePointer?
+        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
+        guard code == SQLITE_OK, let prepared else { throw failure(code, sql) }
+        let statement = Statement(handle: prepared, sql: sql)
+        guard statements[sql] == nil else {
+            sqlite3_finalize(prepared)
+            throw Failure("this statement is already running: \(sql)")
+        }
+        statements[sql] = statement
+        return statement
+    }
+
+    private func failure(_ code: CInt, _ sql: String) -> Failure {
+        let message = String(cString: sqlite3_errmsg(handle))
+        switch code & 0xff {
+        case SQLITE_CORRUPT, SQLITE_NOTADB:
+            return Failure(
+                "\(path) is damaged: \(message)",
+                advice: "Restore it from a backup, or move the store away and load the images again."
+            )
+        case SQLITE_BUSY, SQLITE_LOCKED:
+            return Failure("\(path) is locked by another process: \(message)", advice: "Try again.")
+        case SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM:
+            return Failure("\(path): \(message)")
+        default:
+            return Failure("\(path): \(message) (SQLite error \(code)) in: \(sql)")
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Linux
+
+/// The database's schema, as the list of steps that made it. A step, once released, never changes.
+///
+/// PRAGMA user_version holds how many steps a database has had.
+package enum Schema {
+    package static var current: Int64 { Int64(steps.count) }
+
+    package static let steps: [String] = [
+        """
+        CREATE TABLE layers (
+            id INTEGER PRIMARY KEY,
+            diffid BLOB NOT NULL UNIQUE CHECK (length(diffid) = 32),
+            tar_size INTEGER NOT NULL,
+            content_size INTEGER NOT NULL
+        ) STRICT;
+
+        -- One key space. kind: containerd's numbers, 1 view, 2 active, 3 committed. The id is the name of
+        -- the directory and never used again. implied: made for an image, goes when nothing needs it.
+        CREATE TABLE snapshots (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            key TEXT NOT NULL UNIQUE,
+            kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
+            parent INTEGER REFERENCES snapshots,
+            layer INTEGER REFERENCES layers,
+            implied INTEGER NOT NULL DEFAULT 0,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL,
+            CHECK ((kind = 3) = (layer IS NOT NULL))
+        ) STRICT;
+        CREATE INDEX snapshots_parent ON snapshots (parent);
+        CREATE INDEX snapshots_layer ON snapshots (layer);
+
+        CREATE TABLE snapshot_labels (
+            snapshot INTEGER NOT NULL REFERENCES snapshots ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (snapshot, name)
+        ) STRICT, WITHOUT ROWID;
+
+        -- top: the committed snapshot of all layers; NULL for an image without layers.
+        CREATE TABLE images (
+            id INTEGER PRIMARY KEY,
+            digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+            config BLOB NOT NULL,
+            manifest BLOB CHECK (length(manifest) = 32),
+            top INTEGER REFERENCES snapshots,
+            created INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX images_top ON images (top);
+
+        CREATE TABLE image_layers (
+            image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            layer INTEGER NOT NULL REFERENCES layers,
+            PRIMARY KEY (image, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX image_layers_layer ON image_layers (layer);
+
+        CREATE TABLE tags (
+            name TEXT PRIMARY KEY,
+            image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX tags_image ON tags (image);
+
+        CREATE TABLE containers (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            image INTEGER NOT NULL REFERENCES images,
+            image_name TEXT NOT NULL,
+            snapshot INTEGER NOT NULL REFERENCES snapshots,
+            created INTEGER NOT NULL,
+            config BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX containers_image ON containers (image);
+        CREATE INDEX containers_snapshot ON containers (snapshot);
+
+        -- A row is true while the file mounts/<id> is locked. owns: the snapshot goes with the mount.
+        CREATE TABLE mounts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            snapshot INTEGER REFERENCES snapshots,
+            owns INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            target BLOB NOT NULL,
+            created INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX mounts_snapshot ON mounts (snapshot);
+
+        CREATE TABLE leases (
+            id TEXT PRIMARY KEY,
+            created INTEGER NOT NULL,
+            expires INTEGER
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE lease_snapshots (
+            lease TEXT NOT NULL REFERENCES leases ON DELETE CASCADE,
+            key TEXT NOT NULL,
+            PRIMARY KEY (lease, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX lease_snapshots_key ON lease_snapshots (key);
+        """
+    ]
+
+    /// Brings the database to `target`, one transaction for all steps. Writes nothing when it is there
+    /// already. Refuses one that is newer than `steps`.
+    package static func migrate(_ connection: Connection, steps: [String] = steps) throws {
+        let target = Int64(steps.count)
+        var version = try self.version(of: connection)
+        if version == target { return }
+        if version == 0 {
+            // Outside a transaction, and before the first: it is kept in the file.
+            _ = try connection.value("PRAGMA journal_mode = WAL") as String?
+        }
+        try connection.transaction(writing: true) {
+            version = try self.version(of: connection)  // somebody else may have been faster
+            guard version <= target else {
+                throw Failure(
+                    "the store's database has version \(version); this mica knows versions up to \(target)",
+                    advice: "Use the newer mica that wrote it, or another --root."
+                )
+            }
+            for step in steps.dropFirst(Int(version)) { try connection.execute(step) }
+            try connection.execute("PRAGMA user_version = \(target)")
+        }
+    }
+
+    package static func version(of connection: Connection) throws -> Int64 {
+        let version: Int64? = try connection.value("PRAGMA user_version")
+        guard let version, version >= 0 else { throw Failure("mica.db has no valid version") }
+        return version
+    }
+}

@@ -1,0 +1,146 @@
+import Linux
+import OCI
+
+/// A row of `images` is known by its rowid here; the record is read once it is needed.
+extension Connection {
+    func layer(_ diffID: Digest) throws -> Int64? {
+        try value("SELECT id FROM layers WHERE diffid = ?", diffID)
+    }
+
+    func add(_ layer: NewLayer) throws -> Int64 {
+        if let row = try self.layer(layer.diffID) { return row }
+        try run(
+            "INSERT INTO layers (diffid, tar_size, content_size) VALUES (?, ?, ?)",
+            layer.diffID,
+            layer.tarSize,
+            layer.contentSize
+        )
+        return lastInsertedRow
+    }
+
+    func add(_ image: NewImage) throws -> ImageRecord {
+        let digest = SHA256.digest(of: image.config)
+        let row: Int64
+        if let known = try imageRow(digest) {
+            row = known
+            try run(
+                "UPDATE images SET manifest = coalesce(?, manifest) WHERE id = ?",
+                image.manifestDigest,
+                row
+            )
+        } else {
+            let layers = try image.layers.map { try add($0) }
+            // A config that says something strange elsewhere is not refused here for it.
+            let created = (try? ImageConfig(json: image.config, name: "\(digest)"))?.createdSeconds ?? 0
+            let top = try addChain(image.layers.map(\.diffID), layers: layers)
+            try run(
+                "INSERT INTO images (digest, config, manifest, top, created) VALUES (?, ?, ?, ?, ?)",
+                digest,
+                image.config,
+                image.manifestDigest,
+                top,
+                created
+            )
+            row = lastInsertedRow
+            for (position, layer) in layers.enumerated() {
+                try run(
+                    "INSERT INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
+                    row,
+                    Int64(position),
+                    layer
+                )
+            }
+        }
+        for name in image.tags { try tag(row, as: name) }
+        return try imageRecord(row)
+    }
+
+    /// The committed snapshots of every prefix of a stack, made where they are missing; the topmost's row.
+    private func addChain(_ diffIDs: [Digest], layers: [Int64]) throws -> Int64? {
+        var parent: Int64?
+        let time = now()
+        for (chain, layer) in zip(ChainID.all(of: diffIDs), layers) {
+            if let row = try snapshotRow("\(chain)") {
+                parent = row
+                continue
+            }
+            try run(
+                """
+                INSERT INTO snapshots (key, kind, parent, layer, implied, created, updated)
+                VALUES (?, 3, ?, ?, 1, ?, ?)
+                """,
+                "\(chain)",
+                parent,
+                layer,
+                time,
+                time
+            )
+            parent = lastInsertedRow
+        }
+        return parent
+    }
+
+    func tag(_ row: Int64, as name: String) throws {
+        let name = try ImageReference(name).description
+        let holder: Int64? = try value("SELECT image FROM tags WHERE name = ?", name)
+        if holder == row { return }
+        try run("INSERT OR REPLACE INTO tags (name, image) VALUES (?, ?)", name, row)
+    }
+
+    func imageRow(_ id: Digest) throws -> Int64? {
+        try value("SELECT id FROM images WHERE digest = ?", id)
+    }
+
+    /// A name goes before an ID, as in docker.
+    func imageRow(named name: String) throws -> Int64? {
+        if let reference = try? ImageReference(name) {
+            if let digest = reference.digest {
+                return try value("SELECT id FROM images WHERE manifest = ?", digest)
+            }
+            let tag = reference.description
+            if let row: Int64 = try value("SELECT image FROM tags WHERE name = ?", tag) { return row }
+        }
+        let hex = name.hasPrefix("sha256:") ? name.dropFirst(7) : name[...]
+        guard hex.count >= 4, hex.count <= 64,
+            let low = Digest(hex: hex + String(repeating: "0", count: 64 - hex.count)),
+            let high = Digest(hex: hex + String(repeating: "f", count: 64 - hex.count))
+        else { return nil }
+        let rows = try rows("SELECT id FROM images WHERE digest BETWEEN ? AND ? LIMIT 2", low, high) {
+            try $0[0] as Int64
+        }
+        guard rows.count < 2 else {
+            throw Failure(
+                "\(name) is the beginning of more than one image's ID",
+                advice: "Give more digits.",
+                kind: .invalidArgument
+            )
+        }
+        return rows.first
+    }
+
+    func imageRecord(_ row: Int64) throws -> ImageRecord {
+        let layers = try rows(
+            """
+            SELECT diffid, content_size FROM image_layers JOIN layers ON layers.id = image_layers.layer
+            WHERE image = ? ORDER BY position
+            """,
+            row
+        ) { (diffID: try $0[0] as Digest, size: try $0[1] as UInt64) }
+        let tags = try rows("SELECT name FROM tags WHERE image = ? ORDER BY name", row) {
+            try $0[0] as String
+        }
+        let record = try first("SELECT digest, config, manifest, created FROM images WHERE id = ?", row) {
+            ImageRecord(
+                id: try $0[0],
+                config: try $0[1],
+                manifestDigest: try $0[2],
+                layers: layers.map(\.diffID),
+                tags: tags,
+                created: try $0[3],
+                size: layers.reduce(0) { $0.addingReportingOverflow($1.size).partialValue }
+            )
+        }
+        guard let record else { throw Failure("image row \(row) is gone") }
+        return record
+    }
+}

@@ -1,0 +1,16 @@
+import Glibc
+
+/// Walks hold a descriptor for every level of the tree they are in, and a container can make one that is
+/// deeper than a process may by default have files open.
+enum OpenFileLimit {
+    /// Raises the soft limit to the hard one, once.
+    static func raise() { _ = raised }
+
+    private static let raised: Void = {
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard getrlimit(files, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(files, &limit)
+    }()
+}

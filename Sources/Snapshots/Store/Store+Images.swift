@@ -1,0 +1,84 @@
+package import OCI
+
+import Linux
+
+extension Store {
+    package func hasLayer(_ diffID: Digest) throws -> Bool {
+        try read { try $0.layer(diffID) != nil }
+    }
+
+    /// nil where it is not there.
+    package func layer(_ diffID: Digest) throws -> NewLayer? {
+        try read { connection in
+            try connection.first("SELECT tar_size, content_size FROM layers WHERE diffid = ?", diffID) {
+                NewLayer(diffID: diffID, tarSize: try $0[0], contentSize: try $0[1])
+            }
+        }
+    }
+
+    /// Several images of one archive: all of them or none.
+    package func add(images: [NewImage]) throws -> [ImageRecord] {
+        try write { connection in try images.map { try connection.add($0) } }
+    }
+
+    /// Records an image and its layers, all published already, in one transaction. Every prefix of its stack
+    /// exists as a committed snapshot afterwards, named by its chain ID. Recording an image again is fine; its
+    /// tags are added, and leave the images that had them.
+    @discardableResult
+    package func add(image: NewImage) throws -> ImageRecord {
+        try write { try $0.add(image) }
+    }
+
+    /// By reference, full ID, or a prefix of an ID (at least 4 hex digits) that only one image has.
+    /// Failure (notFound) otherwise.
+    package func image(named name: String) throws -> ImageRecord {
+        try read { connection in
+            guard let row = try connection.imageRow(named: name) else { throw Failure.noSuchImage(name) }
+            return try connection.imageRecord(row)
+        }
+    }
+
+    package func image(_ id: Digest) throws -> ImageRecord? {
+        try read { connection in
+            try connection.imageRow(id).map { try connection.imageRecord($0) }
+        }
+    }
+
+    /// Newest first.
+    package func images() throws -> [ImageRecord] {
+        try read { connection in
+            try connection.rows("SELECT id FROM images ORDER BY created DESC, id DESC") { try $0[0] as Int64 }
+                .map { try connection.imageRecord($0) }
+        }
+    }
+
+    /// Gives an image a name, which leaves the image that had it.
+    package func tag(_ image: Digest, as tag: String) throws {
+        try write { connection in
+            guard let row = try connection.imageRow(image) else { throw Failure.noSuchImage("\(image)") }
+            try connection.tag(row, as: tag)
+        }
+    }
+
+    /// Removes a name, and the image with its last one; by ID: the image. Refuses (failedPrecondition) what a
+    /// container uses, and an ID with several names unless `force`. Rows only: the collector frees the space.
+    package func removeImage(named name: String, force: Bool) throws -> Removal {
+        try write { try $0.removeImage(named: name, force: force) }
+    }
+}
+
+extension Failure {
+    static func noSuchImage(_ name: String) -> Failure { Failure("no such image: \(name)", kind: .notFound) }
+}
+
+extension Store {
+    /// The key of the committed snapshot that has all of an image's layers; nil for an image without layers.
+    package func topSnapshot(of image: Digest) throws -> String? {
+        try read { connection in
+            try connection.value(
+                "SELECT key FROM snapshots JOIN images ON images.top = snapshots.id WHERE digest = ?",
+                image
+            )
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Layers
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// What a mount of a stack of layers, and of an upper over it, shows: read from the index and from the upper
+/// directory, without a mount. An upper that is being written to is read as it is found.
+final class MergedTree: Sendable {
+    let chain: LayerIndex
+    let contents: LayerContents
+    let root: TreeNode
+    /// What is in the upper only to be mounted on, and left out.
+    let hidden: Set<FileIdentity>
+
+    /// `upper`: a directory in the kernel's overlayfs format.
+    init(chain: LayerIndex, upper: FilePath?, layout: StoreLayout) throws {
+        OpenFileLimit.raise()
+        self.chain = chain
+        contents = LayerContents(layout: layout, index: chain)
+        hidden = upper.map { MadePaths.untouched(in: $0) } ?? []
+        if let upper {
+            let file = try UpperFile(root: upper)
+            root = TreeNode(
+                attributes: NodeAttributes(file.status),
+                lower: file.marks.opaque == .yes ? nil : 0,
+                upper: file
+            )
+        } else {
+            root = TreeNode(attributes: NodeAttributes(try chain.inode(0)), lower: 0, upper: nil)
+        }
+    }
+}
+
+/// One file of any type in a merged tree.
+struct TreeNode: Sendable {
+    let attributes: NodeAttributes
+    /// Its part in the chain: of a directory what is merged into it, of a file in the upper whose data was not
+    /// copied the file that has it, and for what is in the chain alone: the inode.
+    let lower: UInt32?
+    let upper: UpperFile?
+
+    var isDirectory: Bool { attributes.isDirectory }
+}
+
+extension MergedTree {
+    /// Sorted by name.
+    func xattrs(of node: TreeNode) throws -> [NodeXattr] {
+        if let upper = node.upper { return try upper.xattrs() }
+        guard let lower = node.lower else { return [] }
+        var list: [NodeXattr] = []
+        try chain.forEachXattr(of: chain.inode(lower)) { (name, value) throws(FSError) in
+            list.append(NodeXattr(name: Array(name), value: Array(value)))
+            return true
+        }
+        return list.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+
+    /// The text of a symbolic link.
+    func target(of node: TreeNode) throws -> [UInt8] {
+        if let upper = node.upper { return try upper.target() }
+        guard let lower = node.lower else { return [] }
+        return Array(try chain.target(of: chain.inode(lower)))
+    }
+
+    /// Which inode it is, for what can have several names; nil for what has one.
+    func identity(of node: TreeNode) throws -> FileIdentity? {
+        guard !node.isDirectory else { return nil }
+        if let upper = node.upper {
+            guard upper.status.st_nlink > 1 else { return nil }
+            return FileIdentity(upper.status)
+        }
+        guard let lower = node.lower, try chain.inode(lower).nlink > 1 else { return nil }
+        return .lower(lower)
+    }
+}
+
+enum FileIdentity: Hashable, Sendable {
+    case upper(device: UInt64, inode: UInt64)
+    case lower(UInt32)
+}

@@ -1,0 +1,65 @@
+import Linux
+import SystemPackage
+
+/// What overlayfs notes in extended attributes of an upper's files. In `trusted.overlay.`, or for a mount
+/// with `userxattr` in `user.overlay.`.
+struct OverlayMarks: Sendable {
+    static let prefixes = ["trusted.overlay.", "user.overlay."]
+    /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
+    static let escape = "overlay."
+
+    enum Opaque: Sendable {
+        case no
+        /// Hides everything below.
+        case yes
+        /// Merges, but has whiteouts that are empty files with the attribute `whiteout`.
+        case whiteoutFiles
+    }
+
+    /// All attributes' names, the marks among them.
+    let names: [String]
+    private(set) var opaque = Opaque.no
+    /// Where the part in the lower tree is, if not under the same name.
+    private(set) var redirect: [UInt8]?
+    /// The data is the lower file's.
+    private(set) var isMetacopy = false
+    private(set) var isWhiteout = false
+
+    /// Reads those of the file at `path`, whatever it is.
+    init(at path: FilePath) throws(Errno) {
+        names = try Xattr.names(at: path)
+        for prefix in OverlayMarks.prefixes {
+            for name in names where name.hasPrefix(prefix) {
+                switch name.dropFirst(prefix.count) {
+                case "opaque":
+                    switch try Xattr.get(name, at: path) {
+                    case [UInt8(ascii: "y")]: opaque = .yes
+                    case [UInt8(ascii: "x")]: opaque = .whiteoutFiles
+                    default: break
+                    }
+                case "redirect": redirect = try Xattr.get(name, at: path)
+                case "metacopy": isMetacopy = true
+                case "whiteout": isWhiteout = true
+                default: break
+                }
+            }
+        }
+    }
+
+    /// The name under which an attribute of the inside is kept.
+    static func outer(_ name: String) -> String {
+        for prefix in prefixes where name.hasPrefix(prefix) {
+            return prefix + escape + name.dropFirst(prefix.count)
+        }
+        return name
+    }
+
+    /// The name that the inside of the mount sees; nil for what it doesn't.
+    static func inner(_ name: String) -> String? {
+        for prefix in prefixes where name.hasPrefix(prefix) {
+            let rest = name.dropFirst(prefix.count)
+            return rest.hasPrefix(escape) ? prefix + rest.dropFirst(escape.count) : nil
+        }
+        return name
+    }
+}

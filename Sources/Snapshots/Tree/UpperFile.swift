@@ -1,0 +1,85 @@
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// An open directory of an upper. Kept open by whoever holds something in it.
+final class UpperDirectory: Sendable {
+    let fd: OwnedFD
+    init(_ fd: consuming OwnedFD) { self.fd = fd }
+}
+
+/// A file of any type in an upper directory, whiteouts included.
+struct UpperFile: Sendable {
+    let directory: UpperDirectory
+    /// Empty: the directory itself, which only the root of an upper is known by.
+    let name: [UInt8]
+    let status: FileStatus
+    let marks: OverlayMarks
+
+    /// The root of an upper.
+    init(root path: FilePath) throws {
+        directory = try naming("open \(path)") {
+            UpperDirectory(try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        }
+        name = []
+        status = try directory.fd.status()
+        marks = try OverlayMarks(at: FilePath("/proc/self/fd/\(directory.fd.raw)/."))
+    }
+
+    /// nil when it is gone: somebody may be working in the container.
+    init?(_ name: [UInt8], in directory: UpperDirectory) throws(Errno) {
+        self.directory = directory
+        self.name = name
+        var status = FileStatus()
+        let result = fstatat(directory.fd.raw, name.terminated, &status, AT_SYMLINK_NOFOLLOW)
+        if result == -1, Errno.last == .noSuchFileOrDirectory { return nil }
+        try Errno.check(result)
+        self.status = status
+        do {
+            marks = try OverlayMarks(at: UpperFile.path(name, in: directory))
+        } catch .noSuchFileOrDirectory {
+            return nil
+        }
+    }
+
+    /// For calls that take no directory's descriptor, those of extended attributes.
+    private static func path(_ name: [UInt8], in directory: UpperDirectory) -> FilePath {
+        FilePath(bytes: Array("/proc/self/fd/\(directory.fd.raw)/".utf8) + (name.isEmpty ? [0x2e] : name))
+    }
+
+    /// A regular file or a directory, for reading. ELOOP when it has become a symbolic link meanwhile.
+    func open(_ flags: CInt) throws(Errno) -> OwnedFD {
+        // O_NONBLOCK: it may have become a FIFO.
+        let flags = flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let name = name.isEmpty ? [0x2e] : name
+        return OwnedFD(adopting: try Errno.check(openat(directory.fd.raw, name.terminated, flags)))
+    }
+
+    /// A symbolic link's text.
+    func target() throws(Errno) -> [UInt8] {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let (raw, terminated, capacity) = (directory.fd.raw, name.terminated, buffer.count)
+        let count = try Errno.check(readlinkat(raw, terminated, &buffer, capacity))
+        return buffer[..<count].map { UInt8(bitPattern: $0) }
+    }
+
+    /// As the inside sees them, sorted by name.
+    func xattrs() throws(Errno) -> [NodeXattr] {
+        guard !marks.names.isEmpty else { return [] }
+        let path = UpperFile.path(name, in: directory)
+        var list: [NodeXattr] = []
+        for name in marks.names {
+            guard let inner = OverlayMarks.inner(name), let value = try Xattr.get(name, at: path) else {
+                continue
+            }
+            list.append(NodeXattr(name: Array(inner.utf8), value: value))
+        }
+        return list.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+}
+
+extension [UInt8] {
+    /// For system calls. The bytes have no NUL in them: they are a name from a directory.
+    var terminated: [CChar] { map { CChar(bitPattern: $0) } + [0] }
+}

@@ -1,0 +1,142 @@
+package import Linux
+
+import CLinux
+import Glibc
+import Layers
+import SystemPackage
+
+/// What a setattr changes; nil stays as it is.
+package struct AttributeChange: Sendable {
+    package enum Time: Sendable {
+        case now
+        case at(seconds: Int64, nanoseconds: UInt32)
+    }
+    package var mode: UInt32?
+    package var uid: UInt32?
+    package var gid: UInt32?
+    package var size: UInt64?
+    package var atime: Time?
+    package var mtime: Time?
+    /// Truncation by somebody who may not keep set-id bits and capabilities.
+    package var killsPrivileges = false
+
+    package init() {}
+}
+
+extension UnionTree {
+    /// chmod, chown, truncate and utimensat in one. Copies up first; of the data only what is to stay.
+    package func change(_ id: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
+        let node = try copyUp(id, size: change.size ?? .max)
+        if let size = change.size {
+            let file = try open(node)
+            if change.killsPrivileges { try killPrivileges(file) }
+            try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
+        }
+        names.lock()
+        defer { names.unlock() }
+        let (directory, name) = try location(of: node)
+        try FSError.wrap { () throws(Errno) in
+            if change.uid != nil || change.gid != nil {
+                try directory.fd.changeOwner(name, uid: change.uid ?? .max, gid: change.gid ?? .max)
+            }
+            if let mode = change.mode { try directory.fd.changeMode(name, mode) }
+            if change.atime != nil || change.mtime != nil {
+                try directory.fd.changeTimes(
+                    name,
+                    access: timespec(change.atime),
+                    modification: timespec(change.mtime)
+                )
+            }
+        }
+        return try attributes(of: node)
+    }
+
+    // MARK: - Extended attributes
+
+    /// The value of an attribute; nil where there is none.
+    package func xattr(_ name: String, of id: UInt64) throws(FSError) -> [UInt8]? {
+        guard let node = table.find(id) else {
+            var found: [UInt8]?
+            let wanted = Array(name.utf8)
+            try lower.index.forEachXattr(of: lower.inode(lowerInode(id))) { (name, value) throws(FSError) in
+                guard name.elementsEqual(wanted) else { return true }
+                found = [UInt8](value)
+                return false
+            }
+            return found
+        }
+        names.lock()
+        defer { names.unlock() }
+        let (directory, file) = try location(of: node)
+        // XATTR_SIZE_MAX.
+        return try FSError.wrap { () throws(Errno) in
+            let stored = XattrName.stored(name)
+            guard let short = try? directory.fd.attribute(stored, of: file, limit: 256) else {
+                return try directory.fd.attribute(stored, of: file, limit: 65536)
+            }
+            return short
+        }
+    }
+
+    /// Names of all attributes but the union's own.
+    package func xattrs(of id: UInt64) throws(FSError) -> [String] {
+        guard let node = table.find(id) else {
+            var names: [String] = []
+            try lower.index.forEachXattr(of: lower.inode(lowerInode(id))) { (name, _) throws(FSError) in
+                names.append(String(decoding: name, as: UTF8.self))
+                return true
+            }
+            return names
+        }
+        names.lock()
+        defer { names.unlock() }
+        let (directory, file) = try location(of: node)
+        let names = try FSError.wrap { () throws(Errno) in
+            try directory.fd.use { _ throws(Errno) in
+                try Xattr.names(at: FilePath(platformString: directory.fd.withPath(of: file) { copyOf($0) }))
+            }
+        }
+        return names.compactMap(XattrName.visible)
+    }
+
+    /// lsetxattr(2) with its flags.
+    package func setXattr(
+        _ name: String,
+        of id: UInt64,
+        to value: UnsafeRawBufferPointer,
+        flags: CInt
+    ) throws(FSError) {
+        try withFile(copyUp(id)) { path in
+            lsetxattr(path, XattrName.stored(name), value.baseAddress, value.count, flags)
+        }
+    }
+
+    /// ENODATA where there is no such attribute.
+    package func removeXattr(_ name: String, of id: UInt64) throws(FSError) {
+        try withFile(copyUp(id)) { path in lremovexattr(path, XattrName.stored(name)) }
+    }
+
+    private func withFile(_ node: Node, _ body: (UnsafePointer<CChar>) -> CInt) throws(FSError) {
+        names.lock()
+        defer { names.unlock() }
+        let (directory, file) = try location(of: node)
+        try FSError.wrap { () throws(Errno) in
+            try Errno.check(directory.fd.withPath(of: file, body))
+        }
+    }
+}
+
+private func copyOf(_ string: UnsafePointer<CChar>) -> [CChar] {
+    Array(UnsafeBufferPointer(start: string, count: strlen(string) + 1))
+}
+
+extension timespec {
+    /// utimensat(2)'s form: nil leaves the time alone.
+    fileprivate init(_ time: AttributeChange.Time?) {
+        switch time {
+        case nil: self.init(tv_sec: 0, tv_nsec: UTIME_OMIT)
+        case .now: self.init(tv_sec: 0, tv_nsec: UTIME_NOW)
+        case .at(let seconds, let nanoseconds): self.init(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+        }
+    }
+}

@@ -1,0 +1,202 @@
+package import Linux
+
+import Glibc
+import SystemPackage
+
+/// Who creates: the caller's ids and umask. The kernel's default ACLs replace the umask where there are any,
+/// which is why it is applied by the filesystem below and not here.
+package struct Creator: Sendable {
+    package var uid: UInt32
+    package var gid: UInt32
+    package var umask: UInt32
+
+    package init(uid: UInt32, gid: UInt32, umask: UInt32) {
+        self.uid = uid
+        self.gid = gid
+        self.umask = umask
+    }
+}
+
+extension UnionTree {
+    /// mknod(2), regular files included. EOPNOTSUPP for a character device 0:0, which is a whiteout below.
+    package func makeNode(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        device: UInt32,
+        by creator: Creator
+    ) throws(FSError) -> Attributes {
+        guard mode & S_IFMT != S_IFCHR || device != 0 else { throw .system(.notSupported) }
+        return try create(name, in: parent, by: creator, mode: mode) { directory, name throws(Errno) in
+            try directory.makeNode(name, mode: mode, device: device)
+        }
+    }
+
+    /// mkdir(2).
+    package func makeDirectory(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by creator: Creator
+    ) throws(FSError) -> Attributes {
+        let mode = mode & 0o7777
+        return try create(name, in: parent, by: creator, mode: S_IFDIR | mode) {
+            directory,
+            name throws(Errno) in
+            try directory.makeDirectory(name, mode: mode)
+        }
+    }
+
+    /// symlink(2).
+    package func makeSymlink(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        target: UnsafeRawBufferPointer,
+        by creator: Creator
+    ) throws(FSError) -> Attributes {
+        let target = FileName(target)
+        return try create(name, in: parent, by: creator, mode: S_IFLNK | 0o777) {
+            directory,
+            name throws(Errno) in
+            try directory.makeSymlink(name, target: target)
+        }
+    }
+
+    /// link(2): a further name for the file `id`.
+    package func link(
+        _ id: UInt64,
+        as name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> Attributes {
+        let node = try copyUp(id)
+        names.lock()
+        defer { names.unlock() }
+        let upper = try writable()
+        let (directory, name, isHidden) = try newName(name, in: parent)
+        let (source, sourceName) = try location(of: node)
+        let target = try self.directory(directory)
+        try FSError.wrap { () throws(Errno) in
+            if isHidden {
+                let temporary = upper.temporaryName()
+                try source.fd.link(sourceName, to: upper.work, temporary)
+                try upper.work.rename(temporary, to: target.fd, name)
+            } else {
+                try source.fd.link(sourceName, to: target.fd, name)
+            }
+        }
+        try listing(of: directory).set(name, .entry)
+        return try reference(.upper(node))
+    }
+
+    /// Where a new name goes: its directory, in the upper by now, and whether a whiteout is there already.
+    /// EEXIST when the name exists. Preconditions: `names` is locked.
+    func newName(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> (directory: Node, name: FileName, isHidden: Bool) {
+        guard name.count <= 255 else { throw .system(.fileNameTooLong) }
+        let directory = try upperDirectory(parent)
+        let name = FileName(name)
+        switch try listing(of: directory)[name] {
+        case .whiteout: return (directory, name, true)
+        case .entry: throw .system(.fileExists)
+        case nil:
+            guard try lowerEntry(name, in: directory) == nil else { throw .system(.fileExists) }
+            return (directory, name, false)
+        }
+    }
+
+    private func create(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        by creator: Creator,
+        mode: UInt32,
+        _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
+    ) throws(FSError) -> Attributes {
+        names.lock()
+        defer { names.unlock() }
+        let upper = try writable()
+        let (directory, name, isHidden) = try newName(name, in: parent)
+        let target = try self.directory(directory)
+        try FSError.wrap { () throws(Errno) in
+            // Of this thread only: the daemon's threads have a umask of their own.
+            umask(creator.umask)
+            guard isHidden else {
+                // The directory's set-group-id bit and default ACL count, and it is where they are.
+                try make(target.fd, name)
+                do throws(Errno) {
+                    try own(name, in: target, by: creator, mode: mode)
+                } catch {
+                    if mode & S_IFMT == S_IFDIR {
+                        try? target.fd.removeDirectory(name)
+                    } else {
+                        try? target.fd.unlink(name)
+                    }
+                    throw error
+                }
+                return
+            }
+            // Over a whiteout: made under a name of its own in the same directory's stead, then exchanged.
+            try createOverWhiteout(name, in: target, upper, by: creator, mode: mode, make)
+        }
+        try listing(of: directory).set(name, .entry)
+        let node = try node(name, in: directory)
+        if node.isDirectory { node.listing = Listing() }
+        return try reference(.upper(node))
+    }
+
+    private func createOverWhiteout(
+        _ name: FileName,
+        in target: OpenFile,
+        _ upper: Upper,
+        by creator: Creator,
+        mode: UInt32,
+        _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
+    ) throws(Errno) {
+        // The work directory has neither the set-group-id bit nor the default ACL of the target, so a
+        // directory of it that has both stands in.
+        let stage = upper.temporaryName()
+        try upper.work.makeDirectory(stage, mode: 0o700)
+        defer { try? upper.work.removeAll(stage) }
+        let status = try target.fd.status(of: FileName("."))
+        try upper.work.changeOwner(stage, uid: status.st_uid, gid: status.st_gid)
+        try upper.work.changeMode(stage, status.st_mode)
+        if let acl = try target.fd.attribute("system.posix_acl_default", of: FileName("."), limit: 65536) {
+            try upper.work.setAttribute("system.posix_acl_default", of: stage, to: acl)
+        }
+        let staging = OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY))
+        try make(staging.fd, name)
+        try own(name, in: staging, by: creator, mode: mode)
+        if mode & S_IFMT == S_IFDIR {
+            // What the whiteout hid stays hidden.
+            try staging.fd.setAttribute(Upper.opaque, of: name, to: [UInt8(ascii: "y")])
+            try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
+        } else {
+            try staging.fd.rename(name, to: target.fd, name)
+        }
+    }
+
+    /// Gives what root made to its creator.
+    private func own(
+        _ name: FileName,
+        in directory: OpenFile,
+        by creator: Creator,
+        mode: UInt32
+    ) throws(Errno) {
+        let parent = try directory.fd.status(of: FileName("."))
+        let inherits = parent.st_mode & S_ISGID != 0
+        let gid = inherits ? parent.st_gid : creator.gid
+        guard creator.uid != 0 || gid != 0 else { return }
+        try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
+        // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
+        if mode & (S_ISUID | S_ISGID) != 0, mode & S_IFMT == S_IFREG {
+            try directory.fd.changeMode(name, mode & ~creator.umask)
+        }
+    }
+}
+
+/// renameat2(2)'s flags.
+package enum Rename {
+    package static let noReplace: UInt32 = 1
+    package static let exchange: UInt32 = 2
+}

@@ -1,0 +1,197 @@
+package import Linux
+
+import CLinux
+package import Glibc
+import Layers
+import SystemPackage
+
+extension UnionTree {
+    /// pread(2): fills `buffer` from byte `offset` as far as the file goes.
+    package func read(
+        _ id: UInt64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        guard let node = table.find(id) else {
+            return try lower.read(lower.inode(lowerInode(id)), into: buffer, at: offset)
+        }
+        let file = try open(node)
+        return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
+    }
+
+    /// pwrite(2) of all bytes; the first one copies the file up. `killsPrivileges`: the writer may not keep
+    /// set-id bits and capabilities.
+    package func write(
+        _ id: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int {
+        let node = try copyUp(id)
+        let file = try open(node)
+        if killsPrivileges { try killPrivileges(file) }
+        // As much as fits: a full disk must not lose what was written before.
+        return try FSError.wrap { () throws(Errno) in
+            try file.fd.use { raw throws(Errno) in
+                try Errno.retrying { () -> Int in pwrite(raw, bytes.baseAddress, bytes.count, off_t(offset)) }
+            }
+        }
+    }
+
+    /// A symbolic link's target.
+    package func target(of id: UInt64) throws(FSError) -> [UInt8] {
+        guard let node = table.find(id) else {
+            return [UInt8](try lower.index.target(of: lower.inode(lowerInode(id))))
+        }
+        names.lock()
+        defer { names.unlock() }
+        let (directory, name) = try location(of: node)
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        var count = 0
+        try FSError.wrap { () throws(Errno) in
+            try directory.fd.call(name) { fd, name in
+                count = target.withUnsafeMutableBytes {
+                    $0.baseAddress.map {
+                        readlinkat(fd, name, $0.assumingMemoryBound(to: CChar.self), Int(PATH_MAX))
+                    }
+                        ?? -1
+                }
+                return CInt(clamping: count)
+            }
+        }
+        target.removeLast(target.count - count)
+        return target
+    }
+
+    /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk.
+    package func synchronize(_ id: UInt64, dataOnly: Bool) throws(FSError) {
+        guard let node = table.find(id) else { return }
+        let file: OpenFile
+        if node.isDirectory {
+            names.lock()
+            defer { names.unlock() }
+            let directory = try self.directory(node)
+            file = try FSError.wrap { () throws(Errno) in
+                OpenFile(try directory.fd.open(FileName("."), O_RDONLY | O_DIRECTORY))
+            }
+        } else {
+            file = try open(node)
+        }
+        try FSError.wrap { () throws(Errno) in
+            _ = try file.fd.use { raw throws(Errno) in
+                try Errno.retrying { () -> CInt in dataOnly ? fdatasync(raw) : fsync(raw) }
+            }
+        }
+    }
+
+    /// fallocate(2).
+    package func allocate(
+        _ id: UInt64,
+        mode: CInt,
+        offset: Int64,
+        length: Int64
+    ) throws(FSError) {
+        let file = try open(copyUp(id))
+        let result = file.fd.use { clinux_fallocate($0, mode, offset, length) }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+    }
+
+    /// lseek(2) with SEEK_DATA or SEEK_HOLE.
+    package func seek(_ id: UInt64, offset: Int64, whence: CInt) throws(FSError) -> Int64 {
+        let file: OpenFile
+        var start: Int64 = 0
+        var size = Int64.max
+        if let node = table.find(id) {
+            file = try open(node)
+        } else {
+            let record = try lower.inode(lowerInode(id))
+            guard record.isRegular else { throw .system(.invalidArgument) }
+            size = Int64(clamping: record.size)
+            guard offset < size else { throw .system(.noSuchAddressOrDevice) }
+            // Small contents are packed with others: all data.
+            guard record.contentKind == ContentKind.object.rawValue else {
+                return whence == SEEK_DATA ? offset : size
+            }
+            let located = try lower.locate(record)
+            file = located.file
+            start = Int64(clamping: located.start)
+        }
+        let found = try FSError.wrap { () throws(Errno) in
+            try Errno.check(file.fd.use { lseek($0, off_t(start + offset), whence) })
+        }
+        return min(Int64(found) - start, size)
+    }
+
+    /// copy_file_range(2) of at most `count` bytes; returns how many.
+    package func copyRange(
+        from source: UInt64,
+        at sourceOffset: UInt64,
+        to target: UInt64,
+        at targetOffset: UInt64,
+        count: Int
+    ) throws(FSError) -> Int {
+        let output = try open(copyUp(target))
+        let input: OpenFile
+        var start: UInt64 = 0
+        var available = UInt64(clamping: count)
+        if let node = table.find(source) {
+            input = try open(node)
+        } else {
+            let record = try lower.inode(lowerInode(source))
+            guard sourceOffset < record.size else { return 0 }
+            (input, start) = try lower.locate(record)
+            available = min(available, record.size - sourceOffset)
+        }
+        var from = Int64(clamping: start + sourceOffset)
+        var to = Int64(clamping: targetOffset)
+        let copied = input.fd.use { input in
+            output.fd.use { clinux_copy_file_range(input, &from, $0, &to, available) }
+        }
+        guard copied >= 0 else { throw .system(Errno(rawValue: CInt(-copied))) }
+        return Int(copied)
+    }
+
+    /// The upper's filesystem; of a read-only tree, the one that has the index.
+    package func statistics() throws(FSError) -> statvfs {
+        var statistics = statvfs()
+        let result: CInt
+        if let upper {
+            result = upper.root.use { fstatvfs($0, &statistics) }
+        } else {
+            result = lower.index.path.withPlatformString { statvfs($0, &statistics) }
+        }
+        try FSError.wrap { () throws(Errno) in try Errno.check(result) }
+        return statistics
+    }
+
+    /// The file of an upper node, open for reading and writing.
+    func open(_ node: Node) throws(FSError) -> OpenFile {
+        try files.file(node.id) { () throws(FSError) in
+            names.lock()
+            defer { names.unlock() }
+            let (directory, name) = try location(of: node)
+            return try FSError.wrap { () throws(Errno) in
+                let status = try directory.fd.status(of: name)
+                // Opening a FIFO or a device would do more than open it.
+                guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
+                return try directory.fd.open(name, O_RDWR)
+            }
+        }
+    }
+
+    /// Drops set-id bits and capabilities, as ext4 does when somebody without CAP_FSETID writes.
+    func killPrivileges(_ file: OpenFile) throws(FSError) {
+        try FSError.wrap { () throws(Errno) in
+            let status = try file.fd.status()
+            var mode = status.st_mode & ~S_ISUID
+            // Set-group-id without group execution once meant mandatory locking: it stays.
+            if mode & S_IXGRP != 0 { mode &= ~S_ISGID }
+            if mode != status.st_mode { try Errno.check(file.fd.use { fchmod($0, mode & 0o7777) }) }
+            if file.fd.use({ fremovexattr($0, "security.capability") }) == -1, Errno.last != .noData,
+                Errno.last != .notSupported
+            {
+                throw Errno.last
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package import Linux
+
+import Glibc
+import Layers
+import SystemPackage
+
+/// A name that a directory shows.
+package struct ListedEntry {
+    /// Lives only during the call it is passed to.
+    package let name: UnsafeRawBufferPointer
+    package let attributes: Attributes
+    /// Where to go on behind this entry.
+    package let next: UInt64
+}
+
+extension UnionTree {
+    private static let firstLower: UInt64 = 2
+    private static let firstUpper: UInt64 = 1 << 40
+
+    /// Lists a directory from the position `offset`, 0 at first, until `body` returns false.
+    ///
+    /// Positions: `.` and `..`, then the lower's names by slot, then the names that only the upper has by age.
+    /// A name keeps its position while it exists, so what is not touched is neither lost nor doubled.
+    /// With `isCounting`, each entry that `body` accepts, but `.` and `..`, has one reference counted.
+    package func list(
+        _ id: UInt64,
+        from offset: UInt64,
+        isCounting: Bool,
+        _ body: (ListedEntry) throws(FSError) -> Bool
+    ) throws(FSError) {
+        guard let node = table.find(id) else {
+            let inode = try lowerInode(id)
+            let record = try lower.inode(inode)
+            guard record.isDirectory else { throw .system(.notDirectory) }
+            guard try dots(offset, self: NodeID.lower(inode), parent: NodeID.lower(record.parent), body)
+            else { return }
+            _ = try listLower(record, from: offset, isLocked: false) { (entry) throws(FSError) in
+                .lower(entry.inode)
+            } _: { (listed, _) throws(FSError) in
+                try body(listed)
+            }
+            return
+        }
+        names.lock()
+        defer { names.unlock() }
+        guard node.isDirectory else { throw .system(.notDirectory) }
+        guard try dots(offset, self: node.id, parent: node.parent?.id ?? node.id, body) else { return }
+        guard !node.isOrphan else { return }
+        let listing = try listing(of: node)
+        func pass(_ listed: ListedEntry, _ found: Resolved) throws(FSError) -> Bool {
+            guard try body(listed) else { return false }
+            if isCounting, case .upper(let child) = found { child.lookups += 1 }
+            return true
+        }
+        if offset < Self.firstUpper, let merged = node.lower {
+            let isDone = try listLower(lower.inode(merged), from: offset, isLocked: true) {
+                (entry) throws(FSError) in
+                try resolve(FileName(entry.name), in: node)
+            } _: { (listed, found) throws(FSError) in
+                try pass(listed, found)
+            }
+            guard isDone else { return }
+        }
+        let first = offset < Self.firstUpper ? 0 : offset - Self.firstUpper
+        // A stable copy: resolving makes nodes, and what they do to the listing must not matter here.
+        var failure: FSError?
+        listing.forEachEntry(from: first) { name, sequence in
+            do throws(FSError) {
+                guard try lowerEntry(name, in: node) == nil, let found = try resolve(name, in: node) else {
+                    return true
+                }
+                let attributes = try attributes(of: found)
+                return try name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
+                    try pass(
+                        ListedEntry(
+                            name: bytes,
+                            attributes: attributes,
+                            next: Self.firstUpper + sequence + 1
+                        ),
+                        found
+                    )
+                }
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func attributes(of found: Resolved) throws(FSError) -> Attributes {
+        switch found {
+        case .lower(let inode): try attributes(lower: inode, isLocked: true)
+        case .upper(let node): try attributes(of: node)
+        }
+    }
+
+    /// False when `body` wants no more.
+    private func dots(
+        _ offset: UInt64,
+        self id: UInt64,
+        parent: UInt64,
+        _ body: (ListedEntry) throws(FSError) -> Bool
+    ) throws(FSError) -> Bool {
+        for (position, (name, id)) in [(".", id), ("..", parent)].enumerated()
+        where UInt64(position) >= offset {
+            // The kernel uses number and type only.
+            var record = InodeRecord()
+            record.mode = S_IFDIR
+            var attributes = Attributes(id: id, lower: record, nlink: 2)
+            attributes.id = id
+            let isWanted = try FileName(name).withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
+                try body(ListedEntry(name: bytes, attributes: attributes, next: UInt64(position) + 1))
+            }
+            guard isWanted else { return false }
+        }
+        return true
+    }
+
+    /// The lower's part. `resolve` says what an entry is now, nil if it is hidden.
+    private func listLower(
+        _ record: InodeRecord,
+        from offset: UInt64,
+        isLocked: Bool,
+        _ resolve: (IndexEntry) throws(FSError) -> Resolved?,
+        _ body: (ListedEntry, Resolved) throws(FSError) -> Bool
+    ) throws(FSError) -> Bool {
+        let skipped = offset > Self.firstLower ? offset - Self.firstLower : 0
+        guard skipped < UInt64(record.entries.count) else { return true }
+        for slot in record.entries.dropFirst(Int(skipped)) {
+            let entry = try lower.index.entry(slot)
+            guard let found = try resolve(entry) else { continue }
+            let attributes: Attributes
+            switch found {
+            case .lower(let inode): attributes = try self.attributes(lower: inode, isLocked: isLocked)
+            case .upper(let node): attributes = try self.attributes(of: node)
+            }
+            let next = Self.firstLower + UInt64(slot - record.firstEntry) + 1
+            guard try body(ListedEntry(name: entry.name, attributes: attributes, next: next), found) else {
+                return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,279 @@
+package import Linux
+
+import Glibc
+import Layers
+import SystemPackage
+
+/// What a name stands for.
+enum Resolved {
+    /// Only in the lower.
+    case lower(UInt32)
+    case upper(Node)
+}
+
+extension UnionTree {
+    /// What `name` in the directory `parent` is, with one reference counted; nil where there is no such name.
+    package func lookup(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> Attributes? {
+        guard name.count <= 255 else { throw .system(.fileNameTooLong) }
+        guard let directory = table.find(parent) else {
+            guard let entry = try lower.index.lookup(name, in: lowerInode(parent)) else { return nil }
+            return try reference(lower: entry.inode)
+        }
+        names.lock()
+        defer { names.unlock() }
+        guard let found = try resolve(FileName(name), in: directory) else { return nil }
+        return try reference(found)
+    }
+
+    /// Attributes of a node the kernel knows.
+    package func attributes(of id: UInt64) throws(FSError) -> Attributes {
+        guard let node = table.find(id) else { return try attributes(lower: lowerInode(id)) }
+        names.lock()
+        defer { names.unlock() }
+        return try attributes(of: node)
+    }
+
+    /// The kernel gives back `count` references.
+    package func forget(_ id: UInt64, _ count: UInt64) {
+        guard table.find(id) != nil else { return }
+        names.lock()
+        defer { names.unlock() }
+        guard let node = table.find(id) else { return }
+        if count > node.lookups, node.isPinned, node.id != NodeID.root {
+            // More than we counted: those from before it had a node are among them, and the kernel gives
+            // these back only all at once, when it drops the inode. A node that has a name stays anyway,
+            // because its number alone would lead to the lower file.
+            node.lookups = 0
+            node.wasForgotten = true
+            if node.isOrphan { drop(node) }
+            return
+        }
+        node.lookups = node.lookups > count ? node.lookups - count : 0
+        dropIfUnused(node)
+    }
+
+    // MARK: - Under the lock of names
+
+    /// Preconditions: `names` is locked.
+    func dropIfUnused(_ node: Node) {
+        guard node.lookups == 0, node.children == 0, !node.isPinned else { return }
+        drop(node)
+    }
+
+    private func drop(_ node: Node) {
+        if node.isOrphan { removeOrphan(node) }
+        table.remove(node)
+        files.remove(node.id)
+        directories.remove(node.id)
+        leaveParent(node)
+    }
+
+    func leaveParent(_ node: Node) {
+        guard let parent = node.parent else { return }
+        node.parent = nil
+        parent.children -= 1
+        dropIfUnused(parent)
+    }
+
+    func place(_ node: Node, _ name: FileName, in parent: Node) {
+        guard node.parent !== parent || node.name != name else { return }
+        parent.children += 1
+        leaveParent(node)
+        node.parent = parent
+        node.name = name
+    }
+
+    func lowerInode(_ id: UInt64) throws(FSError) -> UInt32 {
+        guard let inode = NodeID.lowerInode(id), inode < lower.index.inodeCount else {
+            throw .system(Errno(rawValue: ESTALE))
+        }
+        return inode
+    }
+
+    /// Preconditions: `names` is locked.
+    func resolve(_ name: FileName, in directory: Node) throws(FSError) -> Resolved? {
+        guard !directory.isOrphan else { return nil }
+        switch try listing(of: directory)[name] {
+        case .whiteout: return nil
+        case .entry: return .upper(try node(name, in: directory))
+        case nil:
+            guard let entry = try lowerEntry(name, in: directory) else { return nil }
+            if let node = table.find(NodeID.lower(entry.inode)), !node.isOrphan { return .upper(node) }
+            return .lower(entry.inode)
+        }
+    }
+
+    /// What the lower has under this name in the directory that `directory` is merged with.
+    func lowerEntry(_ name: FileName, in directory: Node) throws(FSError) -> IndexEntry? {
+        guard let merged = directory.lower else { return nil }
+        return try name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
+            try lower.index.lookup(bytes, in: merged)
+        }
+    }
+
+    /// Preconditions: `names` is locked; the listing says that the upper has `name`.
+    func node(_ name: FileName, in directory: Node) throws(FSError) -> Node {
+        let fd = try self.directory(directory)
+        let status = try FSError.wrap { () throws(Errno) in try fd.fd.status(of: name) }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        var origin: UInt32?
+        if isDirectory {
+            origin = try mergedWith(name, in: directory, fd)
+        } else {
+            let value = try FSError.wrap { () throws(Errno) in
+                try fd.fd.attribute(Upper.origin, of: name, limit: 16)
+            }
+            if let value, value.count == 4 {
+                let inode = value.enumerated().reduce(UInt32(0)) {
+                    $0 | UInt32($1.element) << (8 * $1.offset)
+                }
+                if inode < lower.index.inodeCount { origin = inode }
+            }
+        }
+        let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
+        if let known = table.find(id) {
+            if known.isOrphan { adopt(known, name, in: directory) }
+            return known
+        }
+        let node = Node(id: id, isDirectory: isDirectory, lower: origin, parent: nil, name: name)
+        place(node, name, in: directory)
+        table.insert(node)
+        return node
+    }
+
+    /// Another name of a file whose known name went: now this is the known one.
+    private func adopt(_ node: Node, _ name: FileName, in directory: Node) {
+        removeOrphan(node)
+        node.isOrphan = false
+        place(node, name, in: directory)
+    }
+
+    /// The lower directory that the upper directory `name` is merged with: its redirect's, or its namesake.
+    private func mergedWith(
+        _ name: FileName,
+        in directory: Node,
+        _ fd: OpenFile
+    ) throws(FSError) -> UInt32? {
+        let (opaque, redirect) = try FSError.wrap { () throws(Errno) in
+            (
+                try fd.fd.attribute(Upper.opaque, of: name, limit: 16),
+                try fd.fd.attribute(Upper.redirect, of: name)
+            )
+        }
+        if opaque == [UInt8(ascii: "y")] { return nil }
+        if let redirect { return try lower.directory(at: redirect) }
+        guard let entry = try lowerEntry(name, in: directory), try lower.inode(entry.inode).isDirectory
+        else { return nil }
+        return entry.inode
+    }
+
+    /// Preconditions: `names` is locked.
+    func reference(_ found: Resolved) throws(FSError) -> Attributes {
+        switch found {
+        case .lower(let inode): return try attributes(lower: inode, isLocked: true)
+        case .upper(let node):
+            let attributes = try attributes(of: node)
+            node.lookups += 1
+            return attributes
+        }
+    }
+
+    private func reference(lower inode: UInt32) throws(FSError) -> Attributes {
+        guard table.find(NodeID.lower(inode)) != nil else { return try attributes(lower: inode) }
+        names.lock()
+        defer { names.unlock() }
+        guard let node = table.find(NodeID.lower(inode)) else {
+            return try attributes(lower: inode, isLocked: true)
+        }
+        return try reference(.upper(node))
+    }
+
+    func attributes(lower inode: UInt32, isLocked: Bool = false) throws(FSError) -> Attributes {
+        let record = try lower.inode(inode)
+        var nlink = record.nlink
+        if nlink > 1, !record.isDirectory, upper != nil {
+            if !isLocked { names.lock() }
+            defer { if !isLocked { names.unlock() } }
+            nlink = UInt32(clamping: try visibleNames(of: inode).count)
+        }
+        return Attributes(id: NodeID.lower(inode), lower: record, nlink: nlink)
+    }
+
+    /// Preconditions: `names` is locked.
+    func attributes(of node: Node) throws(FSError) -> Attributes {
+        let (directory, name) = try location(of: node)
+        let status = try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
+        var nlink = UInt32(clamping: status.st_nlink)
+        if node.isDirectory {
+            nlink = node.isOrphan ? 0 : try directoryLinks(node, upperLinks: nlink)
+        } else if node.isOrphan, nlink > 0 {
+            // The link in the work directory is one that nobody sees.
+            nlink -= 1
+        }
+        return Attributes(id: node.id, upper: status, nlink: nlink)
+    }
+
+    /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
+    /// the lower that nothing in the upper hides or continues come on top.
+    private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
+        guard let merged = node.lower else { return upperLinks }
+        let listing = try listing(of: node)
+        let record = try lower.inode(merged)
+        if listing.isEmpty { return record.nlink }
+        var count = upperLinks
+        for slot in record.entries {
+            let entry = try lower.index.entry(slot)
+            if Int(entry.kind) == Int(DT_DIR), listing[FileName(entry.name)] == nil { count += 1 }
+        }
+        return count
+    }
+
+    /// Where a node's file is: an open directory and the name in it.
+    func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
+        let upper = try writable()
+        if node.isOrphan { return (try orphans(upper), FileName("\(node.id)")) }
+        guard let parent = node.parent else { return (try directory(root), FileName(".")) }
+        return (try directory(parent), node.name)
+    }
+
+    private func orphans(_ upper: Upper) throws(FSError) -> OpenFile {
+        try FSError.wrap { () throws(Errno) in
+            try directories.file(.max) { () throws(Errno) in try upper.orphans.duplicate() }
+        }
+    }
+
+    /// An open descriptor of an upper directory.
+    func directory(_ node: Node) throws(FSError) -> OpenFile {
+        let upper = try writable()
+        return try directories.file(node.id) { () throws(FSError) in
+            guard node !== root else {
+                return try FSError.wrap { () throws(Errno) in try upper.root.duplicate() }
+            }
+            let (parent, name) = try location(of: node)
+            return try FSError.wrap { () throws(Errno) in try parent.fd.open(name, O_PATH | O_DIRECTORY) }
+        }
+    }
+
+    /// The names in an upper directory, read once.
+    func listing(of node: Node) throws(FSError) -> Listing {
+        if let listing = node.listing { return listing }
+        let fd = try directory(node)
+        let listing = Listing()
+        try FSError.wrap { () throws(Errno) in
+            for (bytes, kind) in try fd.fd.entries() {
+                let name = FileName(bytes)
+                var isWhiteout = false
+                if Int(kind) == Int(DT_CHR) || Int(kind) == Int(DT_UNKNOWN) {
+                    let status = try fd.fd.status(of: name)
+                    isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0
+                }
+                listing.set(name, isWhiteout ? .whiteout : .entry)
+            }
+        }
+        node.listing = listing
+        return listing
+    }
+}

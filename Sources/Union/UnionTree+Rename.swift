@@ -1,0 +1,185 @@
+package import Linux
+
+import Glibc
+import Layers
+import SystemPackage
+
+extension UnionTree {
+    /// renameat2(2) with RENAME_NOREPLACE or RENAME_EXCHANGE; EINVAL for other flags.
+    ///
+    /// A directory that exists below is renamed like any other: a redirect records which lower directory it
+    /// goes on showing.
+    package func rename(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        to newName: UnsafeRawBufferPointer,
+        in newParent: UInt64,
+        flags: UInt32
+    ) throws(FSError) {
+        guard flags & ~(Rename.noReplace | Rename.exchange) == 0 else { throw .system(.invalidArgument) }
+        guard newName.count <= 255 else { throw .system(.fileNameTooLong) }
+        let upper = try writable()
+        let (name, newName) = (FileName(name), FileName(newName))
+        let isExchange = flags & Rename.exchange != 0
+        while true {
+            // Copies are made without the lock; then everything is looked at again.
+            if let missing = try needsCopyUp(name, in: parent) { _ = try copyUp(missing) }
+            if isExchange, let missing = try needsCopyUp(newName, in: newParent) { _ = try copyUp(missing) }
+            names.lock()
+            defer { names.unlock() }
+            let directory = try upperDirectory(parent)
+            let newDirectory = try upperDirectory(newParent)
+            guard let source = try resolve(name, in: directory) else {
+                throw .system(.noSuchFileOrDirectory)
+            }
+            let target = try resolve(newName, in: newDirectory)
+            guard case .upper(let node) = source else { continue }
+            if isExchange {
+                guard let target else { throw .system(.noSuchFileOrDirectory) }
+                guard case .upper(let other) = target else { continue }
+                try exchange((node, name, directory), (other, newName, newDirectory), upper)
+                return
+            }
+            guard flags & Rename.noReplace == 0 || target == nil else { throw .system(.fileExists) }
+            try move((node, name, directory), to: newName, newDirectory, over: target, upper)
+            return
+        }
+    }
+
+    private typealias Entry = (node: Node, name: FileName, directory: Node)
+
+    /// The number of what `name` is, if it is only in the lower.
+    private func needsCopyUp(_ name: FileName, in parent: UInt64) throws(FSError) -> UInt64? {
+        names.lock()
+        defer { names.unlock() }
+        let directory = try upperDirectory(parent)
+        guard case .lower(let inode) = try resolve(name, in: directory) else { return nil }
+        return NodeID.lower(inode)
+    }
+
+    private func move(
+        _ entry: Entry,
+        to newName: FileName,
+        _ newDirectory: Node,
+        over target: Resolved?,
+        _ upper: Upper
+    ) throws(FSError) {
+        let (node, name, directory) = entry
+        if case .upper(let other) = target, other === node {
+            // Two names of one file: rename(2) does nothing.
+            return
+        }
+        var replaced: Node?
+        switch target {
+        case nil: break
+        case .lower(let inode):
+            let record = try lower.inode(inode)
+            guard record.isDirectory == node.isDirectory else {
+                throw .system(record.isDirectory ? .isDirectory : .notDirectory)
+            }
+            guard record.entryCount == 0 || !record.isDirectory else { throw .system(.directoryNotEmpty) }
+        case .upper(let other):
+            guard other.isDirectory == node.isDirectory else {
+                throw .system(other.isDirectory ? .isDirectory : .notDirectory)
+            }
+            if other.isDirectory, try !isEmpty(other) { throw .system(.directoryNotEmpty) }
+            replaced = other
+        }
+        if node.isDirectory { try prepareToMove(node, name, directory, newName, newDirectory, upper) }
+
+        let from = try self.directory(directory)
+        let to = try self.directory(newDirectory)
+        let isHiding = try lowerEntry(name, in: directory) != nil
+        let hasWhiteout = try listing(of: newDirectory)[newName] == .whiteout
+        var gone: FileName?
+        try FSError.wrap { () throws(Errno) in
+            if let replaced, !replaced.isDirectory, replaced.isReferenced, replaced.parent === newDirectory,
+                replaced.name == newName
+            {
+                // A second link keeps the replaced file while it is open.
+                let kept = upper.temporaryName()
+                try to.fd.link(newName, to: upper.work, kept)
+                gone = kept
+            }
+            if node.isDirectory, replaced != nil || hasWhiteout {
+                // rename(2) replaces neither a directory with whiteouts in it nor a whiteout by a directory.
+                try from.fd.rename(name, to: to.fd, newName, flags: Rename.exchange)
+                if replaced != nil {
+                    let old = upper.temporaryName()
+                    if isHiding {
+                        let whiteout = try upper.makeWhiteout()
+                        try upper.work.rename(whiteout, to: from.fd, name, flags: Rename.exchange)
+                        gone = whiteout
+                    } else {
+                        try from.fd.rename(name, to: upper.work, old)
+                        gone = old
+                    }
+                } else if !isHiding {
+                    try from.fd.unlink(name)
+                }
+            } else {
+                let whiteout: UInt32 = isHiding ? 4 : 0  // RENAME_WHITEOUT
+                do throws(Errno) {
+                    try from.fd.rename(name, to: to.fd, newName, flags: whiteout)
+                } catch {
+                    if let gone { try? upper.work.unlink(gone) }
+                    throw error
+                }
+            }
+        }
+        if isHiding {
+            try listing(of: directory).set(name, .whiteout)
+        } else {
+            try listing(of: directory).remove(name)
+        }
+        try listing(of: newDirectory).set(newName, .entry)
+        if let replaced, replaced.parent === newDirectory, replaced.name == newName {
+            try orphan(replaced, gone, upper)
+        }
+        if node.parent === directory, node.name == name { place(node, newName, in: newDirectory) }
+    }
+
+    private func exchange(_ one: Entry, _ other: Entry, _ upper: Upper) throws(FSError) {
+        if one.node === other.node { return }
+        if one.node.isDirectory {
+            try prepareToMove(one.node, one.name, one.directory, other.name, other.directory, upper)
+        }
+        if other.node.isDirectory {
+            try prepareToMove(other.node, other.name, other.directory, one.name, one.directory, upper)
+        }
+        let from = try self.directory(one.directory)
+        let to = try self.directory(other.directory)
+        try FSError.wrap { () throws(Errno) in
+            try from.fd.rename(one.name, to: to.fd, other.name, flags: Rename.exchange)
+        }
+        let isOnePlace = one.node.parent === one.directory && one.node.name == one.name
+        let isOtherPlace = other.node.parent === other.directory && other.node.name == other.name
+        if isOnePlace { place(one.node, other.name, in: other.directory) }
+        if isOtherPlace { place(other.node, one.name, in: one.directory) }
+    }
+
+    /// Makes sure that a directory shows the same at its new place: a redirect if it is merged, an opaque mark
+    /// if it is not and something is below. Both are true at its old place as well, so a crash is harmless.
+    private func prepareToMove(
+        _ node: Node,
+        _ name: FileName,
+        _ directory: Node,
+        _ newName: FileName,
+        _ newDirectory: Node,
+        _ upper: Upper
+    ) throws(FSError) {
+        let fd = try self.directory(directory)
+        if let merged = node.lower {
+            let path = try lower.path(of: merged)
+            try markRedirects(upper)
+            try FSError.wrap { () throws(Errno) in try fd.fd.setAttribute(Upper.redirect, of: name, to: path)
+            }
+            // What it shows can be reached by its redirect only: the next `recover` must have found it.
+            node.isPinned = true
+        } else if try lowerEntry(newName, in: newDirectory) != nil {
+            try FSError.wrap { () throws(Errno) in
+                try fd.fd.setAttribute(Upper.opaque, of: name, to: [UInt8(ascii: "y")])
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Glibc
+import Layers
+import Linux
+import SystemPackage
+
+/// The merged tree: a lower that never changes, and an upper that holds what did.
+///
+/// **Locks.** `copyUps` (a set of lower inodes being copied; held only to change the set) comes before `names`;
+/// `names` guards everything that says what is where: nodes' places, listings, reference counts, and the
+/// system calls that change names in the upper. Inside it, and only there: the table's own lock. Reading what is
+/// only in the lower takes the table's lock for one look and no other; the data of a copy-up and all reading and
+/// writing of files happen with no lock held.
+///
+/// **What may be relied on.** Nobody else writes to the upper. The kernel serialises changes of one directory.
+/// Numbers (`UInt64`) name nodes; a method that returns `Attributes` for the kernel has counted one reference,
+/// to be given back by `forget`.
+package final class UnionTree: @unchecked Sendable {
+    package let lower: LowerTree
+    let upper: Upper?
+    let names = Lock()
+    let table = NodeTable()
+    let copyUps = CopyUps()
+    let directories = FileCache(capacity: 48)
+    let files = FileCache(capacity: 48)
+    let root: Node
+
+    /// Without an upper the tree is read-only: EROFS.
+    package init(lower: LowerTree, upper: Upper?) throws {
+        self.lower = lower
+        self.upper = upper
+        root = Node(id: NodeID.root, isDirectory: true, lower: 0, parent: nil, name: FileName("."))
+        root.isPinned = true
+        guard let upper else { return }
+        if try upper.root.attribute(Upper.opaque, of: root.name) == [UInt8(ascii: "y")] { root.lower = nil }
+        table.insert(root)
+        do {
+            try recover(upper)
+        } catch {
+            throw Failure("read the upper", Errno(rawValue: error.errno))
+        }
+    }
+
+    /// EROFS without an upper.
+    func writable() throws(FSError) -> Upper {
+        guard let upper else { throw .system(.readOnlyFileSystem) }
+        return upper
+    }
+
+    /// The mount is gone, and with it whatever was unlinked but open.
+    package func close() {
+        guard let upper else { return }
+        names.lock()
+        defer { names.unlock() }
+        // What fails here is swept at the next mount.
+        for name in (try? upper.orphans.names()) ?? [] { try? upper.orphans.removeTree(name) }
+    }
+}
+
+/// The nodes by number.
+final class NodeTable: @unchecked Sendable {
+    // Safe to share: `nodes` is only touched under `lock`.
+    private let lock = Lock()
+    private var nodes: [UInt64: Node] = [:]
+
+    func find(_ id: UInt64) -> Node? {
+        lock.lock()
+        defer { lock.unlock() }
+        return nodes[id]
+    }
+
+    func insert(_ node: Node) {
+        lock.lock()
+        defer { lock.unlock() }
+        nodes[node.id] = node
+    }
+
+    func remove(_ node: Node) {
+        lock.lock()
+        defer { lock.unlock() }
+        if nodes[node.id] === node { nodes[node.id] = nil }
+    }
+}
+
+/// Lower inodes that are being copied up, each by one thread while the others that want it wait.
+final class CopyUps: @unchecked Sendable {
+    // Safe to share: `running` is only touched under `lock`.
+    private let lock = Lock()
+    private var running: Set<UInt32> = []
+
+    /// Runs `body` when nobody else does for this inode.
+    func exclusively<R>(_ inode: UInt32, _ body: () throws(FSError) -> R) throws(FSError) -> R {
+        lock.lock()
+        while running.contains(inode) { lock.wait() }
+        running.insert(inode)
+        lock.unlock()
+        defer {
+            lock.lock()
+            running.remove(inode)
+            lock.wakeAll()
+            lock.unlock()
+        }
+        return try body()
+    }
+}

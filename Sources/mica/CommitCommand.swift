@@ -1,0 +1,57 @@
+import ArgumentParser
+import Containers
+import Linux
+import OCI
+import Snapshots
+
+struct CommitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit",
+        abstract: "Make an image of what a container or a snapshot changed.",
+        discussion: "Prints the new image's ID. The container may be running."
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(name: [.short, .long], help: "What changed, for the image's history.")
+    var message: String?
+
+    @Option(name: [.short, .long], help: "Who did it.")
+    var author: String?
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "A Dockerfile instruction for the image's config: CMD, ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE,"
+                + " VOLUME, STOPSIGNAL. Repeatable.",
+            valueName: "instruction"
+        )
+    )
+    var change: [String] = []
+
+    @Argument(help: ArgumentHelp("A container, or an active snapshot.", valueName: "container|snapshot"))
+    var subject: String
+
+    @Argument(help: "The new image's name.")
+    var name: String?
+
+    func run() throws {
+        let options = CommitOptions(
+            message: message,
+            author: author,
+            changes: try change.map { try ConfigChange($0) }
+        )
+        let store = try Store.open(global.layout)
+        let containers = Containers(store)
+        if let container = try? containers.container(named: subject), containers.isRootLost(container) {
+            Mica.complain(
+                "warning: the root filesystem of container \(subject) is lost, because its micafs was killed:"
+                    + " the image has what it wrote until then"
+            )
+        }
+        let image = try store.commit(subject, as: name, options: options) {
+            Mica.complain("warning: \($0)")
+        }
+        print(image.id)
+    }
+}

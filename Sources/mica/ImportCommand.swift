@@ -1,0 +1,65 @@
+import ArgumentParser
+import Images
+import Linux
+import OCI
+import Snapshots
+
+import Glibc
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Make an image of a root filesystem's tar."
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "Set what a Dockerfile's instruction sets: CMD, ENV, USER ….",
+            valueName: "instruction"
+        )
+    )
+    var change: [String] = []
+
+    @Option(name: .shortAndLong, help: "A comment for the image's history.")
+    var message: String?
+
+    @Flag(name: .shortAndLong, help: "No progress.")
+    var quiet = false
+
+    @Argument(help: ArgumentHelp("The tar, plain or compressed; - for standard input.", valueName: "tar"))
+    var input: String
+
+    @Argument(help: ArgumentHelp("What to call the image.", valueName: "name"))
+    var name: String?
+
+    func run() throws {
+        let progress = Progress(quiet: quiet)
+        let source = ImageInput(argument: input)
+        let row = progress.add(source.name, total: source.size)
+        let image = try ImageImport(store: try global.store()).load(
+            source,
+            as: try name.map { try ImageReference($0) },
+            changes: try change.map { try ConfigChange($0) },
+            message: message,
+            created: Int64(time(nil)),
+            report: { progress.update(row, done: $0) }
+        )
+        progress.finish(row, "\(Human.size(image.size)) imported")
+        progress.close()
+        print(image.id)
+    }
+}
+
+extension ImageInput {
+    /// Bytes; nil where nobody knows before the end.
+    fileprivate var size: UInt64? {
+        guard case .path(let path) = self, let status = try? path.status(), status.st_mode & S_IFMT == S_IFREG
+        else {
+            return nil
+        }
+        return UInt64(status.st_size)
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Digests
+import FoundationEssentials
+import Linux
+import OCI
+import Snapshots
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Show everything about containers and images, as JSON."
+    )
+
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case container, image }
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "container or image, where a name could be both.")
+    var type: Kind?
+
+    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "name"))
+    var names: [String]
+
+    func run() throws {
+        let store = try global.store()
+        try printJSON(try names.map { try document(named: $0, in: store) })
+    }
+
+    private func document(named name: String, in store: Store) throws -> JSONValue {
+        if type != .image {
+            do {
+                return try InspectCommand.document(of: try store.container(named: name))
+            } catch let failure as Failure where failure.kind == .notFound && type == nil {
+                // Perhaps it is an image.
+            }
+        }
+        do {
+            return try InspectCommand.document(of: try store.image(named: name))
+        } catch let failure as Failure where failure.kind == .notFound && type == nil {
+            throw Failure("no such container or image: \(name)", kind: .notFound)
+        }
+    }
+
+    /// With docker's names, as far as docker has them.
+    static func document(of image: ImageRecord) throws -> JSONValue {
+        let name = "image \(image.id): its config"
+        let config = try JSONDocument.decode(JSONValue.self, from: image.config, name: name)
+        let layers = image.layers.map { JSONValue.string("\($0)") }
+        var members: [String: JSONValue] = [
+            "Id": .string("\(image.id)"),
+            "RepoTags": .array(image.names.map { .string($0) }),
+            "Size": .integer(Int64(clamping: image.size)),
+            "RootFS": .object(["Type": .string("layers"), "Layers": .array(layers)]),
+            "ChainID": ChainID.all(of: image.layers).last.map { .string("\($0)") } ?? .null,
+            "Digest": image.manifestDigest.map { .string("\($0)") } ?? .null,
+            "Config": config["config"] ?? .null,
+        ]
+        for (key, member) in [
+            ("Architecture", "architecture"), ("Os", "os"), ("Variant", "variant"), ("Created", "created"),
+            ("Author", "author"),
+        ] {
+            members[key] = config[member]
+        }
+        return .object(members)
+    }
+
+    static func document(of container: ContainerRecord) throws -> JSONValue {
+        let name = "container \(container.name): its config"
+        return .object([
+            "Id": .string(container.id),
+            "Name": .string(container.name),
+            "Image": .string("\(container.image)"),
+            "ImageName": .string(container.imageName),
+            "Snapshot": .string(container.snapshot),
+            "Created": .string(Timestamp.text(container.created / 1_000_000_000)),
+            "Config": try JSONDocument.decode(JSONValue.self, from: container.config, name: name),
+        ])
+    }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Containers
+import Runner
+import Snapshots
+
+struct ListContainersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ps", abstract: "List containers.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Flag(name: [.short, .long], help: "Those that don't run, too.")
+    var all = false
+
+    @Flag(name: [.short, .long], help: "IDs only.")
+    var quiet = false
+
+    @Flag(help: "Whole IDs and commands.")
+    var noTrunc = false
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    func run() throws {
+        let containers = Containers(try Store.open(global.layout))
+        containers.reclaim()
+        let rows = try containers.all().map {
+            Row($0, containers.status(of: $0), isRootLost: containers.isRootLost($0))
+        }.filter { all || $0.state == "running" }
+        if quiet {
+            for row in rows { print(noTrunc || format == .json ? row.id : String(row.id.prefix(12))) }
+            return
+        }
+        switch format {
+        case .json: try printJSON(rows)
+        case .table:
+            var table = Table("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES")
+            for row in rows {
+                let command = row.command.joined(separator: " ")
+                let short = noTrunc || command.count <= 20 ? command : "\(command.prefix(19))…"
+                table.add(
+                    noTrunc ? row.id : String(row.id.prefix(12)),
+                    row.image,
+                    "\"\(short)\"",
+                    Human.age(row.created / 1_000_000_000),
+                    row.status,
+                    row.name
+                )
+            }
+            print(table.description)
+        }
+    }
+
+    private struct Row: Encodable {
+        var id: String
+        var name: String
+        var image: String
+        var imageID: String
+        var command: [String]
+        /// Unix nanoseconds.
+        var created: Int64
+        var started: Int64?
+        var finished: Int64?
+        /// created, running or exited.
+        var state: String
+        /// For people.
+        var status: String
+        var pid: Int32?
+        /// Whether it runs without a root, because its micafs was killed.
+        var rootLost = false
+        /// Missing while it runs, and when nobody saw how it ended.
+        var exitCode: Int32?
+        var error: String?
+
+        init(_ container: Container, _ status: Containers.Status, isRootLost: Bool) {
+            id = container.record.id
+            name = container.record.name
+            image = container.record.imageName
+            imageID = "\(container.record.image)"
+            command = container.spec.process.arguments
+            created = container.record.created
+            let stored = container.files.readState()
+            started = stored?.started
+            error = stored?.error
+            switch status {
+            case .created:
+                state = "created"
+                self.status = "Created"
+            case .running(let process, let since):
+                state = "running"
+                pid = process.pid
+                rootLost = isRootLost
+                self.status =
+                    "Up " + Human.age(since / 1_000_000_000).replacingSuffix(" ago", with: "")
+                    + (isRootLost ? " (root filesystem lost)" : "")
+            case .exited(let code, let finished):
+                state = "exited"
+                exitCode = code
+                self.finished = finished
+                let age = finished.map { " " + Human.age($0 / 1_000_000_000) } ?? ""
+                self.status = "Exited (\(code.map { "\($0)" } ?? "unknown"))\(age)"
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate func replacingSuffix(_ suffix: String, with other: String) -> String {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) + other : self
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Linux
+import SystemPackage
+
+import Glibc
+
+@main
+struct Mica: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mica",
+        abstract: "Layered filesystems for containers.",
+        version: "0.1.0",
+        subcommands: imageCommands + mountCommands + snapshotCommands + containerCommands
+            + benchCommands
+    )
+
+    static func main() {
+        let arguments = GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+            // What print() could not write is lost unless somebody looks.
+            guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
+        } catch {
+            end(with: error, arguments)
+        }
+    }
+
+    /// Says on standard error why nothing came of it, and exits.
+    private static func end(with error: any Error, _ arguments: [String]) -> Never {
+        switch error {
+        case let failure as Failure:
+            complain(failure.description)
+            fflush(nil)
+            Glibc.exit(failure.exitCode)
+        case let errno as Errno:
+            complain("\(errno)")
+            fflush(nil)
+            Glibc.exit(1)
+        default: break
+        }
+        // ArgumentParser's own: help, version, a bare exit code, usage.
+        if exitCode(for: error) == .validationFailure, arguments.first == "run" {
+            // Everything below 125 would be taken for the status of the command in the container.
+            complain(message(for: error))
+            Glibc.exit(125)
+        }
+        exit(withError: error)
+    }
+
+    /// `mica: message` on standard error.
+    static func complain(_ message: String) {
+        var text = Array("mica: \(message)\n".utf8)
+        text.withUnsafeMutableBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

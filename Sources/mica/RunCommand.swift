@@ -1,0 +1,95 @@
+import ArgumentParser
+import Containers
+import Linux
+import Runner
+import Snapshots
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a command in a new container.",
+        discussion: """
+            Exits with the command's status; 125 when mica failed, 126 when the command can't be executed, 127 when \
+            it is not there, 128+n when signal n killed it.
+            """
+    )
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var process: ProcessOptions
+
+    @Flag(name: [.short, .long], help: "Run in the background and print the container's ID.")
+    var detach = false
+
+    @Flag(name: .customLong("rm"), help: "Remove the container when it has ended.")
+    var remove = false
+
+    @Option(help: "The container's name. One is made up by default.")
+    var name: String?
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("A file or directory of the host's.", valueName: "source:destination[:ro]")
+    )
+    var volume: [String] = []
+
+    @Option(help: "Replaces the image's entrypoint.")
+    var entrypoint: String?
+
+    @Option(help: "The name the container has for itself.")
+    var hostname: String?
+
+    @Option(help: "none (only lo) or host.")
+    var network = ContainerSpec.Network.none
+
+    @Flag(help: "Mount the container's root read-only.")
+    var readOnly = false
+
+    @Argument(help: "An image in the store.")
+    var image: String
+
+    @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
+    var command: [String] = []
+
+    func run() throws {
+        do {
+            let containers = Containers(try Store.open(global.layout))
+            // Looked at first: what can't work should leave no container behind.
+            let console = detach ? nil : try Console(process)
+            let container = try containers.create(request())
+            if let console {
+                let status = try containers.run(container, console.attachment)
+                throw ExitCode(status.rawValue)
+            }
+            do {
+                try containers.runDetached(container)
+            } catch {
+                if remove { try? containers.remove(container, force: true) }
+                throw error
+            }
+            print(container.record.id)
+        } catch var failure as Failure {
+            if ![126, 127].contains(failure.exitCode) { failure.exitCode = 125 }
+            throw failure
+        }
+    }
+
+    private func request() throws -> RunRequest {
+        var request = RunRequest(image: image)
+        request.command = command
+        request.entrypoint = entrypoint
+        request.name = name
+        request.environment = process.environment
+        request.directory = process.workdir
+        request.user = process.user
+        request.hostname = hostname
+        request.network = network
+        request.volumes = try volume.map { try Volume(parsing: $0) }
+        request.readOnlyRoot = readOnly
+        request.terminal = process.tty
+        request.interactive = process.interactive
+        request.removeAtExit = remove
+        return request
+    }
+}
+
+extension ContainerSpec.Network: ExpressibleByArgument {}

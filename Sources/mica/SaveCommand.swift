@@ -1,0 +1,40 @@
+import ArgumentParser
+import Images
+import Linux
+import SystemPackage
+
+import Glibc
+
+struct SaveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "save",
+        abstract: "Save images to one archive.",
+        discussion:
+            "The archive is a docker-archive and an OCI layout: docker, podman, skopeo and umoci read it."
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write to this file; - for standard output.", valueName: "file")
+    )
+    var output = "-"
+
+    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "image"))
+    var images: [String]
+
+    func run() throws {
+        let save = ImageSave(store: try global.store())
+        if output == "-" {
+            guard isatty(STDOUT_FILENO) == 0 else {
+                throw Failure("standard output is a terminal", advice: "Name a file: mica save -o FILE")
+            }
+            let out = try OwnedFD(adopting: STDOUT_FILENO).duplicate()
+            return try save.save(images) { bytes in try naming("write") { try out.writeAll(bytes) } }
+        }
+        var file = try OutputFile(FilePath(output))
+        try save.save(images) { try file.write($0) }
+        try file.finish()
+    }
+}

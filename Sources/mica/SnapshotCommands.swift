@@ -1,0 +1,8 @@
+import ArgumentParser
+
+extension Mica {
+    /// commit, diff, snapshot, gc
+    static let snapshotCommands: [any ParsableCommand.Type] = [
+        CommitCommand.self, DiffCommand.self, SnapshotCommand.self, CollectCommand.self,
+    ]
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Containers
+import Snapshots
+
+struct StopCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop",
+        abstract: "Stop containers.",
+        discussion:
+            "Sends the image's stop signal (TERM by default), and KILL where that doesn't help in time."
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(name: [.short, .long], help: "Seconds to wait before killing.")
+    var time = 10
+
+    @Argument(help: "Names or IDs.")
+    var containers: [String]
+
+    func run() throws {
+        let all = Containers(try Store.open(global.layout))
+        try forEach(containers) { try all.stop(try all.container(named: $0), seconds: time) }
+    }
+}

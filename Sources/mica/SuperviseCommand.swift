@@ -1,0 +1,22 @@
+import ArgumentParser
+import Containers
+import Snapshots
+
+/// Keeps a detached container's streams, waits for its end and cleans up. `run -d` starts it.
+struct SuperviseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "supervise",
+        abstract: "Run a created container in the background.",
+        shouldDisplay: false
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument var container: String
+
+    func run() throws {
+        let containers = Containers(try Store.open(global.layout))
+        // Descriptor 3 is a pipe to whoever waits for the start.
+        _ = try containers.supervise(try containers.container(named: container), status: 3)
+    }
+}

@@ -1,0 +1,49 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+/// The way to the background: the caller gets its prompt back when the mount answers, not earlier.
+final class Daemon {
+    private let pipe: OwnedFD
+
+    private init(pipe: consuming OwnedFD) { self.pipe = pipe }
+
+    /// Forks; returns in the child. The parent waits until the child serves, looks at the mount itself, and
+    /// exits: 0 when it answered. `device` is closed there, so that a dead child cannot leave it waiting.
+    /// Precondition: the process has one thread.
+    static func detach(whenReadyAt target: FilePath, device: CInt) throws -> Daemon {
+        let pipe = try naming("make a pipe") { try Pipe() }
+        let pid = cfuse_fork()
+        guard pid >= 0 else { throw Failure("fork", Errno(rawValue: -pid)) }
+        if pid > 0 { watch(pipe, target, device) }
+        setsid()
+        chdir("/")
+        let null = try naming("open /dev/null") { try OwnedFD.open("/dev/null", O_RDWR) }
+        for standard in [CInt(0), 1, 2] { dup2(null.raw, standard) }
+        return Daemon(pipe: try naming("duplicate a pipe") { try pipe.write.duplicate() })
+    }
+
+    /// Tells the parent that requests are served from now on. Once.
+    func report() { try? pipe.writeAll([1]) }
+
+    private static func watch(_ pipe: consuming Pipe, _ target: FilePath, _ device: CInt) -> Never {
+        close(device)
+        let end = pipe.takeReadEnd()
+        var byte: UInt8 = 0
+        let count = withUnsafeMutableBytes(of: &byte) { buffer in
+            (try? end.readFully(into: buffer)) ?? 0
+        }
+        guard count == 1, (try? target.status()) != nil else {
+            complain("the daemon for \(target) ended before the mount answered")
+            target.withPlatformString { _ = umount2($0, CInt(MNT_DETACH)) }
+            _exit(1)
+        }
+        _exit(0)
+    }
+}
+
+func complain(_ message: String) {
+    let line = Array("micafs: \(message)\n".utf8)
+    _ = write(2, line, line.count)
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Glibc
+import Linux
+import SystemPackage
+import Testing
+
+/// A mica mount against the kernel's overlayfs: the same layers must look the same, and take the same changes
+/// with the same results.
+@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(5)))
+struct `An image mounted by mica` {
+    let workspace: Workspace
+    let store: MicaStore
+
+    init() throws {
+        workspace = try Workspace()
+        store = MicaStore(root: try workspace.directory("store"))
+    }
+
+    /// The layers, stacked by the kernel.
+    private func overlay(_ layers: [Layer], writable: Bool) throws -> OverlayMount {
+        let directory = try workspace.directory("overlay")
+        let lowers = try layers.unpack(into: directory)
+        let upper = writable ? try workspace.directory("overlay/upper") : nil
+        let work = writable ? try workspace.directory("overlay/work") : nil
+        return try OverlayMount(
+            lowers,
+            upper: upper,
+            work: work,
+            at: try workspace.directory("overlay/mount")
+        )
+    }
+
+    private func mount(_ image: String, _ options: String...) throws -> String {
+        let mountpoint = try workspace.directory("mica-\(UUID().uuidString)")
+        try store.run("mount", options + [image, mountpoint])
+        return mountpoint
+    }
+
+    private func expectSame(
+        _ mine: String,
+        as theirs: String,
+        now: Int = .max,
+        _ what: String,
+        location: SourceLocation = #_sourceLocation
+    ) throws {
+        let mine = try Tree(at: mine, now: now)
+        let differences = try mine.differences(from: Tree(at: theirs, now: now))
+        #expect(
+            differences == [],
+            "\(what):\n\(differences.joined(separator: "\n"))",
+            sourceLocation: location
+        )
+        #expect(mine.oddities == [], "\(what)", sourceLocation: location)
+    }
+
+    @Test func `shows every kind of file and every way of hiding one`() throws {
+        try store.load(TrickyLayers.all, as: "tricky", using: workspace)
+        let overlay = try overlay(TrickyLayers.all, writable: false)
+        let mica = try mount("tricky")
+        try expectSame(mica, as: overlay.path, "read-only")
+        try store.run("umount", [mica])
+    }
+
+    @Test func `takes a series of changes, keeps them over a remount, and commits them`() throws {
+        try store.load(TrickyLayers.all, as: "tricky", using: workspace)
+        let overlay = try overlay(TrickyLayers.all, writable: true)
+        let mica = try mount("tricky", "--rw", "--name", "changed")
+        try expectSame(mica, as: overlay.path, "before the changes")
+        let now = time(nil) - 2
+        for change in ScriptedChanges.all {
+            #expect(change.apply(to: mica) == change.apply(to: overlay.path), "\(change)")
+        }
+        try expectSame(mica, as: overlay.path, now: now, "after the changes")
+        try store.run("umount", [mica])
+        let again = try mount("tricky", "--rw", "--name", "changed")
+        try expectSame(again, as: overlay.path, now: now, "after a remount")
+        // No archive can hold a socket.
+        let socket = Change.unlink("dev/socket")
+        #expect(socket.apply(to: again) == socket.apply(to: overlay.path))
+        try store.run("umount", [again])
+        try store.run("commit", ["changed", "tricky:changed"])
+        try expectSame(try mount("tricky:changed"), as: overlay.path, now: now, "committed")
+    }
+
+    @Test func `leaves an upper directory that the kernel's overlayfs reads the same way`() throws {
+        try store.load(TrickyLayers.all, as: "tricky", using: workspace)
+        let mica = try mount("tricky", "--rw", "--name", "changed")
+        for change in ScriptedChanges.all { _ = change.apply(to: mica) }
+        let before = try Tree(at: mica)
+        try store.run("umount", [mica])
+        let directory = try workspace.directory("kernel")
+        let kernel = try OverlayMount(
+            try TrickyLayers.all.unpack(into: directory),
+            upper: try store.upper(),
+            work: nil,
+            at: try workspace.directory("kernel/mount")
+        )
+        let differences = try Tree(at: kernel.path).differences(from: before)
+        #expect(differences == [], "\(differences.joined(separator: "\n"))")
+    }
+
+    @Test(arguments: Seeds.all) func `agrees about random layers and random changes`(seed: UInt64) throws {
+        var random = RandomTrees(seed: seed)
+        let layers = (0..<6).map { _ in random.layer(entries: 40) }
+        try store.load(layers, as: "random", using: workspace)
+        let overlay = try overlay(layers, writable: true)
+        let mica = try mount("random", "--rw", "--name", "random")
+        try expectSame(mica, as: overlay.path, "seed \(seed), before the changes")
+        let now = time(nil) - 2
+        for number in 0..<400 {
+            let change = random.change()
+            let (mine, theirs) = (change.apply(to: mica), change.apply(to: overlay.path))
+            try #require(mine == theirs, "seed \(seed), change \(number): \(change)")
+            if mine.hasPrefix("errno") {
+                // The kernel's overlayfs changes a directory's time even by a rename that it refuses.
+                for directory in change.directories {
+                    let settle = Change.setTime(directory, 1_200_000_000)
+                    _ = (settle.apply(to: mica), settle.apply(to: overlay.path))
+                }
+            }
+            guard number % 50 == 49 else { continue }
+            try expectSame(
+                mica,
+                as: overlay.path,
+                now: now,
+                "seed \(seed), after change \(number): \(change)"
+            )
+        }
+        try store.run("umount", [mica])
+    }
+}

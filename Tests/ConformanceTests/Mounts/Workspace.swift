@@ -1,0 +1,34 @@
+import Foundation
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// A private directory. Whatever is mounted below it is unmounted, and it is removed, when the last reference
+/// goes: also after a failure.
+final class Workspace: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/mica-conformance-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure("create a directory in /tmp", .last) }
+        path = template.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    /// A new directory in here.
+    func directory(_ name: String) throws -> String {
+        let directory = FilePath("\(path)/\(name)")
+        try naming("create \(directory)") { try directory.makeDirectories() }
+        return directory.string
+    }
+
+    deinit {
+        let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        let below = table.split(separator: "\n").compactMap { line -> Substring? in
+            let fields = line.split(separator: " ")
+            return fields.count > 4 && fields[4].hasPrefix(path) ? fields[4] : nil
+        }
+        for mountpoint in below.reversed() { umount2(String(mountpoint), CInt(MNT_DETACH)) }
+        try? FilePath(path).removeTree()
+    }
+}

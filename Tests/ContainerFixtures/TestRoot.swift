@@ -1,0 +1,50 @@
+package import Foundation
+import Linux
+package import SystemPackage
+
+import Glibc
+
+/// A root filesystem with busybox in it, in a private directory that goes with the value.
+package final class TestRoot: Sendable {
+    package let base: FilePath
+    package var path: FilePath { base.appending("rootfs") }
+    package var outside: FilePath { base.appending("outside") }
+
+    package static let isPossible = getuid() == 0 && FilePath("/bin/busybox").exists
+
+    package init() throws {
+        var template = Array("/tmp/mica-runner-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Errno.last }
+        base = FilePath(platformString: template)
+        for directory in ["rootfs/bin", "rootfs/etc", "rootfs/tmp", "outside"] {
+            try base.appending(directory).makeDirectories()
+        }
+        // By another process: one that other tests fork here meanwhile would hold the file open for writing,
+        // and what is open for writing can't be executed.
+        let copy = Process()
+        copy.executableURL = URL(fileURLWithPath: "/bin/cp")
+        copy.arguments = ["/bin/busybox", path.appending("bin/busybox").string]
+        try copy.run()
+        copy.waitUntilExit()
+        guard copy.terminationStatus == 0 else { throw Errno.ioError }
+        for name in [
+            "sh", "cat", "ls", "id", "echo", "readlink", "sleep", "stat", "mount", "tty", "stty", "true",
+            "hostname", "mknod", "touch", "test", "kill", "ps", "pwd", "env", "false", "grep", "head", "dd",
+            "ip",
+        ] {
+            symlink("busybox", path.appending("bin/\(name)").string)
+        }
+        try write(
+            "etc/passwd",
+            Data("root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001:Ann:/home/ann:/bin/sh\n".utf8)
+        )
+        try write("etc/group", Data("root:x:0:\nann:x:1001:\nwheel:x:10:bob,ann\nplugdev:x:46:ann\n".utf8))
+    }
+
+    package func write(_ name: String, _ data: Data, mode: UInt32 = 0o644) throws {
+        try data.write(to: URL(fileURLWithPath: path.appending(name).string))
+        chmod(path.appending(name).string, mode)
+    }
+
+    deinit { try? base.removeTree() }
+}

@@ -1,0 +1,161 @@
+import ContainerFixtures
+import Containers
+import Foundation
+import Layers
+import Linux
+import Snapshots
+import SystemPackage
+import Testing
+
+import Glibc
+
+@Suite(
+    .enabled(if: MicaCommand.isMountingPossible, "needs root, /dev/fuse, busybox-static and the built mica")
+)
+struct `With the real daemon` {
+    let box: TestStore
+    let mica: MicaCommand
+
+    /// The store has an image `real`, whose layer is the test's root.
+    init() throws {
+        box = try TestStore()
+        mica = try MicaCommand(box, mountsForReal: true)
+        let tar = box.root.base.appending("root.tar").string
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/tar")
+        process.arguments = ["-C", box.root.path.string, "-cf", tar, "."]
+        try process.run()
+        process.waitUntilExit()
+        try #require(mica("import", "-q", tar, "real").status == 0)
+    }
+
+    private func wait(_ condition: () throws -> Bool) throws -> Bool {
+        for _ in 0..<250 {
+            if try condition() { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
+    /// Kills the micafs that serves `target`, which is this test's own, and waits for its lock to be free.
+    private func killDaemon(of target: String) throws {
+        let names = try FilePath("/proc" as String).names().map { String(decoding: $0, as: UTF8.self) }
+        for pid in names.compactMap({ Int32($0) }) {
+            guard
+                let bytes = try? OwnedFD.open(FilePath("/proc/\(pid)/cmdline"), O_RDONLY).contents(
+                    limit: 1 << 20
+                )
+            else { continue }
+            let arguments = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            guard arguments.first?.hasSuffix("/micafs") == true, arguments.last == target else { continue }
+            kill(pid, SIGKILL)
+        }
+        try #require(wait { MountTable.current().isDead(FilePath(target)) })
+    }
+
+    private func root(of name: String) throws -> String {
+        try box.containers.container(named: name).files.root.string
+    }
+
+    @Test func `a dead mount is listed as dead, and unmounted`() throws {
+        let directory = box.root.outside.string
+        try #expect(mica("mount", "--rw", "--name", "work", "real", directory).status == 0)
+        try killDaemon(of: directory)
+        try #expect(wait { try mica("mounts").output.contains("dead") })
+        let again = try mica("mount", "real", directory)
+        #expect(again.status == 1)
+        #expect(again.error.contains("mica umount"))
+        let umount = try mica("umount", directory)
+        #expect(umount.status == 0)
+        #expect(umount.output.contains("work"))
+        try #expect(mica("mounts", "-q").output == "")
+        try #expect(box.isClean())
+        try #expect(box.layout.mounts.names().isEmpty)
+    }
+
+    @Test func `a dead mount is unmounted though its snapshot was removed`() throws {
+        let directory = box.root.outside.string
+        try #expect(mica("mount", "--rw", "--name", "work", "real", directory).status == 0)
+        try killDaemon(of: directory)
+        try #expect(mica("snapshot", "rm", "work").status == 0)
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(box.isClean())
+    }
+
+    @Test func `the collector unmounts what is dead, and nothing else`() throws {
+        let directory = box.root.outside.string
+        let other = box.root.base.appending("other")
+        try other.makeDirectory()
+        try #expect(mica("mount", "real", other.string).status == 0)
+        try #expect(mica("mount", "real", directory).status == 0)
+        try killDaemon(of: directory)
+        try #expect(mica("gc", "-n").status == 0)
+        #expect(MountTable.current().isDead(box.root.outside))
+        try #expect(mica("gc").status == 0)
+        #expect(MountTable.current().top(at: box.root.outside) == nil)
+        try #expect(mica("mounts", "-q").output == "\(other)\n")
+        #expect(other.appending("bin/sh").exists)
+        try #expect(mica("umount", other.string).status == 0)
+        try #expect(box.isClean())
+    }
+
+    @Test(arguments: ["ps", "gc", "run", "rm"]) func `the next command cleans up behind a run`(_ verb: String)
+        throws
+    {
+        let processes = ["kept": [], "gone": ["--rm"]].map { name, options in
+            mica.process(["run"] + options + ["--name", name, "real", "sleep", "1000"])
+        }
+        for process in processes { try process.run() }
+        try #expect(wait { try mica("ps", "-q").output.count == 26 })
+        for process in processes {
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+        let kept = try root(of: "kept")
+        #expect(MountTable.current().top(at: FilePath(kept)) != nil)
+        switch verb {
+        case "run": try #expect(mica("run", "--rm", "real", "true").status == 0)
+        case "rm": try #expect(mica("rm", "nosuch").status == 1)
+        default: try #expect(mica(verb).status == 0)
+        }
+        try #expect(box.isClean())
+        try #expect(box.store.containers().map(\.name) == ["kept"])
+        try #expect(mica("ps", "-a").output.contains("Exited (unknown)"))
+    }
+
+    @Test func `nothing happened: nothing is different, and nothing is committed`() throws {
+        let volume = "\(box.root.outside):/etc/made/dir"
+        try #expect(mica("run", "--name", "idle", "-v", volume, "real", "true").status == 0)
+        try #expect(mica("diff", "idle").output == "")
+        try #expect(mica("commit", "idle", "same").status == 0)
+        try #expect(mica("diff", "real", "same").output == "")
+        try #expect(mica("run", "--name", "busy", "real", "sh", "-c", "echo 1 > /etc/new").status == 0)
+        try #expect(mica("diff", "busy").output == "C /etc\nA /etc/new\n")
+        try #expect(mica("commit", "busy", "other").status == 0)
+        try #expect(mica("diff", "real", "other").output == "C /etc\nA /etc/new\n")
+        try #expect(mica("diff", "busy", "other").output == "")
+    }
+
+    @Test func `a container whose root is lost is known to be that`() throws {
+        try #expect(
+            mica("run", "-d", "--name", "lost", "real", "sh", "-c", "echo 1 > /kept; sleep 1000").status == 0
+        )
+        let upper = try box.layout.snapshot(
+            box.store.snapshot(box.store.container(named: "lost").snapshot).id
+        )
+        .appending("upper/kept")
+        try #expect(wait { upper.exists })
+        try #expect(!mica("ps").output.contains("lost)"))
+        try killDaemon(of: root(of: "lost"))
+        try #expect(wait { try mica("ps").output.contains("(root filesystem lost)") })
+        let exec = try mica("exec", "lost", "true")
+        #expect(exec.status == 1)
+        #expect(exec.error.contains("root filesystem of container lost is lost"))
+        let commit = try mica("commit", "lost", "saved")
+        #expect(commit.status == 0)
+        #expect(commit.error.contains("warning"))
+        try #expect(mica("rm", "-f", "lost").status == 0)
+        try #expect(mica("run", "--rm", "saved", "cat", "/kept").output == "1\n")
+        try #expect(box.isClean())
+    }
+}

@@ -1,0 +1,86 @@
+import FUSE
+import Foundation
+import Glibc
+import Linux
+import Synchronization
+import SystemPackage
+import Testing
+
+private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
+
+@Suite(.enabled(if: canMount, "needs root and /dev/fuse")) struct `A session` {
+    /// Mounts `tree`, runs `body` with the mount point, and unmounts whatever happens.
+    private func mounted(
+        _ tree: CountingTree,
+        log: @escaping @Sendable (String) -> Void = { _ in },
+        _ body: (FilePath) throws -> Void
+    ) throws {
+        let target = FilePath("/tmp/mica-fuse-\(UUID())")
+        try target.makeDirectory()
+        defer { _ = target.withPlatformString { rmdir($0) } }
+        let session = try Session(operations: tree, log: log)
+        try session.mount(source: "counting", at: target, flags: UInt(MS_RDONLY))
+        let server = try WorkerThread { session.run(threads: 2) {} }
+        defer {
+            _ = target.withPlatformString { umount2($0, CInt(MNT_DETACH)) }
+            server.join()
+        }
+        try body(target)
+    }
+
+    private func read(_ path: FilePath) throws -> [UInt8] {
+        try OwnedFD.open(path, O_RDONLY).contents(limit: 1 << 20)
+    }
+
+    @Test func `shows what its operations say`() throws {
+        try mounted(CountingTree()) { target in
+            #expect(try target.names() == [Array("file".utf8)])
+            #expect(try read(target.appending("file")) == CountingTree.contents)
+            let status = try target.appending("file").status()
+            #expect(status.st_ino == 2)
+            #expect(status.st_mode == S_IFREG | 0o644)
+            #expect(status.st_mtim.tv_sec == 1_000_000_000)
+            #expect(status.st_mtim.tv_nsec == 123_456_789)
+            #expect(try Xattr.names(at: target.appending("file")) == ["user.one", "user.two"])
+            #expect(try Xattr.get("user.three", at: target.appending("file")) == nil)
+        }
+    }
+
+    /// The reason why a warm mount is as fast as the kernel.
+    @Test func `is asked everything once`() throws {
+        let tree = CountingTree()
+        try mounted(tree) { target in
+            func useAll() throws {
+                _ = try target.names()
+                _ = try target.appending("file").status()
+                _ = try read(target.appending("file"))
+                #expect(!target.appending("absent").exists)
+            }
+            try useAll()
+            // A second time for what a first one settles: that OPEN and OPENDIR are not to be sent.
+            try useAll()
+            let before = tree.requests
+            #expect(before["lookup"] != nil && before["read"] != nil && before["readdir"] != nil)
+            for _ in 0..<50 { try useAll() }
+            #expect(tree.requests == before)
+        }
+    }
+
+    @Test func `passes errors on as they are, and reports a damaged index`() throws {
+        let lines = Mutex<[String]>([])
+        try mounted(CountingTree(), log: { line in lines.withLock { $0.append(line) } }) { target in
+            #expect(throws: Errno(rawValue: EUCLEAN)) { try target.appending("damaged").status() }
+            #expect(throws: Errno.readOnlyFileSystem) {
+                _ = try OwnedFD.open(target.appending("file"), O_WRONLY)
+            }
+            #expect(throws: Errno.noSuchFileOrDirectory) { try target.appending("absent").status() }
+        }
+        #expect(lines.withLock { $0.count } == 1)
+        #expect(lines.withLock { $0.first?.contains("damaged") } == true)
+    }
+
+    @Test func `ends with its mount`() throws {
+        // `mounted` waits for the threads: this returns only if they do.
+        for _ in 0..<10 { try mounted(CountingTree()) { target in _ = try target.names() } }
+    }
+}

@@ -1,0 +1,39 @@
+import Linux
+import SystemPackage
+import Testing
+
+@Suite struct `The mount table` {
+    private func entries(_ text: String) -> [MountTable.Entry] {
+        MountTable(parsing: Array(text.utf8)).entries
+    }
+
+    @Test func `has place, type and source of each mount`() {
+        let text = """
+            22 1 0:21 / /proc rw,nosuid shared:5 master:1 - proc proc rw
+            23 1 0:22 / /a\\040b\\134 rw - fuse.mica my\\040image rw,user_id=0
+            24 1 0:23 / /proc rw - tmpfs none rw
+            """
+        let table = MountTable(parsing: Array(text.utf8))
+        #expect(
+            table.entries == [
+                .init(target: "/proc", type: "proc", source: "proc"),
+                .init(target: "/a b\\", type: "fuse.mica", source: "my image"),
+                .init(target: "/proc", type: "tmpfs", source: "none"),
+            ]
+        )
+        #expect(table.top(at: "/proc")?.type == "tmpfs")
+        #expect(table.top(at: "/none") == nil)
+    }
+
+    @Test func `leaves out what is cut off`() {
+        #expect(entries("22 1 0:21 / /proc rw - proc").isEmpty)
+        #expect(entries("22 1 0:21 / /proc rw shared:5 proc proc rw").isEmpty)
+        #expect(entries("\n \n1 2 3").isEmpty)
+        #expect(entries("1 2 3 / /a\\04 rw - x y z").map(\.target) == ["/a\\04"])
+    }
+
+    @Test func `knows what is mounted here`() {
+        #expect(MountTable.current().top(at: "/proc")?.type == "proc")
+        #expect(!MountTable.current().isDead("/proc"))
+    }
+}

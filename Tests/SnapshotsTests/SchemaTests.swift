@@ -1,0 +1,108 @@
+import Foundation
+import Linux
+import Snapshots
+import SystemPackage
+import Testing
+
+@Suite struct `Database schema` {
+    /// A database file in a private directory.
+    private func withFile(_ body: (FilePath) throws -> Void) throws {
+        let directory = FilePath("/var/tmp/mica-schema-\(UUID())")
+        try directory.makeDirectory()
+        defer { try? directory.removeTree() }
+        try body(directory.appending("mica.db"))
+    }
+
+    private func tables(_ connection: Connection) throws -> [String] {
+        try connection.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") { try $0[0] }
+    }
+
+    @Test func `is the same from every version it ever had`() throws {
+        var fresh: [String] = []
+        try withFile { path in
+            let connection = try Connection(path)
+            try Schema.migrate(connection)
+            fresh = try tables(connection)
+        }
+        for version in 0...Schema.steps.count {
+            try withFile { path in
+                let connection = try Connection(path)
+                try Schema.migrate(connection, steps: Array(Schema.steps[..<version]))
+                #expect(try Schema.version(of: connection) == Int64(version))
+                try Schema.migrate(connection)
+                #expect(try tables(connection) == fresh)
+                #expect(try Schema.version(of: connection) == Schema.current)
+            }
+        }
+    }
+
+    @Test func `a database from a newer program is refused and left as it is`() throws {
+        try withFile { path in
+            try Schema.migrate(
+                Connection(path),
+                steps: Schema.steps + ["CREATE TABLE later (id INTEGER) STRICT"]
+            )
+            let connection = try Connection(path)
+            let failure = #expect(throws: Failure.self) { try Schema.migrate(connection) }
+            #expect(failure?.message.contains("version \(Schema.steps.count + 1)") == true)
+            #expect(try Schema.version(of: connection) == Schema.current + 1)
+        }
+    }
+
+    @Test func `a step that fails leaves the version before it`() throws {
+        try withFile { path in
+            let connection = try Connection(path)
+            #expect(throws: Failure.self) {
+                try Schema.migrate(
+                    connection,
+                    steps: Schema.steps + ["CREATE TABLE layers (id INTEGER) STRICT"]
+                )
+            }
+            #expect(try Schema.version(of: connection) == 0)
+            try Schema.migrate(connection)
+            #expect(try Schema.version(of: connection) == Schema.current)
+        }
+    }
+
+    @Test func `two who open a new database at once both find it whole`() async throws {
+        let directory = FilePath("/var/tmp/mica-schema-\(UUID())")
+        try directory.makeDirectory()
+        defer { try? directory.removeTree() }
+        let path = directory.appending("mica.db")
+        try await withThrowingTaskGroup(of: Int64.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    let connection = try Connection(path)
+                    try Schema.migrate(connection)
+                    return try Schema.version(of: connection)
+                }
+            }
+            for try await version in group { #expect(version == Schema.current) }
+        }
+    }
+
+    @Test func `a transaction that fails leaves nothing`() throws {
+        try withFile { path in
+            let connection = try Connection(path)
+            try Schema.migrate(connection)
+            #expect(throws: Errno.self) {
+                try connection.transaction(writing: true) {
+                    try connection.run("INSERT INTO leases (id, created) VALUES ('a', 1)")
+                    throw Errno.ioError
+                }
+            }
+            #expect(try connection.value("SELECT count(*) FROM leases") == Int64(0))
+        }
+    }
+
+    @Test func `a file that is no database is named`() throws {
+        try withFile { path in
+            try Data(
+                "this is not a database, but long enough to have a header, one would think: it isn't".utf8
+            )
+            .write(to: URL(fileURLWithPath: path.string))
+            let failure = #expect(throws: Failure.self) { try Schema.migrate(Connection(path)) }
+            #expect(failure?.message.contains(path.string) == true)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+"""Trees, and the same tree as a stack of any number of layers."""
+
+import hashlib
+import io
+import json
+import random
+import tarfile
+
+
+def generated_tree(path, files):
+    """Writes a tar of about `files` files, 20 to a directory, most of them small, as in a distribution."""
+    pick = random.Random(1)
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+
+        def add(name, kind=tarfile.REGTYPE, content=b"", mode=0o644):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size, entry.mode, entry.mtime = kind, len(content), mode, 1_600_000_000
+            tar.addfile(entry, io.BytesIO(content))
+
+        for number in range(files):
+            package, part = divmod(number // 20, 10)
+            if number % 200 == 0:
+                add(f"usr/share/package-{package}", tarfile.DIRTYPE, mode=0o755)
+            if number % 20 == 0:
+                add(f"usr/share/package-{package}/part-{part}", tarfile.DIRTYPE, mode=0o755)
+            size = int(pick.lognormvariate(7.5, 1.5))
+            content = pick.randbytes(min(size, 1 << 20))
+            add(f"usr/share/package-{package}/part-{part}/file-{number}.dat", content=content)
+
+
+def split(source, count, directory):
+    """Spreads a tar's entries over `count` layers, directory/0.tar the lowest; directories go along with what
+    is in them, hard links with their file. Returns the layers' paths, bottom first."""
+    paths = [directory / f"{number}.tar" for number in range(count)]
+    layers = [tarfile.open(path, "w", format=tarfile.PAX_FORMAT) for path in paths]
+    written = [set() for _ in layers]
+    directories, homes = {}, {}
+    with tarfile.open(source) as tar:
+        for number, entry in enumerate(tar):
+            entry.name = entry.name.removeprefix("./").rstrip("/")
+            if entry.name in ("", "."):
+                continue
+            if entry.isdir():
+                directories[entry.name] = entry
+                # A directory that stays empty has to be somewhere, too.
+                home = 0
+            elif entry.islnk():
+                entry.linkname = entry.linkname.removeprefix("./")
+                home = homes[entry.linkname]
+            else:
+                home = int(hashlib.md5(entry.name.encode(errors="surrogateescape")).hexdigest(), 16) % count
+            homes[entry.name] = home
+            parents = entry.name.split("/")[:-1]
+            for depth in range(1, len(parents) + 1):
+                parent = "/".join(parents[:depth])
+                if parent not in written[home] and parent in directories:
+                    written[home].add(parent)
+                    layers[home].addfile(directories[parent])
+            if entry.name in written[home]:
+                continue
+            written[home].add(entry.name)
+            layers[home].addfile(entry, tar.extractfile(entry) if entry.isreg() else None)
+    for layer in layers:
+        layer.close()
+    return paths
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def docker_archive(layers, name, path):
+    """An image of these layer tars, as `docker save` writes it."""
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer)}" for layer in layers]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": [layer.name for layer in layers]}]
+    with tarfile.open(path, "w") as tar:
+        for member, document in (("config.json", config), ("manifest.json", manifest)):
+            content = json.dumps(document).encode()
+            entry = tarfile.TarInfo(member)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        for layer in layers:
+            tar.add(layer, layer.name)
