@@ -103,6 +103,25 @@ import Testing
         #expect(verdicts.first { $0.kind == .layer && $0.name == "\(image.layers[0])" }?.lives == true)
     }
 
+    @Test func `leaves no half of a layer where a whole one is to come`() throws {
+        let test = try TestStore()
+        let image = try test.image([["a": "1", "b": `The collector`.large]], named: ["x"])
+        let layer = try #require(image.layers.first)
+        _ = try test.store.removeImage(named: "x", force: false)
+        // One that does not go: the removal ends in its middle.
+        let stuck = test.layout.layer(layer).appending("stuck")
+        try stuck.makeDirectory()
+        try shell("chattr +i .", in: stuck)
+        let collection = try #require(try test.store.collect())
+        #expect(!collection.problems.isEmpty)
+        #expect(!test.layout.layer(layer).exists)
+        try shell("chattr -i tmp/*/stuck || chattr -i layers/*/stuck", in: test.layout.root)
+        try test.image([["a": "1", "b": `The collector`.large]], named: ["x"])
+        try test.expectWhole("loaded again", test.store)
+        try #require(try test.store.collect()).problems.forEach { Issue.record("\($0)") }
+        try test.expectClean("at the end", test.store)
+    }
+
     @Test func `frees no object while a live layer's index can't be read`() throws {
         let test = try TestStore()
         let image = try test.image([["large": Self.large]], named: ["x"])

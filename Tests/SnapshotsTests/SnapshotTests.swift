@@ -152,13 +152,14 @@ import Glibc
     @Test func `made by several at once are all there`() async throws {
         let test = try TestStore()
         let layout = test.layout
-        await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for worker in 0..<4 {
                 group.addTask {
                     let store = try Store.open(layout)
                     for number in 0..<10 { try store.prepare("\(worker)-\(number)", parent: nil) }
                 }
             }
+            try await group.waitForAll()
         }
         #expect(try test.store.snapshots().count == 40)
         #expect(try test.layout.snapshots.names().count == 40)

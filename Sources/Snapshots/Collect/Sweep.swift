@@ -81,13 +81,26 @@ struct Sweep {
             let path = directory.appending(name)
             do {
                 let bytes = try DiskUsage.of(path).bytes
-                if !isDryRun { try naming("remove \(path)") { try path.removeTree() } }
+                if !isDryRun { try naming("remove \(path)") { try remove(name, in: directory) } }
                 collection.bytes += bytes
                 collection.removed[what, default: 0] += 1
             } catch {
                 collection.problems.append("\(error)")
             }
         }
+    }
+
+    /// A directory leaves its place whole before its files go: one with half of its files would be taken for
+    /// the layer it was by whoever publishes the same layer after a collector that was killed.
+    private func remove(_ name: String, in directory: FilePath) throws(Errno) {
+        let path = directory.appending(name)
+        guard directory != layout.tmp, try path.status().st_mode & S_IFMT == S_IFDIR else {
+            return try path.removeTree()
+        }
+        let doomed = layout.tmp.appending("removed-\(name)")
+        if doomed.exists { try doomed.removeTree() }
+        try path.rename(to: doomed)
+        try doomed.removeTree()
     }
 
     /// Sorted, so that two runs do the same. Everything the store makes has a name in ASCII.

@@ -2,17 +2,21 @@ import CSQLite
 package import Linux
 package import SystemPackage
 
+import Glibc
+
 /// One connection to a SQLite database. Not thread-safe: its owner serialises.
 ///
 /// Statements are prepared once and kept. Values are always bound, never pasted into SQL.
 package final class Connection {
     private let handle: OpaquePointer
     private let path: FilePath
+    private let patience: Int32
     private var statements: [String: Statement] = [:]
 
     /// Creates the file when missing. Waits up to `patience` milliseconds for another process's transaction.
     package init(_ path: FilePath, patience: Int32 = 30_000) throws(Failure) {
         self.path = path
+        self.patience = patience
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = path.withPlatformString { sqlite3_open_v2($0, &handle, flags, nil) }
@@ -41,6 +45,24 @@ package final class Connection {
     package func execute(_ script: String) throws(Failure) {
         let code = sqlite3_exec(handle, script, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, script) }
+    }
+
+    /// Turns the file's log on, which is kept in the file.
+    ///
+    /// The busy timeout does not cover this: the switch reads first and then wants the file for itself, and
+    /// SQLite doesn't wait for a lock while it holds one. So when several programs open a new store at once,
+    /// all but one are told to come again.
+    func useWriteAheadLog() throws(Failure) {
+        let script = "PRAGMA journal_mode = WAL"
+        let pause: Int32 = 5
+        var left = patience
+        while true {
+            let code = sqlite3_exec(handle, script, nil, nil, nil)
+            if code == SQLITE_OK { return }
+            guard code & 0xff == SQLITE_BUSY, left > 0 else { throw failure(code, script) }
+            usleep(UInt32(pause) * 1000)
+            left -= pause
+        }
     }
 
     /// Runs one statement that gives no rows.

@@ -108,8 +108,8 @@ package enum Schema {
         var version = try self.version(of: connection)
         if version == target { return }
         if version == 0 {
-            // Outside a transaction, and before the first: it is kept in the file.
-            _ = try connection.value("PRAGMA journal_mode = WAL") as String?
+            // Outside a transaction, and before the first.
+            try connection.useWriteAheadLog()
         }
         try connection.transaction(writing: true) {
             version = try self.version(of: connection)  // somebody else may have been faster
