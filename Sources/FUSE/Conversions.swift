@@ -14,7 +14,7 @@ extension fuse_entry_param {
 extension stat {
     init(_ status: NodeStatus) {
         self.init()
-        st_ino = UInt(status.node)
+        st_ino = UInt(status.ino)
         st_mode = status.mode
         st_nlink = UInt(status.nlink)
         st_uid = status.uid

@@ -3,6 +3,8 @@ package import Linux
 /// What stat(2) says of a node, as the protocol carries it.
 package struct NodeStatus: Sendable {
     package var node: UInt64 = 0
+    /// st_ino.
+    package var ino: UInt64 = 0
     package var mode: UInt32 = 0
     package var nlink: UInt32 = 0
     package var uid: UInt32 = 0

@@ -7,6 +7,7 @@ extension NodeStatus {
     init(_ attributes: Attributes) {
         self.init()
         node = attributes.id
+        ino = attributes.ino
         mode = attributes.mode
         nlink = attributes.nlink
         uid = attributes.uid

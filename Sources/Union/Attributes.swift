@@ -1,12 +1,12 @@
 import CLinux
 import Glibc
-import Layers
 import Linux
 
 /// What stat(2) says of a node.
 package struct Attributes: Sendable {
-    /// The node's number, which is also its st_ino.
+    /// The node's number, by which the kernel asks for it.
     package var id: UInt64
+    package var ino: UInt64
     package var mode: UInt32
     package var nlink: UInt32
     package var uid: UInt32
@@ -23,6 +23,11 @@ package struct Attributes: Sendable {
     package struct Time: Sendable {
         package var seconds: Int64
         package var nanoseconds: UInt32
+
+        package init(seconds: Int64, nanoseconds: UInt32) {
+            self.seconds = seconds
+            self.nanoseconds = nanoseconds
+        }
     }
 
     package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
@@ -30,23 +35,40 @@ package struct Attributes: Sendable {
     /// DT_*.
     package var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
 
-    init(id: UInt64, lower record: InodeRecord, nlink: UInt32) {
+    init(id: UInt64, ino: UInt64, lower inode: LowerInode, nlink: UInt32) {
         self.id = id
-        mode = record.mode
+        self.ino = ino
+        mode = inode.mode
         self.nlink = nlink
-        uid = record.uid
-        gid = record.gid
-        rdev = record.rdev
-        size = record.isDirectory ? 4096 : record.size
-        blocks = record.blocks
-        // A layer records one time only.
-        mtime = Time(seconds: record.mtimeSeconds, nanoseconds: record.mtimeNanoseconds)
+        uid = inode.uid
+        gid = inode.gid
+        rdev = inode.rdev
+        size = inode.size
+        blocks = inode.blocks
+        atime = inode.atime
+        mtime = inode.mtime
+        ctime = inode.ctime
+    }
+
+    /// Of a directory of which only number and type matter.
+    init(directory id: UInt64, ino: UInt64) {
+        self.id = id
+        self.ino = ino
+        mode = S_IFDIR
+        nlink = 2
+        uid = 0
+        gid = 0
+        rdev = 0
+        size = 0
+        blocks = 0
+        mtime = Time(seconds: 0, nanoseconds: 0)
         atime = mtime
         ctime = mtime
     }
 
-    init(id: UInt64, upper status: FileStatus, nlink: UInt32) {
+    init(id: UInt64, ino: UInt64, upper status: FileStatus, nlink: UInt32) {
         self.id = id
+        self.ino = ino
         mode = status.st_mode
         self.nlink = nlink
         uid = status.st_uid

@@ -1,84 +1,122 @@
-package import Layers
 package import Linux
 
-import Glibc
-import SystemPackage
+package import Glibc
 
-/// The read-only tree below an upper: a chain index and the contents it refers to.
+/// The read-only tree below an upper, merged from its layers: the seam between the union and the forms that
+/// lowers come in.
 ///
-/// Takes no lock and makes no system call but to read contents. This type is the seam for other forms of lower.
-package final class LowerTree: Sendable {
-    package let index: LayerIndex
-    private let contents: LayerContents
-    /// Directories in ascending order of their entries: which directory a slot belongs to is a binary search.
-    private let directories: OnceList
+/// Numbers name inodes: 0 is the root, and a number means the same for as long as the tree is open. Whatever
+/// throws FSError does so for contents that are damaged or can't be read; a number that the tree never gave is
+/// a programming error of the caller, except in `has`.
+package protocol LowerTree: AnyObject, Sendable {
+    /// Whether `number` is an inode of this tree.
+    func has(_ number: UInt32) -> Bool
 
-    package init(index: LayerIndex, contents: LayerContents) {
-        self.index = index
-        self.contents = contents
-        directories = OnceList()
-    }
+    func inode(_ number: UInt32) throws(FSError) -> LowerInode
 
-    package func inode(_ number: UInt32) throws(FSError) -> InodeRecord { try index.inode(number) }
+    /// The st_ino of an inode: unique in the tree, the same at every mount, below 2^32 or at least 2^48.
+    func ino(_ number: UInt32) -> UInt64
 
-    package func read(
-        _ inode: InodeRecord,
-        into buffer: UnsafeMutableRawBufferPointer,
-        at offset: UInt64
-    ) throws(FSError) -> Int {
-        try contents.read(inode, into: buffer, at: offset)
-    }
+    /// What says in an upper which lower file was copied up; the same at every mount. At most 16 bytes.
+    func mark(of number: UInt32) throws(FSError) -> [UInt8]
+    /// The inode that has this mark; nil where there is none.
+    func number(marked mark: [UInt8]) throws(FSError) -> UInt32?
 
-    /// The open file with an inode's contents and where in it they start.
-    func locate(_ inode: InodeRecord) throws(FSError) -> (file: OpenFile, start: UInt64) {
-        try contents.locate(inode)
-    }
+    /// The inode that `name` leads to in a directory; nil where there is no such name.
+    func lookup(_ name: UnsafeRawBufferPointer, in directory: UInt32) throws(FSError) -> UInt32?
 
-    /// A name of an inode: the directory it is in, and the name.
-    package struct Link {
-        let directory: UInt32
-        let name: UnsafeRawBufferPointer
-    }
+    /// Passes the names in a directory, from the position `position` on, until `body` returns false. A name
+    /// has the same position every time; the first is 0. False when `body` wanted no more.
+    func forEachEntry(
+        of directory: UInt32,
+        from position: UInt64,
+        _ body: (LowerEntry) throws(FSError) -> Bool
+    ) throws(FSError) -> Bool
 
     /// All names of a file, or the one name of a directory; none for the root.
-    package func names(of number: UInt32) throws(FSError) -> [Link] {
-        let record = try inode(number)
-        guard number != 0 else { return [] }
-        if record.isDirectory || record.nlink <= 1 {
-            for slot in try inode(record.parent).entries {
-                let entry = try index.entry(slot)
-                if entry.inode == number { return [Link(directory: record.parent, name: entry.name)] }
-            }
-            throw .corruptIndex(offset: UInt64(number))
-        }
-        // Rare enough that a scan of all entries, some 100 µs for 50,000 of them, beats a table on disk.
-        let directories = try directories.get { () throws(FSError) in try listDirectories() }
-        var links: [Link] = []
-        var position = 0
-        for slot in 0..<UInt32(clamping: index.entryCount) {
-            let entry = try index.entry(slot)
-            guard entry.inode == number else { continue }
-            while position < directories.count, try !inode(directories[position]).entries.contains(slot) {
-                position += 1
-            }
-            guard position < directories.count else { throw .corruptIndex(offset: UInt64(slot)) }
-            links.append(Link(directory: directories[position], name: entry.name))
-        }
-        return links
-    }
+    func names(of number: UInt32) throws(FSError) -> [LowerLink]
 
-    private func listDirectories() throws(FSError) -> [UInt32] {
-        var list: [(first: UInt32, number: UInt32)] = []
-        for number in 0..<index.inodeCount {
-            let record = try inode(number)
-            if record.isDirectory, record.entryCount > 0 { list.append((record.firstEntry, number)) }
-        }
-        return list.sorted { $0.first < $1.first }.map(\.number)
+    /// Extended attributes, until `body` returns false.
+    func forEachXattr(
+        of number: UInt32,
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(FSError) -> Bool
+    ) throws(FSError)
+
+    /// A symbolic link's target.
+    func target(of number: UInt32) throws(FSError) -> [UInt8]
+
+    /// pread(2) of a regular file: fills `buffer` from byte `offset` as far as the file goes.
+    func read(
+        _ number: UInt32,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int
+
+    /// The open file that has a regular file's contents.
+    func locate(_ number: UInt32) throws(FSError) -> LowerContents
+
+    /// The filesystem that has the tree.
+    func statistics() throws(FSError) -> statvfs
+}
+
+/// What stat(2) says of an inode of a lower.
+package struct LowerInode: Sendable {
+    package var mode: UInt32
+    /// Names of a file in the lower; 2 + subdirectories of a directory.
+    package var nlink: UInt32
+    package var uid: UInt32
+    package var gid: UInt32
+    /// The kernel's 32-bit encoding.
+    package var rdev: UInt32
+    /// In bytes.
+    package var size: UInt64
+    /// Of 512 bytes.
+    package var blocks: UInt64
+    package var atime: Attributes.Time
+    package var mtime: Attributes.Time
+    package var ctime: Attributes.Time
+    /// Of a directory, the one it is in; of the root, the root.
+    package var parent: UInt32
+
+    package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
+    package var isRegular: Bool { mode & S_IFMT == S_IFREG }
+    package var isSymlink: Bool { mode & S_IFMT == S_IFLNK }
+}
+
+/// A name in a directory of a lower.
+package struct LowerEntry {
+    /// Lives only during the call it is passed to.
+    package let name: UnsafeRawBufferPointer
+    package let inode: UInt32
+    /// DT_*.
+    package let kind: UInt8
+    /// Where to go on behind this entry.
+    package let next: UInt64
+}
+
+/// A name of an inode of a lower: the directory it is in, and the name.
+package struct LowerLink: Sendable {
+    package let directory: UInt32
+    package let name: [UInt8]
+}
+
+/// Where a file's contents are.
+package struct LowerContents {
+    package let file: OpenFile
+    /// Of the first byte, in `file`.
+    package let start: UInt64
+    /// Nothing but this file's contents is in `file`: blocks may be shared, and holes looked for.
+    package let isWhole: Bool
+}
+
+extension LowerTree {
+    func isEmpty(_ directory: UInt32) throws(FSError) -> Bool {
+        try forEachEntry(of: directory, from: 0) { (_) throws(FSError) in false }
     }
 
     /// The absolute path of a directory, as a redirect records it: `/` for the root, no `/` at the end.
     func path(of directory: UInt32) throws(FSError) -> [UInt8] {
-        var components: [UnsafeRawBufferPointer] = []
+        var components: [[UInt8]] = []
         var number = directory
         while number != 0 {
             // A damaged index may have a loop of parents.
@@ -89,7 +127,7 @@ package final class LowerTree: Sendable {
             number = link.directory
         }
         guard !components.isEmpty else { return [UInt8(ascii: "/")] }
-        return components.reversed().flatMap { [UInt8(ascii: "/")] + [UInt8]($0) }
+        return components.reversed().flatMap { [UInt8(ascii: "/")] + $0 }
     }
 
     /// The directory at an absolute path; nil where there is none.
@@ -98,28 +136,12 @@ package final class LowerTree: Sendable {
         for component in path.split(separator: UInt8(ascii: "/")) {
             let found = try component.span.withUnsafeBytes {
                 (name: UnsafeRawBufferPointer) throws(FSError) -> UInt32? in
-                guard let entry = try index.lookup(name, in: number) else { return nil }
-                return try inode(entry.inode).isDirectory ? entry.inode : nil
+                guard let inode = try lookup(name, in: number) else { return nil }
+                return try self.inode(inode).isDirectory ? inode : nil
             }
             guard let found else { return nil }
             number = found
         }
         return number
-    }
-}
-
-/// A list made on first use.
-private final class OnceList: @unchecked Sendable {
-    // Safe to share: `list` is only touched under `lock`.
-    private let lock = Lock()
-    private var list: [UInt32]?
-
-    func get(_ make: () throws(FSError) -> [UInt32]) throws(FSError) -> [UInt32] {
-        lock.lock()
-        defer { lock.unlock() }
-        if let list { return list }
-        let made = try make()
-        list = made
-        return made
     }
 }

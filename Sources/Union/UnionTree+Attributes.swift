@@ -2,7 +2,6 @@ package import Linux
 
 import CLinux
 import Glibc
-import Layers
 import SystemPackage
 
 /// What a setattr changes; nil stays as it is.
@@ -58,7 +57,7 @@ extension UnionTree {
         guard let node = table.find(id) else {
             var found: [UInt8]?
             let wanted = Array(name.utf8)
-            try lower.index.forEachXattr(of: lower.inode(lowerInode(id))) { (name, value) throws(FSError) in
+            try lower.forEachXattr(of: lowerInode(id)) { (name, value) throws(FSError) in
                 guard name.elementsEqual(wanted) else { return true }
                 found = [UInt8](value)
                 return false
@@ -82,7 +81,7 @@ extension UnionTree {
     package func xattrs(of id: UInt64) throws(FSError) -> [String] {
         guard let node = table.find(id) else {
             var names: [String] = []
-            try lower.index.forEachXattr(of: lower.inode(lowerInode(id))) { (name, _) throws(FSError) in
+            try lower.forEachXattr(of: lowerInode(id)) { (name, _) throws(FSError) in
                 names.append(String(decoding: name, as: UTF8.self))
                 return true
             }

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Layers
 import Linux
 import SystemPackage
 
@@ -91,7 +90,7 @@ extension UnionTree {
         let upper = try writable()
         let record = try lower.inode(inode)
         let copy = upper.temporaryName()
-        let attributes = try privateAttributes(of: record, origin: nil)
+        let attributes = try privateAttributes(of: inode, isMarked: false)
         let directory = try directory(parent)
         try FSError.wrap { () throws(Errno) in
             try upper.work.makeDirectory(copy, mode: 0o700)
@@ -124,16 +123,16 @@ extension UnionTree {
         let copy = upper.temporaryName()
         do throws(FSError) {
             if record.isRegular {
-                try copyData(of: record, size: min(size, record.size), to: copy, upper)
+                try copyData(of: inode, record, size: min(size, record.size), to: copy, upper)
             } else if record.isSymlink {
-                let target = FileName(try lower.index.target(of: record))
+                let target = FileName(try lower.target(of: inode))
                 try FSError.wrap { () throws(Errno) in try upper.work.makeSymlink(copy, target: target) }
             } else {
                 try FSError.wrap { () throws(Errno) in
                     try upper.work.makeNode(copy, mode: record.mode & S_IFMT | 0o600, device: record.rdev)
                 }
             }
-            let attributes = try privateAttributes(of: record, origin: inode)
+            let attributes = try privateAttributes(of: inode, isMarked: true)
             try FSError.wrap { () throws(Errno) in
                 try apply(record, attributes, to: copy, upper)
                 if record.isRegular {
@@ -149,7 +148,8 @@ extension UnionTree {
     }
 
     private func copyData(
-        of record: InodeRecord,
+        of inode: UInt32,
+        _ record: LowerInode,
         size: UInt64,
         to copy: FileName,
         _ upper: Upper
@@ -158,8 +158,9 @@ extension UnionTree {
             try upper.work.open(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         }
         guard size > 0 else { return }
-        let (file, start) = try lower.locate(record)
-        let isWhole = size == record.size && start == 0
+        let located = try lower.locate(inode)
+        let (file, start) = (located.file, located.start)
+        let isWhole = located.isWhole && size == record.size
         let length = try FSError.wrap { () throws(Errno) in UInt64(try file.fd.status().st_size) }
         guard start <= length, size <= length - start else { throw .system(.ioError) }
         try FSError.wrap { () throws(Errno) in
@@ -174,22 +175,20 @@ extension UnionTree {
 
     /// The extended attributes a copy gets: the file's own, those in the union's namespace escaped, and ours.
     private func privateAttributes(
-        of record: InodeRecord,
-        origin: UInt32?
+        of inode: UInt32,
+        isMarked: Bool
     ) throws(FSError) -> [(name: String, value: [UInt8])] {
         var list: [(name: String, value: [UInt8])] = []
-        try lower.index.forEachXattr(of: record) { (name, value) throws(FSError) in
+        try lower.forEachXattr(of: inode) { (name, value) throws(FSError) in
             list.append((XattrName.stored(String(decoding: name, as: UTF8.self)), [UInt8](value)))
             return true
         }
-        if let origin {
-            list.append((Upper.origin, withUnsafeBytes(of: origin.littleEndian) { [UInt8]($0) }))
-        }
+        if isMarked { list.append((Upper.origin, try lower.mark(of: inode))) }
         return list
     }
 
     private func apply(
-        _ record: InodeRecord,
+        _ record: LowerInode,
         _ attributes: [(name: String, value: [UInt8])],
         to copy: FileName,
         _ upper: Upper
@@ -198,7 +197,7 @@ extension UnionTree {
         try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid)
         if !record.isSymlink { try upper.work.changeMode(copy, record.mode) }
         for (name, value) in attributes { try upper.work.setAttribute(name, of: copy, to: value) }
-        let time = timespec(tv_sec: Int(record.mtimeSeconds), tv_nsec: Int(record.mtimeNanoseconds))
+        let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
         try upper.work.changeTimes(copy, access: time, modification: time)
     }
 
@@ -248,7 +247,7 @@ extension UnionTree {
             let directory = try directory(places[0].node)
             try FSError.wrap { () throws(Errno) in try put(copy, in: directory, places[0].name, upper) }
         } else {
-            let pending = FileName("\(inode)")
+            let pending = Upper.pendingName(try lower.mark(of: inode))
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
             try putLinks(pending, places, upper)
         }

@@ -2,7 +2,6 @@ package import Linux
 
 import CLinux
 package import Glibc
-import Layers
 import SystemPackage
 
 extension UnionTree {
@@ -13,7 +12,7 @@ extension UnionTree {
         at offset: UInt64
     ) throws(FSError) -> Int {
         guard let node = table.find(id) else {
-            return try lower.read(lower.inode(lowerInode(id)), into: buffer, at: offset)
+            return try lower.read(lowerInode(id), into: buffer, at: offset)
         }
         let file = try open(node)
         return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
@@ -41,7 +40,7 @@ extension UnionTree {
     /// A symbolic link's target.
     package func target(of id: UInt64) throws(FSError) -> [UInt8] {
         guard let node = table.find(id) else {
-            return [UInt8](try lower.index.target(of: lower.inode(lowerInode(id))))
+            return try lower.target(of: lowerInode(id))
         }
         names.lock()
         defer { names.unlock() }
@@ -104,15 +103,14 @@ extension UnionTree {
         if let node = table.find(id) {
             file = try open(node)
         } else {
-            let record = try lower.inode(lowerInode(id))
+            let inode = try lowerInode(id)
+            let record = try lower.inode(inode)
             guard record.isRegular else { throw .system(.invalidArgument) }
             size = Int64(clamping: record.size)
             guard offset < size else { throw .system(.noSuchAddressOrDevice) }
-            // Small contents are packed with others: all data.
-            guard record.contentKind == ContentKind.object.rawValue else {
-                return whence == SEEK_DATA ? offset : size
-            }
-            let located = try lower.locate(record)
+            let located = try lower.locate(inode)
+            // What is packed with others is all data.
+            guard located.isWhole else { return whence == SEEK_DATA ? offset : size }
             file = located.file
             start = Int64(clamping: located.start)
         }
@@ -137,10 +135,13 @@ extension UnionTree {
         if let node = table.find(source) {
             input = try open(node)
         } else {
-            let record = try lower.inode(lowerInode(source))
-            guard sourceOffset < record.size else { return 0 }
-            (input, start) = try lower.locate(record)
-            available = min(available, record.size - sourceOffset)
+            let inode = try lowerInode(source)
+            let size = try lower.inode(inode).size
+            guard sourceOffset < size else { return 0 }
+            let located = try lower.locate(inode)
+            input = located.file
+            start = located.start
+            available = min(available, size - sourceOffset)
         }
         var from = Int64(clamping: start + sourceOffset)
         var to = Int64(clamping: targetOffset)
@@ -151,16 +152,13 @@ extension UnionTree {
         return Int(copied)
     }
 
-    /// The upper's filesystem; of a read-only tree, the one that has the index.
+    /// The upper's filesystem; of a read-only tree, the one that has the lower.
     package func statistics() throws(FSError) -> statvfs {
+        guard let upper else { return try lower.statistics() }
         var statistics = statvfs()
-        let result: CInt
-        if let upper {
-            result = upper.root.use { fstatvfs($0, &statistics) }
-        } else {
-            result = lower.index.path.withPlatformString { statvfs($0, &statistics) }
+        try FSError.wrap { () throws(Errno) in
+            try Errno.check(upper.root.use { fstatvfs($0, &statistics) })
         }
-        try FSError.wrap { () throws(Errno) in try Errno.check(result) }
         return statistics
     }
 

@@ -1,7 +1,5 @@
 package import Linux
 
-import Glibc
-import Layers
 import SystemPackage
 
 /// A name that a directory shows.
@@ -34,7 +32,7 @@ extension UnionTree {
             guard record.isDirectory else { throw .system(.notDirectory) }
             guard try dots(offset, self: NodeID.lower(inode), parent: NodeID.lower(record.parent), body)
             else { return }
-            _ = try listLower(record, from: offset, isLocked: false) { (entry) throws(FSError) in
+            _ = try listLower(inode, from: offset, isLocked: false) { (entry) throws(FSError) in
                 .lower(entry.inode)
             } _: { (listed, _) throws(FSError) in
                 try body(listed)
@@ -53,7 +51,7 @@ extension UnionTree {
             return true
         }
         if offset < Self.firstUpper, let merged = node.lower {
-            let isDone = try listLower(lower.inode(merged), from: offset, isLocked: true) {
+            let isDone = try listLower(merged, from: offset, isLocked: true) {
                 (entry) throws(FSError) in
                 try resolve(FileName(entry.name), in: node)
             } _: { (listed, found) throws(FSError) in
@@ -105,10 +103,7 @@ extension UnionTree {
         for (position, (name, id)) in [(".", id), ("..", parent)].enumerated()
         where UInt64(position) >= offset {
             // The kernel uses number and type only.
-            var record = InodeRecord()
-            record.mode = S_IFDIR
-            var attributes = Attributes(id: id, lower: record, nlink: 2)
-            attributes.id = id
+            let attributes = Attributes(directory: id, ino: ino(of: id))
             let isWanted = try FileName(name).withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
                 try body(ListedEntry(name: bytes, attributes: attributes, next: UInt64(position) + 1))
             }
@@ -119,27 +114,22 @@ extension UnionTree {
 
     /// The lower's part. `resolve` says what an entry is now, nil if it is hidden.
     private func listLower(
-        _ record: InodeRecord,
+        _ directory: UInt32,
         from offset: UInt64,
         isLocked: Bool,
-        _ resolve: (IndexEntry) throws(FSError) -> Resolved?,
+        _ resolve: (LowerEntry) throws(FSError) -> Resolved?,
         _ body: (ListedEntry, Resolved) throws(FSError) -> Bool
     ) throws(FSError) -> Bool {
         let skipped = offset > Self.firstLower ? offset - Self.firstLower : 0
-        guard skipped < UInt64(record.entries.count) else { return true }
-        for slot in record.entries.dropFirst(Int(skipped)) {
-            let entry = try lower.index.entry(slot)
-            guard let found = try resolve(entry) else { continue }
+        return try lower.forEachEntry(of: directory, from: skipped) { (entry) throws(FSError) in
+            guard let found = try resolve(entry) else { return true }
             let attributes: Attributes
             switch found {
             case .lower(let inode): attributes = try self.attributes(lower: inode, isLocked: isLocked)
             case .upper(let node): attributes = try self.attributes(of: node)
             }
-            let next = Self.firstLower + UInt64(slot - record.firstEntry) + 1
-            guard try body(ListedEntry(name: entry.name, attributes: attributes, next: next), found) else {
-                return false
-            }
+            let next = Self.firstLower + entry.next
+            return try body(ListedEntry(name: entry.name, attributes: attributes, next: next), found)
         }
-        return true
     }
 }

@@ -1,7 +1,6 @@
 package import Linux
 
 import Glibc
-import Layers
 import SystemPackage
 
 /// What a name stands for.
@@ -19,8 +18,8 @@ extension UnionTree {
     ) throws(FSError) -> Attributes? {
         guard name.count <= 255 else { throw .system(.fileNameTooLong) }
         guard let directory = table.find(parent) else {
-            guard let entry = try lower.index.lookup(name, in: lowerInode(parent)) else { return nil }
-            return try reference(lower: entry.inode)
+            guard let inode = try lower.lookup(name, in: lowerInode(parent)) else { return nil }
+            return try reference(lower: inode)
         }
         names.lock()
         defer { names.unlock() }
@@ -87,7 +86,7 @@ extension UnionTree {
     }
 
     func lowerInode(_ id: UInt64) throws(FSError) -> UInt32 {
-        guard let inode = NodeID.lowerInode(id), inode < lower.index.inodeCount else {
+        guard let inode = NodeID.lowerInode(id), lower.has(inode) else {
             throw .system(Errno(rawValue: ESTALE))
         }
         return inode
@@ -100,17 +99,17 @@ extension UnionTree {
         case .whiteout: return nil
         case .entry: return .upper(try node(name, in: directory))
         case nil:
-            guard let entry = try lowerEntry(name, in: directory) else { return nil }
-            if let node = table.find(NodeID.lower(entry.inode)), !node.isOrphan { return .upper(node) }
-            return .lower(entry.inode)
+            guard let inode = try lowerEntry(name, in: directory) else { return nil }
+            if let node = table.find(NodeID.lower(inode)), !node.isOrphan { return .upper(node) }
+            return .lower(inode)
         }
     }
 
     /// What the lower has under this name in the directory that `directory` is merged with.
-    func lowerEntry(_ name: FileName, in directory: Node) throws(FSError) -> IndexEntry? {
+    func lowerEntry(_ name: FileName, in directory: Node) throws(FSError) -> UInt32? {
         guard let merged = directory.lower else { return nil }
         return try name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-            try lower.index.lookup(bytes, in: merged)
+            try lower.lookup(bytes, in: merged)
         }
     }
 
@@ -126,12 +125,7 @@ extension UnionTree {
             let value = try FSError.wrap { () throws(Errno) in
                 try fd.fd.attribute(Upper.origin, of: name, limit: 16)
             }
-            if let value, value.count == 4 {
-                let inode = value.enumerated().reduce(UInt32(0)) {
-                    $0 | UInt32($1.element) << (8 * $1.offset)
-                }
-                if inode < lower.index.inodeCount { origin = inode }
-            }
+            if let value { origin = try lower.number(marked: value) }
         }
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
         if let known = table.find(id) {
@@ -165,9 +159,9 @@ extension UnionTree {
         }
         if opaque == [UInt8(ascii: "y")] { return nil }
         if let redirect { return try lower.directory(at: redirect) }
-        guard let entry = try lowerEntry(name, in: directory), try lower.inode(entry.inode).isDirectory
+        guard let inode = try lowerEntry(name, in: directory), try lower.inode(inode).isDirectory
         else { return nil }
-        return entry.inode
+        return inode
     }
 
     /// Preconditions: `names` is locked.
@@ -199,7 +193,7 @@ extension UnionTree {
             defer { if !isLocked { names.unlock() } }
             nlink = UInt32(clamping: try visibleNames(of: inode).count)
         }
-        return Attributes(id: NodeID.lower(inode), lower: record, nlink: nlink)
+        return Attributes(id: NodeID.lower(inode), ino: lower.ino(inode), lower: record, nlink: nlink)
     }
 
     /// Preconditions: `names` is locked.
@@ -213,7 +207,7 @@ extension UnionTree {
             // The link in the work directory is one that nobody sees.
             nlink -= 1
         }
-        return Attributes(id: node.id, upper: status, nlink: nlink)
+        return Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
     }
 
     /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
@@ -221,15 +215,17 @@ extension UnionTree {
     private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
         guard let merged = node.lower else { return upperLinks }
         let listing = try listing(of: node)
-        let record = try lower.inode(merged)
-        if listing.isEmpty { return record.nlink }
+        if listing.isEmpty { return try lower.inode(merged).nlink }
         var count = upperLinks
-        for slot in record.entries {
-            let entry = try lower.index.entry(slot)
+        _ = try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
             if Int(entry.kind) == Int(DT_DIR), listing[FileName(entry.name)] == nil { count += 1 }
+            return true
         }
         return count
     }
+
+    /// st_ino of a node: what is, or was, in the lower keeps the lower's.
+    func ino(of id: UInt64) -> UInt64 { NodeID.lowerInode(id).map { lower.ino($0) } ?? id }
 
     /// Where a node's file is: an open directory and the name in it.
     func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {

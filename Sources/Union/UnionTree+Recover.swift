@@ -15,7 +15,7 @@ extension UnionTree {
         let pending = try FSError.wrap { () throws(Errno) in try upper.links.names() }
         for bytes in pending {
             let name = FileName(bytes)
-            guard let number = UInt32(String(decoding: bytes, as: UTF8.self)) else {
+            guard let mark = Upper.mark(ofPending: name), let number = try lower.number(marked: mark) else {
                 throw .system(.invalidArgument)
             }
             var places: [(node: Node, name: FileName)] = []

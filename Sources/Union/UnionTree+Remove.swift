@@ -1,7 +1,6 @@
 package import Linux
 
 import Glibc
-import Layers
 import SystemPackage
 
 extension UnionTree {
@@ -48,7 +47,7 @@ extension UnionTree {
 
     private func isEmpty(_ found: Resolved) throws(FSError) -> Bool {
         switch found {
-        case .lower(let inode): try lower.inode(inode).entryCount == 0
+        case .lower(let inode): try lower.isEmpty(inode)
         case .upper(let node): try isEmpty(node)
         }
     }
@@ -58,10 +57,9 @@ extension UnionTree {
         let listing = try listing(of: node)
         guard listing.entryCount == 0 else { return false }
         guard let merged = node.lower else { return true }
-        for slot in try lower.inode(merged).entries {
-            if try listing[FileName(lower.index.entry(slot).name)] == nil { return false }
+        return try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
+            listing[FileName(entry.name)] != nil
         }
-        return true
     }
 
     /// Makes a whiteout where the upper has nothing. Preconditions: `names` is locked.

@@ -77,7 +77,7 @@ extension UnionTree {
             guard record.isDirectory == node.isDirectory else {
                 throw .system(record.isDirectory ? .isDirectory : .notDirectory)
             }
-            guard record.entryCount == 0 || !record.isDirectory else { throw .system(.directoryNotEmpty) }
+            if record.isDirectory, try !lower.isEmpty(inode) { throw .system(.directoryNotEmpty) }
         case .upper(let other):
             guard other.isDirectory == node.isDirectory else {
                 throw .system(other.isDirectory ? .isDirectory : .notDirectory)

@@ -15,7 +15,7 @@ import SystemPackage
 /// Numbers (`UInt64`) name nodes; a method that returns `Attributes` for the kernel has counted one reference,
 /// to be given back by `forget`.
 package final class UnionTree: @unchecked Sendable {
-    package let lower: LowerTree
+    package let lower: any LowerTree
     let upper: Upper?
     let names = Lock()
     let table = NodeTable()
@@ -25,7 +25,7 @@ package final class UnionTree: @unchecked Sendable {
     let root: Node
 
     /// Without an upper the tree is read-only: EROFS.
-    package init(lower: LowerTree, upper: Upper?) throws {
+    package init(lower: any LowerTree, upper: Upper?) throws {
         self.lower = lower
         self.upper = upper
         root = Node(id: NodeID.root, isDirectory: true, lower: 0, parent: nil, name: FileName("."))

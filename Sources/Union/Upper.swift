@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// ```
 /// work/orphans/<id>   unlinked, but still open: gone when the kernel forgets it
-/// work/links/<inode>  a copied-up file whose several names are not all in place yet
+/// work/links/<mark>   a copied-up file whose several names are not all in place yet
 /// work/<number>       whatever is about to be renamed into the upper
 /// ```
 package final class Upper: Sendable {
@@ -25,7 +25,7 @@ package final class Upper: Sendable {
     static let prefix = "trusted.overlay."
     static let opaque = prefix + "opaque"
     static let redirect = prefix + "redirect"
-    /// Ours: the lower inode a file was copied up from, u32 little-endian. Keeps st_ino over remounts.
+    /// Ours: the mark of the lower file it was copied up from. Keeps st_ino over remounts.
     static let origin = prefix + "mica.inode"
     /// Ours, on the root: some directory below has a redirect.
     static let hasRedirects = prefix + "mica.redirects"
@@ -59,6 +59,20 @@ package final class Upper: Sendable {
     /// A name in the work directory that nothing has.
     func temporaryName() -> FileName {
         FileName("\(counter.wrappingAdd(1, ordering: .relaxed).newValue)")
+    }
+
+    /// The name in work/links of a file that has the lower's `mark`: hexadecimal digits.
+    static func pendingName(_ mark: [UInt8]) -> FileName {
+        let digits = Array("0123456789abcdef".utf8)
+        return FileName(mark.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+
+    static func mark(ofPending name: FileName) -> [UInt8]? {
+        let digits = name.terminated.dropLast().map { Character(UnicodeScalar($0)).hexDigitValue }
+        guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map {
+            UInt8(truncatingIfNeeded: (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0))
+        }
     }
 
     /// Makes a whiteout in the work directory and returns its name.

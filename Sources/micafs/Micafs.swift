@@ -35,7 +35,7 @@ struct Micafs {
         // Everything that can fail fails here, while somebody reads stderr.
         let layout = StoreLayout(root: arguments.store)
         let index = try LayerIndex(arguments.chain, verifying: false)
-        let lower = LowerTree(index: index, contents: LayerContents(layout: layout, index: index))
+        let lower = ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
         let lock = try arguments.lock.map { path in
             guard let lock = try naming("lock \(path)", { try FileLock(trying: path) }) else {
                 throw Failure("\(path) is locked: another micafs serves it")

@@ -17,6 +17,7 @@ final class CountingTree: Operations {
     private func status(_ node: UInt64) -> NodeStatus {
         var status = NodeStatus()
         status.node = node
+        status.ino = node
         status.mode = node == 1 ? S_IFDIR | 0o755 : S_IFREG | 0o644
         status.nlink = node == 1 ? 2 : 1
         status.size = node == 1 ? 4096 : UInt64(CountingTree.contents.count)

@@ -114,7 +114,7 @@ final class Fixture {
         try upper.makeDirectories()
         try work.makeDirectories()
         return try UnionTree(
-            lower: LowerTree(index: index, contents: LayerContents(layout: layout, index: index)),
+            lower: ChainLower(index: index, contents: LayerContents(layout: layout, index: index)),
             upper: Upper(upper, work: work)
         )
     }

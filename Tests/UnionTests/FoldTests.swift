@@ -145,7 +145,10 @@ import Union
             }
             let index = try LayerIndex(write(damaged, fixture), verifying: false)
             let tree = try UnionTree(
-                lower: LowerTree(index: index, contents: LayerContents(layout: fixture.layout, index: index)),
+                lower: ChainLower(
+                    index: index,
+                    contents: LayerContents(layout: fixture.layout, index: index)
+                ),
                 upper: nil
             )
             for path in ["file", "link", "a", "d/b", "d/deep/er"] {

@@ -207,10 +207,11 @@ private let isRoot = geteuid() == 0
         do {
             let tree = try fixture.union()
             try tree.write("h1", "HARD")
-            let id = try tree.id("h1")
             // As if the daemon had died after the first of the three links.
             let upper = fixture.directory.appending("upper")
-            let pending = fixture.directory.appending("work/links/\(id - 1)")
+            let mark = try Xattr.get("trusted.overlay.mica.inode", at: upper.appending("h1")) ?? []
+            let digits = mark.flatMap { [String($0 >> 4, radix: 16), String($0 & 15, radix: 16)] }
+            let pending = fixture.directory.appending("work/links/\(digits.joined())")
             #expect(
                 upper.appending("h1").withPlatformString { from in
                     pending.withPlatformString { Glibc.link(from, $0) }
