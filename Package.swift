@@ -98,7 +98,16 @@ let package = Package(
             name: "LayersTests",
             dependencies: ["CCodecs", "Digests", "Layers", "Linux", "Tar", system]
         ),
-        .testTarget(name: "ConformanceTests", dependencies: ["CLinux", "Digests", "Linux", system]),
+        .target(
+            name: "MountFixtures",
+            dependencies: ["CLinux", "Linux", system],
+            path: "Tests/MountFixtures"
+        ),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["CLinux", "Digests", "Linux", "MountFixtures", system]
+        ),
+        .testTarget(name: "ModelTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
     ]
 )
 

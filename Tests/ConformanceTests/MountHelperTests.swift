@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Linux
+import MountFixtures
 import SystemPackage
 import Testing
 

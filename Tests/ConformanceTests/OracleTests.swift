@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import MountFixtures
 import Testing
 
 /// The oracle's own tests: two mounts of one stack look the same, and a difference is seen.

@@ -1,3 +1,5 @@
+import MountFixtures
+
 import Glibc
 
 /// Layers and changes on so few names that they meet all the time.

@@ -1,5 +1,6 @@
 import Foundation
 import Linux
+import MountFixtures
 import SystemPackage
 
 import Glibc

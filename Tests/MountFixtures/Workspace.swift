@@ -6,17 +6,17 @@ import Glibc
 
 /// A private directory. Whatever is mounted below it is unmounted, and it is removed, when the last reference
 /// goes: also after a failure.
-final class Workspace: Sendable {
-    let path: String
+package final class Workspace: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         var template = Array("/tmp/mica-conformance-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure("create a directory in /tmp", .last) }
         path = template.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     /// A new directory in here.
-    func directory(_ name: String) throws -> String {
+    package func directory(_ name: String) throws -> String {
         let directory = FilePath("\(path)/\(name)")
         try naming("create \(directory)") { try directory.makeDirectories() }
         return directory.string

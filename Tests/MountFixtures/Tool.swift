@@ -1,24 +1,23 @@
-import Foundation
+package import Foundation
 import Linux
 
 /// Another program, run to its end.
-enum Tool {
+package enum Tool {
     /// Where this build's executables are: tests and executables come from one build.
-    static let binaries: URL = {
+    package static let binaries: URL = {
         if let directory = ProcessInfo.processInfo.environment["MICA_BINARIES"] {
             return URL(fileURLWithPath: directory)
         }
         return package.appendingPathComponent(".build/release")
     }()
 
-    static let package = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
+    package static let package = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Runs it with mica in PATH, and `store` as mica's store. Returns standard output; throws a Failure with
     /// standard error where the exit status is not 0.
     @discardableResult
-    static func run(_ executable: URL, _ arguments: [String], store: String? = nil) throws -> String {
+    package static func run(_ executable: URL, _ arguments: [String], store: String? = nil) throws -> String {
         let process = Process()
         let (output, errors) = (Foundation.Pipe(), Foundation.Pipe())
         process.executableURL = executable

@@ -1,0 +1,104 @@
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+import Glibc
+
+/// Random reads and writes of all kinds, on files of the lower and on new ones, against bytes in memory.
+@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(60)))
+struct `The data of files` {
+    /// Packed in the image, objects of their own, with holes; nil is not there at first.
+    static let files: [(name: String, bytes: [UInt8]?)] = [
+        ("empty", []), ("small", ModelFile.pattern(1, at: 0, count: 100)),
+        ("packed", ModelFile.pattern(2, at: 0, count: 5000)),
+        ("edge", ModelFile.pattern(3, at: 0, count: 32768)),
+        ("object", ModelFile.pattern(4, at: 0, count: 100_000)), ("holes", holes),
+        ("nothing", [UInt8](repeating: 0, count: 200_000)), ("new", nil), ("other", nil),
+    ]
+
+    private static var holes: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 300_000)
+        for start in [0, 70_000, 200_001] {
+            bytes.replaceSubrange(start..<start + 9000, with: ModelFile.pattern(5, at: start, count: 9000))
+        }
+        return bytes
+    }
+
+    let workspace: Workspace
+
+    init() throws { workspace = try Workspace() }
+
+    /// The files, in as many directories as there are threads to come.
+    private func lower(_ form: LowerForm, directories: [String]) throws -> Lower {
+        let root = try workspace.directory("lower")
+        for directory in directories {
+            for case (let name, let bytes?) in `The data of files`.files {
+                let path = FilePath(try workspace.directory("lower/\(directory)")).appending(name)
+                let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+                try file.truncate(to: UInt64(bytes.count))
+                // Zeros stay holes.
+                for start in stride(from: 0, to: bytes.count, by: 4096) {
+                    let piece = bytes[start..<min(start + 4096, bytes.count)]
+                    guard piece.contains(where: { $0 != 0 }) else { continue }
+                    try Array(piece).withUnsafeBytes { try file.writeAll($0, at: UInt64(start)) }
+                }
+            }
+        }
+        return try Lower(root, as: form, in: workspace)
+    }
+
+    private func run(_ operations: [DataOperation], on lower: Lower) throws -> Difference? {
+        let mount = try LayeredMount(lower, in: workspace)
+        let runner = DataRunner("\(mount.path)/d", files: `The data of files`.files, remount: mount.remount)
+        let difference = try runner.run(operations)
+        runner.closeAll()
+        try mount.unmount()
+        return difference
+    }
+
+    private func expectNoDifference(_ operations: [DataOperation], _ test: Case) throws {
+        let lower = try lower(test.form, directories: ["d"])
+        guard let difference = try run(operations, on: lower) else { return }
+        let (shortest, last) = try shrink(operations, after: difference) { try run($0, on: lower) }
+        let list = shortest.map { "  \($0)" }.joined(separator: "\n")
+        Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)")
+    }
+
+    @Test(arguments: Case.all) func `is what was written`(test: Case) throws {
+        var random = DataOperations(seed: test.seed, files: `The data of files`.files.count)
+        try expectNoDifference(random.sequence(Effort.operations), test)
+    }
+
+    @Test(arguments: Case.all) func `is what was written, also after remounts`(test: Case) throws {
+        var random = DataOperations(seed: test.seed ^ 0x5eed, files: `The data of files`.files.count)
+        try expectNoDifference(random.sequence(Effort.operations, remountEvery: 100), test)
+    }
+
+    @Test(arguments: Case.all) func `is what each of two threads wrote to its own files`(test: Case) throws {
+        let lower = try lower(test.form, directories: ["0", "1"])
+        let mount = try LayeredMount(lower, in: workspace)
+        let results = try Threads.run(2) { number -> Difference? in
+            var random = DataOperations(
+                seed: test.seed << 8 | UInt64(number),
+                files: `The data of files`.files.count
+            )
+            let runner = DataRunner("\(mount.path)/\(number)", files: `The data of files`.files) {}
+            return try runner.run(random.sequence(Effort.operations))
+        }
+        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try mount.unmount()
+    }
+
+    @Test(arguments: Case.all) func `is what two threads wrote to ranges of one file`(test: Case) throws {
+        let lower = try lower(test.form, directories: ["d"])
+        let mount = try LayeredMount(lower, in: workspace)
+        let bytes = `The data of files`.holes
+        let results = try Threads.run(2) { number -> Difference? in
+            let stripes = try Stripes("\(mount.path)/d/holes", bytes, mine: number, of: 2)
+            return try stripes.run(Effort.operations, seed: test.seed << 8 | UInt64(number))
+        }
+        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try mount.unmount()
+    }
+}

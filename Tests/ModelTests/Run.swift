@@ -1,0 +1,65 @@
+import Foundation
+import MountFixtures
+import Testing
+
+/// How much is tried: a few thousand operations, more where $MICA_OPERATIONS or $MICA_SEEDS ask for it.
+enum Effort {
+    /// Operations a seed.
+    static let operations = number("MICA_OPERATIONS") ?? 1500
+    static let seeds: [UInt64] = Array(1...UInt64(number("MICA_SEEDS") ?? 2))
+
+    private static func number(_ name: String) -> Int? {
+        ProcessInfo.processInfo.environment[name].flatMap { Int($0) }.map { max($0, 1) }
+    }
+}
+
+/// What a mount did otherwise than the model.
+struct Difference: Error, CustomStringConvertible {
+    /// How many operations had been done, the one that failed included.
+    var count: Int
+    var description: String
+}
+
+/// One of the cases that the tests run: a form of lower and a seed.
+struct Case: Sendable, CustomTestStringConvertible {
+    var form: LowerForm
+    var seed: UInt64
+
+    static let all = LowerForm.served.flatMap { form in Effort.seeds.map { Case(form: form, seed: $0) } }
+
+    var testDescription: String { "\(form), seed \(seed)" }
+}
+
+/// Makes a sequence that fails shorter, as long as it still fails: runs of operations are left out, half of all at
+/// first and single ones in the end.
+///
+/// - Parameters:
+///   - attempts: how often `run` is called at most.
+///   - run: from the start, on a new mount; nil where the sequence passes.
+func shrink<Operation>(
+    _ operations: [Operation],
+    after difference: Difference,
+    attempts: Int = 400,
+    _ run: ([Operation]) throws -> Difference?
+) rethrows -> (operations: [Operation], difference: Difference) {
+    var best = Array(operations.prefix(difference.count))
+    var difference = difference
+    var length = best.count / 2
+    var left = attempts
+    while length > 0, left > 0 {
+        var start = 0
+        while start < best.count, left > 0 {
+            var shorter = best
+            shorter.removeSubrange(start..<min(start + length, best.count))
+            left -= 1
+            if let found = try run(shorter) {
+                best = Array(shorter.prefix(found.count))
+                difference = found
+            } else {
+                start += length
+            }
+        }
+        length = length == 1 ? 0 : max(length / 2, 1)
+    }
+    return (best, difference)
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Linux
+import SystemPackage
+
+package import Glibc
+
+/// A lower directory's tree with an upper over it, mounted by micafs itself: where the upper is, and which process
+/// serves, is the test's choice.
+package final class LayeredMount: Sendable {
+    package let path: String
+    package let upper: String
+    package let work: String
+    private let source: [String]
+
+    /// Mounts `lower` at a new directory of `workspace`.
+    ///
+    /// - Parameters:
+    ///   - uppers: where the upper and its work directory are made; in the workspace without it.
+    ///   - options: further arguments of micafs.
+    package convenience init(
+        _ lower: Lower,
+        in workspace: Workspace,
+        uppers: String? = nil,
+        options: [String] = []
+    ) throws {
+        let directory = try workspace.directory(UUID().uuidString)
+        let uppers = uppers ?? directory
+        try self.init(
+            lower,
+            upper: "\(uppers)/upper",
+            work: "\(uppers)/work",
+            at: "\(directory)/mount",
+            options
+        )
+        try mount()
+    }
+
+    private init(_ lower: Lower, upper: String, work: String, at path: String, _ options: [String]) throws {
+        (self.path, self.upper, self.work) = (path, upper, work)
+        for directory in [path, upper, work] {
+            try naming("create \(directory)") { try FilePath(directory).makeDirectories() }
+        }
+        source = lower.arguments(upper: upper, work: work) + options
+    }
+
+    /// Another one over the same upper, mounted elsewhere. The first must not be served any more.
+    package func mount() throws {
+        // The daemon before this one holds the lock until it has really ended.
+        try naming("lock \(work)") {
+            let lock = try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY)
+            try lock.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX) } }
+        }
+        try Background.start(
+            Tool.binaries.appendingPathComponent("micafs").path,
+            source + [path],
+            errors: "\(path).errors"
+        )
+    }
+
+    package func unmount() throws {
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, 0)) }
+    }
+
+    package func remount() throws {
+        try unmount()
+        try mount()
+    }
+
+    /// The daemon: the process whose last argument is this mount's path.
+    package func daemon() throws -> pid_t {
+        for name in try FilePath("/proc").names() {
+            guard let pid = pid_t(String(decoding: name, as: UTF8.self)),
+                let line = try? OwnedFD.open(FilePath("/proc/\(pid)/cmdline"), O_RDONLY).contents(
+                    limit: 65536
+                ),
+                line.split(separator: 0).last?.elementsEqual(path.utf8) == true
+            else { continue }
+            return pid
+        }
+        throw Failure("no process serves \(path)")
+    }
+
+    /// kill -9, and what is left of the mount is taken away.
+    package func kill() throws {
+        _ = try naming("kill the daemon of \(path)") { try Errno.check(Glibc.kill(daemon(), SIGKILL)) }
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
+    }
+}
