@@ -43,13 +43,8 @@ package final class LayeredMount: Sendable {
         source = lower.arguments(upper: upper, work: work) + options
     }
 
-    /// Another one over the same upper, mounted elsewhere. The first must not be served any more.
+    /// Mounts what is not mounted (any more).
     package func mount() throws {
-        // The daemon before this one holds the lock until it has really ended.
-        try naming("lock \(work)") {
-            let lock = try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY)
-            try lock.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX) } }
-        }
         try Background.start(
             Tool.binaries.appendingPathComponent("micafs").path,
             source + [path],
@@ -57,8 +52,20 @@ package final class LayeredMount: Sendable {
         )
     }
 
+    /// Returns when the daemon has ended.
+    ///
+    /// Detached, because whatever the test starts at the same time has copies of its descriptors until execve(2).
     package func unmount() throws {
-        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, 0)) }
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
+        try waitForDaemon()
+    }
+
+    /// The daemon keeps its work directory locked until it has really ended.
+    private func waitForDaemon() throws {
+        try naming("lock \(work)") {
+            let lock = try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY)
+            try lock.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX) } }
+        }
     }
 
     package func remount() throws {
@@ -83,6 +90,6 @@ package final class LayeredMount: Sendable {
     /// kill -9, and what is left of the mount is taken away.
     package func kill() throws {
         _ = try naming("kill the daemon of \(path)") { try Errno.check(Glibc.kill(daemon(), SIGKILL)) }
-        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
+        try unmount()
     }
 }

@@ -1,6 +1,8 @@
 /// A file as it should be: its bytes.
 final class ModelFile {
     private(set) var bytes: [UInt8]
+    /// Something was stored through a mapping, which only the kernel knows.
+    var isDirty = false
 
     init(_ bytes: [UInt8] = []) { self.bytes = bytes }
 

@@ -108,6 +108,7 @@ final class DataRunner {
             let data = ModelFile.pattern(fill, at: offset, count: count)
             UnsafeMutableRawBufferPointer(rebasing: map[offset..<offset + count]).copyBytes(from: data)
             slot.file.write(data, at: offset)
+            slot.file.isDirty = true
             if isSynchronous, msync(map.baseAddress, map.count, MS_SYNC) != 0 {
                 return "msync: \(Errno.last)"
             }
@@ -186,6 +187,9 @@ final class DataRunner {
     }
 
     private func seek(_ slot: Slot, _ offset: Int, forData: Bool) -> String? {
+        // The kernel asks FUSE where data is without writing back what is dirty (fs/fuse/file.c, fuse_lseek).
+        if slot.file.isDirty, slot.fd.use({ fsync($0) }) != 0 { return "fsync: \(Errno.last)" }
+        slot.file.isDirty = false
         let found = slot.fd.use { lseek($0, offset, forData ? SEEK_DATA : SEEK_HOLE) }
         let size = slot.file.bytes.count
         guard offset < size else {

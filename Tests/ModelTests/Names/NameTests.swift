@@ -1,0 +1,94 @@
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+import Glibc
+
+/// Random changes of names and attributes on a random lower tree, against a tree in memory.
+@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(60)))
+struct `The names of files` {
+    let workspace: Workspace
+
+    init() throws { workspace = try Workspace() }
+
+    /// A tree for each directory, made by the same operations on a real directory and in a model.
+    private func lower(_ test: Case, directories: [String]) throws -> Lower {
+        let root = try workspace.directory("lower")
+        for directory in directories {
+            let runner = try NameRunner(workspace.directory("lower/\(directory)"), NameModel()) {}
+            if let difference = try runner.run(tree(test.seed)) {
+                throw Failure("the machine's own filesystem: \(difference)")
+            }
+        }
+        return try Lower(root, as: test.form, in: workspace)
+    }
+
+    private func tree(_ seed: UInt64) -> [NameOperation] {
+        var random = NameOperations(seed: seed ^ 0x7ee)
+        return random.tree(120)
+    }
+
+    /// What the lower directory has, as it is to be seen through a mount.
+    private func model(_ seed: UInt64) throws -> NameModel {
+        let model = NameModel()
+        for operation in tree(seed) {
+            // Some of it fails, there as here.
+            try? model.apply(operation)
+        }
+        return model
+    }
+
+    private func run(_ operations: [NameOperation], on lower: Lower, seed: UInt64) throws -> Difference? {
+        let mount = try LayeredMount(lower, in: workspace)
+        let runner = NameRunner("\(mount.path)/d", try model(seed), remount: mount.remount)
+        let difference = try runner.run(operations)
+        runner.closeAll()
+        try mount.unmount()
+        return difference
+    }
+
+    private func expectNoDifference(_ operations: [NameOperation], _ test: Case) throws {
+        let lower = try lower(test, directories: ["d"])
+        guard let difference = try run(operations, on: lower, seed: test.seed) else { return }
+        let (shortest, last) = try shrink(operations, after: difference) {
+            try run($0, on: lower, seed: test.seed)
+        }
+        let list = shortest.map { "  \($0)" }.joined(separator: "\n")
+        let tree = try model(test.seed).root.description
+        Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)\non\n\(tree)")
+    }
+
+    @Test(arguments: Case.all) func `are what was made of them`(test: Case) throws {
+        var random = NameOperations(seed: test.seed)
+        try expectNoDifference(random.sequence(Effort.operations), test)
+    }
+
+    @Test(arguments: Case.all) func `are what was made of them, also after remounts`(test: Case) throws {
+        var random = NameOperations(seed: test.seed ^ 0x5eed)
+        try expectNoDifference(random.sequence(Effort.operations, remountEvery: 100), test)
+    }
+
+    @Test(arguments: Case.all) func `are what each of two threads made of its own`(test: Case) throws {
+        let lower = try lower(test, directories: ["0", "1"])
+        let mount = try LayeredMount(lower, in: workspace)
+        let models = [try model(test.seed), try model(test.seed)].map { ModelBox(model: $0) }
+        let results = try Threads.run(2) { number -> Difference? in
+            var random = NameOperations(seed: test.seed << 8 | UInt64(number))
+            let runner = NameRunner("\(mount.path)/\(number)", models[number].model) {}
+            return try runner.run(random.sequence(Effort.operations))
+        }
+        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try mount.remount()
+        for (number, box) in models.enumerated() {
+            let again = NameRunner("\(mount.path)/\(number)", box.model) {}
+            #expect(again.compareAll() == nil, "\(test.testDescription), after a remount")
+        }
+        try mount.unmount()
+    }
+}
+
+/// A model that one thread after the other has.
+private struct ModelBox: @unchecked Sendable {
+    let model: NameModel
+}
