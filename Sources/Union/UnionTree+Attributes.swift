@@ -69,7 +69,7 @@ extension UnionTree {
         let (directory, file) = try location(of: node)
         // XATTR_SIZE_MAX.
         return try FSError.wrap { () throws(Errno) in
-            let stored = XattrName.stored(name)
+            let stored = storedName(name)
             guard let short = try? directory.fd.attribute(stored, of: file, limit: 256) else {
                 return try directory.fd.attribute(stored, of: file, limit: 65536)
             }
@@ -95,7 +95,7 @@ extension UnionTree {
                 try Xattr.names(at: FilePath(platformString: directory.fd.withPath(of: file) { copyOf($0) }))
             }
         }
-        return names.compactMap(XattrName.visible)
+        return names.compactMap { upper?.marks.visible($0) }
     }
 
     /// lsetxattr(2) with its flags.
@@ -106,14 +106,16 @@ extension UnionTree {
         flags: CInt
     ) throws(FSError) {
         try withFile(copyUp(id)) { path in
-            lsetxattr(path, XattrName.stored(name), value.baseAddress, value.count, flags)
+            lsetxattr(path, storedName(name), value.baseAddress, value.count, flags)
         }
     }
 
     /// ENODATA where there is no such attribute.
     package func removeXattr(_ name: String, of id: UInt64) throws(FSError) {
-        try withFile(copyUp(id)) { path in lremovexattr(path, XattrName.stored(name)) }
+        try withFile(copyUp(id)) { path in lremovexattr(path, storedName(name)) }
     }
+
+    private func storedName(_ name: String) -> String { upper?.marks.stored(name) ?? name }
 
     private func withFile(_ node: Node, _ body: (UnsafePointer<CChar>) -> CInt) throws(FSError) {
         names.lock()

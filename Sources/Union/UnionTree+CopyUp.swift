@@ -132,10 +132,10 @@ extension UnionTree {
                     try upper.work.makeNode(copy, mode: record.mode & S_IFMT | 0o600, device: record.rdev)
                 }
             }
-            let attributes = try privateAttributes(of: inode, isMarked: true)
+            let attributes = try privateAttributes(of: inode, isMarked: upper.canMark(record.mode))
             try FSError.wrap { () throws(Errno) in
                 try apply(record, attributes, to: copy, upper)
-                if record.isRegular {
+                if record.isRegular, !upper.isVolatile {
                     // Before the rename: after a power cut the name must not lead to half a file.
                     try upper.work.open(copy, O_RDONLY).synchronize()
                 }
@@ -179,11 +179,12 @@ extension UnionTree {
         isMarked: Bool
     ) throws(FSError) -> [(name: String, value: [UInt8])] {
         var list: [(name: String, value: [UInt8])] = []
+        let marks = try writable().marks
         try lower.forEachXattr(of: inode) { (name, value) throws(FSError) in
-            list.append((XattrName.stored(String(decoding: name, as: UTF8.self)), [UInt8](value)))
+            list.append((marks.stored(String(decoding: name, as: UTF8.self)), [UInt8](value)))
             return true
         }
-        if isMarked { list.append((Upper.origin, try lower.mark(of: inode))) }
+        if isMarked { list.append((marks.origin, try lower.mark(of: inode))) }
         return list
     }
 
@@ -196,7 +197,9 @@ extension UnionTree {
         // The owner first: changing it drops set-id bits and capabilities.
         try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid)
         if !record.isSymlink { try upper.work.changeMode(copy, record.mode) }
-        for (name, value) in attributes { try upper.work.setAttribute(name, of: copy, to: value) }
+        for (name, value) in attributes {
+            try upper.copyAttribute(name, value, to: copy, mode: record.mode)
+        }
         let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
         try upper.work.changeTimes(copy, access: time, modification: time)
     }
@@ -231,6 +234,10 @@ extension UnionTree {
             name: copy
         )
         node.isPinned = true
+        if try !upper.canMark(lower.inode(inode).mode) {
+            let status = try FSError.wrap { () throws(Errno) in try upper.work.status(of: copy) }
+            unmarked[UInt64(status.st_ino)] = node
+        }
         guard !visible.isEmpty else {
             try FSError.wrap { () throws(Errno) in
                 try upper.work.rename(copy, to: upper.orphans, FileName("\(node.id)"))

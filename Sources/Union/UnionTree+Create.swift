@@ -169,14 +169,14 @@ extension UnionTree {
         try own(name, in: staging, by: creator, mode: mode)
         if mode & S_IFMT == S_IFDIR {
             // What the whiteout hid stays hidden.
-            try staging.fd.setAttribute(Upper.opaque, of: name, to: [UInt8(ascii: "y")])
+            try staging.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
             try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
         } else {
             try staging.fd.rename(name, to: target.fd, name)
         }
     }
 
-    /// Gives what root made to its creator.
+    /// Gives what this process made to its creator.
     private func own(
         _ name: FileName,
         in directory: OpenFile,
@@ -186,7 +186,7 @@ extension UnionTree {
         let parent = try directory.fd.status(of: FileName("."))
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : creator.gid
-        guard creator.uid != 0 || gid != 0 else { return }
+        guard creator.uid != geteuid() || gid != getegid() else { return }
         try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
         // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
         if mode & (S_ISUID | S_ISGID) != 0, mode & S_IFMT == S_IFREG {

@@ -62,9 +62,10 @@ extension UnionTree {
         return target
     }
 
-    /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk.
+    /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk,
+    /// and a volatile upper never has to be.
     package func synchronize(_ id: UInt64, dataOnly: Bool) throws(FSError) {
-        guard let node = table.find(id) else { return }
+        guard upper?.isVolatile == false, let node = table.find(id) else { return }
         let file: OpenFile
         if node.isDirectory {
             names.lock()

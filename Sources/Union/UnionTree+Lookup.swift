@@ -64,10 +64,16 @@ extension UnionTree {
 
     private func drop(_ node: Node) {
         if node.isOrphan { removeOrphan(node) }
+        discard(node)
+        leaveParent(node)
+    }
+
+    /// Its number means nothing from now on.
+    func discard(_ node: Node) {
         table.remove(node)
+        if !unmarked.isEmpty { unmarked = unmarked.filter { $0.value !== node } }
         files.remove(node.id)
         directories.remove(node.id)
-        leaveParent(node)
     }
 
     func leaveParent(_ node: Node) {
@@ -122,8 +128,10 @@ extension UnionTree {
         if isDirectory {
             origin = try mergedWith(name, in: directory, fd)
         } else {
+            if let known = unmarked[UInt64(status.st_ino)] { return known }
+            let mark = try writable().marks.origin
             let value = try FSError.wrap { () throws(Errno) in
-                try fd.fd.attribute(Upper.origin, of: name, limit: 16)
+                try fd.fd.attribute(mark, of: name, limit: 16)
             }
             if let value { origin = try lower.number(marked: value) }
         }
@@ -151,10 +159,11 @@ extension UnionTree {
         in directory: Node,
         _ fd: OpenFile
     ) throws(FSError) -> UInt32? {
+        let upper = try writable()
         let (opaque, redirect) = try FSError.wrap { () throws(Errno) in
             (
-                try fd.fd.attribute(Upper.opaque, of: name, limit: 16),
-                try fd.fd.attribute(Upper.redirect, of: name)
+                try fd.fd.attribute(upper.marks.opaque, of: name, limit: 16),
+                try fd.fd.attribute(upper.marks.redirect, of: name)
             )
         }
         if opaque == [UInt8(ascii: "y")] { return nil }

@@ -8,9 +8,12 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         let marked = try FSError.wrap { () throws(Errno) in
-            try upper.root.attribute(Upper.hasRedirects, of: root.name) != nil
+            try upper.root.attribute(upper.marks.hasRedirects, of: root.name) != nil
         }
-        if marked { try findRedirects(in: root) }
+        if marked || upper.mayHaveRedirects {
+            try markRedirects(upper)
+            try findRedirects(in: root)
+        }
 
         let pending = try FSError.wrap { () throws(Errno) in try upper.links.names() }
         for bytes in pending {
@@ -50,7 +53,7 @@ extension UnionTree {
     /// Records that `recover` must look for redirects.
     func markRedirects(_ upper: Upper) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
-            try upper.root.setAttribute(Upper.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
+            try upper.root.setAttribute(upper.marks.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
         }
     }
 }

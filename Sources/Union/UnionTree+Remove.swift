@@ -123,8 +123,7 @@ extension UnionTree {
             node.listing = Listing()
         }
         guard let gone else {
-            table.remove(node)
-            files.remove(node.id)
+            discard(node)
             return
         }
         node.isOrphan = true
@@ -145,9 +144,7 @@ extension UnionTree {
             try upper.work.rename(gone, to: upper.orphans, FileName("\(node.id)"))
         }
         if !node.isReferenced, node.children == 0 {
-            table.remove(node)
-            files.remove(node.id)
-            directories.remove(node.id)
+            discard(node)
         }
     }
 

@@ -172,13 +172,14 @@ extension UnionTree {
         if let merged = node.lower {
             let path = try lower.path(of: merged)
             try markRedirects(upper)
-            try FSError.wrap { () throws(Errno) in try fd.fd.setAttribute(Upper.redirect, of: name, to: path)
+            try FSError.wrap { () throws(Errno) in
+                try fd.fd.setAttribute(upper.marks.redirect, of: name, to: path)
             }
             // What it shows can be reached by its redirect only: the next `recover` must have found it.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {
             try FSError.wrap { () throws(Errno) in
-                try fd.fd.setAttribute(Upper.opaque, of: name, to: [UInt8(ascii: "y")])
+                try fd.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
             }
         }
     }

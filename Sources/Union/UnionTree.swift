@@ -23,6 +23,8 @@ package final class UnionTree: @unchecked Sendable {
     let directories = FileCache(capacity: 48)
     let files = FileCache(capacity: 48)
     let root: Node
+    /// Copies of lower files that cannot have a mark, by st_ino in the upper. Guarded by `names`.
+    var unmarked: [UInt64: Node] = [:]
 
     /// Without an upper the tree is read-only: EROFS.
     package init(lower: any LowerTree, upper: Upper?) throws {
@@ -31,7 +33,9 @@ package final class UnionTree: @unchecked Sendable {
         root = Node(id: NodeID.root, isDirectory: true, lower: 0, parent: nil, name: FileName("."))
         root.isPinned = true
         guard let upper else { return }
-        if try upper.root.attribute(Upper.opaque, of: root.name) == [UInt8(ascii: "y")] { root.lower = nil }
+        if try upper.root.attribute(upper.marks.opaque, of: root.name) == [UInt8(ascii: "y")] {
+            root.lower = nil
+        }
         table.insert(root)
         do {
             try recover(upper)
@@ -53,6 +57,7 @@ package final class UnionTree: @unchecked Sendable {
         defer { names.unlock() }
         // What fails here is swept at the next mount.
         for name in (try? upper.orphans.names()) ?? [] { try? upper.orphans.removeTree(name) }
+        upper.close()
     }
 }
 

@@ -1,6 +1,5 @@
 package import SystemPackage
 
-import CLinux
 import Glibc
 import Linux
 import Synchronization
@@ -12,6 +11,7 @@ import Synchronization
 /// work/orphans/<id>   unlinked, but still open: gone when the kernel forgets it
 /// work/links/<mark>   a copied-up file whose several names are not all in place yet
 /// work/<number>       whatever is about to be renamed into the upper
+/// work/work/…         see `VolatileMark`
 /// ```
 package final class Upper: Sendable {
     let root: OwnedFD
@@ -19,19 +19,38 @@ package final class Upper: Sendable {
     let work: OwnedFD
     let orphans: OwnedFD
     let links: OwnedFD
+    let marks: UpperMarks
+    /// The notes are in `user.*`, which only regular files and directories can have.
+    let isUser: Bool
+    /// Nothing is synced.
+    let isVolatile: Bool
+    /// A change of a file's attributes copies no data.
+    let copiesMetadataOnly: Bool
+    /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
+    let isForeign: Bool
+    /// Another overlay wrote to it since: its redirects are not noted on the root.
+    let mayHaveRedirects: Bool
+    private let volatileMark: VolatileMark
     private let counter = Atomic<UInt64>(0)
 
-    /// Private attributes of the union; the kernel's overlayfs hides all of them, too.
-    static let prefix = "trusted.overlay."
-    static let opaque = prefix + "opaque"
-    static let redirect = prefix + "redirect"
-    /// Ours: the mark of the lower file it was copied up from. Keeps st_ino over remounts.
-    static let origin = prefix + "mica.inode"
-    /// Ours, on the root: some directory below has a redirect.
-    static let hasRedirects = prefix + "mica.redirects"
-
     /// Opens both directories and empties the work directory of what a crash left. Both must be on one filesystem.
-    package init(_ directory: FilePath, work workPath: FilePath) throws {
+    ///
+    /// - Parameters:
+    ///   - userxattr: keep notes in `user.overlay.`, as without CAP_SYS_ADMIN in the first user namespace.
+    ///   - isVolatile: never sync; an upper that was not closed by `UnionTree.close` is refused afterwards.
+    ///   - metacopy: chmod and the like leave a file's data in the lower. Files that were left so are read
+    ///     in any case.
+    package init(
+        _ directory: FilePath,
+        work workPath: FilePath,
+        userxattr: Bool = false,
+        volatile isVolatile: Bool = false,
+        metacopy: Bool = false
+    ) throws {
+        isUser = userxattr
+        self.isVolatile = isVolatile
+        copiesMetadataOnly = metacopy
+        marks = UpperMarks(isUser: userxattr)
         root = try naming("open the upper \(directory)") { try OwnedFD.open(directory, O_PATH | O_DIRECTORY) }
         work = try naming("open the work directory \(workPath)") {
             try OwnedFD.open(workPath, O_RDONLY | O_DIRECTORY)
@@ -43,6 +62,10 @@ package final class Upper: Sendable {
         guard both.0 == both.1 else {
             throw Failure("\(workPath) is on another filesystem than \(directory)")
         }
+        volatileMark = VolatileMark(work: workPath)
+        try volatileMark.refuse(directory)
+        // The kernel's overlayfs leaves this directory behind.
+        let wasElsewhere = workPath.appending("work").exists
         let orphansPath = workPath.appending("orphans")
         let linksPath = workPath.appending("links")
         try naming("prepare \(workPath)") {
@@ -54,6 +77,34 @@ package final class Upper: Sendable {
         }
         orphans = try naming("open \(orphansPath)") { try OwnedFD.open(orphansPath, O_PATH | O_DIRECTORY) }
         links = try naming("open \(linksPath)") { try OwnedFD.open(linksPath, O_PATH | O_DIRECTORY) }
+        let isOurs = try Upper.claim(root, directory, marks)
+        isForeign = !isOurs
+        mayHaveRedirects = wasElsewhere || !isOurs
+        if isVolatile { try naming("prepare \(workPath)") { try volatileMark.set() } }
+    }
+
+    /// Whether nobody else began this upper: it has our mark, or is empty and gets it.
+    private static func claim(
+        _ root: borrowing OwnedFD,
+        _ directory: FilePath,
+        _ marks: UpperMarks
+    ) throws -> Bool {
+        let name = FileName(".")
+        do throws(Errno) {
+            if try root.attribute(marks.own, of: name, limit: 16) != nil { return true }
+            guard try directory.names().isEmpty else { return false }
+            try root.setAttribute(marks.own, of: name, to: [UInt8(ascii: "y")])
+            return true
+        } catch {
+            // Without attributes an upper still works, until something needs one.
+            if error == .notSupported { return false }
+            throw Failure("note in \(directory) whose it is", error)
+        }
+    }
+
+    /// The mount ended cleanly.
+    func close() {
+        if isVolatile { volatileMark.remove() }
     }
 
     /// A name in the work directory that nothing has.
@@ -81,121 +132,33 @@ package final class Upper: Sendable {
         try work.makeNode(name, mode: S_IFCHR, device: 0)
         return name
     }
-}
 
-/// The calls on a name in an open directory. None follows a symbolic link.
-extension OwnedFD {
-    func call(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
-        let result = use { raw in name.withCString { body(raw, $0) } }
-        guard let result else { throw .invalidArgument }
-        try Errno.check(result)
+    /// Whether a file of this type can have the notes of the union.
+    func canMark(_ mode: UInt32) -> Bool {
+        !isUser || mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
     }
 
-    func status(of name: FileName) throws(Errno) -> FileStatus {
-        var status = FileStatus()
-        try call(name) { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW) }
-        return status
-    }
-
-    func open(_ name: FileName, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
-        var fd: CInt = -1
-        try call(name) {
-            fd = openat($0, $1, flags | O_NOFOLLOW | O_CLOEXEC, mode)
-            return fd
-        }
-        return OwnedFD(adopting: fd)
-    }
-
-    /// The kernel applies the thread's umask, or the directory's default ACL.
-    func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
-        try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }
-    }
-
-    func makeDirectory(_ name: FileName, mode: UInt32) throws(Errno) {
-        try call(name) { mkdirat($0, $1, mode) }
-    }
-
-    func makeSymlink(_ name: FileName, target: FileName) throws(Errno) {
-        try call(name) { directory, name in target.withCString { symlinkat($0, directory, name) } ?? -1 }
-    }
-
-    func unlink(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, 0) } }
-    func removeDirectory(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, AT_REMOVEDIR) } }
-
-    func rename(
-        _ name: FileName,
-        to other: borrowing OwnedFD,
-        _ newName: FileName,
-        flags: UInt32 = 0
+    /// Gives a copy in the work directory an attribute, unless it is one that such a copy cannot have and that
+    /// the kernel's overlayfs does without, too.
+    func copyAttribute(
+        _ name: String,
+        _ value: [UInt8],
+        to copy: FileName,
+        mode: UInt32
     ) throws(Errno) {
-        let result = use { directory in
-            other.use { target in
-                name.withCString { name in
-                    newName.withCString { clinux_renameat2(directory, name, target, $0, flags) }
-                }
+        do throws(Errno) {
+            try work.setAttribute(name, of: copy, to: value)
+        } catch {
+            switch error {
+            case .notPermitted
+            where name.hasPrefix("user.") && mode & S_IFMT != S_IFREG && mode & S_IFMT != S_IFDIR:
+                return
+            // Not even root of a user namespace sees these.
+            case .notPermitted where isUser && name.hasPrefix("trusted."): return
+            case .notSupported where !name.hasPrefix("security.") && !name.hasPrefix("system.posix_acl_"):
+                return
+            default: throw error
             }
         }
-        guard let result = result ?? nil else { throw .invalidArgument }
-        guard result >= 0 else { throw Errno(rawValue: -result) }
-    }
-
-    func link(_ name: FileName, to other: borrowing OwnedFD, _ newName: FileName) throws(Errno) {
-        try other.use { target throws(Errno) in
-            try call(name) { directory, name in
-                newName.withCString { linkat(directory, name, target, $0, 0) } ?? -1
-            }
-        }
-    }
-
-    func changeOwner(_ name: FileName, uid: UInt32, gid: UInt32) throws(Errno) {
-        try call(name) { fchownat($0, $1, uid, gid, AT_SYMLINK_NOFOLLOW) }
-    }
-
-    func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
-        try call(name) { fchmodat($0, $1, mode & 0o7777, 0) }
-    }
-
-    func changeTimes(_ name: FileName, access: timespec, modification: timespec) throws(Errno) {
-        let times = [access, modification]
-        try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW) }
-    }
-
-    /// A path that reaches `name` in this directory, for the system calls without an *at form.
-    func withPath<R>(of name: FileName, _ body: (UnsafePointer<CChar>) -> R) -> R {
-        use { raw in
-            var path = Array("/proc/self/fd/\(raw)/".utf8)
-            path += name.terminated
-            return path.withUnsafeBytes { bytes in
-                guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
-                    return body("")
-                }
-                return body(start)
-            }
-        }
-    }
-
-    /// Into `buffer`, at most its size; nil where there is no such attribute.
-    func attribute(_ attribute: String, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
-        var value = [UInt8](repeating: 0, count: limit)
-        let count = withPath(of: name) { path in
-            value.withUnsafeMutableBytes { lgetxattr(path, attribute, $0.baseAddress, $0.count) }
-        }
-        if count == -1 {
-            switch Errno.last {
-            case .noData, .notSupported: return nil
-            default: throw .last
-            }
-        }
-        value.removeLast(limit - count)
-        return value
-    }
-
-    func setAttribute(_ attribute: String, of name: FileName, to value: [UInt8]) throws(Errno) {
-        try Errno.check(withPath(of: name) { lsetxattr($0, attribute, value, value.count, 0) })
-    }
-
-    /// Removes `name` and, where it is a directory, all in it.
-    func removeAll(_ name: FileName) throws(Errno) {
-        try removeTree(Array(name.terminated.dropLast()))
     }
 }

@@ -108,15 +108,32 @@ final class Fixture {
     func indexes() throws -> [LayerIndex] { try layers.map { try ChainStore(layout: layout).layer($0) } }
 
     /// A union over the chain and an upper that stays from call to call, as after a remount.
-    func union() throws -> UnionTree {
+    func union(
+        userxattr: Bool = false,
+        volatile isVolatile: Bool = false,
+        metacopy: Bool = false
+    ) throws -> UnionTree {
         let index = try chain()
-        let (upper, work) = (directory.appending("upper"), directory.appending("work"))
+        let (upper, work) = (upper, directory.appending("work"))
         try upper.makeDirectories()
         try work.makeDirectories()
         return try UnionTree(
             lower: ChainLower(index: index, contents: LayerContents(layout: layout, index: index)),
-            upper: Upper(upper, work: work)
+            upper: Upper(
+                upper,
+                work: work,
+                userxattr: userxattr,
+                volatile: isVolatile,
+                metacopy: metacopy
+            )
         )
+    }
+
+    var upper: FilePath { directory.appending("upper") }
+
+    /// The value of an attribute in the upper.
+    func upperXattr(_ name: String, of path: String) throws -> [UInt8]? {
+        try Xattr.get(name, at: upper.pushing(FilePath(path)))
     }
 }
 

@@ -1,0 +1,121 @@
+import CLinux
+import Glibc
+import Linux
+import SystemPackage
+
+/// The calls on a name in an open directory. None follows a symbolic link.
+extension OwnedFD {
+    func call(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
+        let result = use { raw in name.withCString { body(raw, $0) } }
+        guard let result else { throw .invalidArgument }
+        try Errno.check(result)
+    }
+
+    func status(of name: FileName) throws(Errno) -> FileStatus {
+        var status = FileStatus()
+        try call(name) { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW) }
+        return status
+    }
+
+    func open(_ name: FileName, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+        var fd: CInt = -1
+        try call(name) {
+            fd = openat($0, $1, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+            return fd
+        }
+        return OwnedFD(adopting: fd)
+    }
+
+    /// The kernel applies the thread's umask, or the directory's default ACL.
+    func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
+        try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }
+    }
+
+    func makeDirectory(_ name: FileName, mode: UInt32) throws(Errno) {
+        try call(name) { mkdirat($0, $1, mode) }
+    }
+
+    func makeSymlink(_ name: FileName, target: FileName) throws(Errno) {
+        try call(name) { directory, name in target.withCString { symlinkat($0, directory, name) } ?? -1 }
+    }
+
+    func unlink(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, 0) } }
+    func removeDirectory(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, AT_REMOVEDIR) } }
+
+    func rename(
+        _ name: FileName,
+        to other: borrowing OwnedFD,
+        _ newName: FileName,
+        flags: UInt32 = 0
+    ) throws(Errno) {
+        let result = use { directory in
+            other.use { target in
+                name.withCString { name in
+                    newName.withCString { clinux_renameat2(directory, name, target, $0, flags) }
+                }
+            }
+        }
+        guard let result = result ?? nil else { throw .invalidArgument }
+        guard result >= 0 else { throw Errno(rawValue: -result) }
+    }
+
+    func link(_ name: FileName, to other: borrowing OwnedFD, _ newName: FileName) throws(Errno) {
+        try other.use { target throws(Errno) in
+            try call(name) { directory, name in
+                newName.withCString { linkat(directory, name, target, $0, 0) } ?? -1
+            }
+        }
+    }
+
+    func changeOwner(_ name: FileName, uid: UInt32, gid: UInt32) throws(Errno) {
+        try call(name) { fchownat($0, $1, uid, gid, AT_SYMLINK_NOFOLLOW) }
+    }
+
+    func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
+        try call(name) { fchmodat($0, $1, mode & 0o7777, 0) }
+    }
+
+    func changeTimes(_ name: FileName, access: timespec, modification: timespec) throws(Errno) {
+        let times = [access, modification]
+        try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW) }
+    }
+
+    /// A path that reaches `name` in this directory, for the system calls without an *at form.
+    func withPath<R>(of name: FileName, _ body: (UnsafePointer<CChar>) -> R) -> R {
+        use { raw in
+            var path = Array("/proc/self/fd/\(raw)/".utf8)
+            path += name.terminated
+            return path.withUnsafeBytes { bytes in
+                guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
+                    return body("")
+                }
+                return body(start)
+            }
+        }
+    }
+
+    /// Into `buffer`, at most its size; nil where there is no such attribute.
+    func attribute(_ attribute: String, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
+        var value = [UInt8](repeating: 0, count: limit)
+        let count = withPath(of: name) { path in
+            value.withUnsafeMutableBytes { lgetxattr(path, attribute, $0.baseAddress, $0.count) }
+        }
+        if count == -1 {
+            switch Errno.last {
+            case .noData, .notSupported: return nil
+            default: throw .last
+            }
+        }
+        value.removeLast(limit - count)
+        return value
+    }
+
+    func setAttribute(_ attribute: String, of name: FileName, to value: [UInt8]) throws(Errno) {
+        try Errno.check(withPath(of: name) { lsetxattr($0, attribute, value, value.count, 0) })
+    }
+
+    /// Removes `name` and, where it is a directory, all in it.
+    func removeAll(_ name: FileName) throws(Errno) {
+        try removeTree(Array(name.terminated.dropLast()))
+    }
+}

@@ -1,0 +1,49 @@
+/// The extended attributes in which a union keeps its notes, and the names of all others.
+///
+/// The prefix is `trusted.overlay.`, or `user.overlay.` where the former can't be set: in a user namespace. Only
+/// the prefix in use is private: the other one's attributes are data like any. What the container itself puts
+/// under the private prefix, because it mounts overlays of its own, is stored with `overlay.` inserted behind
+/// it, as the kernel's overlayfs does it (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts").
+struct UpperMarks: Sendable {
+    let prefix: String
+    /// On a directory: "y" hides everything below; "x" says that there are whiteouts in the form of `whiteout`.
+    let opaque: String
+    /// On a directory or a file without data: where its part in the lower is, an absolute path or the name of
+    /// a neighbour.
+    let redirect: String
+    /// On a regular file whose data is still in the lower.
+    let metacopy: String
+    /// On an empty regular file that stands for a deleted name, in a directory that has opaque "x".
+    let whiteout: String
+    /// Ours: the mark of the lower file it was copied up from. Keeps st_ino over remounts.
+    let origin: String
+    /// Ours, on the root: some directory below has a redirect.
+    let hasRedirects: String
+    /// Ours, on the root: nobody else wrote to this upper, so `.wh.` at the start of a name means nothing.
+    let own: String
+
+    private let escaped: String
+
+    init(isUser: Bool) {
+        prefix = isUser ? "user.overlay." : "trusted.overlay."
+        opaque = prefix + "opaque"
+        redirect = prefix + "redirect"
+        metacopy = prefix + "metacopy"
+        whiteout = prefix + "whiteout"
+        origin = prefix + "mica.inode"
+        hasRedirects = prefix + "mica.redirects"
+        own = prefix + "mica.upper"
+        escaped = prefix + "overlay."
+    }
+
+    /// As an attribute of the inside is stored in the upper.
+    func stored(_ name: String) -> String {
+        name.hasPrefix(prefix) ? escaped + name.dropFirst(prefix.count) : name
+    }
+
+    /// As the container sees it; nil for the union's own.
+    func visible(_ stored: String) -> String? {
+        guard stored.hasPrefix(prefix) else { return stored }
+        return stored.hasPrefix(escaped) ? prefix + stored.dropFirst(escaped.count) : nil
+    }
+}
