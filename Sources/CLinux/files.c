@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -24,6 +25,10 @@ int clinux_open_beneath(int dirfd, const char *path, uint64_t flags, uint32_t mo
 
 int clinux_open_in_root(int dirfd, const char *path, uint64_t flags, uint32_t mode) {
     return open_how(dirfd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int clinux_open_tree_copy(const char *path) {
+    return result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
 
 int clinux_renameat2(int olddir, const char *oldname, int newdir, const char *newname, uint32_t flags) {

@@ -4,6 +4,8 @@ import SystemPackage
 
 /// What micafs is asked to do. Parsed by hand: an argument parser would double the daemon's start-up.
 struct Arguments {
+    /// A stack of directories, top first, instead of a chain.
+    var lowers: [FilePath] = []
     var chain = FilePath("")
     var store = FilePath("")
     var upper: FilePath?
@@ -19,6 +21,7 @@ struct Arguments {
 
     static let usage = """
         usage: micafs --chain FILE --store DIR [--upper DIR --work DIR] [options] TARGET
+               micafs -o lowerdir=A:B…[,upperdir=U,workdir=W] [options] TARGET
           --chain FILE      the index of the image's layers
           --store DIR       the store that has their contents
           --upper DIR       receives changes; without it the mount is read-only
@@ -69,6 +72,7 @@ struct Arguments {
             case "--foreground": isForeground = true
             case "-o":
                 for option in try value(argument).split(separator: ",") {
+                    if set(String(option)) { continue }
                     guard Arguments.mountFlags[String(option)] != nil else {
                         throw Failure("unknown mount option \(option)", exitCode: 2)
                     }
@@ -81,14 +85,31 @@ struct Arguments {
                 targets.append(argument)
             }
         }
-        guard targets.count == 1, !chain.isEmpty, !store.isEmpty else {
-            throw Failure("--chain, --store and one target are needed", advice: Arguments.usage, exitCode: 2)
+        guard targets.count == 1, lowers.isEmpty != (chain.isEmpty || store.isEmpty) else {
+            throw Failure(
+                "lowerdir=, or --chain and --store, and one target are needed",
+                advice: Arguments.usage,
+                exitCode: 2
+            )
         }
         guard (upper == nil) == (work == nil) else {
             throw Failure("--upper and --work go together", exitCode: 2)
         }
         target = FilePath(targets[0])
         isReadOnly = upper == nil || flags.contains("ro")
+    }
+
+    /// Whether `option` names a directory of the stack. Paths with commas or colons cannot be named.
+    private mutating func set(_ option: String) -> Bool {
+        guard let equals = option.firstIndex(of: "=") else { return false }
+        let value = option[option.index(after: equals)...]
+        switch option[..<equals] {
+        case "lowerdir": lowers = value.split(separator: ":").map { FilePath(String($0)) }
+        case "upperdir": upper = FilePath(String(value))
+        case "workdir": work = FilePath(String(value))
+        default: return false
+        }
+        return true
     }
 
     /// MS_* for mount(2).

@@ -33,9 +33,14 @@ struct Micafs {
 
     private static func run(_ arguments: Arguments) throws {
         // Everything that can fail fails here, while somebody reads stderr.
-        let layout = StoreLayout(root: arguments.store)
-        let index = try LayerIndex(arguments.chain, verifying: false)
-        let lower = ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
+        let lower: any LowerTree
+        if arguments.lowers.isEmpty {
+            let layout = StoreLayout(root: arguments.store)
+            let index = try LayerIndex(arguments.chain, verifying: false)
+            lower = ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
+        } else {
+            lower = try DirectoryStack(layers: arguments.lowers, attributes: "trusted.overlay.")
+        }
         let lock = try arguments.lock.map { path in
             guard let lock = try naming("lock \(path)", { try FileLock(trying: path) }) else {
                 throw Failure("\(path) is locked: another micafs serves it")
@@ -43,7 +48,7 @@ struct Micafs {
             // Held until the process ends.
             return lock.release()
         }
-        let log = try Log(arguments.log, name: "\(arguments.source) (\(arguments.chain))")
+        let log = try Log(arguments.log, name: "\(arguments.source) (\(arguments.target))")
         var upper: Upper?
         if let directory = arguments.upper, let work = arguments.work {
             upper = try Upper(directory, work: work)

@@ -13,6 +13,9 @@ final class Fixture {
     let directory: FilePath
     let layout: StoreLayout
     private var layers: [Digest] = []
+    /// Of the second form: bottom to top.
+    private(set) var directories: [FilePath] = []
+    private let form = Fixture.form
 
     init() throws {
         directory = FilePath("/tmp/mica-union-\(UUID())")
@@ -34,6 +37,12 @@ final class Fixture {
 
     /// Adds a layer on top.
     func add(_ root: [String: Item], xattrs: [String: [UInt8]] = [:]) throws {
+        guard form == .chain else {
+            let layer = directory.appending("layer-\(directories.count)")
+            try Fixture.write(root, to: layer, xattrs: xattrs)
+            directories.append(layer)
+            return
+        }
         let digest = SHA256.digest(of: Array("layer \(layers.count) of \(directory)".utf8))
         try layout.layer(digest).makeDirectories()
         var builder = IndexBuilder(kind: .layer)
@@ -107,18 +116,26 @@ final class Fixture {
     /// The layers' own indexes, bottom to top.
     func indexes() throws -> [LayerIndex] { try layers.map { try ChainStore(layout: layout).layer($0) } }
 
-    /// A union over the chain and an upper that stays from call to call, as after a remount.
+    /// What is below the upper, opened anew.
+    func lower() throws -> any LowerTree {
+        guard form == .chain else {
+            return try DirectoryStack(layers: directories.reversed(), attributes: "trusted.overlay.")
+        }
+        let index = try chain()
+        return ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
+    }
+
+    /// A union over the layers and an upper that stays from call to call, as after a remount.
     func union(
         userxattr: Bool = false,
         volatile isVolatile: Bool = false,
         metacopy: Bool = false
     ) throws -> UnionTree {
-        let index = try chain()
         let (upper, work) = (upper, directory.appending("work"))
         try upper.makeDirectories()
         try work.makeDirectories()
         return try UnionTree(
-            lower: ChainLower(index: index, contents: LayerContents(layout: layout, index: index)),
+            lower: lower(),
             upper: Upper(
                 upper,
                 work: work,

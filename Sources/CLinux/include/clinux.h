@@ -16,6 +16,10 @@ int clinux_open_beneath(int dirfd, const char *_Nonnull path, uint64_t flags, ui
 /// inside it (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
 int clinux_open_in_root(int dirfd, const char *_Nonnull path, uint64_t flags, uint32_t mode);
 
+/// open_tree(2) with OPEN_TREE_CLONE: an O_PATH descriptor of `path` in a mount of its own, which has nothing
+/// mounted below. Follows symbolic links. EPERM without CAP_SYS_ADMIN.
+int clinux_open_tree_copy(const char *_Nonnull path);
+
 /// renameat2(2). `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4.
 int clinux_renameat2(int olddir, const char *_Nonnull oldname, int newdir, const char *_Nonnull newname,
                      uint32_t flags);

@@ -1,0 +1,231 @@
+import CLinux
+import Glibc
+package import Linux
+import SystemPackage
+
+extension DirectoryStack {
+    /// Where a file is.
+    struct Location {
+        /// The directory of the stack; nil of the root.
+        let parent: StackDirectory?
+        let piece: StackPiece
+        let name: FileName
+        /// Of the open directory of the piece.
+        let key: UInt64
+    }
+
+    /// ESTALE where a mark named the file, and nothing else does.
+    func location(of number: UInt32) throws(FSError) -> Location {
+        if number == 0 {
+            return Location(
+                parent: nil,
+                piece: StackPiece(layer: 0, path: []),
+                name: FileName("."),
+                key: .max
+            )
+        }
+        let (record, parent) = tables.locked { () -> (Record, StackDirectory?) in
+            let record = records[Int(number)]
+            guard record.state != .marked else { return (record, nil) }
+            let directory = record.place.directory
+            return (record, directories[directory] ?? unnumbered[directory])
+        }
+        guard let parent, let piece = parent.piece(in: Int(record.layer)) else {
+            throw .system(Errno(rawValue: ESTALE))
+        }
+        return Location(
+            parent: parent,
+            piece: piece,
+            name: FileName(parent.name(Int(record.place.slot))),
+            key: UInt64(record.place.directory) << 16 | UInt64(record.layer)
+        )
+    }
+
+    /// The open directory that a file is in.
+    private func directory(_ location: Location) throws(FSError) -> OpenFile {
+        try FSError.wrap { () throws(Errno) in
+            try open.file(location.key) { () throws(Errno) in
+                try layers[location.piece.layer].open(location.piece.path, O_PATH | O_DIRECTORY)
+            }
+        }
+    }
+
+    func status(_ location: Location) throws(FSError) -> FileStatus {
+        let directory = try directory(location)
+        return try FSError.wrap { () throws(Errno) in try directory.fd.status(of: location.name) }
+    }
+
+    package func inode(_ number: UInt32) throws(FSError) -> LowerInode {
+        let known = tables.locked { () -> LowerInode? in
+            let position = records[Int(number)].attributes
+            return position < 0 ? nil : attributes[Int(position)]
+        }
+        if let known { return known }
+        try find(number)
+        let location = try location(of: number)
+        var inode = LowerInode(
+            try status(location),
+            parent: tables.locked { records[Int(number)].place.directory }
+        )
+        if inode.isDirectory {
+            inode.nlink = try links(of: number, onDisk: inode.nlink)
+        } else if inode.isRegular, inode.blocks * 512 < inode.size {
+            // Fewer blocks than data: a sparse file, or one whose data is in a layer below.
+            inode.blocks = try dataBlocks(location) ?? inode.blocks
+        }
+        tables.locked {
+            guard records[Int(number)].attributes < 0 else { return }
+            records[Int(number)].attributes = Int32(clamping: attributes.count)
+            attributes.append(inode)
+        }
+        return inode
+    }
+
+    /// 2 and one for each subdirectory. A directory that one layer alone has need not be read for it.
+    private func links(of number: UInt32, onDisk: UInt32) throws(FSError) -> UInt32 {
+        let isAlone = tables.locked {
+            let place = records[Int(number)].place
+            return number != 0 && directories[place.directory]?.merged[place.slot] == nil
+        }
+        // Filesystems that don't count say 1.
+        if isAlone, onDisk >= 2 { return onDisk }
+        return try merged(number).entries.reduce(2) { $0 + ($1.kind == UInt8(DT_DIR) ? 1 : 0) }
+    }
+
+    // MARK: - Data
+
+    /// Of the data, where the file itself has only attributes; nil where it has data, or can't be read.
+    private func dataBlocks(_ location: Location) throws(FSError) -> UInt64? {
+        guard let file = try? open(location) else { return nil }
+        return try FSError.wrap { () throws(Errno) in
+            guard try StackMarks(of: file.fd, prefix: prefix).isMetadataOnly else { return nil }
+            return UInt64(try data(of: file, location)?.fd.status().st_blocks ?? 0)
+        }
+    }
+
+    private func open(_ location: Location) throws(FSError) -> OpenFile {
+        let directory = try directory(location)
+        return try FSError.wrap { () throws(Errno) in
+            OpenFile(try directory.fd.open(location.name, O_RDONLY | O_NONBLOCK))
+        }
+    }
+
+    /// The file that has the data: `file` itself or, if it has only attributes, one in a layer below; nil where
+    /// there is none.
+    private func data(of file: OpenFile, _ location: Location) throws(Errno) -> OpenFile? {
+        let marks = try StackMarks(of: file.fd, prefix: prefix)
+        guard marks.isMetadataOnly else { return file }
+        guard let parent = location.parent,
+            let position = parent.pieces.firstIndex(where: { $0.layer == location.piece.layer })
+        else { return nil }
+        var walk = StackWalk(
+            Array(location.name.terminated.dropLast()),
+            in: parent.pieces,
+            from: position + 1,
+            isDirectory: false,
+            layers: layers,
+            prefix: prefix
+        )
+        walk.apply(marks, rest: 0, layer: location.piece.layer)
+        while let found = try walk.step() {
+            if !found.marks.isMetadataOnly { return found.file }
+        }
+        return nil
+    }
+
+    /// EIO where only the attributes are there.
+    private func contents(_ number: UInt32) throws(FSError) -> OpenFile {
+        try files.file(UInt64(number)) { () throws(FSError) -> OwnedFD in
+            try find(number)
+            let location = try location(of: number)
+            guard try status(location).st_mode & S_IFMT == S_IFREG else { throw .system(.invalidArgument) }
+            let file = try open(location)
+            return try FSError.wrap { () throws(Errno) in
+                guard let data = try data(of: file, location) else { throw .ioError }
+                return try data.fd.duplicate()
+            }
+        }
+    }
+
+    package func read(
+        _ number: UInt32,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        let file = try contents(number)
+        return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
+    }
+
+    package func locate(_ number: UInt32) throws(FSError) -> LowerContents {
+        LowerContents(file: try contents(number), start: 0, isWhole: true)
+    }
+
+    package func target(of number: UInt32) throws(FSError) -> [UInt8] {
+        try find(number)
+        let location = try location(of: number)
+        let directory = try directory(location)
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        var count = 0
+        try FSError.wrap { () throws(Errno) in
+            try directory.fd.call(location.name) { fd, name in
+                count = target.withUnsafeMutableBytes { buffer in
+                    let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+                    return start.map { readlinkat(fd, name, $0, buffer.count) } ?? -1
+                }
+                return CInt(clamping: count)
+            }
+        }
+        target.removeLast(target.count - count)
+        return target
+    }
+
+    // MARK: - Extended attributes
+
+    package func forEachXattr(
+        of number: UInt32,
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(FSError) -> Bool
+    ) throws(FSError) {
+        try find(number)
+        let location = try location(of: number)
+        let directory = try directory(location)
+        let path = directory.fd.withPath(of: location.name) { FilePath(platformString: $0) }
+        for stored in try FSError.wrap({ () throws(Errno) in try Xattr.names(at: path) }) {
+            guard let name = visible(stored) else { continue }
+            let value = try FSError.wrap { () throws(Errno) in try Xattr.get(stored, at: path) }
+            // The descriptor must be open as long as its number is used.
+            guard let value = withExtendedLifetime(directory, { value }) else { continue }
+            let isWanted = try Array(name.utf8).span.withUnsafeBytes {
+                (name: UnsafeRawBufferPointer) throws(FSError) -> Bool in
+                try value.span.withUnsafeBytes { (value: UnsafeRawBufferPointer) throws(FSError) -> Bool in
+                    try body(name, value)
+                }
+            }
+            guard isWanted else { return }
+        }
+    }
+
+    /// An attribute's name in the mount: without the overlay's own, and an inner overlay's unescaped.
+    private func visible(_ stored: String) -> String? {
+        guard !stored.hasPrefix("user.fuseoverlayfs.") else { return nil }
+        guard stored.hasPrefix(prefix) else { return stored }
+        let rest = stored.dropFirst(prefix.count)
+        guard rest.hasPrefix("overlay.") else { return nil }
+        return prefix + rest.dropFirst("overlay.".count)
+    }
+}
+
+extension LowerInode {
+    init(_ status: FileStatus, parent: UInt32) {
+        mode = status.st_mode
+        nlink = UInt32(clamping: status.st_nlink)
+        uid = status.st_uid
+        gid = status.st_gid
+        rdev = clinux_encode_device(UInt64(status.st_rdev))
+        size = UInt64(status.st_size)
+        blocks = UInt64(status.st_blocks)
+        atime = Attributes.Time(status.st_atim)
+        mtime = Attributes.Time(status.st_mtim)
+        ctime = Attributes.Time(status.st_ctim)
+        self.parent = parent
+    }
+}

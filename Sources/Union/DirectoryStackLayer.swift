@@ -1,0 +1,108 @@
+import CLinux
+import Glibc
+import Linux
+import SystemPackage
+
+/// A directory that is one layer of a stack.
+///
+/// Paths in it are bytes, without a `/` at either end; the empty path is the layer's root. No symbolic link is
+/// followed below the root, and none leads out.
+final class StackLayer: Sendable {
+    let root: OwnedFD
+
+    /// Follows symbolic links in `path` itself.
+    init(_ path: FilePath) throws {
+        root = try naming("open the lower directory \(path)") {
+            // A private copy of the mount, without what is mounted below: the same view as the kernel's
+            // overlayfs has. Who may not make one sees other mounts inside the layer.
+            let copy = path.withPlatformString { clinux_open_tree_copy($0) }
+            let root = copy >= 0 ? OwnedFD(adopting: copy) : try OwnedFD.open(path, O_PATH)
+            guard try root.status().st_mode & S_IFMT == S_IFDIR else { throw Errno.notDirectory }
+            return root
+        }
+    }
+
+    /// openat2(2) with O_CLOEXEC and O_NOFOLLOW.
+    func open(_ path: [UInt8], _ flags: CInt) throws(Errno) -> OwnedFD {
+        var path = path[...]
+        var directory: OwnedFD?
+        while path.count >= Self.longest {
+            // Longer than a system call takes: in parts, each of which is a directory.
+            guard let slash = path.prefix(Self.longest).lastIndex(of: UInt8(ascii: "/")) else {
+                throw .fileNameTooLong
+            }
+            let part = Array(path[..<slash])
+            if let base = directory {
+                directory = try Self.open(part, in: base, O_PATH | O_DIRECTORY)
+            } else {
+                directory = try Self.open(part, in: root, O_PATH | O_DIRECTORY)
+            }
+            path = path[(slash + 1)...]
+        }
+        guard let base = directory.take() else { return try Self.open(Array(path), in: root, flags) }
+        return try Self.open(Array(path), in: base, flags)
+    }
+
+    private static let longest = 4000
+
+    private static func open(
+        _ path: [UInt8],
+        in directory: borrowing OwnedFD,
+        _ flags: CInt
+    ) throws(Errno) -> OwnedFD {
+        let flags = UInt64(flags | O_NOFOLLOW | O_CLOEXEC)
+        let name = path.isEmpty ? FileName(".") : FileName(path)
+        let fd = directory.use { raw in
+            name.withCString { clinux_open_beneath(raw, $0, flags, 0, 0) } ?? -EINVAL
+        }
+        guard fd >= 0 else { throw Errno(rawValue: -fd) }
+        return OwnedFD(adopting: fd)
+    }
+}
+
+/// What one layer contributes to a directory of the stack.
+struct StackPiece: Sendable {
+    /// Counted from the top, 0 first.
+    let layer: Int
+    let path: [UInt8]
+
+    /// The path of `name` in this directory.
+    func path(of name: some Sequence<UInt8>) -> [UInt8] {
+        path.isEmpty ? Array(name) : path + [UInt8(ascii: "/")] + name
+    }
+}
+
+/// What the extended attributes of a directory or file in a layer say about what is below it.
+struct StackMarks {
+    /// Nothing below shows through.
+    var isOpaque = false
+    /// Empty files with an attribute are whiteouts here.
+    var hasFileWhiteouts = false
+    /// Only attributes are here; the data is below.
+    var isMetadataOnly = false
+    /// Where to look in the layers below: a sibling's name, or a path from the root of the stack.
+    var redirect: [UInt8]?
+
+    init() {}
+
+    /// Of an open file or directory. `prefix` is the overlay's namespace, with the dot.
+    init(of fd: borrowing OwnedFD, prefix: String) throws(Errno) {
+        for name in try Xattr.names(of: fd) {
+            if name == "user.fuseoverlayfs.opaque" {
+                if try Xattr.get(name, of: fd) == [UInt8(ascii: "y")] { isOpaque = true }
+            }
+            guard name.hasPrefix(prefix) else { continue }
+            switch name.dropFirst(prefix.count) {
+            case "opaque":
+                switch try Xattr.get(name, of: fd)?.first {
+                case UInt8(ascii: "y"): isOpaque = true
+                case UInt8(ascii: "x"): hasFileWhiteouts = true
+                default: break
+                }
+            case "redirect": redirect = try Xattr.get(name, of: fd)
+            case "metacopy": isMetadataOnly = true
+            default: break
+            }
+        }
+    }
+}

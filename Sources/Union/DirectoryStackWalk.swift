@@ -1,0 +1,143 @@
+import CLinux
+import Glibc
+import Linux
+import SystemPackage
+
+/// Finds what the layers contribute under one name, from the top down, as the kernel's overlayfs does
+/// (fs/overlayfs/namei.c): a redirect says under which name the layers below have it.
+struct StackWalk {
+    struct Found {
+        let piece: StackPiece
+        let file: OpenFile
+        let marks: StackMarks
+    }
+
+    private let layers: [StackLayer]
+    private let prefix: String
+    private let isDirectory: Bool
+    /// The directories to look in, top first; all layers' roots once a redirect was absolute.
+    private var sources: [StackPiece]
+    private var next: Int
+    /// Positions in `sources` that are known to have the name; unknown after a redirect.
+    private var candidates: [UInt16]?
+    private var wanted: [[UInt8]]
+    private var isAbsolute = false
+    private var isStopped = false
+
+    /// `name` in the directory that `sources` make up, from its piece `first` on.
+    init(
+        _ name: [UInt8],
+        in sources: [StackPiece],
+        from first: Int = 0,
+        candidates: [UInt16]? = nil,
+        isDirectory: Bool,
+        layers: [StackLayer],
+        prefix: String
+    ) {
+        wanted = [name]
+        self.sources = sources
+        next = first
+        self.candidates = candidates
+        self.isDirectory = isDirectory
+        self.layers = layers
+        self.prefix = prefix
+    }
+
+    /// The next one below; nil where there is no more.
+    mutating func step() throws(Errno) -> Found? {
+        while !isStopped, next < sources.count {
+            let source = sources[next]
+            next += 1
+            if let candidates, !candidates.contains(UInt16(truncatingIfNeeded: next - 1)) { continue }
+            guard let found = try find(in: source) else { continue }
+            return found
+        }
+        return nil
+    }
+
+    /// What `file` has for the walk: it ends there, or goes on elsewhere.
+    mutating func apply(_ marks: StackMarks, rest: Int, layer: Int) {
+        if marks.isOpaque { isStopped = true }
+        guard let redirect = marks.redirect, !redirect.isEmpty else { return }
+        let components = redirect.split(separator: UInt8(ascii: "/")).map(Array.init)
+        candidates = nil
+        if redirect.first == UInt8(ascii: "/") {
+            wanted = components + wanted.suffix(rest)
+            // It leads out from under whatever was opaque above.
+            isStopped = false
+            if !isAbsolute {
+                isAbsolute = true
+                sources = layers.indices.map { StackPiece(layer: $0, path: []) }
+                next = layer + 1
+            }
+        } else {
+            wanted = wanted.dropLast(rest + 1) + components + wanted.suffix(rest)
+        }
+    }
+
+    private mutating func find(in source: StackPiece) throws(Errno) -> Found? {
+        var piece = source
+        var rest = wanted.count
+        while rest > 0 {
+            rest -= 1
+            let isLast = rest == 0
+            let name = wanted[wanted.count - 1 - rest]
+            if candidates == nil, try isHidden(name, in: piece) {
+                isStopped = true
+                return nil
+            }
+            let child = StackPiece(layer: piece.layer, path: piece.path(of: name))
+            let file: OpenFile
+            do throws(Errno) {
+                if isDirectory || !isLast {
+                    file = OpenFile(try layers[piece.layer].open(child.path, O_RDONLY | O_DIRECTORY))
+                } else {
+                    // Only what is regular may be opened: a device could do something.
+                    let status = try layers[piece.layer].open(child.path, O_PATH).status()
+                    guard status.st_mode & S_IFMT == S_IFREG else { throw Errno.notDirectory }
+                    file = OpenFile(try layers[piece.layer].open(child.path, O_RDONLY | O_NONBLOCK))
+                }
+            } catch {
+                switch error {
+                case .noSuchFileOrDirectory, .fileNameTooLong: return nil
+                case .notDirectory, .tooManySymbolicLinkLevels:
+                    // Something else has the name: nothing below shows through it.
+                    isStopped = true
+                    return nil
+                default: throw error
+                }
+            }
+            let marks = try StackMarks(of: file.fd, prefix: prefix)
+            apply(marks, rest: rest, layer: piece.layer)
+            if isLast {
+                if !isDirectory, !marks.isMetadataOnly { isStopped = true }
+                return Found(piece: child, file: file, marks: marks)
+            }
+            piece = child
+        }
+        return nil
+    }
+
+    /// A `.wh.` file beside the name: what is not there is hidden below, too.
+    private func isHidden(_ name: [UInt8], in piece: StackPiece) throws(Errno) -> Bool {
+        let path = piece.path(of: StackName.whiteoutPrefix + name)
+        do throws(Errno) {
+            let status = try layers[piece.layer].open(path, O_PATH).status()
+            return StackName.isWhiteout(status)
+        } catch {
+            guard error == .noSuchFileOrDirectory || error == .fileNameTooLong else { throw error }
+            return false
+        }
+    }
+}
+
+/// Names with a meaning of their own in the format of image layers, which fuse-overlayfs writes where it can't
+/// make devices. Only empty regular files have it: anything else with such a name is data.
+enum StackName {
+    static let whiteoutPrefix = Array(".wh.".utf8)
+    static let opaque = Array(".wh..wh..opq".utf8)
+
+    static func isWhiteout(_ status: FileStatus) -> Bool {
+        status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
+    }
+}
