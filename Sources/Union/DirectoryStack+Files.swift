@@ -68,8 +68,12 @@ extension DirectoryStack {
             parent: tables.locked { records[Int(number)].place.directory }
         )
         if inode.isDirectory {
-            inode.nlink = try links(of: number, onDisk: inode.nlink)
-        } else if inode.isRegular, inode.blocks * 512 < inode.size {
+            inode.nlink = try links(of: number, onDisk: inode.nlink, location)
+        } else if inode.nlink > 1 {
+            // What a whiteout hides, or a name outside of the layer, does not count.
+            inode.nlink = UInt32(clamping: try places(of: number, onDisk: inode.nlink).count)
+        }
+        if inode.isRegular, inode.blocks * 512 < inode.size {
             // Fewer blocks than data: a sparse file, or one whose data is in a layer below.
             inode.blocks = try dataBlocks(location) ?? inode.blocks
         }
@@ -82,10 +86,20 @@ extension DirectoryStack {
     }
 
     /// 2 and one for each subdirectory. A directory that one layer alone has need not be read for it.
-    private func links(of number: UInt32, onDisk: UInt32) throws(FSError) -> UInt32 {
-        let isAlone = tables.locked {
+    private func links(
+        of number: UInt32,
+        onDisk: UInt32,
+        _ location: Location
+    ) throws(FSError) -> UInt32 {
+        var isAlone = tables.locked {
             let place = records[Int(number)].place
             return number != 0 && directories[place.directory]?.merged[place.slot] == nil
+        }
+        if isAlone, location.piece.layer < layers.count - 1 {
+            let directory = try directory(location)
+            isAlone = try FSError.wrap { () throws(Errno) in
+                try directory.fd.attribute(prefix + "redirect", of: location.name) == nil
+            }
         }
         // Filesystems that don't count say 1.
         if isAlone, onDisk >= 2 { return onDisk }

@@ -67,15 +67,18 @@ extension DirectoryStack {
     package func names(of number: UInt32) throws(FSError) -> [LowerLink] {
         guard number != 0 else { return [] }
         try find(number)
-        let inode = try inode(number)
-        var places = places(of: number)
-        // What was met already may be all there is; else somewhere there is another name, or there was one in
-        // a layer that it does not show through.
-        if !inode.isDirectory, places.count < Int(inode.nlink) {
-            try scan()
-            places = self.places(of: number)
-        }
-        return places
+        let isDirectory = tables.locked { records[Int(number)].kind == UInt8(DT_DIR) }
+        if isDirectory { return places(of: number) }
+        return try places(of: number, onDisk: UInt32(clamping: status(location(of: number)).st_nlink))
+    }
+
+    /// The names of a file that has `count` of them in its layer. What was met already may be all there is; else
+    /// somewhere there is another one, or there was one that does not show.
+    func places(of number: UInt32, onDisk count: UInt32) throws(FSError) -> [LowerLink] {
+        let met = places(of: number)
+        guard met.count < Int(count) else { return met }
+        try scan()
+        return places(of: number)
     }
 
     private func places(of number: UInt32) -> [LowerLink] {

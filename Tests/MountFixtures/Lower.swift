@@ -8,7 +8,7 @@ package struct Lower: Sendable {
     /// Of an image: its chain index and the store.
     private let chain: String
     private let store: String
-    /// Of a directory: itself.
+    /// Of a directory: itself; of several, all of them as `lowerdir=` names them.
     private let directory: String
 
     /// - Parameter directory: the tree; must stay as it is.
@@ -37,6 +37,13 @@ package struct Lower: Sendable {
             throw Failure("\(store)/chains: expected one chain, found \(chains)")
         }
         chain = "\(store)/chains/\(only)"
+    }
+
+    /// A stack of directories, the bottom one first.
+    package init(layers: [String]) {
+        form = .directory
+        (chain, store) = ("", "")
+        directory = layers.reversed().joined(separator: ":")
     }
 
     /// What micafs is to be called with, the mount point apart.

@@ -2,11 +2,11 @@
 package enum LowerForm: String, CaseIterable, Sendable, CustomStringConvertible {
     /// A chain index in a store, made by `mica import`.
     case image
-    /// A directory, as `lowerdir=` names it.
+    /// A directory or several, as `lowerdir=` names it.
     case directory
 
     package var description: String { rawValue }
 
     /// The forms that this build's micafs serves.
-    package static let served: [LowerForm] = [.image]
+    package static let served: [LowerForm] = [.image, .directory]
 }

@@ -11,7 +11,14 @@ struct OverlayMount {
     ///   - lowers: bottom first.
     ///   - upper: nil for lowers alone.
     ///   - work: nil for a read-only mount.
-    init(_ lowers: [String], upper: String? = nil, work: String? = nil, at path: String) throws {
+    ///   - features: of the kernel's, for what it writes.
+    init(
+        _ lowers: [String],
+        upper: String? = nil,
+        work: String? = nil,
+        at path: String,
+        features: String = "redirect_dir=on,metacopy=off,index=on"
+    ) throws {
         self.path = path
         var lowers = lowers
         if upper == nil, lowers.count == 1 {
@@ -22,7 +29,7 @@ struct OverlayMount {
         }
         var options = "lowerdir=" + lowers.reversed().joined(separator: ":")
         // Hard links that stay together and directories that can be renamed: what a filesystem should do.
-        options += ",redirect_dir=on,metacopy=off"
+        if work == nil { options += ",redirect_dir=on,metacopy=off" }
         if let upper, work == nil {
             // Read-only, with somebody else's upper on top.
             lowers.append(upper)
@@ -32,7 +39,7 @@ struct OverlayMount {
             if let top = lowers.last, try FilePath(work).names().isEmpty {
                 try copyAttributes(from: top, to: upper)
             }
-            options += ",index=on,upperdir=\(upper),workdir=\(work)"
+            options += ",\(features),upperdir=\(upper),workdir=\(work)"
         }
         _ = try naming("mount an overlay at \(path)") {
             try Errno.check(mount("overlay", path, "overlay", work == nil ? UInt(MS_RDONLY) : 0, options))
