@@ -45,6 +45,7 @@ let package = Package(
         .target(name: "Union", dependencies: ["Layers", "Linux", system]),
         .target(name: "FUSE", dependencies: ["CFUSE", "Linux", system]),
         .target(name: "Mount", dependencies: ["FUSE", "Layers", "Linux", "Union", system]),
+        .target(name: "Options", dependencies: ["Linux", "Mount", system]),
         .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
         .target(name: "Images", dependencies: ["Layers", "Linux", "OCI", "Snapshots", "Tar", system]),
         .target(name: "Runner", dependencies: ["CLinux", "Linux", "OCI", system]),
@@ -63,7 +64,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "micafs",
-            dependencies: ["Linux", "Mount", system],
+            dependencies: [
+                "CFUSE", "CLinux", "FUSE", "Layers", "Linux", "Mount", "Options", "Union", system,
+            ],
             linkerSettings: isStatic
         ),
 
@@ -108,6 +111,10 @@ let package = Package(
             dependencies: ["CLinux", "Digests", "Linux", "MountFixtures", system]
         ),
         .testTarget(name: "ModelTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
+        .testTarget(
+            name: "MicafsTests",
+            dependencies: ["FUSE", "Linux", "Mount", "MountFixtures", "Options", system]
+        ),
     ]
 )
 

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -76,13 +73,17 @@ static ssize_t receive(int fd, void *buffer, size_t size, void *userdata) {
     return read(fd, buffer, size);
 }
 
-int cfuse_start(struct cfuse_connection *c, const struct fuse_lowlevel_ops *operations) {
-    static const struct fuse_custom_io io = {.writev = send_reply, .read = receive};
-    char *arguments[] = {"micafs", NULL};
-    struct fuse_args args = {.argc = 1, .argv = arguments};
+int cfuse_start(struct cfuse_connection *c, const struct fuse_lowlevel_ops *operations, int is_debugging) {
+    char *arguments[] = {"micafs", "-d", NULL};
+    struct fuse_args args = {.argc = is_debugging ? 2 : 1, .argv = arguments};
     c->session = fuse_session_new(&args, operations, sizeof *operations, c);
-    if (!c->session) return -ENOMEM;
-    return fuse_session_custom_io(c->session, &io, c->fd);
+    return c->session ? 0 : -ENOMEM;
+}
+
+int cfuse_attach(struct cfuse_connection *c, int fd) {
+    static const struct fuse_custom_io io = {.writev = send_reply, .read = receive};
+    c->fd = fd;
+    return fuse_session_custom_io(c->session, &io, fd);
 }
 
 int cfuse_serve(struct cfuse_connection *c, void *buffer) {
@@ -104,15 +105,6 @@ int cfuse_serve(struct cfuse_connection *c, void *buffer) {
     struct fuse_buf message = {.mem = buffer, .size = (size_t)size};
     fuse_session_process_buf(c->session, &message);
     return 0;
-}
-
-int cfuse_mount(int fd, const char *source, const char *target, uint64_t flags) {
-    struct stat root;
-    if (stat(target, &root) < 0) return -errno;
-    char options[128];
-    snprintf(options, sizeof options, "fd=%d,rootmode=%o,user_id=%u,group_id=%u,allow_other,default_permissions",
-             fd, root.st_mode & S_IFMT, geteuid(), getegid());
-    return mount(source, target, "fuse.mica", flags, options) < 0 ? -errno : 0;
 }
 
 int cfuse_fork(void) {

@@ -44,6 +44,12 @@ package struct Caller: Sendable {
     package let uid: UInt32
     package let gid: UInt32
     package let umask: UInt32
+
+    package init(uid: UInt32, gid: UInt32, umask: UInt32) {
+        self.uid = uid
+        self.gid = gid
+        self.umask = umask
+    }
 }
 
 /// statfs(2): blocks of `blockSize` bytes.

@@ -10,28 +10,34 @@ import Glibc
 /// valid for ever, because nobody but this mount changes them; OPEN, OPENDIR, CREATE and FLUSH answer ENOSYS,
 /// upon which the kernel stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush).
 package final class Session: @unchecked Sendable {
-    // Safe to share: `connection` is changed by `cfuse_serve` for INIT only, before any other request arrives.
-    private let connection: UnsafeMutablePointer<cfuse_connection>
+    // Safe to share: `connection` is changed by `cfuse_serve` for INIT only, before any other request arrives, and
+    // `place` before there is a second thread.
+    let connection: UnsafeMutablePointer<cfuse_connection>
     let operations: any Operations
     private let log: @Sendable (String) -> Void
+    /// Where it is mounted, once it is.
+    var place: Place?
 
     /// In seconds; the kernel takes it as long as it can count.
     static let forever: Double = 1e9
 
-    /// Opens /dev/fuse and prepares libfuse; nothing is mounted yet.
+    /// Prepares libfuse; nothing is mounted yet. `isDebugging`: every request is written to stderr.
     package init(
         operations: any Operations,
+        supportsACLs: Bool = true,
+        isDebugging: Bool = false,
         log: @escaping @Sendable (String) -> Void
     ) throws(Errno) {
         self.operations = operations
         self.log = log
         connection = .allocate(capacity: 1)
         connection.initialize(to: cfuse_connection())
-        connection.pointee.fd = try OwnedFD.open("/dev/fuse", O_RDWR).release()
-        connection.pointee.wanted_flags = Session.wantedFlags
+        connection.pointee.fd = -1
+        connection.pointee.wanted_flags =
+            Session.wantedFlags & ~(supportsACLs ? 0 : 1 << UInt64(CFUSE_POSIX_ACL))
         connection.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
         var table = Session.table
-        let result = cfuse_start(connection, &table)
+        let result = cfuse_start(connection, &table, isDebugging ? 1 : 0)
         guard result == 0 else { throw Errno(rawValue: -result) }
     }
 
@@ -43,15 +49,7 @@ package final class Session: @unchecked Sendable {
         ].reduce(0) { $0 | 1 << UInt64($1) }
     }
 
-    /// mount(2). `flags`: MS_*.
-    package func mount(source: String, at target: FilePath, flags: UInt) throws(Errno) {
-        let result = target.withPlatformString {
-            cfuse_mount(connection.pointee.fd, source, $0, UInt64(flags))
-        }
-        guard result == 0 else { throw Errno(rawValue: -result) }
-    }
-
-    /// The open /dev/fuse. Owned by the session.
+    /// The open /dev/fuse, once mounted. Owned by the session.
     package var device: CInt { connection.pointee.fd }
 
     /// Serves on `threads` threads, this one among them, until the mount is gone. Calls `started` when the

@@ -1,4 +1,5 @@
 import CFUSE
+import FUSE
 import Glibc
 import Linux
 import SystemPackage
@@ -10,13 +11,13 @@ final class Daemon {
     private init(pipe: consuming OwnedFD) { self.pipe = pipe }
 
     /// Forks; returns in the child. The parent waits until the child serves, looks at the mount itself, and
-    /// exits: 0 when it answered. `device` is closed there, so that a dead child cannot leave it waiting.
+    /// exits: 0 when it answered. Its /dev/fuse is closed there, so that a dead child cannot leave it waiting.
     /// Precondition: the process has one thread.
-    static func detach(whenReadyAt target: FilePath, device: CInt) throws -> Daemon {
+    static func detach(whenReadyAt target: FilePath, _ session: Session) throws -> Daemon {
         let pipe = try naming("make a pipe") { try Pipe() }
         let pid = cfuse_fork()
         guard pid >= 0 else { throw Failure("fork", Errno(rawValue: -pid)) }
-        if pid > 0 { watch(pipe, target, device) }
+        if pid > 0 { watch(pipe, target, session) }
         setsid()
         chdir("/")
         let null = try naming("open /dev/null") { try OwnedFD.open("/dev/null", O_RDWR) }
@@ -27,8 +28,8 @@ final class Daemon {
     /// Tells the parent that requests are served from now on. Once.
     func report() { try? pipe.writeAll([1]) }
 
-    private static func watch(_ pipe: consuming Pipe, _ target: FilePath, _ device: CInt) -> Never {
-        close(device)
+    private static func watch(_ pipe: consuming Pipe, _ target: FilePath, _ session: Session) -> Never {
+        close(session.device)
         let end = pipe.takeReadEnd()
         var byte: UInt8 = 0
         let count = withUnsafeMutableBytes(of: &byte) { buffer in
@@ -36,7 +37,7 @@ final class Daemon {
         }
         guard count == 1, (try? target.status()) != nil else {
             complain("the daemon for \(target) ended before the mount answered")
-            target.withPlatformString { _ = umount2($0, CInt(MNT_DETACH)) }
+            try? session.unmount()
             _exit(1)
         }
         _exit(0)

@@ -4,22 +4,39 @@ import SystemPackage
 
 /// The daemon's log: a line an event, appended, so that several daemons may share a file.
 final class Log: Sendable {
-    private let fd: OwnedFD
+    private enum Place: Sendable {
+        case file(OpenFile)
+        case syslog
+    }
+
+    private let place: Place
     private let name: String
 
-    /// stderr without a path.
-    init(_ path: FilePath?, name: String) throws {
+    /// A file; or stderr in the foreground. A daemon must not hold on to stderr: who started it may be reading
+    /// that to its end. So without a file it tells syslog.
+    init(_ path: FilePath?, name: String, isForeground: Bool) throws {
         if let path {
-            fd = try naming("open the log \(path)") {
+            let fd = try naming("open the log \(path)") {
                 try OwnedFD.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
             }
+            place = .file(OpenFile(fd))
+        } else if isForeground {
+            place = .file(
+                OpenFile(try naming("duplicate stderr") { OwnedFD(adopting: try Errno.check(dup(2))) })
+            )
         } else {
-            fd = try naming("duplicate stderr") { OwnedFD(adopting: try Errno.check(dup(2))) }
+            place = .syslog
         }
         self.name = name
     }
 
     func write(_ message: String) {
+        guard case .file(let file) = place else {
+            "micafs[\(getpid())] \(name): \(message)".withCString { text in
+                withVaList([text]) { vsyslog(LOG_DAEMON | LOG_ERR, "%s", $0) }
+            }
+            return
+        }
         var now = time(nil)
         var parts = tm()
         gmtime_r(&now, &parts)
@@ -28,6 +45,6 @@ final class Log: Sendable {
             "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
             + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
         // A full disk must not end the daemon.
-        try? fd.writeAll(Array("\(stamp) micafs[\(getpid())] \(name): \(message)\n".utf8))
+        try? file.fd.writeAll(Array("\(stamp) micafs[\(getpid())] \(name): \(message)\n".utf8))
     }
 }

@@ -1,9 +1,11 @@
 import CFUSE
+import CLinux
 import FUSE
 import Glibc
 import Layers
 import Linux
 import Mount
+import Options
 import SystemPackage
 import Union
 
@@ -11,17 +13,13 @@ import Union
 @main
 struct Micafs {
     static func main() {
-        let arguments = Array(CommandLine.arguments.dropFirst())
-        if arguments.contains("--help") || arguments.contains("-h") {
-            print(Arguments.usage)
-            return
-        }
-        if arguments.contains("--version") || arguments.contains("-V") {
-            print("micafs \(Version.current)\nlibfuse \(String(cString: fuse_pkgversion()))")
-            return
-        }
         do {
-            try run(Arguments(arguments))
+            let arguments = try Arguments(Micafs.arguments)
+            switch arguments.request {
+            case .help: print(Usage.text)
+            case .version: print(version)
+            case .mount: try mount(arguments)
+            }
         } catch let failure as Failure {
             complain(failure.description)
             exit(failure.exitCode)
@@ -31,15 +29,29 @@ struct Micafs {
         }
     }
 
-    private static func run(_ arguments: Arguments) throws {
+    /// As they came, without the program's name: paths are bytes, and `CommandLine.arguments` repairs them.
+    private static var arguments: [[UInt8]] {
+        (1..<max(Int(CommandLine.argc), 1)).compactMap { CommandLine.unsafeArgv[$0] }.map {
+            UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) }
+        }
+    }
+
+    /// The second line is for those who ask fuse-overlayfs for its version.
+    private static var version: String {
+        """
+        micafs \(Version.current)
+        fuse-overlayfs: version 1.14 (whose options micafs takes)
+        FUSE library version \(String(cString: fuse_pkgversion()))
+        """
+    }
+
+    private static func mount(_ arguments: Arguments) throws {
+        // What a careless caller left open would stay open as long as the mount.
+        clinux_close_from(3, arguments.lockDescriptor ?? -1)
         // Everything that can fail fails here, while somebody reads stderr.
-        let lower: any LowerTree
-        if arguments.lowers.isEmpty {
-            let layout = StoreLayout(root: arguments.store)
-            let index = try LayerIndex(arguments.chain, verifying: false)
-            lower = ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
-        } else {
-            lower = try DirectoryStack(layers: arguments.lowers, attributes: "trusted.overlay.")
+        if let descriptor = arguments.lockDescriptor, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == -1 {
+            // Inherited, so there is nothing to do but to be: it closes with the process.
+            throw Failure("--lock-fd \(descriptor) is not an open descriptor", exitCode: 2)
         }
         let lock = try arguments.lock.map { path in
             guard let lock = try naming("lock \(path)", { try FileLock(trying: path) }) else {
@@ -48,31 +60,69 @@ struct Micafs {
             // Held until the process ends.
             return lock.release()
         }
-        let log = try Log(arguments.log, name: "\(arguments.source) (\(arguments.target))")
+        Signals.hold()
+        let usesUserXattrs = arguments.usesUserXattrs || !Privileges.canSetTrustedXattrs
+        let lower = try lower(of: arguments, usesUserXattrs: usesUserXattrs)
         var upper: Upper?
         if let directory = arguments.upper, let work = arguments.work {
-            upper = try Upper(directory, work: work)
+            upper = try Upper(
+                directory,
+                work: work,
+                userxattr: usesUserXattrs,
+                volatile: arguments.isVolatile,
+                metacopy: arguments.allowsMetacopy
+            )
         }
+        let log = try Log(
+            arguments.log,
+            name: "\(arguments.source) (\(arguments.target))",
+            isForeground: arguments.isForeground
+        )
         let union = try UnionTree(lower: lower, upper: upper)
-        guard geteuid() == 0 else {
-            throw Failure("mounting needs root", advice: "Mounts by ordinary users are not there yet.")
-        }
-        let session = try naming("open /dev/fuse") {
-            try Session(operations: MountedTree(union)) { log.write($0) }
+        let session = try naming("start libfuse") {
+            try Session(
+                operations: arguments.identity.apply(to: MountedTree(union)),
+                supportsACLs: arguments.identity.supportsACLs,
+                isDebugging: arguments.isDebugging
+            ) { log.write($0) }
         }
         let target = try absolute(arguments.target)
-        try naming("mount at \(target)") {
-            try session.mount(source: arguments.source, at: target, flags: arguments.mountFlags)
-        }
-        Signals.unmountOnTermination(target)
+        try session.mount(request(arguments, at: target))
         if arguments.isForeground {
+            Signals.unmountOnTermination(session, log: log)
             session.run(threads: arguments.threads) {}
         } else {
-            let daemon = try Daemon.detach(whenReadyAt: target, device: session.device)
+            let daemon = try Daemon.detach(whenReadyAt: target, session)
+            Signals.unmountOnTermination(session, log: log)
             session.run(threads: arguments.threads) { daemon.report() }
         }
         union.close()
         _ = lock
+    }
+
+    private static func lower(of arguments: Arguments, usesUserXattrs: Bool) throws -> any LowerTree {
+        switch arguments.lower {
+        case .chain(let chain, let store):
+            let layout = StoreLayout(root: store)
+            let index = try LayerIndex(chain, verifying: false)
+            return ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
+        case .directories(let directories):
+            return try DirectoryStack(
+                layers: directories,
+                attributes: usesUserXattrs ? "user.overlay." : "trusted.overlay."
+            )
+        }
+    }
+
+    private static func request(_ arguments: Arguments, at target: FilePath) -> MountRequest {
+        var request = MountRequest(source: arguments.source, target: target)
+        request.subtype = arguments.subtype
+        request.flags = arguments.mountFlags
+        request.propagation = arguments.propagation
+        // As fuse-overlayfs does it. With it, a user namespace's root serves all users of the namespace.
+        request.allowsOther = arguments.allowsOther || geteuid() == 0
+        request.contexts = arguments.contexts
+        return request
     }
 
     /// The daemon's working directory becomes `/`.

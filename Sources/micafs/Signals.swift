@@ -1,18 +1,37 @@
+import FUSE
 import Glibc
-import SystemPackage
+import Linux
 
-// Written once before any signal can arrive, read in the handler, which can capture nothing.
-private nonisolated(unsafe) var unmountTarget: UnsafeMutablePointer<CChar>?
-
-/// SIGTERM and SIGINT unmount; the daemon ends when the last user is gone.
+/// SIGTERM, SIGINT and SIGHUP unmount; the daemon ends when the last user is gone.
 enum Signals {
-    static func unmountOnTermination(_ path: FilePath) {
-        unmountTarget = path.withPlatformString { strdup($0) }
-        for number in [SIGTERM, SIGINT] {
-            signal(number) { _ in
-                if let unmountTarget { umount2(unmountTarget, CInt(MNT_DETACH)) }
+    private static let ending = [SIGTERM, SIGINT, SIGHUP]
+
+    /// Keeps them for `unmountOnTermination`. Before there is a second thread: threads inherit it.
+    static func hold() {
+        signal(SIGPIPE, SIG_IGN)
+        var set = ending.set
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// A thread of its own waits for them, because unmounting may need another program. After the last fork.
+    static func unmountOnTermination(_ session: Session, log: Log) {
+        let thread = try? WorkerThread {
+            var set = ending.set
+            while true {
+                var number: CInt = 0
+                guard sigwait(&set, &number) == 0 else { continue }
+                do { try session.unmount() } catch { log.write("unmount: \(error)") }
             }
         }
-        for number in [SIGHUP, SIGPIPE] { signal(number, SIG_IGN) }
+        if let thread { thread.detach() } else { log.write("no thread can be had to wait for signals") }
+    }
+}
+
+extension [CInt] {
+    fileprivate var set: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in self { sigaddset(&set, number) }
+        return set
     }
 }

@@ -19,7 +19,9 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         try target.makeDirectory()
         defer { _ = target.withPlatformString { rmdir($0) } }
         let session = try Session(operations: tree, log: log)
-        try session.mount(source: "counting", at: target, flags: UInt(MS_RDONLY))
+        var request = MountRequest(source: "counting", target: target)
+        request.flags = UInt(MS_RDONLY)
+        try session.mount(request)
         let server = try WorkerThread { session.run(threads: 2) {} }
         defer {
             _ = target.withPlatformString { umount2($0, CInt(MNT_DETACH)) }

@@ -47,7 +47,7 @@ package struct Lower: Sendable {
     }
 
     /// What micafs is to be called with, the mount point apart.
-    func arguments(upper: String, work: String) -> [String] {
+    package func arguments(upper: String, work: String) -> [String] {
         switch form {
         case .image: ["--chain", chain, "--store", store, "--upper", upper, "--work", work]
         case .directory: ["-o", "lowerdir=\(directory),upperdir=\(upper),workdir=\(work)"]

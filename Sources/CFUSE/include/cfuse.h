@@ -38,8 +38,12 @@ enum {
     CFUSE_HAS_RESEND = 39,
 };
 
-/// Prepares the libfuse session on `connection->fd`, which must be an open /dev/fuse. 0, or -errno.
-int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_lowlevel_ops *_Nonnull operations);
+/// Prepares the libfuse session; with `is_debugging` it writes every request to stderr. 0, or -errno.
+int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_lowlevel_ops *_Nonnull operations,
+                int is_debugging);
+
+/// Gives the session the open /dev/fuse `fd`, which stays the caller's. 0, or -errno.
+int cfuse_attach(struct cfuse_connection *_Nonnull connection, int fd);
 
 /// Bytes a buffer for `cfuse_serve` must have: the largest request and its header.
 enum { CFUSE_BUFFER_SIZE = (1 << 20) + 4096 };
@@ -52,9 +56,6 @@ int cfuse_serve(struct cfuse_connection *_Nonnull connection, void *_Nonnull buf
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.
 int cfuse_write_kills_privileges(void);
 int cfuse_setattr_kills_privileges(void);
-
-/// mount(2) of `fd` at `target`. `flags`: MS_*. 0, or -errno.
-int cfuse_mount(int fd, const char *_Nonnull source, const char *_Nonnull target, uint64_t flags);
 
 /// fork(2), which Swift forbids: only before the process has a second thread. Like fork: 0 in the child.
 int cfuse_fork(void);

@@ -55,3 +55,10 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 /// minor & 0xff | major << 8 | (minor & ~0xff) << 12.
 uint32_t clinux_encode_device(uint64_t device);
 uint64_t clinux_decode_device(uint32_t encoded);
+
+/// Whether this process may set attributes in `trusted.` (CAP_SYS_ADMIN in the first user namespace). Asked by
+/// removing one that is not there from a file that is nowhere: fs/xattr.c, xattr_permission.
+int clinux_can_set_trusted(void);
+
+/// Closes all descriptors from `first` on but `kept` (-1: none).
+void clinux_close_from(int first, int kept);

@@ -1,0 +1,16 @@
+// Mounting: by mount(2) where this process may, else by fusermount3, which is set-uid root.
+#pragma once
+
+#include <stdint.h>
+
+/// mount(2) of the open /dev/fuse `fd` at `target`. `type` without "fuse."; `flags`: MS_*; `options`: more mount
+/// data, separated by commas, or empty. 0, or -errno.
+int cfuse_mount(int fd, const char *_Nonnull source, const char *_Nonnull type, const char *_Nonnull target,
+                uint64_t flags, const char *_Nonnull options);
+
+/// Has fusermount3 mount at `target` with `options` (as for -o). The open /dev/fuse, or -errno: -EPROTO where
+/// fusermount3 ran and refused; it has said why on stderr.
+int cfuse_fusermount(const char *_Nonnull target, const char *_Nonnull options);
+
+/// Has fusermount3 unmount `target`, lazily. 0, or -errno.
+int cfuse_fusermount_unmount(const char *_Nonnull target);

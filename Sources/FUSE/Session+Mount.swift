@@ -1,0 +1,146 @@
+import Linux
+package import SystemPackage
+
+import CFUSE
+import Glibc
+
+extension Session {
+    /// Where a session is mounted, and by whom.
+    struct Place {
+        let target: FilePath
+        let isFusermounted: Bool
+    }
+
+    /// Makes the mount; nobody answers on it until `run`.
+    ///
+    /// By mount(2), or where this process may not do that (EPERM, or no access to /dev/fuse) by fusermount3, which
+    /// then is nosuid and nodev. Throws a Failure that says which of the two failed and why.
+    package func mount(_ request: MountRequest) throws {
+        let refusal: Errno
+        do {
+            try mountDirectly(request)
+            place = Place(target: request.target, isFusermounted: false)
+            return try propagate(request)
+        } catch let errno as Errno {
+            refusal = errno
+        }
+        guard [.notPermitted, .permissionDenied].contains(refusal) else {
+            throw Failure("mount at \(request.target)", refusal, advice: Session.advice(refusal))
+        }
+        guard geteuid() != 0 || Session.isInUserNamespace else {
+            throw Failure("mount at \(request.target)", refusal, advice: "This needs CAP_SYS_ADMIN.")
+        }
+        try mountByFusermount(request, refusal)
+        place = Place(target: request.target, isFusermounted: true)
+        try propagate(request)
+    }
+
+    private static func advice(_ errno: Errno) -> String? {
+        switch errno {
+        case .noSuchFileOrDirectory, .noSuchAddressOrDevice:
+            "Is there a /dev/fuse? `modprobe fuse` makes it."
+        default: nil
+        }
+    }
+
+    private func mountDirectly(_ request: MountRequest) throws(Errno) {
+        let device = try OwnedFD.open("/dev/fuse", O_RDWR)
+        var options = request.allowsOther ? ["allow_other"] : []
+        options += request.contexts
+        let result = request.target.withPlatformString {
+            cfuse_mount(
+                device.raw,
+                request.source,
+                request.subtype,
+                $0,
+                UInt64(request.flags),
+                options.joined(separator: ",")
+            )
+        }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+        try attach(device)
+    }
+
+    private func mountByFusermount(_ request: MountRequest, _ refusal: Errno) throws {
+        let options = try FusermountOptions.text(request)
+        let result = request.target.withPlatformString { cfuse_fusermount($0, options) }
+        guard result >= 0 else {
+            let errno = Errno(rawValue: -result)
+            let reason =
+                switch errno {
+                case .noSuchFileOrDirectory: "fusermount3 is not installed"
+                case .protocolError: "fusermount3 refused"
+                default: "fusermount3: \(errno)"
+                }
+            throw Failure(
+                "mount at \(request.target): \(refusal), and \(reason)",
+                advice:
+                    "Without privileges a mount needs fusermount3 (Debian: fuse3), or a user namespace with a"
+                    + " mount namespace of its own and access to /dev/fuse."
+            )
+        }
+        try naming("attach to /dev/fuse") { try attach(OwnedFD(adopting: result)) }
+    }
+
+    private func attach(_ device: consuming OwnedFD) throws(Errno) {
+        let result = cfuse_attach(connection, device.release())
+        guard result == 0 else { throw Errno(rawValue: -result) }
+    }
+
+    private func propagate(_ request: MountRequest) throws {
+        guard let propagation = request.propagation else { return }
+        let result = request.target.withPlatformString { Glibc.mount(nil, $0, nil, propagation, nil) }
+        guard result == 0 else {
+            let errno = Errno.last
+            try? unmount()
+            throw Failure("change the propagation of \(request.target)", errno)
+        }
+    }
+
+    /// Takes the mount out of the tree; it ends when its last user is gone. On any thread, any number of times.
+    package func unmount() throws(Errno) {
+        guard let place else { return }
+        guard place.isFusermounted else { return try Unmount.unmount(place.target, .lazy) }
+        let result = place.target.withPlatformString { cfuse_fusermount_unmount($0) }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+    }
+
+    /// Whether this process's root is somebody else outside: its user namespace is not the first one.
+    private static var isInUserNamespace: Bool {
+        let map = try? OwnedFD.open("/proc/self/uid_map", O_RDONLY).contents(limit: 4096)
+        let fields = String(decoding: map ?? [], as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        return fields != ["0", "0", "4294967295"]
+    }
+}
+
+/// What fusermount3 is told behind -o.
+enum FusermountOptions {
+    /// The flags of mount(2) that it has words for (util/fusermount.c in libfuse).
+    private static let words: [(flag: UInt, word: String)] = [
+        (1, "ro"), (2, "nosuid"), (4, "nodev"), (8, "noexec"), (16, "sync"), (128, "dirsync"),
+        (1024, "noatime"),
+    ]
+    /// MS_RELATIME: what the kernel does anyway.
+    private static let implied: UInt = 1 << 21
+
+    /// Throws a Failure for a flag that fusermount3 does not know.
+    static func text(_ request: MountRequest) throws -> String {
+        let known = words.reduce(implied) { $0 | $1.flag }
+        guard request.flags & ~known == 0 else {
+            throw Failure(
+                "mount at \(request.target): fusermount3 sets none of nodiratime, strictatime, lazytime, nosymfollow",
+                advice: "Leave them out, or mount with privileges."
+            )
+        }
+        var options = words.filter { request.flags & $0.flag != 0 }.map(\.word)
+        options += [
+            "default_permissions", "fsname=\(escaped(request.source))", "subtype=\(escaped(request.subtype))",
+        ]
+        if request.allowsOther { options.append("allow_other") }
+        return (options + request.contexts).joined(separator: ",")
+    }
+
+    private static func escaped(_ text: String) -> String {
+        String(text.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
+    }
+}

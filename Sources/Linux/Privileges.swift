@@ -1,0 +1,8 @@
+import CLinux
+
+/// What this process may do.
+package enum Privileges {
+    /// Whether attributes in `trusted.` are its to set: it has CAP_SYS_ADMIN in the first user namespace, not just
+    /// in one of its own.
+    package static var canSetTrustedXattrs: Bool { clinux_can_set_trusted() != 0 }
+}

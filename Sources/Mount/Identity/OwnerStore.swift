@@ -1,0 +1,88 @@
+import Glibc
+
+/// Where fuse-overlayfs, and containers/storage with it, keep the owner and mode of a file that they can't give
+/// them: `uid:gid:mode`, the mode in octal, and perhaps `:type` for what is a file only in the layer, in an
+/// extended attribute of the file or directory.
+package enum OwnerStore: Sendable {
+    /// `xattr_permissions=1`: needs privileges.
+    case privileged
+    /// `xattr_permissions=2`.
+    case user
+
+    var attribute: String {
+        switch self {
+        case .privileged: "security.fuseoverlayfs.override_stat"
+        case .user: "user.containers.override_stat"
+        }
+    }
+
+    /// An older name of the same, read only.
+    var olderAttribute: String? {
+        switch self {
+        case .privileged: nil
+        case .user: "user.fuseoverlayfs.override_stat"
+        }
+    }
+
+    /// Attributes that the daemon may not set either are kept behind this prefix.
+    static let escape = "user.containers.override_"
+}
+
+/// The contents of the attribute.
+struct StoredOwner: Equatable {
+    var uid: UInt32
+    var gid: UInt32
+    /// With the type bits where a type was written, else without.
+    var mode: UInt32
+    /// The kernel's 32-bit encoding, of a device.
+    var rdev: UInt32 = 0
+
+    init(uid: UInt32, gid: UInt32, mode: UInt32) {
+        self.uid = uid
+        self.gid = gid
+        self.mode = mode
+    }
+
+    /// nil for anything that is no such text.
+    init?(parsing bytes: [UInt8]) {
+        let fields = String(decoding: bytes, as: UTF8.self)
+            .split(separator: ":", maxSplits: 3, omittingEmptySubsequences: false)
+        guard fields.count >= 3, let uid = UInt32(fields[0]), let gid = UInt32(fields[1]),
+            let mode = UInt32(fields[2], radix: 8)
+        else { return nil }
+        // Older writers put the type's bits in as well.
+        self.init(uid: uid, gid: gid, mode: mode & 0o7777)
+        guard fields.count == 4 else { return }
+        let type = fields[3]
+        if let device = StoredOwner.device(type, "block") {
+            (self.mode, rdev) = (self.mode | S_IFBLK, device)
+        } else if let device = StoredOwner.device(type, "char") {
+            (self.mode, rdev) = (self.mode | S_IFCHR, device)
+        } else if let bits = StoredOwner.types[String(type)] {
+            self.mode |= bits
+        } else {
+            return nil
+        }
+    }
+
+    private static let types: [String: UInt32] = [
+        "dir": S_IFDIR, "file": S_IFREG, "symlink": S_IFLNK, "pipe": S_IFIFO, "socket": S_IFSOCK,
+    ]
+    private static let typeNames: [UInt32: String] = [
+        S_IFDIR: "dir", S_IFREG: "file", S_IFLNK: "symlink", S_IFIFO: "pipe", S_IFSOCK: "socket",
+    ]
+
+    /// "char-1-3", or "char1:3".
+    private static func device(_ text: Substring, _ kind: String) -> UInt32? {
+        guard text.hasPrefix(kind) else { return nil }
+        let numbers = text.dropFirst(kind.count).split { $0 == "-" || $0 == ":" }
+        guard numbers.count == 2, let major = UInt32(numbers[0]), let minor = UInt32(numbers[1]),
+            major < 1 << 12, minor < 1 << 20
+        else { return nil }
+        return minor & 0xff | major << 8 | (minor & ~0xff) << 12
+    }
+
+    var text: [UInt8] {
+        Array("\(uid):\(gid):\(String(mode & 0o7777, radix: 8))".utf8)
+    }
+}

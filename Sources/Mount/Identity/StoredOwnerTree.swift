@@ -1,0 +1,284 @@
+package import FUSE
+package import Linux
+
+import Glibc
+import SystemPackage
+
+/// A tree whose files and directories have their owner and mode in an attribute; to the filesystem below, all
+/// that is made belongs to the daemon, which so needs no privileges.
+///
+/// Other types can't have such an attribute and are the daemon's own. The attribute itself is not to be seen
+/// inside. ACLs are not supported: they would have to agree with a mode that the filesystem below does not know.
+package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
+    let store: OwnerStore
+
+    package init(_ base: any Operations, _ store: OwnerStore) {
+        self.store = store
+        super.init(base)
+    }
+
+    // MARK: - Reading
+
+    private static func canHaveOwner(_ mode: UInt32) -> Bool {
+        mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
+    }
+
+    /// What the attribute says; nil without one. EIO for one that says nothing.
+    private func owner(of node: UInt64) throws(FSError) -> StoredOwner? {
+        var value = try base.xattr(store.attribute, of: node)
+        if value == nil, let older = store.olderAttribute { value = try base.xattr(older, of: node) }
+        guard let value else { return nil }
+        guard let owner = StoredOwner(parsing: value) else { throw .system(.ioError) }
+        return owner
+    }
+
+    private func shown(_ status: NodeStatus) throws(FSError) -> NodeStatus {
+        guard StoredOwnerTree.canHaveOwner(status.mode), let owner = try owner(of: status.node) else {
+            return status
+        }
+        var status = status
+        status.uid = owner.uid
+        status.gid = owner.gid
+        let type = owner.mode & S_IFMT
+        status.mode = owner.mode & 0o7777 | (type == 0 ? status.mode & S_IFMT : type)
+        if type == S_IFCHR || type == S_IFBLK { status.rdev = owner.rdev }
+        return status
+    }
+
+    package override func lookup(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> NodeStatus? {
+        guard let status = try base.lookup(name, in: parent) else { return nil }
+        do throws(FSError) {
+            return try shown(status)
+        } catch {
+            base.forget(status.node, count: 1)
+            throw error
+        }
+    }
+
+    package override func status(of node: UInt64) throws(FSError) -> NodeStatus {
+        try shown(try base.status(of: node))
+    }
+
+    package override func link(
+        _ node: UInt64,
+        as name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> NodeStatus {
+        try shown(try base.link(node, as: name, in: parent))
+    }
+
+    /// A link that the layer has as a file with the target in it.
+    package override func target(of node: UInt64) throws(FSError) -> [UInt8] {
+        let status = try base.status(of: node)
+        guard status.mode & S_IFMT == S_IFREG, let owner = try owner(of: node), owner.mode & S_IFMT == S_IFLNK
+        else { return try base.target(of: node) }
+        guard status.size <= UInt64(PATH_MAX) else { throw .system(.fileNameTooLong) }
+        var target = [UInt8](repeating: 0, count: Int(status.size))
+        var count = 0
+        var failure: FSError?
+        target.withUnsafeMutableBytes { buffer in
+            do throws(FSError) { count = try base.read(node, into: buffer, at: 0) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return Array(target.prefix(count))
+    }
+
+    private struct Entry {
+        let name: [UInt8]
+        let status: NodeStatus
+        let next: UInt64
+    }
+
+    /// In portions: the tree below holds its lock while it lists, and must not be asked for attributes then.
+    package override func list(
+        _ node: UInt64,
+        from offset: UInt64,
+        isCounting: Bool,
+        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+    ) throws(FSError) {
+        var offset = offset
+        while true {
+            var portion: [Entry] = []
+            try base.list(node, from: offset, isCounting: isCounting) {
+                (name, status, next) throws(FSError) in
+                guard portion.count < 64 else { return false }
+                portion.append(Entry(name: [UInt8](name), status: status, next: next))
+                return true
+            }
+            var delivered = 0
+            defer {
+                if isCounting {
+                    for entry in portion[delivered...] where entry.name != [46] && entry.name != [46, 46] {
+                        base.forget(entry.status.node, count: 1)
+                    }
+                }
+            }
+            for entry in portion {
+                let status = try shown(entry.status)
+                let isWanted = try entry.name.span.withUnsafeBytes {
+                    (name: UnsafeRawBufferPointer) throws(FSError) in
+                    try body(name, status, entry.next)
+                }
+                guard isWanted else { return }
+                delivered += 1
+                offset = entry.next
+            }
+            guard !portion.isEmpty else { return }
+        }
+    }
+
+    // MARK: - Creating
+
+    package override func makeNode(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        device: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        let status = try base.makeNode(name, in: parent, mode: mode, device: device, by: own(caller))
+        return try give(status, name, in: parent, to: caller)
+    }
+
+    package override func makeDirectory(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        let status = try base.makeDirectory(name, in: parent, mode: mode, by: own(caller))
+        return try give(status, name, in: parent, to: caller)
+    }
+
+    package override func makeSymlink(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        target: UnsafeRawBufferPointer,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        try base.makeSymlink(name, in: parent, target: target, by: own(caller))
+    }
+
+    private func own(_ caller: Caller) -> Caller {
+        Caller(uid: geteuid(), gid: getegid(), umask: caller.umask)
+    }
+
+    /// Records the owner of what was just made; takes it away again where that fails.
+    private func give(
+        _ status: NodeStatus,
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        to caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        guard StoredOwnerTree.canHaveOwner(status.mode) else { return status }
+        let isDirectory = status.mode & S_IFMT == S_IFDIR
+        do throws(FSError) {
+            var owner = StoredOwner(uid: caller.uid, gid: caller.gid, mode: status.mode & 0o7777)
+            let directory = try self.status(of: parent)
+            if directory.mode & S_ISGID != 0 {
+                owner.gid = directory.gid
+                if isDirectory { owner.mode |= S_ISGID }
+            }
+            try set(owner, of: status.node)
+            // The daemon must get at what belongs to it, and nobody may run it as the daemon.
+            let needed: UInt32 = status.mode & 0o777 | (isDirectory ? 0o700 : 0o600)
+            if status.mode & 0o7777 != needed {
+                var change = StatusChange()
+                change.mode = needed
+                _ = try base.change(status.node, change)
+            }
+            return try self.status(of: status.node)
+        } catch {
+            base.forget(status.node, count: 1)
+            if isDirectory {
+                try? base.removeDirectory(name, in: parent)
+            } else {
+                try? base.unlink(name, in: parent)
+            }
+            throw error
+        }
+    }
+
+    private func set(_ owner: StoredOwner, of node: UInt64) throws(FSError) {
+        try owner.text.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
+            try base.setXattr(store.attribute, of: node, to: bytes, flags: 0)
+        }
+    }
+
+    // MARK: - Changing
+
+    package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+        let status = try self.status(of: node)
+        var rest = change
+        rest.mode = nil
+        rest.uid = nil
+        rest.gid = nil
+        rest.killsPrivileges = false
+        if change.killsPrivileges { try dropPrivileges(of: node) }
+        let isOwnership = change.mode != nil || change.uid != nil || change.gid != nil
+        if isOwnership, StoredOwnerTree.canHaveOwner(try base.status(of: node).mode) {
+            if change.uid != nil || change.gid != nil { try dropPrivileges(of: node) }
+            var owner = StoredOwner(
+                uid: change.uid ?? status.uid,
+                gid: change.gid ?? status.gid,
+                mode: try self.status(of: node).mode & 0o7777
+            )
+            if let mode = change.mode { owner.mode = mode & 0o7777 }
+            try set(owner, of: node)
+        }
+        let hasMore = rest.size != nil || rest.atime != nil || rest.mtime != nil
+        return try hasMore ? shown(base.change(node, rest)) : self.status(of: node)
+    }
+
+    /// What a write or a chown takes from a file: set-id bits and capabilities.
+    private func dropPrivileges(of node: UInt64) throws(FSError) {
+        let status = try self.status(of: node)
+        guard status.mode & S_IFMT == S_IFREG else { return }
+        if try base.xattr(stored(FileCapability.name), of: node) != nil {
+            try base.removeXattr(stored(FileCapability.name), of: node)
+        }
+        // Set-group-id without the right to execute for the group means something else.
+        let dropped: UInt32 = S_ISUID | (status.mode & S_IXGRP != 0 ? S_ISGID : 0)
+        guard status.mode & dropped != 0 else { return }
+        try set(StoredOwner(uid: status.uid, gid: status.gid, mode: status.mode & ~dropped), of: node)
+    }
+
+    package override func write(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int {
+        if killsPrivileges { try dropPrivileges(of: node) }
+        return try base.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
+    }
+
+    // MARK: - Attributes
+
+    package override func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+        guard visible(name) == name else { return nil }
+        return try base.xattr(stored(name), of: node)
+    }
+
+    package override func xattrs(of node: UInt64) throws(FSError) -> [String] {
+        try base.xattrs(of: node).compactMap(visible)
+    }
+
+    package override func setXattr(
+        _ name: String,
+        of node: UInt64,
+        to value: UnsafeRawBufferPointer,
+        flags: Int32
+    ) throws(FSError) {
+        try check(name)
+        try base.setXattr(stored(name), of: node, to: value, flags: flags)
+    }
+
+    package override func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+        try check(name)
+        try base.removeXattr(stored(name), of: node)
+    }
+}

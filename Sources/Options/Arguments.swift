@@ -1,0 +1,166 @@
+import Linux
+package import Mount
+package import SystemPackage
+
+/// What micafs is asked to do. Parsed by hand: an argument parser would double the daemon's start-up.
+///
+/// Two ways of saying it mix freely: fuse-overlayfs's (`-o lowerdir=A:B,upperdir=U,workdir=W DIR`, which is also
+/// what mount.fuse3 says, with a source before the directory) and mica's own (`--chain FILE --store DIR …`).
+package struct Arguments: Sendable {
+    package enum Request: Sendable { case mount, help, version }
+
+    /// What is below the upper.
+    package enum Lower: Sendable, Equatable {
+        /// An image: the index of its layers, and the store that has their contents.
+        case chain(FilePath, store: FilePath)
+        /// Directories, topmost first; relative ones from the working directory.
+        case directories([FilePath])
+    }
+
+    package var request = Request.mount
+    package var lower = Lower.directories([])
+    /// Both or neither.
+    package var upper: FilePath?
+    package var work: FilePath?
+    package var log: FilePath?
+    package var lock: FilePath?
+    /// An inherited descriptor to keep open for as long as the mount is served.
+    package var lockDescriptor: CInt?
+    package var target = FilePath("")
+    /// What the mount is called in /proc/mounts.
+    package var source = "mica"
+    /// The type there is `fuse.` and this.
+    package var subtype = "mica"
+    /// MS_*; read-only when there is no upper.
+    package var mountFlags: UInt = 0
+    /// MS_PRIVATE and the like; nil leaves it to the directory mounted at.
+    package var propagation: UInt?
+    package var allowsOther = false
+    /// `context="…"` and the like, as they came.
+    package var contexts: [String] = []
+    package var isForeground = false
+    package var isDebugging = false
+    package var threads = 4
+    package var identity = IdentityOptions()
+    /// Never wait for the disk.
+    package var isVolatile = false
+    /// The union's own attributes are `user.overlay.*`.
+    package var usesUserXattrs = false
+
+    /// A change of attributes alone leaves the data in the lower.
+    package var allowsMetacopy = true
+
+    // Until all has been read.
+    var chain: FilePath?
+    var store: FilePath?
+    var directories: [FilePath] = []
+
+    /// `arguments`: without the program's name. Throws a Failure that names what it does not accept.
+    package init(_ arguments: [[UInt8]]) throws {
+        var operands: [[UInt8]] = []
+        var rest = arguments[...]
+        while let bytes = rest.popFirst() {
+            let argument = text(bytes)
+            func value() throws -> [UInt8] {
+                guard let value = rest.popFirst() else {
+                    throw Arguments.refusal("\(argument) needs a value")
+                }
+                return value
+            }
+            switch argument {
+            case "-h", "--help": request = .help
+            case "-V", "--version": request = .version
+            case "-f", "--foreground": isForeground = true
+            case "-d", "--debug": try apply(Array("debug".utf8))
+            case "-s": threads = 1
+            case "-o": for option in OptionList.split(try value()) { try apply(option) }
+            case "--chain": chain = path(try value())
+            case "--store": store = path(try value())
+            case "--upper": upper = path(try value())
+            case "--work": work = path(try value())
+            case "--log": log = path(try value())
+            case "--lock": lock = path(try value())
+            case "--lock-fd": lockDescriptor = try number(argument, value(), 0...CInt.max)
+            case "--source": source = text(try value())
+            case "--threads": threads = try number(argument, value(), 1...64)
+            case "--":
+                operands += rest
+                rest = []
+            case _ where argument.hasPrefix("-o"):
+                for option in OptionList.split(Array(bytes.dropFirst(2))) { try apply(option) }
+            case _ where argument.hasPrefix("-") && argument != "-":
+                throw Arguments.refusal("unknown option \(argument)")
+            default: operands.append(bytes)
+            }
+            // Whatever else there is: somebody asks how it is done.
+            if request != .mount { return }
+        }
+        try accept(operands)
+        try settleLower()
+    }
+
+    /// `[SOURCE] TARGET`.
+    private mutating func accept(_ operands: [[UInt8]]) throws {
+        guard let last = operands.last else {
+            throw Arguments.refusal("no mountpoint specified: the directory to mount at is missing")
+        }
+        guard operands.count <= 2 else {
+            throw Arguments.refusal(
+                "one directory to mount at is expected, not \(operands.count - 1) and \(text(last))"
+            )
+        }
+        guard !last.isEmpty else { throw Arguments.refusal("the directory to mount at has no name") }
+        target = path(last)
+        if operands.count == 2, !operands[0].isEmpty { source = text(operands[0]) }
+    }
+
+    private mutating func settleLower() throws {
+        switch (chain, store) {
+        case (let chain?, let store?):
+            guard directories.isEmpty else {
+                throw Arguments.refusal("--chain and lowerdir= are two forms of the same: give one")
+            }
+            lower = .chain(chain, store: store)
+        case (nil, nil):
+            guard !directories.isEmpty else {
+                throw Arguments.refusal(
+                    "no lowerdir specified: lowerdir=, or --chain and --store, are needed"
+                )
+            }
+            lower = .directories(directories)
+        default: throw Arguments.refusal("--chain and --store go together")
+        }
+        if let upper, work == nil {
+            guard case .directories = lower, mountFlags & 1 != 0 else {
+                throw Arguments.refusal("upperdir= without workdir=: changes need both (or `ro`)")
+            }
+            // As in the kernel: what is not to be changed is one lower more.
+            lower = .directories([upper] + directories)
+            self.upper = nil
+        }
+        guard upper == nil else { return }
+        // Without an upper there is nothing to work for, and a name given nevertheless does no harm.
+        work = nil
+        mountFlags |= 1
+    }
+
+    static func refusal(_ message: String) -> Failure {
+        Failure(message, advice: "`micafs --help` tells what there is.", kind: .invalidArgument, exitCode: 2)
+    }
+}
+
+func text(_ bytes: some Collection<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+
+func path(_ bytes: some Collection<UInt8>) -> FilePath {
+    FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
+}
+
+/// The number that `bytes` spell, if it is in `range`.
+func number<N: FixedWidthInteger>(_ option: String, _ bytes: [UInt8], _ range: ClosedRange<N>) throws -> N {
+    guard let number = N(text(bytes)), range.contains(number) else {
+        throw Arguments.refusal(
+            "\(option) takes a number from \(range.lowerBound) to \(range.upperBound), not \(text(bytes))"
+        )
+    }
+    return number
+}

@@ -1,0 +1,94 @@
+/// Options that set a flag, that change nothing here, and that are refused with a reason. Whatever is in none of
+/// these tables, nor in `Arguments.apply`, is unknown. docs/OPTIONS.md has the same tables for people.
+package enum KnownOptions {
+    /// What a mount option does to mount(2)'s flags (MS_*).
+    struct Flag {
+        let bits: UInt
+        let isSet: Bool
+    }
+
+    static let flags: [String: Flag] = [
+        "ro": Flag(bits: 1, isSet: true), "rw": Flag(bits: 1, isSet: false),
+        "nosuid": Flag(bits: 2, isSet: true), "suid": Flag(bits: 2, isSet: false),
+        "nodev": Flag(bits: 4, isSet: true), "dev": Flag(bits: 4, isSet: false),
+        "noexec": Flag(bits: 8, isSet: true), "exec": Flag(bits: 8, isSet: false),
+        "sync": Flag(bits: 16, isSet: true), "async": Flag(bits: 16, isSet: false),
+        "dirsync": Flag(bits: 128, isSet: true),
+        "nosymfollow": Flag(bits: 256, isSet: true), "symfollow": Flag(bits: 256, isSet: false),
+        "noatime": Flag(bits: 1024, isSet: true), "atime": Flag(bits: 1024, isSet: false),
+        "nodiratime": Flag(bits: 2048, isSet: true), "diratime": Flag(bits: 2048, isSet: false),
+        "relatime": Flag(bits: 1 << 21, isSet: true), "norelatime": Flag(bits: 1 << 21, isSet: false),
+        "strictatime": Flag(bits: 1 << 24, isSet: true), "nostrictatime": Flag(bits: 1 << 24, isSet: false),
+        "lazytime": Flag(bits: 1 << 25, isSet: true), "nolazytime": Flag(bits: 1 << 25, isSet: false),
+    ]
+
+    /// Propagation, set once the mount is there (MS_*). There is nothing below a new mount, so the recursive
+    /// forms say the same.
+    static let propagations: [String: UInt] = [
+        "unbindable": 1 << 17, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20,
+        "runbindable": 1 << 17, "rprivate": 1 << 18, "rslave": 1 << 19, "rshared": 1 << 20,
+    ]
+
+    enum Values: Sendable {
+        case none, any, number
+        case oneOf([String])
+    }
+
+    /// An option that is accepted because what it asks for is so anyway, or makes no difference here.
+    struct Moot: Sendable {
+        let values: Values
+        /// Why another of the option's own values is refused; nil where there are no others.
+        let refusal: String?
+
+        init(_ values: Values, refusal: String? = nil) {
+            self.values = values
+            self.refusal = refusal
+        }
+    }
+
+    static let moot: [String: Moot] = [
+        // fuse-overlayfs and libfuse.
+        "default_permissions": Moot(.none),
+        "timeout": Moot(.number), "fast_ino": Moot(.number), "fast_ino_check": Moot(.number),
+        "writeback": Moot(.number), "max_write": Moot(.number), "max_read": Moot(.number),
+        "max_idle_threads": Moot(.number), "clone_fd": Moot(.none), "kernel_cache": Moot(.none),
+        "splice_read": Moot(.none), "splice_write": Moot(.none), "splice_move": Moot(.none),
+        // Kernel overlayfs.
+        "index": Moot(.oneOf(["on", "off"])),
+        "xino": Moot(.oneOf(["on", "off", "auto"])),
+        "uuid": Moot(.oneOf(["on", "off", "null", "auto"])),
+        "nfs_export": Moot(.oneOf(["off"]), refusal: "there are no file handles that survive a remount"),
+        "verity": Moot(.oneOf(["off"]), refusal: "digests of files are not checked"),
+        "redirect_dir": Moot(
+            .oneOf(["on"]),
+            refusal: "a renamed directory of a lower is always recorded by a redirect"
+        ),
+        "override_creds": Moot(.none),
+        // For mount(8), fstab and systemd.
+        "defaults": Moot(.none), "auto": Moot(.none), "noauto": Moot(.none), "nofail": Moot(.none),
+        "_netdev": Moot(.none), "user": Moot(.any), "nouser": Moot(.none), "users": Moot(.none),
+        "owner": Moot(.none), "group": Moot(.none), "comment": Moot(.any), "silent": Moot(.none),
+        "loud": Moot(.none),
+    ]
+
+    /// Options of overlayfs, fuse-overlayfs or libfuse that mean something which is not there.
+    static let refused: [String: String] = [
+        "plugins": "layers are directories or images; there are no plugins",
+        "allow_root": "the kernel's caches would not keep others out; allow_other is what there is",
+        "auto_unmount": "nobody is left to unmount when the daemon is killed; see `umount -l`",
+        "ino32_t": "inode numbers need 64 bits to stay the same",
+        "datadir+": "data-only layers are not supported",
+        "nooverride_creds": "the layers are always accessed with the daemon's own credentials",
+    ]
+
+    /// Names of all options that are accepted or refused for a reason, for the test that compares them with the
+    /// documentation.
+    package static var all: [String] {
+        var names = Arguments.effective + OptionList.contexts
+        names += flags.keys
+        names += propagations.keys
+        names += moot.keys
+        names += refused.keys
+        return names
+    }
+}

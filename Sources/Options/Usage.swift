@@ -1,0 +1,36 @@
+/// What --help says. The first line is fuse-overlayfs's, for those who look for it.
+package enum Usage {
+    package static let text = """
+        usage: micafs [options] <mountpoint>
+               micafs -o lowerdir=DIR[:DIR…][,upperdir=DIR,workdir=DIR][,OPTION…] [SOURCE] DIRECTORY
+               micafs --chain FILE --store DIR [--upper DIR --work DIR] [-o OPTION[,…]] DIRECTORY
+
+          -o lowerdir=DIR[:DIR…]  directories to show merged, topmost first (a colon in a name: \\:)
+          -o upperdir=DIR         receives changes; without it the mount is read-only
+          -o workdir=DIR          the upper's work directory, on the same filesystem
+          --chain FILE            instead of lowerdir: the index of an image's layers
+          --store DIR             the store that has their contents
+          --upper DIR, --work DIR the same as upperdir= and workdir=
+
+          -o uidmapping=C:H:N[:…] a file of user C is shown as H's, and so on for N users; gidmapping= for groups
+          -o squash_to_root       every file is shown as root's
+          -o squash_to_uid=N      … as user N's; squash_to_gid=N for the group
+          -o xattr_permissions=N  owner and mode are kept in an attribute: 1 security.*, 2 user.*
+          -o volatile, fsync=0    never wait for the disk
+          -o userxattr            keep the union's marks in user.overlay.* (the default without privileges)
+          -o noacl, noxattrs=1    no ACLs, no extended attributes at all
+          -o static_nlink         directories have a link count of 1
+          -o allow_other          others may use the mount (the default for root)
+          -o ro, nosuid, nodev, noexec, noatime, private, context=…, fsname=NAME, subtype=NAME …
+
+          -f, --foreground        don't go to the background
+          -d, --debug, -o debug   log every request to stderr; implies -f
+          -s                      serve one request at a time
+          --threads N             … or N (4)
+          --source NAME           what the mount is called in /proc/mounts
+          --log FILE              where errors go; without it stderr (-f) or syslog
+          --lock FILE             held locked as long as the mount is served
+          --lock-fd N             a locked descriptor to keep instead
+          -h, --help, -V, --version
+        """
+}

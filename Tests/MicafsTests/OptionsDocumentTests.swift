@@ -1,0 +1,19 @@
+import Foundation
+import MountFixtures
+import Options
+import Testing
+
+@Suite struct `docs/OPTIONS.md` {
+    @Test func `has every option that there is`() throws {
+        let text = try String(
+            contentsOf: Tool.package.appendingPathComponent("docs/OPTIONS.md"),
+            encoding: .utf8
+        )
+        for option in KnownOptions.all {
+            #expect(
+                ["`\(option)`", "`\(option)=", "`-o \(option)"].contains { text.contains($0) },
+                "\(option)"
+            )
+        }
+    }
+}
