@@ -10,22 +10,22 @@ enum Background {
     ///
     /// It gets no other descriptors: what stays in the background would keep the pipes of whatever the test
     /// runs at the same time.
-    static func start(_ program: String, _ arguments: [String], errors path: String) throws {
+    static func start(_ command: [String], errors path: String) throws {
         let errors = try naming("create \(path)") {
             try OwnedFD.open(FilePath(path), O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
         }
-        var list = ([program] + arguments).map { UnsafePointer<CChar>(strdup($0)) }
+        var list = command.map { UnsafePointer<CChar>(strdup($0)) }
         defer { for argument in list { free(UnsafeMutablePointer(mutating: argument)) } }
         list.append(nil)
         let descriptors = [-1, errors.raw, errors.raw]
-        let pid = clinux_spawn_host(program, list, descriptors, CInt(descriptors.count), 0)
-        guard pid > 0 else { throw Failure("start \(program)", Errno(rawValue: -pid)) }
+        let pid = clinux_spawn_host(command[0], list, descriptors, CInt(descriptors.count), 0)
+        guard pid > 0 else { throw Failure("start \(command[0])", Errno(rawValue: -pid)) }
         var status: CInt = 0
         try Errno.retrying { waitpid(pid, &status, 0) }
         guard status != 0 else { return }
         let text = try OwnedFD.open(FilePath(path), O_RDONLY).contents(limit: 1 << 20)
         throw Failure(
-            "\(program) \(arguments.joined(separator: " ")): \(String(decoding: text, as: UTF8.self))"
+            "\(command.joined(separator: " ")): \(String(decoding: text, as: UTF8.self))"
         )
     }
 }

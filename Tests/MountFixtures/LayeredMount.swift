@@ -17,11 +17,13 @@ package final class LayeredMount: Sendable {
     /// - Parameters:
     ///   - uppers: where the upper and its work directory are made; in the workspace without it.
     ///   - options: further arguments of micafs.
+    ///   - launcher: what micafs's command line is given to, for the first mount only.
     package convenience init(
         _ lower: Lower,
         in workspace: Workspace,
         uppers: String? = nil,
-        options: [String] = []
+        options: [String] = [],
+        launcher: [String] = []
     ) throws {
         let directory = try workspace.directory(UUID().uuidString)
         let uppers = uppers ?? directory
@@ -32,7 +34,7 @@ package final class LayeredMount: Sendable {
             at: "\(directory)/mount",
             options
         )
-        try mount()
+        try mount(launcher: launcher)
     }
 
     private init(_ lower: Lower, upper: String, work: String, at path: String, _ options: [String]) throws {
@@ -44,12 +46,9 @@ package final class LayeredMount: Sendable {
     }
 
     /// Mounts what is not mounted (any more).
-    package func mount() throws {
-        try Background.start(
-            Tool.binaries.appendingPathComponent("micafs").path,
-            source + [path],
-            errors: "\(path).errors"
-        )
+    package func mount(launcher: [String] = []) throws {
+        let command = launcher + [Tool.binaries.appendingPathComponent("micafs").path] + source + [path]
+        try Background.start(command, errors: "\(path).errors")
     }
 
     /// Returns when the daemon has ended.
@@ -64,7 +63,11 @@ package final class LayeredMount: Sendable {
     private func waitForDaemon() throws {
         try naming("lock \(work)") {
             let lock = try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY)
-            try lock.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX) } }
+            try lock.use { raw throws(Errno) in
+                _ = try Errno.retrying { flock(raw, LOCK_EX) }
+                // Not left to close(2): a process that is just being started may have the descriptor, too.
+                try Errno.check(flock(raw, LOCK_UN))
+            }
         }
     }
 

@@ -69,6 +69,27 @@ struct `The names of files` {
         try expectNoDifference(random.sequence(Effort.operations, remountEvery: 100), test)
     }
 
+    /// A well-known FUSE filesystem leaves directories that can't be removed.
+    @Test(arguments: Case.all) func `can all be removed, whatever was done before`(test: Case) throws {
+        let lower = try lower(test, directories: ["d"])
+        let mount = try LayeredMount(lower, in: workspace)
+        var random = NameOperations(seed: test.seed ^ 0xdead)
+        for round in 0..<3 {
+            let model = round == 0 ? try model(test.seed) : NameModel()
+            let runner = NameRunner("\(mount.path)/d", model, remount: mount.remount)
+            let difference = try runner.run(random.sequence(300))
+            #expect(difference == nil, "\(test.testDescription), round \(round)")
+            runner.closeAll()
+            if round == 1 { try mount.remount() }
+            try FilePath("\(mount.path)/d").removeTree()
+            #expect(!FilePath("\(mount.path)/d").exists)
+            try mount.remount()
+            #expect(!FilePath("\(mount.path)/d").exists)
+            try Errno.check(mkdir("\(mount.path)/d", 0o755))
+        }
+        try mount.unmount()
+    }
+
     @Test(arguments: Case.all) func `are what each of two threads made of its own`(test: Case) throws {
         let lower = try lower(test, directories: ["0", "1"])
         let mount = try LayeredMount(lower, in: workspace)

@@ -1,0 +1,51 @@
+import Foundation
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// An ext4 of its own in a file of the workspace, mounted: it can fill up, stand still or lose its power without
+/// anybody else noticing. The workspace unmounts it.
+package final class LoopDisk: Sendable {
+    package let path: String
+    private let image: String
+
+    /// - Parameter options: of mount(8), besides `loop`.
+    package init(in workspace: Workspace, megabytes: Int, options: String = "rw") throws {
+        image = "\(workspace.path)/\(UUID().uuidString).ext4"
+        path = try workspace.directory("disk-\(UUID().uuidString)")
+        try OwnedFD.open(FilePath(image), O_WRONLY | O_CREAT, mode: 0o600).truncate(
+            to: UInt64(megabytes) << 20
+        )
+        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.ext4"), ["-q", "-F", image])
+        try mount(options)
+    }
+
+    package func mount(_ options: String = "rw") throws {
+        try Tool.run(
+            URL(fileURLWithPath: "/bin/mount"),
+            ["-t", "ext4", "-o", "loop,\(options)", image, path]
+        )
+    }
+
+    /// Once nobody uses it. What a power cut left is lost.
+    package func unmount() throws { try Tool.run(URL(fileURLWithPath: "/bin/umount"), [path]) }
+
+    /// Whoever writes waits until `thaw`. FIFREEZE and FITHAW of linux/fs.h.
+    package func freeze() throws { try control("freeze", 0xc004_5877) }
+    package func thaw() throws { try control("thaw", 0xc004_5878) }
+
+    /// A power cut: from now on everything fails, and what is not on the disk, the journal's end included, never gets
+    /// there. EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
+    package func cutPower() throws { try control("shut down", 0x8004_587d, 2) }
+
+    private func control(_ what: String, _ request: UInt, _ argument: UInt32 = 0) throws {
+        try naming("\(what) \(path)") {
+            let root = try OwnedFD.open(FilePath(path), O_RDONLY | O_DIRECTORY)
+            var argument = argument
+            try Errno.check(root.use { ioctl($0, request, &argument) })
+        }
+    }
+
+    deinit { try? thaw() }
+}
