@@ -37,17 +37,22 @@ extension Session {
         }
         table.listxattr = { request, node, size in
             answer(request, "listxattr", node) { (operations) throws(FSError) in
-                try reply(request, operations.xattrs(of: node).flatMap { Array($0.utf8) + [0] }, size)
+                var names = try operations.xattrs(of: node)
+                // As fs/ext4/xattr_trusted.c lists them.
+                if !isPrivileged(request) { names.removeAll { $0.hasPrefix("trusted.") } }
+                try reply(request, names.flatMap { Array($0.utf8) + [0] }, size)
             }
         }
         table.setxattr = { request, node, name, value, size, flags in
             acknowledge(request, "setxattr", node) { (operations) throws(FSError) in
+                let name = text(name)
                 try operations.setXattr(
-                    text(name),
+                    name,
                     of: node,
                     to: UnsafeRawBufferPointer(start: value, count: size),
                     flags: flags
                 )
+                if name == "system.posix_acl_access" { try dropSetGroupID(request, operations, node) }
             }
         }
         table.removexattr = { request, node, name in

@@ -36,6 +36,7 @@ extension Session {
         }
         table.fallocate = { request, node, mode, offset, length, _ in
             acknowledge(request, "fallocate", node) { (operations) throws(FSError) in
+                try dropSetID(request, operations, node)
                 try operations.allocate(node, mode: mode, offset: Int64(offset), length: Int64(length))
             }
         }
@@ -49,6 +50,7 @@ extension Session {
         }
         table.copy_file_range = { request, source, sourceOffset, _, target, targetOffset, _, count, _ in
             answer(request, "copy_file_range", target) { (operations) throws(FSError) in
+                try dropSetID(request, operations, target)
                 let copied = try operations.copyRange(
                     from: source,
                     at: UInt64(bitPattern: Int64(sourceOffset)),
