@@ -1,0 +1,73 @@
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+import Glibc
+
+/// The upper on a small ext4: what does not fit is said, and nothing is lost.
+@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(3)))
+struct `On a full disk` {
+    let workspace: Workspace
+
+    init() throws { workspace = try Workspace() }
+
+    /// Writes into a file until nothing more fits; how much did.
+    private func fill(_ path: String, block: Int) throws -> Int {
+        let file = try OwnedFD.open(FilePath(path), O_WRONLY | O_CREAT, mode: 0o644)
+        let data = [UInt8](repeating: 7, count: block)
+        var total = 0
+        while true {
+            let count = file.use { write($0, data, block) }
+            if count == -1 {
+                #expect(Errno.last == .noSpace)
+                return total
+            }
+            total += count
+        }
+    }
+
+    @Test(arguments: LowerForm.served)
+    func `a write, a copy-up and a create say ENOSPC, and the old file stays whole`(form: LowerForm) throws {
+        let disk = try LoopDisk(in: workspace, megabytes: 8)
+        let tree = try SmallTree(form, in: workspace, uppers: disk.path)
+        try tree.write("kept\n", to: "kept")
+        let written = try fill(tree.path("filler"), block: 100_000)
+        #expect(try tree.status("filler").st_size == written)
+        _ = try fill(tree.path("rest"), block: 512)
+
+        let file = try tree.open("large", O_RDWR)
+        #expect(file.use { write($0, "x", 1) } == -1)
+        #expect(Errno.last == .noSpace)
+        // Data of which nothing is kept needs no room, but what is kept does.
+        #expect(truncate(tree.path("large"), 900_000) == -1)
+        #expect(Errno.last == .noSpace)
+        #expect(try tree.read("large").utf8.count == SmallTree.large)
+        #expect(try tree.read("large").hasPrefix("0123456789"))
+
+        var made = 0
+        while symlink(String(repeating: "t", count: 200), tree.path("link\(made)")) == 0 { made += 1 }
+        #expect(Errno.last == .noSpace)
+        #expect(!tree.exists("link\(made)"))
+        #expect(try tree.names(".").count { $0.hasPrefix("link") } == made + 1)
+
+        // Room again: everything works again.
+        #expect(unlink(tree.path("filler")) == 0)
+        #expect(file.use { write($0, "x", 1) } == 1)
+        #expect(try tree.read("large").hasPrefix("x123456789"))
+        #expect(try tree.read("kept") == "kept\n")
+    }
+
+    @Test(arguments: LowerForm.served)
+    func `nothing of a failed copy-up is left in the work directory`(form: LowerForm) throws {
+        let disk = try LoopDisk(in: workspace, megabytes: 8)
+        let tree = try SmallTree(form, in: workspace, uppers: disk.path)
+        _ = try fill(tree.path("filler"), block: 100_000)
+        let before = try FilePath(tree.mount.work).names().count
+        for _ in 0..<10 {
+            let file = try tree.open("large", O_RDWR)
+            #expect(file.use { write($0, "x", 1) } == -1)
+        }
+        #expect(try FilePath(tree.mount.work).names().count == before)
+    }
+}
