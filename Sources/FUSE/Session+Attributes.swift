@@ -46,7 +46,8 @@ extension Session {
                     text(name),
                     of: node,
                     to: UnsafeRawBufferPointer(start: value, count: size),
-                    flags: flags
+                    flags: flags,
+                    clearsSetGroupID: cfuse_setxattr_kills_setgid() != 0
                 )
             }
         }

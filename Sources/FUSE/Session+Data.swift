@@ -36,7 +36,13 @@ extension Session {
         }
         table.fallocate = { request, node, mode, offset, length, _ in
             acknowledge(request, "fallocate", node) { (operations) throws(FSError) in
-                try operations.allocate(node, mode: mode, offset: Int64(offset), length: Int64(length))
+                try operations.allocate(
+                    node,
+                    mode: mode,
+                    offset: Int64(offset),
+                    length: Int64(length),
+                    killsPrivileges: caller(request).uid != 0
+                )
             }
         }
         table.lseek = { request, node, offset, whence, _ in
@@ -54,7 +60,9 @@ extension Session {
                     at: UInt64(bitPattern: Int64(sourceOffset)),
                     to: target,
                     at: UInt64(bitPattern: Int64(targetOffset)),
-                    count: count
+                    count: count,
+                    // The kernel leaves it to us and does not say what the caller may: root may keep them.
+                    killsPrivileges: caller(request).uid != 0
                 )
                 fuse_reply_write(request, copied)
             }

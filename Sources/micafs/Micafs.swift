@@ -51,7 +51,7 @@ struct Micafs {
         let log = try Log(arguments.log, name: "\(arguments.source) (\(arguments.target))")
         var upper: Upper?
         if let directory = arguments.upper, let work = arguments.work {
-            upper = try Upper(directory, work: work)
+            upper = try Upper(directory, work: work, metacopy: true)
         }
         let union = try UnionTree(lower: lower, upper: upper)
         guard geteuid() == 0 else {
