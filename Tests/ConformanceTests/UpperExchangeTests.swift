@@ -120,6 +120,50 @@ struct `An upper that mica and the kernel share` {
         )
     }
 
+    private static let nested = """
+        rm usr/bin/prog7 etc/conf; mv usr/lib/large etc/large; mv moved elsewhere; rm -r swap1; mkdir swap1
+        echo new > swap1/new; echo more >> usr/bin/prog5; ln etc/passwd etc/passwd2; chmod 600 usr/bin/prog6
+        """
+
+    @Test func `can be inside a mica mount, with the kernel over it`() throws {
+        let (upper, work) = ("\(mica.path)/upper", "\(mica.path)/work")
+        for directory in [upper, work] { try FilePath(directory).makeDirectory() }
+        func mount() throws -> OverlayMount {
+            let target = try workspace.directory("kernel")
+            return try OverlayMount(sharing: upper, work: work, over: lower, at: target)
+        }
+        let first = try mount()
+        try Self.shell(Self.nested, in: first.path)
+        let shown = try Tree(at: first.path)
+        try first.unmount()
+        try mica.remount()
+        let second = try mount()
+        expectSame(try Tree(at: second.path), shown, "after a remount of both")
+        try second.unmount()
+    }
+
+    @Test func `can be inside a mica mount, with mica over it`() throws {
+        let nested = try LayeredMount(
+            Lower(lower, as: .image, in: workspace),
+            in: workspace,
+            uppers: mica.path
+        )
+        try Self.shell(Self.nested, in: nested.path)
+        let shown = try Tree(at: nested.path)
+        #expect(shown.oddities == [])
+        try nested.unmount()
+        try mica.remount()
+        try nested.mount()
+        expectSame(try Tree(at: nested.path), shown, "after a remount of both")
+        try nested.unmount()
+        // The outer mount's own upper has no whiteout of it.
+        let whiteouts = try Tool.run(
+            URL(fileURLWithPath: "/usr/bin/find"),
+            ["\(mica.upper)/upper", "-type", "c"]
+        )
+        #expect(whiteouts == "")
+    }
+
     @Test func `is refused after a volatile mount by the kernel`() throws {
         try mica.unmount()
         let kernel = try OverlayMount(

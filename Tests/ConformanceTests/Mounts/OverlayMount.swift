@@ -62,8 +62,9 @@ struct OverlayMount {
         }
     }
 
+    /// Detached, because whatever a test starts at the same time has copies of its descriptors until execve(2).
     func unmount() throws {
-        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, 0)) }
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
     }
 
     /// The root of an overlay is its upper directory. A new one should look like what is below.
