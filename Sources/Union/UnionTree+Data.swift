@@ -111,9 +111,10 @@ extension UnionTree {
 
     /// lseek(2) with SEEK_DATA or SEEK_HOLE.
     package func seek(_ id: UInt64, offset: Int64, whence: CInt) throws(FSError) -> Int64 {
-        let source = try source(of: id)
+        guard let source = try source(of: id, from: UInt64(clamping: offset)) else {
+            throw .system(.noSuchAddressOrDevice)
+        }
         let (start, size) = (Int64(clamping: source.start), Int64(clamping: source.size))
-        guard offset < size else { throw .system(.noSuchAddressOrDevice) }
         // What is packed with others is all data.
         guard source.isWhole else { return whence == SEEK_DATA ? offset : size }
         let found = try FSError.wrap { () throws(Errno) in
@@ -122,8 +123,9 @@ extension UnionTree {
         return min(Int64(found) - start, size)
     }
 
-    /// The open file that has the data of a regular file, wherever that is.
-    private func source(of id: UInt64) throws(FSError) -> DataSource {
+    /// The open file that has the data of a regular file, wherever that is; nil where a lower file has none from
+    /// byte `offset` on.
+    private func source(of id: UInt64, from offset: UInt64) throws(FSError) -> DataSource? {
         let inode: UInt32
         if let node = table.find(id) {
             switch node.data {
@@ -136,6 +138,7 @@ extension UnionTree {
         }
         let record = try lower.inode(inode)
         guard record.isRegular else { throw .system(.invalidArgument) }
+        guard offset < record.size else { return nil }
         let located = try lower.locate(inode)
         return DataSource(
             file: located.file,
@@ -156,8 +159,7 @@ extension UnionTree {
     ) throws(FSError) -> Int {
         let output = try open(copyUp(target))
         // After the target, which may be the same file.
-        let input = try self.source(of: source)
-        guard sourceOffset < input.size else { return 0 }
+        guard let input = try self.source(of: source, from: sourceOffset) else { return 0 }
         if killsPrivileges { try killPrivileges(output) }
         let available = min(UInt64(clamping: count), input.size - sourceOffset)
         var from = Int64(clamping: input.start + sourceOffset)
