@@ -24,6 +24,30 @@ _Static_assert(sizeof(struct init_out) == 64, "fuse_init_out has 64 bytes");
 enum { NEWEST_MINOR = 40 };
 
 static __thread const char *current_request;
+static __thread int is_temporary;
+static __thread uint32_t setxattr_flags;
+
+int cfuse_create_is_temporary(void) { return is_temporary; }
+
+int cfuse_setxattr_kills_setgid(void) { return (setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0; }
+
+/// Rewrites what libfuse 3.14 cannot decode; returns the request's new size.
+static size_t translate(struct fuse_in_header *header, size_t size) {
+    is_temporary = header->opcode == FUSE_TMPFILE;
+    // The same arguments as CREATE, and the same reply (fs/fuse/dir.c: fuse_create_open).
+    if (is_temporary) header->opcode = FUSE_CREATE;
+    setxattr_flags = 0;
+    if (header->opcode == FUSE_SETXATTR && size >= sizeof *header + sizeof(struct fuse_setxattr_in)) {
+        // With SETXATTR_EXT, which libfuse does not know that we asked for, eight bytes more.
+        struct fuse_setxattr_in *in = (void *)(header + 1);
+        size_t extra = sizeof *in - FUSE_COMPAT_SETXATTR_IN_SIZE;
+        setxattr_flags = in->setxattr_flags;
+        memmove((char *)in + FUSE_COMPAT_SETXATTR_IN_SIZE, in + 1, size - sizeof *header - sizeof *in);
+        size -= extra;
+        header->len = (uint32_t)size;
+    }
+    return size;
+}
 
 static const void *body(void) { return current_request + sizeof(struct fuse_in_header); }
 
@@ -49,6 +73,7 @@ static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_heade
         .time_gran = 1,
         .max_pages = 256,
     };
+    c->has_setxattr_ext = (flags & FUSE_SETXATTR_EXT) != 0;
     struct fuse_out_header header = *libfuse_header;
     header.len = sizeof header + sizeof out;
     struct iovec iov[2] = {{&header, sizeof header}, {&out, sizeof out}};
@@ -101,6 +126,7 @@ int cfuse_serve(struct cfuse_connection *c, void *buffer) {
             c->kernel_flags |= (uint64_t)init->flags2 << 32;
         c->init_unique = header->unique;
     }
+    if (c->has_setxattr_ext || header->opcode != FUSE_SETXATTR) size = (ssize_t)translate(buffer, (size_t)size);
     current_request = buffer;
     struct fuse_buf message = {.mem = buffer, .size = (size_t)size};
     fuse_session_process_buf(c->session, &message);

@@ -85,6 +85,8 @@ package protocol Operations: AnyObject, Sendable {
         device: UInt32,
         by caller: Caller
     ) throws(FSError) -> NodeStatus
+    /// open(2) with O_TMPFILE: a file without a name, until `link` gives it one.
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> NodeStatus
     func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -135,7 +137,13 @@ package protocol Operations: AnyObject, Sendable {
         killsPrivileges: Bool
     ) throws(FSError) -> Int
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError)
-    func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError)
+    func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError)
     /// `whence`: SEEK_DATA or SEEK_HOLE.
     func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64
     func copyRange(
@@ -143,7 +151,8 @@ package protocol Operations: AnyObject, Sendable {
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int
 
     /// nil: there is no such attribute.
@@ -153,7 +162,8 @@ package protocol Operations: AnyObject, Sendable {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError)
     func removeXattr(_ name: String, of node: UInt64) throws(FSError)
 

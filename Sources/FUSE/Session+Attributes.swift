@@ -50,9 +50,9 @@ extension Session {
                     name,
                     of: node,
                     to: UnsafeRawBufferPointer(start: value, count: size),
-                    flags: flags
+                    flags: flags,
+                    clearsSetGroupID: cfuse_setxattr_kills_setgid() != 0
                 )
-                if name == "system.posix_acl_access" { try dropSetGroupID(request, operations, node) }
             }
         }
         table.removexattr = { request, node, name in

@@ -36,8 +36,14 @@ extension Session {
         }
         table.fallocate = { request, node, mode, offset, length, _ in
             acknowledge(request, "fallocate", node) { (operations) throws(FSError) in
-                try dropSetID(request, operations, node)
-                try operations.allocate(node, mode: mode, offset: Int64(offset), length: Int64(length))
+                try operations.allocate(
+                    node,
+                    mode: mode,
+                    offset: Int64(offset),
+                    length: Int64(length),
+                    killsPrivileges: !isPrivileged(request)
+                )
+                noteKilledPrivileges(request, node)
             }
         }
         table.lseek = { request, node, offset, whence, _ in
@@ -50,14 +56,16 @@ extension Session {
         }
         table.copy_file_range = { request, source, sourceOffset, _, target, targetOffset, _, count, _ in
             answer(request, "copy_file_range", target) { (operations) throws(FSError) in
-                try dropSetID(request, operations, target)
                 let copied = try operations.copyRange(
                     from: source,
                     at: UInt64(bitPattern: Int64(sourceOffset)),
                     to: target,
                     at: UInt64(bitPattern: Int64(targetOffset)),
-                    count: count
+                    count: count,
+                    // The kernel leaves it to us and does not say what the caller may: root may keep them.
+                    killsPrivileges: !isPrivileged(request)
                 )
+                noteKilledPrivileges(request, target)
                 fuse_reply_write(request, copied)
             }
         }

@@ -96,10 +96,21 @@ extension Session {
         table.readdir = { request, node, size, offset, _ in
             list(request, node, size, offset, isPlus: false)
         }
+        table.create = { request, parent, _, mode, file in
+            guard cfuse_create_is_temporary() != 0 else {
+                // As the ones below.
+                fuse_reply_err(request, ENOSYS)
+                return
+            }
+            answer(request, "tmpfile", parent) { (operations) throws(FSError) in
+                let status = try operations.makeTemporary(in: parent, mode: mode, by: caller(request))
+                var entry = fuse_entry_param(status)
+                if fuse_reply_create(request, &entry, file) != 0 { operations.forget(status.node, count: 1) }
+            }
+        }
         // Once and never again; see the type's comment.
         table.open = { request, _, _ in fuse_reply_err(request, ENOSYS) }
         table.opendir = { request, _, _ in fuse_reply_err(request, ENOSYS) }
-        table.create = { request, _, _, _, _ in fuse_reply_err(request, ENOSYS) }
         table.flush = { request, _, _ in fuse_reply_err(request, ENOSYS) }
     }
 }

@@ -54,6 +54,14 @@ package final class MountedTree: Operations {
         NodeStatus(try union.makeSymlink(name, in: parent, target: target, by: Creator(caller)))
     }
 
+    package func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        NodeStatus(try union.makeTemporary(in: parent, mode: mode, by: Creator(caller)))
+    }
+
     package func link(
         _ node: UInt64,
         as name: UnsafeRawBufferPointer,
@@ -112,8 +120,20 @@ package final class MountedTree: Operations {
         try union.synchronize(node, dataOnly: dataOnly)
     }
 
-    package func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError) {
-        try union.allocate(node, mode: mode, offset: offset, length: length)
+    package func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) {
+        try union.allocate(
+            node,
+            mode: mode,
+            offset: offset,
+            length: length,
+            killsPrivileges: killsPrivileges
+        )
     }
 
     package func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 {
@@ -125,9 +145,17 @@ package final class MountedTree: Operations {
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int {
-        try union.copyRange(from: source, at: sourceOffset, to: target, at: targetOffset, count: count)
+        try union.copyRange(
+            from: source,
+            at: sourceOffset,
+            to: target,
+            at: targetOffset,
+            count: count,
+            killsPrivileges: killsPrivileges
+        )
     }
 
     package func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
@@ -140,9 +168,10 @@ package final class MountedTree: Operations {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) {
-        try union.setXattr(name, of: node, to: value, flags: flags)
+        try union.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
     }
 
     package func removeXattr(_ name: String, of node: UInt64) throws(FSError) {

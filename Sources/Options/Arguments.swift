@@ -15,6 +15,10 @@ package struct Arguments: Sendable {
         case chain(FilePath, store: FilePath)
         /// Directories, topmost first; relative ones from the working directory.
         case directories([FilePath])
+
+        package var isImage: Bool {
+            if case .chain = self { true } else { false }
+        }
     }
 
     package var request = Request.mount
@@ -47,8 +51,9 @@ package struct Arguments: Sendable {
     /// The union's own attributes are `user.overlay.*`.
     package var usesUserXattrs = false
 
-    /// A change of attributes alone leaves the data in the lower.
-    package var allowsMetacopy = true
+    /// A change of attributes alone leaves the data in the lower. nil: of an image yes, because whoever reads that
+    /// upper is mica; of directories no, because others read it and may not know the mark.
+    package var allowsMetacopy: Bool?
 
     // Until all has been read.
     var chain: FilePath?

@@ -114,7 +114,7 @@ extension LowerTree {
         try forEachEntry(of: directory, from: 0) { (_) throws(FSError) in false }
     }
 
-    /// The absolute path of a directory, as a redirect records it: `/` for the root, no `/` at the end.
+    /// The absolute path of a directory, or one of a file, as a redirect records it: `/` for the root, no `/` at the end.
     func path(of directory: UInt32) throws(FSError) -> [UInt8] {
         var components: [[UInt8]] = []
         var number = directory
@@ -130,14 +130,14 @@ extension LowerTree {
         return components.reversed().flatMap { [UInt8(ascii: "/")] + $0 }
     }
 
-    /// The directory at an absolute path; nil where there is none.
-    func directory(at path: [UInt8]) throws(FSError) -> UInt32? {
+    /// What is at an absolute path; nil where there is nothing. Symbolic links are not followed.
+    func number(at path: [UInt8]) throws(FSError) -> UInt32? {
         var number: UInt32 = 0
         for component in path.split(separator: UInt8(ascii: "/")) {
             let found = try component.span.withUnsafeBytes {
                 (name: UnsafeRawBufferPointer) throws(FSError) -> UInt32? in
-                guard let inode = try lookup(name, in: number) else { return nil }
-                return try self.inode(inode).isDirectory ? inode : nil
+                guard try inode(number).isDirectory else { return nil }
+                return try lookup(name, in: number)
             }
             guard let found else { return nil }
             number = found

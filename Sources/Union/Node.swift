@@ -1,7 +1,26 @@
+import Synchronization
+
+/// Where the data of a file in the upper is.
+enum DataPlace: Equatable {
+    case upper
+    /// The upper has attributes only; the data is that of a lower file.
+    case lower(UInt32)
+    /// In a lower file that is not there.
+    case lost
+}
+
+/// How much of a file's data a change needs to have in the upper.
+enum NeededData: Equatable {
+    case none
+    /// In bytes: what is behind is about to be cut off.
+    case first(UInt64)
+    case all
+}
+
 /// Something the container touched: a file or directory that is in the upper.
 ///
-/// What is only in the lower has no node. All state is guarded by the union's lock of names, except `lookups`,
-/// which the lock of the table guards.
+/// What is only in the lower has no node. All state is guarded by the union's lock of names, except `data` and
+/// `needsSync`, which are atomic.
 final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
@@ -14,6 +33,9 @@ final class Node {
     var name: FileName
     /// Unlinked, but the kernel still refers to it: kept in the work directory under its number.
     var isOrphan = false
+
+    /// A character device 0:0 that is data: see `WhiteoutData`.
+    var isWhiteoutData = false
 
     /// Of a directory, once somebody looked.
     var listing: Listing?
@@ -29,6 +51,37 @@ final class Node {
 
     /// Whether the kernel may still ask for it by number.
     var isReferenced: Bool { lookups > 0 || (isPinned && !wasForgotten) }
+
+    /// Changes once, from the lower to the upper, when all data is there.
+    var data: DataPlace {
+        get {
+            switch storedData.load(ordering: .acquiring) {
+            case 0: .upper
+            case 1: .lost
+            case let number: .lower(UInt32(truncatingIfNeeded: number - 2))
+            }
+        }
+        set {
+            let number: UInt64 =
+                switch newValue {
+                case .upper: 0
+                case .lost: 1
+                case .lower(let inode): UInt64(inode) + 2
+                }
+            storedData.store(number, ordering: .releasing)
+        }
+    }
+    private let storedData = Atomic<UInt64>(0)
+
+    /// fdatasync(2) need not bring a new name or attribute to the disk, and a copy-up is made of these.
+    var needsSync: Bool {
+        get { storedNeedsSync.load(ordering: .relaxed) }
+        set { storedNeedsSync.store(newValue, ordering: .relaxed) }
+    }
+    private let storedNeedsSync = Atomic(true)
+
+    /// Whether it needed a sync, which it is about to get.
+    func startSync() -> Bool { storedNeedsSync.exchange(false, ordering: .relaxed) }
 
     init(id: UInt64, isDirectory: Bool, lower: UInt32?, parent: Node?, name: FileName) {
         self.id = id

@@ -25,7 +25,10 @@ package struct AttributeChange: Sendable {
 extension UnionTree {
     /// chmod, chown, truncate and utimensat in one. Copies up first; of the data only what is to stay.
     package func change(_ id: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
-        let node = try copyUp(id, size: change.size ?? .max)
+        var needed = change.size.map(NeededData.first) ?? .none
+        // Set before the data comes, these would be dropped by its coming.
+        if let mode = change.mode, try writable().losesSetID(mode) { needed = .all }
+        let node = try copyUp(id, data: needed)
         if let size = change.size {
             let file = try open(node)
             if change.killsPrivileges { try killPrivileges(file) }
@@ -95,24 +98,35 @@ extension UnionTree {
                 try Xattr.names(at: FilePath(platformString: directory.fd.withPath(of: file) { copyOf($0) }))
             }
         }
-        return names.compactMap { upper?.marks.visible($0) }
+        let hidden = node.isWhiteoutData ? upper?.marks.nestedWhiteout : nil
+        return names.compactMap { $0 == hidden ? nil : upper?.marks.visible($0) }
     }
 
-    /// lsetxattr(2) with its flags.
+    /// lsetxattr(2) with its flags. `clearsSetGroupID`: an ACL set by somebody who is not in the file's group.
     package func setXattr(
         _ name: String,
         of id: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: CInt
+        flags: CInt,
+        clearsSetGroupID: Bool = false
     ) throws(FSError) {
-        try withFile(copyUp(id)) { path in
+        let node = try copyUp(id, data: name == Upper.capability ? .all : .none)
+        try withFile(node) { path in
             lsetxattr(path, storedName(name), value.baseAddress, value.count, flags)
+        }
+        guard clearsSetGroupID else { return }
+        names.lock()
+        defer { names.unlock() }
+        let (directory, file) = try location(of: node)
+        try FSError.wrap { () throws(Errno) in
+            let mode = try directory.fd.status(of: file).st_mode
+            if mode & S_ISGID != 0 { try directory.fd.changeMode(file, mode & ~S_ISGID) }
         }
     }
 
     /// ENODATA where there is no such attribute.
     package func removeXattr(_ name: String, of id: UInt64) throws(FSError) {
-        try withFile(copyUp(id)) { path in lremovexattr(path, storedName(name)) }
+        try withFile(copyUp(id, data: .none)) { path in lremovexattr(path, storedName(name)) }
     }
 
     private func storedName(_ name: String) -> String { upper?.marks.stored(name) ?? name }

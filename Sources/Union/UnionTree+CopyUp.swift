@@ -4,13 +4,17 @@ import Linux
 import SystemPackage
 
 extension UnionTree {
-    /// The upper node of `id`, copied up now if it is only in the lower. Of a regular file's data the first
-    /// `size` bytes are copied, all by default.
+    /// The upper node of `id`, copied up now if it is only in the lower, with as much of a regular file's data
+    /// as is needed.
     ///
     /// Preconditions: `names` is not locked. The copy is made in the work directory without any lock, at most
     /// once however many callers want it; only putting it in place takes the lock.
-    func copyUp(_ id: UInt64, size: UInt64 = .max) throws(FSError) -> Node {
-        if let node = table.find(id) { return node }
+    func copyUp(_ id: UInt64, data: NeededData = .all) throws(FSError) -> Node {
+        if let node = table.find(id) {
+            guard data != .none, node.data != .upper else { return node }
+            try copyUps.exclusively(id) { () throws(FSError) in try complete(node, data) }
+            return node
+        }
         let upper = try writable()
         let inode = try lowerInode(id)
         if try lower.inode(inode).isDirectory {
@@ -18,13 +22,16 @@ extension UnionTree {
             defer { names.unlock() }
             return try upperDirectory(id)
         }
-        return try copyUps.exclusively(inode) { () throws(FSError) in
-            if let node = table.find(id) { return node }
-            let copy = try self.copy(inode, size: size, upper)
+        return try copyUps.exclusively(id) { () throws(FSError) in
+            if let node = table.find(id) {
+                try complete(node, data)
+                return node
+            }
+            let (copy, place) = try self.copy(inode, data, upper)
             names.lock()
             defer { names.unlock() }
             do throws(FSError) {
-                return try publish(copy, of: inode, upper)
+                return try publish(copy, of: inode, place, upper)
             } catch {
                 try? upper.work.unlink(copy)
                 throw error
@@ -117,25 +124,34 @@ extension UnionTree {
         return node
     }
 
-    /// A whole copy of a lower file in the work directory; its name.
-    private func copy(_ inode: UInt32, size: UInt64, _ upper: Upper) throws(FSError) -> FileName {
+    /// A copy of a lower file in the work directory: its name, and where its data is.
+    private func copy(
+        _ inode: UInt32,
+        _ data: NeededData,
+        _ upper: Upper
+    ) throws(FSError) -> (FileName, DataPlace) {
         let record = try lower.inode(inode)
         let copy = upper.temporaryName()
+        var attributes = try privateAttributes(of: inode, isMarked: upper.canMark(record.mode))
+        let isData = data != .none || !leavesData(of: record, attributes, upper)
+        let isWhiteout = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+        if isWhiteout { attributes += WhiteoutData.attributes(upper.marks) }
+        if !isData { attributes.append((upper.marks.metacopy, [])) }
         do throws(FSError) {
             if record.isRegular {
-                try copyData(of: inode, record, size: min(size, record.size), to: copy, upper)
+                try copyData(of: inode, record, isData ? data : nil, to: copy, upper)
             } else if record.isSymlink {
                 let target = FileName(try lower.target(of: inode))
                 try FSError.wrap { () throws(Errno) in try upper.work.makeSymlink(copy, target: target) }
             } else {
                 try FSError.wrap { () throws(Errno) in
-                    try upper.work.makeNode(copy, mode: record.mode & S_IFMT | 0o600, device: record.rdev)
+                    let type = isWhiteout ? S_IFREG : record.mode & S_IFMT
+                    try upper.work.makeNode(copy, mode: type | 0o600, device: record.rdev)
                 }
             }
-            let attributes = try privateAttributes(of: inode, isMarked: upper.canMark(record.mode))
             try FSError.wrap { () throws(Errno) in
                 try apply(record, attributes, to: copy, upper)
-                if record.isRegular, !upper.isVolatile {
+                if record.isRegular, isData, !upper.isVolatile {
                     // Before the rename: after a power cut the name must not lead to half a file.
                     try upper.work.open(copy, O_RDONLY).synchronize()
                 }
@@ -144,33 +160,36 @@ extension UnionTree {
             try? upper.work.unlink(copy)
             throw error
         }
-        return copy
+        return (copy, isData ? .upper : .lower(inode))
     }
 
+    /// Whether a copy may do without the data.
+    private func leavesData(
+        of record: LowerInode,
+        _ attributes: [(name: String, value: [UInt8])],
+        _ upper: Upper
+    ) -> Bool {
+        guard upper.copiesMetadataOnly, record.isRegular, record.size > 0 else { return false }
+        // Writing the data later would drop these for a moment.
+        if upper.losesSetID(record.mode) { return false }
+        return !attributes.contains { $0.name == Upper.capability }
+    }
+
+    /// `data`: nil for none, which leaves one hole.
     private func copyData(
         of inode: UInt32,
         _ record: LowerInode,
-        size: UInt64,
+        _ data: NeededData?,
         to copy: FileName,
         _ upper: Upper
     ) throws(FSError) {
         let fd = try FSError.wrap { () throws(Errno) in
             try upper.work.open(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         }
-        guard size > 0 else { return }
-        let located = try lower.locate(inode)
-        let (file, start) = (located.file, located.start)
-        let isWhole = located.isWhole && size == record.size
-        let length = try FSError.wrap { () throws(Errno) in UInt64(try file.fd.status().st_size) }
-        guard start <= length, size <= length - start else { throw .system(.ioError) }
-        try FSError.wrap { () throws(Errno) in
-            // Shares the blocks where the filesystem can.
-            if isWhole, length == size, fd.use({ to in file.fd.use { clinux_clone_file(to, $0) } }) == 0 {
-                return
-            }
-            try fd.truncate(to: size)
-            try FileCopy.copy(from: file.fd, at: start, to: fd, count: size)
-        }
+        var size = record.size
+        if case .first(let needed) = data { size = min(size, needed) }
+        try FSError.wrap { () throws(Errno) in try fd.truncate(to: size) }
+        if data != nil { try fill(fd, from: inode, record, size: size) }
     }
 
     /// The extended attributes a copy gets: the file's own, those in the union's namespace escaped, and ours.
@@ -202,86 +221,5 @@ extension UnionTree {
         }
         let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
         try upper.work.changeTimes(copy, access: time, modification: time)
-    }
-
-    /// Renames a copy into place and gives the directory its times back: nothing in it changed, as users see it.
-    private func put(
-        _ copy: FileName,
-        in directory: OpenFile,
-        _ name: FileName,
-        _ upper: Upper
-    ) throws(Errno) {
-        let before = try directory.fd.status(of: FileName("."))
-        try upper.work.rename(copy, to: directory.fd, name)
-        try directory.fd.changeTimes(
-            FileName("."),
-            access: before.st_atim,
-            modification: before.st_mtim
-        )
-    }
-
-    /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
-    ///
-    /// A file with several names gets them all at once, so that the upper alone says that they are one file,
-    /// to us after a remount as to anybody who reads an upper directory.
-    private func publish(_ copy: FileName, of inode: UInt32, _ upper: Upper) throws(FSError) -> Node {
-        let visible = try visibleNames(of: inode)
-        let node = Node(
-            id: NodeID.lower(inode),
-            isDirectory: false,
-            lower: inode,
-            parent: nil,
-            name: copy
-        )
-        node.isPinned = true
-        if try !upper.canMark(lower.inode(inode).mode) {
-            let status = try FSError.wrap { () throws(Errno) in try upper.work.status(of: copy) }
-            unmarked[UInt64(status.st_ino)] = node
-        }
-        guard !visible.isEmpty else {
-            try FSError.wrap { () throws(Errno) in
-                try upper.work.rename(copy, to: upper.orphans, FileName("\(node.id)"))
-            }
-            node.isOrphan = true
-            table.insert(node)
-            return node
-        }
-        var places: [(node: Node, name: FileName)] = []
-        for (directory, name) in visible {
-            places.append((try upperDirectory(NodeID.lower(directory)), name))
-        }
-        if places.count == 1 {
-            let directory = try directory(places[0].node)
-            try FSError.wrap { () throws(Errno) in try put(copy, in: directory, places[0].name, upper) }
-        } else {
-            let pending = Upper.pendingName(try lower.mark(of: inode))
-            try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
-            try putLinks(pending, places, upper)
-        }
-        place(node, places[0].name, in: places[0].node)
-        table.insert(node)
-        for (parent, name) in places { try listing(of: parent).set(name, .entry) }
-        return node
-    }
-
-    /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes.
-    func putLinks(
-        _ pending: FileName,
-        _ places: [(node: Node, name: FileName)],
-        _ upper: Upper
-    ) throws(FSError) {
-        for (parent, name) in places {
-            let directory = try directory(parent)
-            try FSError.wrap { () throws(Errno) in
-                let before = try directory.fd.status(of: FileName("."))
-                try upper.links.link(pending, to: directory.fd, name)
-                try directory.fd.changeTimes(
-                    FileName("."),
-                    access: before.st_atim,
-                    modification: before.st_mtim
-                )
-            }
-        }
-        try FSError.wrap { () throws(Errno) in try upper.links.unlink(pending) }
     }
 }

@@ -18,7 +18,7 @@ package struct Creator: Sendable {
 }
 
 extension UnionTree {
-    /// mknod(2), regular files included. EOPNOTSUPP for a character device 0:0, which is a whiteout below.
+    /// mknod(2), regular files included.
     package func makeNode(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -26,7 +26,9 @@ extension UnionTree {
         device: UInt32,
         by creator: Creator
     ) throws(FSError) -> Attributes {
-        guard mode & S_IFMT != S_IFCHR || device != 0 else { throw .system(.notSupported) }
+        guard mode & S_IFMT != S_IFCHR || device != 0 else {
+            return try makeWhiteoutData(name, in: parent, mode: mode & 0o7777, by: creator)
+        }
         return try create(name, in: parent, by: creator, mode: mode) { directory, name throws(Errno) in
             try directory.makeNode(name, mode: mode, device: device)
         }
@@ -62,19 +64,21 @@ extension UnionTree {
         }
     }
 
-    /// link(2): a further name for the file `id`.
+    /// link(2): a further name for the file `id`, or the first one for what `makeTemporary` made.
     package func link(
         _ id: UInt64,
         as name: UnsafeRawBufferPointer,
         in parent: UInt64
     ) throws(FSError) -> Attributes {
-        let node = try copyUp(id)
+        let node = try copyUp(id, data: .none)
         names.lock()
         defer { names.unlock() }
         let upper = try writable()
         let (directory, name, isHidden) = try newName(name, in: parent)
         let (source, sourceName) = try location(of: node)
         let target = try self.directory(directory)
+        try noteData(of: node, sourceName, in: source, upper)
+        node.needsSync = true
         try FSError.wrap { () throws(Errno) in
             if isHidden {
                 let temporary = upper.temporaryName()
@@ -85,6 +89,7 @@ extension UnionTree {
             }
         }
         try listing(of: directory).set(name, .entry)
+        if node.isOrphan { adopt(node, name, in: directory) }
         return try reference(.upper(node))
     }
 
@@ -106,11 +111,13 @@ extension UnionTree {
         }
     }
 
-    private func create(
+    /// `isWhiteoutData`: making it takes several steps, of which nobody may see the first alone.
+    func create(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         by creator: Creator,
         mode: UInt32,
+        isWhiteoutData: Bool = false,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
     ) throws(FSError) -> Attributes {
         names.lock()
@@ -121,7 +128,7 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             // Of this thread only: the daemon's threads have a umask of their own.
             umask(creator.umask)
-            guard isHidden else {
+            guard isHidden || isWhiteoutData else {
                 // The directory's set-group-id bit and default ACL count, and it is where they are.
                 try make(target.fd, name)
                 do throws(Errno) {
@@ -137,15 +144,16 @@ extension UnionTree {
                 return
             }
             // Over a whiteout: made under a name of its own in the same directory's stead, then exchanged.
-            try createOverWhiteout(name, in: target, upper, by: creator, mode: mode, make)
+            try createInStage(name, in: target, upper, by: creator, mode: mode, make)
         }
         try listing(of: directory).set(name, .entry)
-        let node = try node(name, in: directory)
+        let node = try node(name, in: directory, isNew: true)
+        node.isWhiteoutData = isWhiteoutData
         if node.isDirectory { node.listing = Listing() }
         return try reference(.upper(node))
     }
 
-    private func createOverWhiteout(
+    private func createInStage(
         _ name: FileName,
         in target: OpenFile,
         _ upper: Upper,
@@ -153,8 +161,26 @@ extension UnionTree {
         mode: UInt32,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
     ) throws(Errno) {
-        // The work directory has neither the set-group-id bit nor the default ACL of the target, so a
-        // directory of it that has both stands in.
+        try inStage(of: target, upper) { (staging) throws(Errno) in
+            try make(staging.fd, name)
+            try own(name, in: staging, by: creator, mode: mode)
+            if mode & S_IFMT == S_IFDIR {
+                // What the whiteout hid stays hidden.
+                try staging.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
+                try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
+            } else {
+                try staging.fd.rename(name, to: target.fd, name)
+            }
+        }
+    }
+
+    /// Passes a directory in the work directory that stands in for `target`, and removes it afterwards: it has
+    /// the set-group-id bit and the default ACL that count when something is made.
+    func inStage(
+        of target: OpenFile,
+        _ upper: Upper,
+        _ body: (OpenFile) throws(Errno) -> Void
+    ) throws(Errno) {
         let stage = upper.temporaryName()
         try upper.work.makeDirectory(stage, mode: 0o700)
         defer { try? upper.work.removeAll(stage) }
@@ -164,20 +190,11 @@ extension UnionTree {
         if let acl = try target.fd.attribute("system.posix_acl_default", of: FileName("."), limit: 65536) {
             try upper.work.setAttribute("system.posix_acl_default", of: stage, to: acl)
         }
-        let staging = OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY))
-        try make(staging.fd, name)
-        try own(name, in: staging, by: creator, mode: mode)
-        if mode & S_IFMT == S_IFDIR {
-            // What the whiteout hid stays hidden.
-            try staging.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
-            try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
-        } else {
-            try staging.fd.rename(name, to: target.fd, name)
-        }
+        try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
     }
 
     /// Gives what this process made to its creator.
-    private func own(
+    func own(
         _ name: FileName,
         in directory: OpenFile,
         by creator: Creator,
@@ -187,16 +204,9 @@ extension UnionTree {
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : creator.gid
         guard creator.uid != geteuid() || gid != getegid() else { return }
+        let made = mode & (S_ISUID | S_ISGID) != 0 ? try directory.fd.status(of: name).st_mode : 0
         try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
         // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
-        if mode & (S_ISUID | S_ISGID) != 0, mode & S_IFMT == S_IFREG {
-            try directory.fd.changeMode(name, mode & ~creator.umask)
-        }
+        if made & S_IFMT == S_IFREG { try directory.fd.changeMode(name, made) }
     }
-}
-
-/// renameat2(2)'s flags.
-package enum Rename {
-    package static let noReplace: UInt32 = 1
-    package static let exchange: UInt32 = 2
 }

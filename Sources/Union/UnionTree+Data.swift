@@ -14,6 +14,11 @@ extension UnionTree {
         guard let node = table.find(id) else {
             return try lower.read(lowerInode(id), into: buffer, at: offset)
         }
+        switch node.data {
+        case .lower(let inode): return try lower.read(inode, into: buffer, at: offset)
+        case .lost: throw .system(.ioError)
+        case .upper: break
+        }
         let file = try open(node)
         return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
     }
@@ -77,76 +82,89 @@ extension UnionTree {
         } else {
             file = try open(node)
         }
-        try FSError.wrap { () throws(Errno) in
+        // The filesystem below syncs what a new name depends on with it: ext4, XFS and Btrfs commit the
+        // directories that were changed before the file was.
+        let isDataEnough = dataOnly && !node.startSync()
+        do throws(Errno) {
             _ = try file.fd.use { raw throws(Errno) in
-                try Errno.retrying { () -> CInt in dataOnly ? fdatasync(raw) : fsync(raw) }
+                try Errno.retrying { () -> CInt in isDataEnough ? fdatasync(raw) : fsync(raw) }
             }
+        } catch {
+            node.needsSync = true
+            throw .system(error)
         }
     }
 
-    /// fallocate(2).
+    /// fallocate(2). `killsPrivileges`: as in `write`.
     package func allocate(
         _ id: UInt64,
         mode: CInt,
         offset: Int64,
-        length: Int64
+        length: Int64,
+        killsPrivileges: Bool
     ) throws(FSError) {
         let file = try open(copyUp(id))
+        if killsPrivileges { try killPrivileges(file) }
         let result = file.fd.use { clinux_fallocate($0, mode, offset, length) }
         guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
     }
 
     /// lseek(2) with SEEK_DATA or SEEK_HOLE.
     package func seek(_ id: UInt64, offset: Int64, whence: CInt) throws(FSError) -> Int64 {
-        let file: OpenFile
-        var start: Int64 = 0
-        var size = Int64.max
-        if let node = table.find(id) {
-            file = try open(node)
-        } else {
-            let inode = try lowerInode(id)
-            let record = try lower.inode(inode)
-            guard record.isRegular else { throw .system(.invalidArgument) }
-            size = Int64(clamping: record.size)
-            guard offset < size else { throw .system(.noSuchAddressOrDevice) }
-            let located = try lower.locate(inode)
-            // What is packed with others is all data.
-            guard located.isWhole else { return whence == SEEK_DATA ? offset : size }
-            file = located.file
-            start = Int64(clamping: located.start)
+        guard let source = try source(of: id, from: UInt64(clamping: offset)) else {
+            throw .system(.noSuchAddressOrDevice)
         }
+        let (start, size) = (Int64(clamping: source.start), Int64(clamping: source.size))
+        // What is packed with others is all data.
+        guard source.isWhole else { return whence == SEEK_DATA ? offset : size }
         let found = try FSError.wrap { () throws(Errno) in
-            try Errno.check(file.fd.use { lseek($0, off_t(start + offset), whence) })
+            try Errno.check(source.file.fd.use { lseek($0, off_t(start + offset), whence) })
         }
         return min(Int64(found) - start, size)
     }
 
-    /// copy_file_range(2) of at most `count` bytes; returns how many.
+    /// The open file that has the data of a regular file, wherever that is; nil where a lower file has none from
+    /// byte `offset` on.
+    private func source(of id: UInt64, from offset: UInt64) throws(FSError) -> DataSource? {
+        let inode: UInt32
+        if let node = table.find(id) {
+            switch node.data {
+            case .upper: return DataSource(file: try open(node), start: 0, size: .max, isWhole: true)
+            case .lost: throw .system(.ioError)
+            case .lower(let number): inode = number
+            }
+        } else {
+            inode = try lowerInode(id)
+        }
+        let record = try lower.inode(inode)
+        guard record.isRegular else { throw .system(.invalidArgument) }
+        guard offset < record.size else { return nil }
+        let located = try lower.locate(inode)
+        return DataSource(
+            file: located.file,
+            start: located.start,
+            size: record.size,
+            isWhole: located.isWhole
+        )
+    }
+
+    /// copy_file_range(2) of at most `count` bytes; returns how many. `killsPrivileges`: as in `write`.
     package func copyRange(
         from source: UInt64,
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int {
         let output = try open(copyUp(target))
-        let input: OpenFile
-        var start: UInt64 = 0
-        var available = UInt64(clamping: count)
-        if let node = table.find(source) {
-            input = try open(node)
-        } else {
-            let inode = try lowerInode(source)
-            let size = try lower.inode(inode).size
-            guard sourceOffset < size else { return 0 }
-            let located = try lower.locate(inode)
-            input = located.file
-            start = located.start
-            available = min(available, size - sourceOffset)
-        }
-        var from = Int64(clamping: start + sourceOffset)
+        // After the target, which may be the same file.
+        guard let input = try self.source(of: source, from: sourceOffset) else { return 0 }
+        if killsPrivileges { try killPrivileges(output) }
+        let available = min(UInt64(clamping: count), input.size - sourceOffset)
+        var from = Int64(clamping: input.start + sourceOffset)
         var to = Int64(clamping: targetOffset)
-        let copied = input.fd.use { input in
+        let copied = input.file.fd.use { input in
             output.fd.use { clinux_copy_file_range(input, &from, $0, &to, available) }
         }
         guard copied >= 0 else { throw .system(Errno(rawValue: CInt(-copied))) }
@@ -194,4 +212,15 @@ extension UnionTree {
             }
         }
     }
+}
+
+/// Where the data of a file can be read.
+private struct DataSource {
+    let file: OpenFile
+    /// Of the first byte, in `file`.
+    let start: UInt64
+    /// No reading from here on, in bytes from `start`: only an upper file grows.
+    let size: UInt64
+    /// Nothing but this file's data is in `file`.
+    let isWhole: Bool
 }

@@ -119,13 +119,15 @@ extension UnionTree {
         }
     }
 
-    /// Preconditions: `names` is locked; the listing says that the upper has `name`.
-    func node(_ name: FileName, in directory: Node) throws(FSError) -> Node {
+    /// Preconditions: `names` is locked; the listing says that the upper has `name`. `isNew`: it was made just now.
+    func node(_ name: FileName, in directory: Node, isNew: Bool = false) throws(FSError) -> Node {
         let fd = try self.directory(directory)
         let status = try FSError.wrap { () throws(Errno) in try fd.fd.status(of: name) }
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         var origin: UInt32?
-        if isDirectory {
+        if isNew {
+            // Nothing is below it, and nobody has marked it.
+        } else if isDirectory {
             origin = try mergedWith(name, in: directory, fd)
         } else {
             if let known = unmarked[UInt64(status.st_ino)] { return known }
@@ -141,13 +143,17 @@ extension UnionTree {
             return known
         }
         let node = Node(id: id, isDirectory: isDirectory, lower: origin, parent: nil, name: name)
+        if status.st_mode & S_IFMT == S_IFREG, !isNew {
+            node.data = try dataPlace(of: name, in: directory, fd, origin: origin)
+            if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
+        }
         place(node, name, in: directory)
         table.insert(node)
         return node
     }
 
     /// Another name of a file whose known name went: now this is the known one.
-    private func adopt(_ node: Node, _ name: FileName, in directory: Node) {
+    func adopt(_ node: Node, _ name: FileName, in directory: Node) {
         removeOrphan(node)
         node.isOrphan = false
         place(node, name, in: directory)
@@ -160,15 +166,12 @@ extension UnionTree {
         _ fd: OpenFile
     ) throws(FSError) -> UInt32? {
         let upper = try writable()
-        let (opaque, redirect) = try FSError.wrap { () throws(Errno) in
-            (
-                try fd.fd.attribute(upper.marks.opaque, of: name, limit: 16),
-                try fd.fd.attribute(upper.marks.redirect, of: name)
-            )
+        let opaque = try FSError.wrap { () throws(Errno) in
+            try fd.fd.attribute(upper.marks.opaque, of: name, limit: 16)
         }
         if opaque == [UInt8(ascii: "y")] { return nil }
-        if let redirect { return try lower.directory(at: redirect) }
-        guard let inode = try lowerEntry(name, in: directory), try lower.inode(inode).isDirectory
+        if upper.isForeign, try isOpaqueElsewhere(name, fd) { return nil }
+        guard let inode = try lowerPart(of: name, in: directory, fd), try lower.inode(inode).isDirectory
         else { return nil }
         return inode
     }
@@ -216,7 +219,13 @@ extension UnionTree {
             // The link in the work directory is one that nobody sees.
             nlink -= 1
         }
-        return Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
+        var attributes = Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
+        if case .lower(let inode) = node.data { attributes.blocks = try lower.inode(inode).blocks }
+        if node.isWhiteoutData {
+            attributes.mode = attributes.mode & 0o7777 | S_IFCHR
+            attributes.rdev = 0
+        }
+        return attributes
     }
 
     /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
@@ -268,6 +277,8 @@ extension UnionTree {
         let fd = try directory(node)
         let listing = Listing()
         try FSError.wrap { () throws(Errno) in
+            if upper?.isForeign == true { try convertWhiteouts(in: fd) }
+            let hasFiles = try hasWhiteoutFiles(fd)
             for (bytes, kind) in try fd.fd.entries() {
                 let name = FileName(bytes)
                 var isWhiteout = false
@@ -275,6 +286,7 @@ extension UnionTree {
                     let status = try fd.fd.status(of: name)
                     isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0
                 }
+                if hasFiles, !isWhiteout { isWhiteout = try isWhiteoutFile(name, fd) }
                 listing.set(name, isWhiteout ? .whiteout : .entry)
             }
         }

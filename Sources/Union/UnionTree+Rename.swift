@@ -5,7 +5,8 @@ import Layers
 import SystemPackage
 
 extension UnionTree {
-    /// renameat2(2) with RENAME_NOREPLACE or RENAME_EXCHANGE; EINVAL for other flags.
+    /// renameat2(2) with its flags; EINVAL for others. With RENAME_WHITEOUT a crash may leave the old name free
+    /// of the whiteout that was to be there.
     ///
     /// A directory that exists below is renamed like any other: a redirect records which lower directory it
     /// goes on showing.
@@ -16,15 +17,18 @@ extension UnionTree {
         in newParent: UInt64,
         flags: UInt32
     ) throws(FSError) {
-        guard flags & ~(Rename.noReplace | Rename.exchange) == 0 else { throw .system(.invalidArgument) }
+        let known = Rename.noReplace | Rename.exchange | Rename.whiteout
+        guard flags & ~known == 0 else { throw .system(.invalidArgument) }
         guard newName.count <= 255 else { throw .system(.fileNameTooLong) }
         let upper = try writable()
         let (name, newName) = (FileName(name), FileName(newName))
         let isExchange = flags & Rename.exchange != 0
         while true {
             // Copies are made without the lock; then everything is looked at again.
-            if let missing = try needsCopyUp(name, in: parent) { _ = try copyUp(missing) }
-            if isExchange, let missing = try needsCopyUp(newName, in: newParent) { _ = try copyUp(missing) }
+            if let missing = try needsCopyUp(name, in: parent) { _ = try copyUp(missing, data: .none) }
+            if isExchange, let missing = try needsCopyUp(newName, in: newParent) {
+                _ = try copyUp(missing, data: .none)
+            }
             names.lock()
             defer { names.unlock() }
             let directory = try upperDirectory(parent)
@@ -41,7 +45,11 @@ extension UnionTree {
                 return
             }
             guard flags & Rename.noReplace == 0 || target == nil else { throw .system(.fileExists) }
+            // Two names of one file: rename(2) does nothing.
+            if case .upper(let other) = target, other === node { return }
+            let whiteout = flags & Rename.whiteout != 0 ? try stageWhiteoutData(upper) : nil
             try move((node, name, directory), to: newName, newDirectory, over: target, upper)
+            if let whiteout { try place(whiteout, name, in: directory, upper) }
             return
         }
     }
@@ -65,10 +73,6 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) {
         let (node, name, directory) = entry
-        if case .upper(let other) = target, other === node {
-            // Two names of one file: rename(2) does nothing.
-            return
-        }
         var replaced: Node?
         switch target {
         case nil: break
@@ -85,7 +89,7 @@ extension UnionTree {
             if other.isDirectory, try !isEmpty(other) { throw .system(.directoryNotEmpty) }
             replaced = other
         }
-        if node.isDirectory { try prepareToMove(node, name, directory, newName, newDirectory, upper) }
+        try prepareToMove(node, name, directory, newName, newDirectory, upper)
 
         let from = try self.directory(directory)
         let to = try self.directory(newDirectory)
@@ -118,7 +122,7 @@ extension UnionTree {
                     try from.fd.unlink(name)
                 }
             } else {
-                let whiteout: UInt32 = isHiding ? 4 : 0  // RENAME_WHITEOUT
+                let whiteout = isHiding ? Rename.whiteout : 0
                 do throws(Errno) {
                     try from.fd.rename(name, to: to.fd, newName, flags: whiteout)
                 } catch {
@@ -141,12 +145,8 @@ extension UnionTree {
 
     private func exchange(_ one: Entry, _ other: Entry, _ upper: Upper) throws(FSError) {
         if one.node === other.node { return }
-        if one.node.isDirectory {
-            try prepareToMove(one.node, one.name, one.directory, other.name, other.directory, upper)
-        }
-        if other.node.isDirectory {
-            try prepareToMove(other.node, other.name, other.directory, one.name, one.directory, upper)
-        }
+        try prepareToMove(one.node, one.name, one.directory, other.name, other.directory, upper)
+        try prepareToMove(other.node, other.name, other.directory, one.name, one.directory, upper)
         let from = try self.directory(one.directory)
         let to = try self.directory(other.directory)
         try FSError.wrap { () throws(Errno) in
@@ -159,7 +159,7 @@ extension UnionTree {
     }
 
     /// Makes sure that a directory shows the same at its new place: a redirect if it is merged, an opaque mark
-    /// if it is not and something is below. Both are true at its old place as well, so a crash is harmless.
+    /// if it is not and something is below; and that a file without data is found to have it. All are true at its old place as well, so a crash is harmless.
     private func prepareToMove(
         _ node: Node,
         _ name: FileName,
@@ -169,6 +169,8 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) {
         let fd = try self.directory(directory)
+        node.needsSync = true
+        guard node.isDirectory else { return try noteData(of: node, name, in: fd, upper) }
         if let merged = node.lower {
             let path = try lower.path(of: merged)
             try markRedirects(upper)
@@ -183,4 +185,11 @@ extension UnionTree {
             }
         }
     }
+}
+
+/// renameat2(2)'s flags.
+package enum Rename {
+    package static let noReplace: UInt32 = 1
+    package static let exchange: UInt32 = 2
+    package static let whiteout: UInt32 = 4
 }

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// The merged tree: a lower that never changes, and an upper that holds what did.
 ///
-/// **Locks.** `copyUps` (a set of lower inodes being copied; held only to change the set) comes before `names`;
+/// **Locks.** `copyUps` (a set of nodes being copied up; held only to change the set) comes before `names`;
 /// `names` guards everything that says what is where: nodes' places, listings, reference counts, and the
 /// system calls that change names in the upper. Inside it, and only there: the table's own lock. Reading what is
 /// only in the lower takes the table's lock for one look and no other; the data of a copy-up and all reading and
@@ -37,6 +37,7 @@ package final class UnionTree: @unchecked Sendable {
             root.lower = nil
         }
         table.insert(root)
+        if upper.isForeign, try isOpaqueElsewhere(root.name, directory(root)) { root.lower = nil }
         do {
             try recover(upper)
         } catch {
@@ -86,14 +87,14 @@ final class NodeTable: @unchecked Sendable {
     }
 }
 
-/// Lower inodes that are being copied up, each by one thread while the others that want it wait.
+/// Nodes that are being copied up, each by one thread while the others that want it wait.
 final class CopyUps: @unchecked Sendable {
     // Safe to share: `running` is only touched under `lock`.
     private let lock = Lock()
-    private var running: Set<UInt32> = []
+    private var running: Set<UInt64> = []
 
-    /// Runs `body` when nobody else does for this inode.
-    func exclusively<R>(_ inode: UInt32, _ body: () throws(FSError) -> R) throws(FSError) -> R {
+    /// Runs `body` when nobody else does for this node.
+    func exclusively<R>(_ inode: UInt64, _ body: () throws(FSError) -> R) throws(FSError) -> R {
         lock.lock()
         while running.contains(inode) { lock.wait() }
         running.insert(inode)

@@ -133,6 +133,12 @@ package final class Upper: Sendable {
         return name
     }
 
+    static let capability = "security.capability"
+
+    /// Whether writing to a file would drop its set-id bits: the kernel keeps them for CAP_FSETID in the first
+    /// user namespace only.
+    func losesSetID(_ mode: UInt32) -> Bool { isUser && mode & (S_ISUID | S_ISGID) != 0 }
+
     /// Whether a file of this type can have the notes of the union.
     func canMark(_ mode: UInt32) -> Bool {
         !isUser || mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR

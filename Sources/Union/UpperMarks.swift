@@ -22,6 +22,11 @@ struct UpperMarks: Sendable {
     /// Ours, on the root: nobody else wrote to this upper, so `.wh.` at the start of a name means nothing.
     let own: String
 
+    /// Ours, on an empty regular file that stands for a character device 0:0: see `WhiteoutData`.
+    let device: String
+    /// What an overlay inside the mount calls `whiteout`, as it is stored.
+    let nestedWhiteout: String
+
     private let escaped: String
 
     init(isUser: Bool) {
@@ -33,7 +38,9 @@ struct UpperMarks: Sendable {
         origin = prefix + "mica.inode"
         hasRedirects = prefix + "mica.redirects"
         own = prefix + "mica.upper"
+        device = prefix + "mica.device"
         escaped = prefix + "overlay."
+        nestedWhiteout = escaped + "whiteout"
     }
 
     /// As an attribute of the inside is stored in the upper.

@@ -70,7 +70,7 @@ struct Micafs {
                 work: work,
                 userxattr: usesUserXattrs,
                 volatile: arguments.isVolatile,
-                metacopy: arguments.allowsMetacopy
+                metacopy: arguments.allowsMetacopy ?? arguments.lower.isImage
             )
         }
         let log = try Log(

@@ -127,6 +127,17 @@ struct `An image mounted by mica` {
                 "seed \(seed), after change \(number): \(change)"
             )
         }
+        let before = try Tree(at: mica)
         try store.run("umount", [mica])
+        // What mica wrote, as the kernel reads it.
+        let directory = try workspace.directory("kernel")
+        let kernel = try OverlayMount(
+            try layers.unpack(into: directory),
+            upper: try store.upper(),
+            work: nil,
+            at: try workspace.directory("kernel/mount")
+        )
+        let differences = try Tree(at: kernel.path).differences(from: before)
+        #expect(differences == [], "seed \(seed):\n\(differences.joined(separator: "\n"))")
     }
 }

@@ -82,6 +82,9 @@ final class CountingTree: Operations {
         device: UInt32,
         by caller: Caller
     ) throws(FSError) -> NodeStatus { throw .system(.readOnlyFileSystem) }
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> NodeStatus {
+        throw .system(.readOnlyFileSystem)
+    }
     func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -119,9 +122,13 @@ final class CountingTree: Operations {
         killsPrivileges: Bool
     ) throws(FSError) -> Int { throw .system(.readOnlyFileSystem) }
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {}
-    func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError) {
-        throw .system(.readOnlyFileSystem)
-    }
+    func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) { throw .system(.readOnlyFileSystem) }
     func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 {
         throw .system(.invalidArgument)
     }
@@ -130,13 +137,15 @@ final class CountingTree: Operations {
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int { throw .system(.readOnlyFileSystem) }
     func setXattr(
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) { throw .system(.readOnlyFileSystem) }
     func removeXattr(_ name: String, of node: UInt64) throws(FSError) { throw .system(.readOnlyFileSystem) }
 }

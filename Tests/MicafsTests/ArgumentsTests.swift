@@ -168,7 +168,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
             ("allow_other", { $0.allowsOther }), ("squash_to_root", { $0.identity.squashesToRoot }),
             ("static_nlink", { $0.identity.hasStaticLinkCount }), ("noacl", { $0.identity.hidesACLs }),
             ("noxattrs=1", { $0.identity.hidesXattrs }),
-            ("metacopy=off", { !$0.allowsMetacopy }),
+            ("metacopy=off", { $0.allowsMetacopy == false }),
         ]
         for (option, flag) in effects {
             #expect(flag(try parse(options: layers)) == false, "\(option)")

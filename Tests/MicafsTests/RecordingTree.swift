@@ -203,14 +203,24 @@ final class RecordingTree: Operations {
     ) throws(FSError) -> Int { bytes.count }
 
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {}
-    func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError) {}
+    func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) {}
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> NodeStatus {
+        throw .system(.notSupported)
+    }
     func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 { offset }
     func copyRange(
         from source: UInt64,
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int { count }
 
     func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? { try file(node).xattrs[name] }
@@ -220,7 +230,8 @@ final class RecordingTree: Operations {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) {
         var file = try file(node)
         file.xattrs[name] = [UInt8](value)
@@ -256,7 +267,7 @@ extension Operations {
 
     func set(_ name: String, _ value: [UInt8], of node: UInt64) throws(FSError) {
         try value.span.withUnsafeBytes { (value: UnsafeRawBufferPointer) throws(FSError) in
-            try setXattr(name, of: node, to: value, flags: 0)
+            try setXattr(name, of: node, to: value, flags: 0, clearsSetGroupID: false)
         }
     }
 

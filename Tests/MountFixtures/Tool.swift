@@ -1,5 +1,9 @@
 package import Foundation
+
+import CLinux
+import Glibc
 import Linux
+import SystemPackage
 
 /// Another program, run to its end.
 package enum Tool {
@@ -16,30 +20,48 @@ package enum Tool {
 
     /// Runs it with mica in PATH, and `store` as mica's store. Returns standard output; throws a Failure with
     /// standard error where the exit status is not 0.
+    ///
+    /// Not by Foundation's `Process`: what that leaves open in a child, a daemon would keep, and whoever waits
+    /// for the end of a pipe, or for the child itself, would wait for the daemon. So the child has three
+    /// descriptors, and what it prints goes to files.
     @discardableResult
     package static func run(_ executable: URL, _ arguments: [String], store: String? = nil) throws -> String {
-        let process = Process()
-        let (output, errors) = (Foundation.Pipe(), Foundation.Pipe())
-        process.executableURL = executable
-        process.arguments = arguments
-        var environment = ProcessInfo.processInfo.environment
-        environment["PATH"] = "\(binaries.path):\(environment["PATH"] ?? "/usr/bin:/bin")"
-        if let store { environment["MICA_ROOT"] = store }
-        process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        // What is printed on standard error fits into a pipe's buffer.
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            let reason = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        var command = ["/usr/bin/env", "PATH=\(binaries.path):\(path)"]
+        if let store { command.append("MICA_ROOT=\(store)") }
+        command += [executable.path] + arguments
+        let output = try scratch()
+        let errors = try scratch()
+        let status = try run(command, descriptors: [-1, output.raw, errors.raw])
+        let text = try contents(output)
+        guard status == 0 else {
             throw Failure(
-                "\(executable.lastPathComponent) \(arguments.joined(separator: " ")): exit status"
-                    + " \(process.terminationStatus)\n\(text)\(reason)"
+                "\(executable.lastPathComponent) \(arguments.joined(separator: " ")): wait status \(status)\n"
+                    + "\(text)\(try contents(errors))"
             )
         }
         return text
+    }
+
+    /// A file without a name.
+    private static func scratch() throws -> OwnedFD {
+        try OwnedFD.open(FilePath(NSTemporaryDirectory()), O_RDWR | __O_TMPFILE | O_DIRECTORY, mode: 0o600)
+    }
+
+    private static func contents(_ file: borrowing OwnedFD) throws -> String {
+        lseek(file.raw, 0, SEEK_SET)
+        return String(decoding: try file.contents(limit: 1 << 30), as: UTF8.self)
+    }
+
+    /// The wait status.
+    private static func run(_ command: [String], descriptors: [CInt]) throws -> CInt {
+        var list = command.map { UnsafePointer<CChar>(strdup($0)) }
+        defer { for argument in list { free(UnsafeMutablePointer(mutating: argument)) } }
+        list.append(nil)
+        let pid = clinux_spawn_host(command[0], list, descriptors, CInt(descriptors.count), 0)
+        guard pid > 0 else { throw Failure("start \(command[0])", Errno(rawValue: -pid)) }
+        var status: CInt = 0
+        try Errno.retrying { waitpid(pid, &status, 0) }
+        return status
     }
 }

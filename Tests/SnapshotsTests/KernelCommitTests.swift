@@ -19,7 +19,7 @@ struct `A commit of the kernel's upper` {
         setfattr -n user.note -v hello etc/passwd; setfattr -n user.dir -v hello dir
         setfattr -n trusted.secret -v x usr/bin/prog3; chown 7:8 usr/bin/prog4
         echo 1 > gone/inside/file; echo 2 > moved/a/b/deep; echo 3 > moved/a/file; echo 4 > moved/top
-        ln moved/top moved/top2; echo 5 > dir/sub/file; echo s1 > swap1/f; echo s2 > swap2/f; echo o > opq/old
+        ln moved/top moved/top2; ln moved/a/file dir/outside; ln moved/a/file usr/outside; echo 5 > dir/sub/file; echo s1 > swap1/f; echo s2 > swap2/f; echo o > opq/old
         touch -d '2011-12-13 14:15:16.171819' etc etc/passwd usr/lib moved moved/a; chmod 1777 var/log
         printf 'x' > "$(printf 'usr/\\303\\244')"; printf 'y' > usr/'a b'
         """

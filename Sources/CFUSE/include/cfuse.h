@@ -20,6 +20,8 @@ struct cfuse_connection {
     uint32_t kernel_readahead;
     /// What is asked for; `and` with what the kernel offers is taken here. Bits from 32 up are flags2.
     uint64_t wanted_flags;
+    /// SETXATTR requests have flags of their own.
+    int has_setxattr_ext;
 };
 
 /// Flags of FUSE_INIT that the distribution's <linux/fuse.h> (7.38) lacks or numbers only in the kernel's own.
@@ -34,6 +36,7 @@ enum {
     CFUSE_CACHE_SYMLINKS = 23,
     CFUSE_EXPLICIT_INVAL_DATA = 25,
     CFUSE_HANDLE_KILLPRIV_V2 = 28,
+    CFUSE_SETXATTR_EXT = 29,
     CFUSE_INIT_EXT = 30,
     CFUSE_HAS_RESEND = 39,
 };
@@ -56,6 +59,11 @@ int cfuse_serve(struct cfuse_connection *_Nonnull connection, void *_Nonnull buf
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.
 int cfuse_write_kills_privileges(void);
 int cfuse_setattr_kills_privileges(void);
+
+/// Of the request this thread is serving: whether a create is one without a name (FUSE_TMPFILE), and whether
+/// setting an ACL must drop the set-group-id bit (FUSE_SETXATTR_ACL_KILL_SGID).
+int cfuse_create_is_temporary(void);
+int cfuse_setxattr_kills_setgid(void);
 
 /// fork(2), which Swift forbids: only before the process has a second thread. Like fork: 0 in the child.
 int cfuse_fork(void);

@@ -33,6 +33,14 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         try base.makeNode(name, in: parent, mode: mode, device: device, by: caller)
     }
 
+    package func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        try base.makeTemporary(in: parent, mode: mode, by: caller)
+    }
+
     package func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -107,8 +115,20 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         try base.synchronize(node, dataOnly: dataOnly)
     }
 
-    package func allocate(_ node: UInt64, mode: Int32, offset: Int64, length: Int64) throws(FSError) {
-        try base.allocate(node, mode: mode, offset: offset, length: length)
+    package func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) {
+        try base.allocate(
+            node,
+            mode: mode,
+            offset: offset,
+            length: length,
+            killsPrivileges: killsPrivileges
+        )
     }
 
     package func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 {
@@ -120,9 +140,17 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         at sourceOffset: UInt64,
         to target: UInt64,
         at targetOffset: UInt64,
-        count: Int
+        count: Int,
+        killsPrivileges: Bool
     ) throws(FSError) -> Int {
-        try base.copyRange(from: source, at: sourceOffset, to: target, at: targetOffset, count: count)
+        try base.copyRange(
+            from: source,
+            at: sourceOffset,
+            to: target,
+            at: targetOffset,
+            count: count,
+            killsPrivileges: killsPrivileges
+        )
     }
 
     package func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
@@ -135,9 +163,10 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) {
-        try base.setXattr(name, of: node, to: value, flags: flags)
+        try base.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
     }
 
     package func removeXattr(_ name: String, of node: UInt64) throws(FSError) {

@@ -83,6 +83,16 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         }
     }
 
+    package override func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        try create(by: caller) { (caller) throws(FSError) in
+            try base.makeTemporary(in: parent, mode: mode, by: caller)
+        }
+    }
+
     package override func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -162,7 +172,8 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) {
         try refuse(name)
         var bytes: [UInt8]
@@ -179,11 +190,11 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
             }
             bytes = translated
         default:
-            try base.setXattr(name, of: node, to: value, flags: flags)
+            try base.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
             return
         }
         try bytes.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-            try base.setXattr(name, of: node, to: bytes, flags: flags)
+            try base.setXattr(name, of: node, to: bytes, flags: flags, clearsSetGroupID: clearsSetGroupID)
         }
     }
 

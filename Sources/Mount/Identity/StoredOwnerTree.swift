@@ -162,6 +162,14 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         try base.makeSymlink(name, in: parent, target: target, by: own(caller))
     }
 
+    package override func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> NodeStatus {
+        try give(base.makeTemporary(in: parent, mode: mode, by: own(caller)), nil, in: parent, to: caller)
+    }
+
     private func own(_ caller: Caller) -> Caller {
         Caller(uid: geteuid(), gid: getegid(), umask: caller.umask)
     }
@@ -169,7 +177,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
     /// Records the owner of what was just made; takes it away again where that fails.
     private func give(
         _ status: NodeStatus,
-        _ name: UnsafeRawBufferPointer,
+        _ name: UnsafeRawBufferPointer?,
         in parent: UInt64,
         to caller: Caller
     ) throws(FSError) -> NodeStatus {
@@ -193,6 +201,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
             return try self.status(of: status.node)
         } catch {
             base.forget(status.node, count: 1)
+            guard let name else { throw error }
             if isDirectory {
                 try? base.removeDirectory(name, in: parent)
             } else {
@@ -204,7 +213,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     private func set(_ owner: StoredOwner, of node: UInt64) throws(FSError) {
         try owner.text.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-            try base.setXattr(store.attribute, of: node, to: bytes, flags: 0)
+            try base.setXattr(store.attribute, of: node, to: bytes, flags: 0, clearsSetGroupID: false)
         }
     }
 
@@ -256,6 +265,42 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         return try base.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
     }
 
+    package override func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) {
+        if killsPrivileges { try dropPrivileges(of: node) }
+        try base.allocate(
+            node,
+            mode: mode,
+            offset: offset,
+            length: length,
+            killsPrivileges: killsPrivileges
+        )
+    }
+
+    package override func copyRange(
+        from source: UInt64,
+        at sourceOffset: UInt64,
+        to target: UInt64,
+        at targetOffset: UInt64,
+        count: Int,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int {
+        if killsPrivileges { try dropPrivileges(of: target) }
+        return try base.copyRange(
+            from: source,
+            at: sourceOffset,
+            to: target,
+            at: targetOffset,
+            count: count,
+            killsPrivileges: killsPrivileges
+        )
+    }
+
     // MARK: - Attributes
 
     package override func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
@@ -271,10 +316,17 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         _ name: String,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
-        flags: Int32
+        flags: Int32,
+        clearsSetGroupID: Bool
     ) throws(FSError) {
         try check(name)
-        try base.setXattr(stored(name), of: node, to: value, flags: flags)
+        try base.setXattr(
+            stored(name),
+            of: node,
+            to: value,
+            flags: flags,
+            clearsSetGroupID: clearsSetGroupID
+        )
     }
 
     package override func removeXattr(_ name: String, of node: UInt64) throws(FSError) {

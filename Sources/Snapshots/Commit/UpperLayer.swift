@@ -13,8 +13,9 @@ final class UpperLayer {
     private let tree: MergedTree
     private var tar: TarWriter
     private let warn: (String) -> Void
-    /// The path each inode with several names was written under first.
-    private var written: [FileIdentity: [UInt8]] = [:]
+    /// The paths each inode with several names was written under.
+    private var written: [FileIdentity: [[UInt8]]] = [:]
+    private var writtenDirectories: Set<[UInt8]> = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
     init(
@@ -36,6 +37,7 @@ final class UpperLayer {
         } else {
             try changes(in: root, over: 0)
         }
+        try writeOtherNames()
         try tar.finish()
     }
 
@@ -62,6 +64,7 @@ final class UpperLayer {
         guard !header.isWritten else { return }
         if let parent = header.parent { try write(parent) }
         header.isWritten = true
+        writtenDirectories.insert(header.path)
         try add(header.node, at: header.path, .directory)
     }
 
@@ -136,7 +139,8 @@ final class UpperLayer {
     /// Anything but a directory. What is gone meanwhile is left out.
     private func addFile(_ node: TreeNode, at path: [UInt8]) throws {
         if let identity = try tree.identity(of: node) {
-            if let first = written[identity] {
+            if let first = written[identity]?.first {
+                written[identity]?.append(path)
                 return try tar.add(
                     TarEntry(
                         path: path,
@@ -146,15 +150,44 @@ final class UpperLayer {
                     )
                 )
             }
-            written[identity] = path
+            written[identity] = [path]
         }
         switch node.attributes.type {
         case S_IFREG: try addRegular(node, at: path)
         case S_IFLNK: try add(node, at: path, .symbolicLink)
-        case S_IFCHR: try add(node, at: path, .characterDevice)
+        case S_IFCHR:
+            if node.attributes.isWhiteout {
+                warn("\(printable(path)) is a device 0:0, which other programs will take for a deleted file")
+            }
+            try add(node, at: path, .characterDevice)
         case S_IFBLK: try add(node, at: path, .blockDevice)
         case S_IFIFO: try add(node, at: path, .fifo)
         default: warn("\(printable(path)) is a socket and not part of the layer")
+        }
+    }
+
+    /// A directory that was renamed is written whole, and with it names of files that have others elsewhere,
+    /// where nothing changed: these are written as well, or the image would have two files in place of one.
+    private func writeOtherNames() throws {
+        let lower = written.keys.compactMap { if case .lower(let inode) = $0 { inode } else { nil } }
+        guard !lower.isEmpty else { return }
+        for (inode, paths) in try tree.names(of: Set(lower)) {
+            guard let known = written[.lower(inode)], let first = known.first else { continue }
+            for path in paths where !known.contains(path) {
+                let components = path.split(separator: 0x2f).map(Array.init)
+                let shown = try reading(path) { try tree.directories(to: components, showing: inode) }
+                guard let directories = shown else { continue }
+                var parent: Header?
+                for (depth, node) in directories.enumerated() {
+                    let path = Array(components[..<depth].joined(separator: [0x2f]))
+                    let header = Header(path: path, node: node, parent: parent)
+                    header.isWritten = writtenDirectories.contains(path)
+                    parent = header
+                }
+                if let parent { try write(parent) }
+                let mode = NodeAttributes(try tree.chain.inode(inode)).mode & 0o7777
+                try tar.add(TarEntry(path: path, kind: .hardLink, mode: mode, linkTarget: first))
+            }
         }
     }
 

@@ -34,14 +34,12 @@ extension MergedTree {
     func upperEntries(of node: TreeNode) throws -> UpperEntries {
         var entries = UpperEntries()
         guard let upper = node.upper else { return entries }
-        let directory = UpperDirectory(try upper.open(O_DIRECTORY))
+        let directory = UpperDirectory(try upper.open(O_DIRECTORY), upper.directory.prefixes)
         for name in try directory.fd.names() {
             guard let file = try UpperFile(name, in: directory), !hidden.contains(FileIdentity(file.status))
             else { continue }
-            let attributes = NodeAttributes(file.status)
-            let isWhiteoutFile =
-                file.marks.isWhiteout && upper.marks.opaque == .whiteoutFiles && attributes.isRegular
-            if attributes.isWhiteout || isWhiteoutFile {
+            let attributes = file.attributes
+            if file.isWhiteout(upper.marks.opaque) {
                 entries.whiteouts.append(name)
             } else {
                 let lower = try part(of: file, attributes, in: node.lower)

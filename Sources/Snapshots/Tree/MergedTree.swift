@@ -22,7 +22,7 @@ final class MergedTree: Sendable {
         if let upper {
             let file = try UpperFile(root: upper)
             root = TreeNode(
-                attributes: NodeAttributes(file.status),
+                attributes: file.attributes,
                 lower: file.marks.opaque == .yes ? nil : 0,
                 upper: file
             )

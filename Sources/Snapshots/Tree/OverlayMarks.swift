@@ -5,6 +5,8 @@ import SystemPackage
 /// with `userxattr` in `user.overlay.`.
 struct OverlayMarks: Sendable {
     static let prefixes = ["trusted.overlay.", "user.overlay."]
+    /// On the root of an upper that mica began, after the prefix it uses: the other one's attributes are data.
+    private static let own = "mica.upper"
     /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
     static let escape = "overlay."
 
@@ -24,11 +26,13 @@ struct OverlayMarks: Sendable {
     /// The data is the lower file's.
     private(set) var isMetacopy = false
     private(set) var isWhiteout = false
+    /// An empty file that stands for a character device 0:0, which as itself would be a whiteout.
+    private(set) var isDevice = false
 
-    /// Reads those of the file at `path`, whatever it is.
-    init(at path: FilePath) throws(Errno) {
+    /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
+    init(at path: FilePath, _ prefixes: [String]) throws(Errno) {
         names = try Xattr.names(at: path)
-        for prefix in OverlayMarks.prefixes {
+        for prefix in prefixes {
             for name in names where name.hasPrefix(prefix) {
                 switch name.dropFirst(prefix.count) {
                 case "opaque":
@@ -40,6 +44,7 @@ struct OverlayMarks: Sendable {
                 case "redirect": redirect = try Xattr.get(name, at: path)
                 case "metacopy": isMetacopy = true
                 case "whiteout": isWhiteout = true
+                case "mica.device": isDevice = true
                 default: break
                 }
             }
@@ -54,10 +59,20 @@ struct OverlayMarks: Sendable {
         return name
     }
 
+    /// The prefixes in use in an upper: both are possible, unless its root says who made it.
+    static func prefixes(inUpper root: FilePath) throws(Errno) -> [String] {
+        let names = try Xattr.names(at: root)
+        return prefixes.first { names.contains($0 + own) }.map { [$0] } ?? prefixes
+    }
+
     /// The name that the inside of the mount sees; nil for what it doesn't.
-    static func inner(_ name: String) -> String? {
+    func inner(_ name: String, _ prefixes: [String]) -> String? {
+        if isDevice, prefixes.contains(where: { name == $0 + OverlayMarks.escape + "whiteout" }) {
+            return nil
+        }
         for prefix in prefixes where name.hasPrefix(prefix) {
             let rest = name.dropFirst(prefix.count)
+            let escape = OverlayMarks.escape
             return rest.hasPrefix(escape) ? prefix + rest.dropFirst(escape.count) : nil
         }
         return name

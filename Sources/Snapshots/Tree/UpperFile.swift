@@ -6,7 +6,13 @@ import Glibc
 /// An open directory of an upper. Kept open by whoever holds something in it.
 final class UpperDirectory: Sendable {
     let fd: OwnedFD
-    init(_ fd: consuming OwnedFD) { self.fd = fd }
+    /// Of the overlay's marks in this upper.
+    let prefixes: [String]
+
+    init(_ fd: consuming OwnedFD, _ prefixes: [String]) {
+        self.fd = fd
+        self.prefixes = prefixes
+    }
 }
 
 /// A file of any type in an upper directory, whiteouts included.
@@ -20,11 +26,14 @@ struct UpperFile: Sendable {
     /// The root of an upper.
     init(root path: FilePath) throws {
         directory = try naming("open \(path)") {
-            UpperDirectory(try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+            UpperDirectory(
+                try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+                try OverlayMarks.prefixes(inUpper: path)
+            )
         }
         name = []
         status = try directory.fd.status()
-        marks = try OverlayMarks(at: FilePath("/proc/self/fd/\(directory.fd.raw)/."))
+        marks = try OverlayMarks(at: FilePath("/proc/self/fd/\(directory.fd.raw)/."), directory.prefixes)
     }
 
     /// nil when it is gone: somebody may be working in the container.
@@ -37,10 +46,24 @@ struct UpperFile: Sendable {
         try Errno.check(result)
         self.status = status
         do {
-            marks = try OverlayMarks(at: UpperFile.path(name, in: directory))
+            marks = try OverlayMarks(at: UpperFile.path(name, in: directory), directory.prefixes)
         } catch .noSuchFileOrDirectory {
             return nil
         }
+    }
+
+    /// What the mount shows.
+    var attributes: NodeAttributes {
+        var attributes = NodeAttributes(status)
+        if marks.isDevice { attributes.mode = attributes.mode & 0o7777 | S_IFCHR }
+        return attributes
+    }
+
+    /// A deleted name, in one of two forms. `opaque`: the mark of the directory.
+    func isWhiteout(_ opaque: OverlayMarks.Opaque) -> Bool {
+        let attributes = NodeAttributes(status)
+        return attributes.isWhiteout
+            || marks.isWhiteout && opaque == .whiteoutFiles && attributes.isRegular
     }
 
     /// For calls that take no directory's descriptor, those of extended attributes.
@@ -70,7 +93,8 @@ struct UpperFile: Sendable {
         let path = UpperFile.path(name, in: directory)
         var list: [NodeXattr] = []
         for name in marks.names {
-            guard let inner = OverlayMarks.inner(name), let value = try Xattr.get(name, at: path) else {
+            guard let inner = marks.inner(name, directory.prefixes), let value = try Xattr.get(name, at: path)
+            else {
                 continue
             }
             list.append(NodeXattr(name: Array(inner.utf8), value: value))

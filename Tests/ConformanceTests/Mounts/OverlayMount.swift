@@ -33,7 +33,7 @@ struct OverlayMount {
         if let upper, work == nil {
             // Read-only, with somebody else's upper on top.
             lowers.append(upper)
-            options = "lowerdir=" + lowers.reversed().joined(separator: ":") + ",redirect_dir=follow"
+            options = "lowerdir=" + lowers.reversed().joined(separator: ":") + ",redirect_dir=on,metacopy=on"
         }
         if let upper, let work {
             if let top = lowers.last, try FilePath(work).names().isEmpty {
@@ -46,8 +46,25 @@ struct OverlayMount {
         }
     }
 
+    /// An upper that another overlay writes to, in turns.
+    init(
+        sharing upper: String,
+        work: String,
+        over lower: String,
+        at path: String,
+        options: String = ""
+    ) throws {
+        self.path = path
+        let all =
+            "lowerdir=\(lower),upperdir=\(upper),workdir=\(work),redirect_dir=on,metacopy=on,index=off\(options)"
+        _ = try naming("mount an overlay at \(path)") {
+            try Errno.check(mount("overlay", path, "overlay", 0, all))
+        }
+    }
+
+    /// Detached, because whatever a test starts at the same time has copies of its descriptors until execve(2).
     func unmount() throws {
-        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, 0)) }
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
     }
 
     /// The root of an overlay is its upper directory. A new one should look like what is below.

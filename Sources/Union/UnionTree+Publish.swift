@@ -1,0 +1,95 @@
+import Glibc
+import Linux
+import SystemPackage
+
+/// How a finished copy gets its names.
+extension UnionTree {
+    /// Renames a copy into place and gives the directory its times back: nothing in it changed, as users see it.
+    func put(
+        _ copy: FileName,
+        in directory: OpenFile,
+        _ name: FileName,
+        _ upper: Upper
+    ) throws(Errno) {
+        let before = try directory.fd.status(of: FileName("."))
+        try upper.work.rename(copy, to: directory.fd, name)
+        try directory.fd.changeTimes(
+            FileName("."),
+            access: before.st_atim,
+            modification: before.st_mtim
+        )
+    }
+
+    /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
+    ///
+    /// A file with several names gets them all at once, so that the upper alone says that they are one file,
+    /// to us after a remount as to anybody who reads an upper directory.
+    func publish(
+        _ copy: FileName,
+        of inode: UInt32,
+        _ data: DataPlace,
+        _ upper: Upper
+    ) throws(FSError) -> Node {
+        let visible = try visibleNames(of: inode)
+        let node = Node(
+            id: NodeID.lower(inode),
+            isDirectory: false,
+            lower: inode,
+            parent: nil,
+            name: copy
+        )
+        node.isPinned = true
+        node.data = data
+        let record = try lower.inode(inode)
+        node.isWhiteoutData = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+        if !upper.canMark(record.mode), !node.isWhiteoutData {
+            let status = try FSError.wrap { () throws(Errno) in try upper.work.status(of: copy) }
+            unmarked[UInt64(status.st_ino)] = node
+        }
+        guard !visible.isEmpty else {
+            try FSError.wrap { () throws(Errno) in
+                try upper.work.rename(copy, to: upper.orphans, FileName("\(node.id)"))
+            }
+            node.isOrphan = true
+            table.insert(node)
+            return node
+        }
+        var places: [(node: Node, name: FileName)] = []
+        for (directory, name) in visible {
+            places.append((try upperDirectory(NodeID.lower(directory)), name))
+        }
+        if places.count == 1 {
+            let directory = try directory(places[0].node)
+            try FSError.wrap { () throws(Errno) in try put(copy, in: directory, places[0].name, upper) }
+        } else {
+            let pending = Upper.pendingName(try lower.mark(of: inode))
+            try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
+            try putLinks(pending, places, upper)
+        }
+        place(node, places[0].name, in: places[0].node)
+        table.insert(node)
+        for (parent, name) in places { try listing(of: parent).set(name, .entry) }
+        return node
+    }
+
+    /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes.
+    func putLinks(
+        _ pending: FileName,
+        _ places: [(node: Node, name: FileName)],
+        _ upper: Upper
+    ) throws(FSError) {
+        for (parent, name) in places {
+            let directory = try directory(parent)
+            try FSError.wrap { () throws(Errno) in
+                let before = try directory.fd.status(of: FileName("."))
+                try upper.links.link(pending, to: directory.fd, name)
+                try directory.fd.changeTimes(
+                    FileName("."),
+                    access: before.st_atim,
+                    modification: before.st_mtim
+                )
+            }
+        }
+        try FSError.wrap { () throws(Errno) in try upper.links.unlink(pending) }
+    }
+}

@@ -1,0 +1,85 @@
+package import Linux
+
+import Glibc
+import SystemPackage
+
+/// Files that have no name at first.
+extension UnionTree {
+    /// open(2) with O_TMPFILE: a regular file that is to get its name, if any, in `parent`. One reference is
+    /// counted; `link` gives it a name.
+    package func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by creator: Creator
+    ) throws(FSError) -> Attributes {
+        names.lock()
+        defer { names.unlock() }
+        let upper = try writable()
+        let directory = try upperDirectory(parent)
+        let target = try self.directory(directory)
+        let mode = mode & 0o7777 | S_IFREG
+        let name = FileName("new")
+        var number: UInt64 = 0
+        try FSError.wrap { () throws(Errno) in
+            // Of this thread only: the daemon's threads have a umask of their own.
+            umask(creator.umask)
+            try inStage(of: target, upper) { (staging) throws(Errno) in
+                try staging.fd.makeNode(name, mode: mode, device: 0)
+                try own(name, in: staging, by: creator, mode: mode)
+                number = UInt64(try staging.fd.status(of: name).st_ino)
+                // Where a file is that was unlinked while open.
+                let orphan = FileName("\(NodeID.upper(number))")
+                try staging.fd.rename(name, to: upper.orphans, orphan)
+            }
+        }
+        let node = Node(id: NodeID.upper(number), isDirectory: false, lower: nil, parent: nil, name: name)
+        node.isOrphan = true
+        table.insert(node)
+        return try reference(.upper(node))
+    }
+
+    // MARK: - Whiteouts of overlays inside the mount
+
+    /// mknod(2) of a character device 0:0.
+    func makeWhiteoutData(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by creator: Creator
+    ) throws(FSError) -> Attributes {
+        let marks = try writable().marks
+        let type = S_IFREG | mode
+        return try create(name, in: parent, by: creator, mode: type, isWhiteoutData: true) {
+            directory,
+            name throws(Errno) in
+            try directory.makeNode(name, mode: type, device: 0)
+            for (attribute, value) in WhiteoutData.attributes(marks) {
+                try directory.setAttribute(attribute, of: name, to: value)
+            }
+        }
+    }
+
+    /// Makes one in the work directory, to be renamed to where it belongs.
+    func stageWhiteoutData(_ upper: Upper) throws(FSError) -> FileName {
+        let name = upper.temporaryName()
+        try FSError.wrap { () throws(Errno) in
+            try upper.work.makeNode(name, mode: S_IFREG, device: 0)
+            for (attribute, value) in WhiteoutData.attributes(upper.marks) {
+                try upper.work.setAttribute(attribute, of: name, to: value)
+            }
+        }
+        return name
+    }
+
+    /// Renames a staged one to where something was renamed away. Preconditions: `names` is locked.
+    func place(
+        _ staged: FileName,
+        _ name: FileName,
+        in directory: Node,
+        _ upper: Upper
+    ) throws(FSError) {
+        let fd = try self.directory(directory)
+        try FSError.wrap { () throws(Errno) in try upper.work.rename(staged, to: fd.fd, name) }
+        try listing(of: directory).set(name, .entry)
+    }
+}
