@@ -11,12 +11,17 @@ SBINDIR ?= /sbin
 BINARIES := .build/release
 BUILD := $(SWIFT) build -c release
 
+# mount(8) looks for a helper by the type's name; `fuse.mica` and `fuse3.mica` are types too.
+HELPER_LINKS := mount.fuse.mica mount.fuse3.mica
+UNITS := $(wildcard mount-helpers/systemd/*)
+PAGES := $(wildcard docs/man/*.[1-8])
+
 # What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev libsqlite3-dev zlib1g-dev libzstd-dev libssl-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs util-linux zstd python3 \
-	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck
+	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap
 
-SCRIPTS := .ci/run demo/run mount-helpers/mount.mica
+SCRIPTS := .ci/run demo/run mount-helpers/mount.mica Tests/clients/scenario
 
 .PHONY: help setup build test demo bench fmt check install uninstall clean
 
@@ -54,19 +59,24 @@ fmt: ## format the Swift sources
 check: setup ## format, scripts, the module table, nothing in the repository that must not be
 	$(SWIFT) format lint --strict -p -r Sources Tests Package.swift
 	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning $(PAGES)
 	python3 .ci/check-tree
 
 install: build ## into DESTDIR/PREFIX; mount.mica goes where mount(8) looks for it
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SBINDIR)
-	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 mount-helpers/mount.mica $(DESTDIR)$(SBINDIR)/mount.mica
-	for page in $(wildcard docs/man/*.[1-8]); do \
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SBINDIR)"
+	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 755 mount-helpers/mount.mica "$(DESTDIR)$(SBINDIR)/mount.mica"
+	for link in $(HELPER_LINKS); do ln -sf mount.mica "$(DESTDIR)$(SBINDIR)/$$link"; done
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd" $(UNITS)
+	for page in $(PAGES); do \
 		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
 	done
 
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/mica $(DESTDIR)$(PREFIX)/bin/micafs $(DESTDIR)$(SBINDIR)/mount.mica
-	for page in $(wildcard docs/man/*.[1-8]); do \
+	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(SBINDIR)/mount.mica"
+	for link in $(HELPER_LINKS); do rm -f "$(DESTDIR)$(SBINDIR)/$$link"; done
+	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd"
+	for page in $(PAGES); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
 	done
 

@@ -27,6 +27,7 @@ package struct DaemonMount: RootMount {
                 "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
             ]
         }
+        if !tree.options.isEmpty { arguments += ["-o", tree.options.joined(separator: ",")] }
         arguments.append(target.string)
 
         let errors = try Pipe()

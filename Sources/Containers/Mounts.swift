@@ -18,16 +18,17 @@ package struct Mounts: Sendable {
         self.roots = roots
     }
 
-    /// Shows an image at `target`, read-only.
-    package func mount(image name: String, at target: FilePath) throws {
+    /// Shows an image at `target`, read-only. `options`: as in RootTree.
+    package func mount(image name: String, at target: FilePath, options: [String] = []) throws {
         let target = try directory(target)
         let image = try store.image(named: name)
         let top = ChainID.all(of: image.layers).last.map { "\($0)" }
-        try mount(RootTree(layers: image.layers, snapshot: nil, source: name), of: top, at: target)
+        let tree = RootTree(layers: image.layers, snapshot: nil, source: name, options: options)
+        try mount(tree, of: top, at: target)
     }
 
     /// Mounts the active snapshot `key`, to be written to.
-    package func mount(snapshot key: String, at target: FilePath) throws {
+    package func mount(snapshot key: String, at target: FilePath, options: [String] = []) throws {
         let target = try directory(target)
         let snapshot = try store.snapshot(key)
         guard snapshot.kind == .active else {
@@ -39,14 +40,20 @@ package struct Mounts: Sendable {
         let tree = RootTree(
             layers: snapshot.layers,
             snapshot: store.layout.snapshot(snapshot.id),
-            source: key
+            source: key,
+            options: options
         )
         try mount(tree, of: key, at: target)
     }
 
     /// Mounts a new active snapshot of an image, or the one named `key` where that exists already (then `image`
     /// has to be what it was made of). Returns the key.
-    package func mountWritable(image name: String, key: String?, at target: FilePath) throws -> String {
+    package func mountWritable(
+        image name: String,
+        key: String?,
+        at target: FilePath,
+        options: [String] = []
+    ) throws -> String {
         let target = try directory(target)
         let image = try store.image(named: name)
         if let key, let known = try? store.snapshot(key) {
@@ -56,14 +63,14 @@ package struct Mounts: Sendable {
                     advice: "Choose another --name."
                 )
             }
-            try mount(snapshot: key, at: target)
+            try mount(snapshot: key, at: target, options: options)
             return key
         }
         let top = ChainID.all(of: image.layers).last.map { "\($0)" }
         let new = key ?? "mount-\(ContainerName.randomID().prefix(12))"
         try store.prepare(new, parent: top)
         do {
-            try mount(snapshot: new, at: target)
+            try mount(snapshot: new, at: target, options: options)
         } catch {
             try? store.remove(new)
             throw error

@@ -9,11 +9,14 @@ package struct RootTree: Sendable {
     package var snapshot: FilePath?
     /// What /proc/self/mountinfo calls it.
     package var source: String
+    /// Mount options: nosuid, nodev, noexec, noatime, relatime.
+    package var options: [String]
 
-    package init(layers: [Digest], snapshot: FilePath?, source: String) {
+    package init(layers: [Digest], snapshot: FilePath?, source: String, options: [String] = []) {
         self.layers = layers
         self.snapshot = snapshot
         self.source = source
+        self.options = options
     }
 }
 

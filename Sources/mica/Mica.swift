@@ -15,7 +15,9 @@ struct Mica: ParsableCommand {
     )
 
     static func main() {
-        let arguments = GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
+        let arguments = MountCommand.takingHelperForm(
+            from: GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
+        )
         do {
             var command = try parseAsRoot(arguments)
             try command.run()

@@ -11,6 +11,9 @@ struct MountCommand: ParsableCommand {
         discussion: """
             Read-only, or with --rw as a new snapshot of the image, whose key is printed. What was written stays with \
             the snapshot until `mica snapshot rm KEY`; `mica mount --rw --name KEY IMAGE DIR` mounts it again.
+
+            Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, relatime, and what undoes \
+            them. `mica IMAGE DIR -o OPTIONS` is how mount.fuse3 calls it: as here, but writable unless ro is given.
             """
     )
 
@@ -22,19 +25,48 @@ struct MountCommand: ParsableCommand {
     @Option(help: "The snapshot's key: an existing one, or one to be made.")
     var name: String?
 
+    @Option(name: .customShort("o"), help: "Mount options, separated by commas.")
+    var options: [String] = []
+
     @Argument(help: "An image in the store.")
     var image: String
 
     @Argument(help: "An existing directory.")
     var directory: String
 
+    /// All of what was asked for, wherever in the command line.
+    private func request() throws -> MountOptions {
+        var request = try MountOptions(options)
+        if isWritable { request.isWritable = true }
+        request.name = name ?? request.name
+        return request
+    }
+
     func validate() throws {
-        if name != nil, !isWritable { throw ValidationError("--name is for --rw.") }
+        let request = try request()
+        if let name = request.name, request.isWritable != true {
+            throw ValidationError("name=\(name): a read-only mount makes no snapshot to name; --rw does.")
+        }
     }
 
     func run() throws {
+        let request = try request()
+        var global = global
+        if let root = request.root { global.root = root }
         let mounts = Mounts(try Store.open(global.layout))
-        guard isWritable else { return try mounts.mount(image: image, at: FilePath(directory)) }
-        print(try mounts.mountWritable(image: image, key: name, at: FilePath(directory)))
+        let target = FilePath(directory)
+        guard request.isWritable == true else {
+            return try mounts.mount(image: image, at: target, options: request.flags)
+        }
+        print(try mounts.mountWritable(image: image, key: request.name, at: target, options: request.flags))
+    }
+
+    /// `SOURCE DIR -o OPTIONS`, which mount.fuse3(8) makes of `-t mica`, as a command line with the verb in it.
+    /// Nothing else has an option -o in third place: image and directory stand where a verb would.
+    static func takingHelperForm(from arguments: [String]) -> [String] {
+        guard arguments.count == 4, arguments[2] == "-o", !arguments[0].hasPrefix("-"),
+            !Mica.configuration.subcommands.contains(where: { $0.configuration.commandName == arguments[0] })
+        else { return arguments }
+        return ["mount", "-o", "rw", "-o", arguments[3], "--", arguments[0], arguments[1]]
     }
 }

@@ -1,0 +1,43 @@
+import ArgumentParser
+
+/// What follows -o: mount(8)'s options as far as they are the filesystem's business, and mica's own.
+struct MountOptions {
+    /// nil: nothing was said.
+    var isWritable: Bool?
+    var name: String?
+    var root: String?
+    /// nosuid, nodev, noexec, noatime, relatime: for the daemon.
+    private(set) var flags: [String] = []
+
+    /// What takes a flag back. mount.fuse3 always adds `dev,suid`.
+    private static let opposites = [
+        "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "norelatime": "relatime",
+    ]
+
+    init() {}
+
+    /// - Parameter lists: options separated by commas; of two that exclude each other the last one counts.
+    init(_ lists: [String]) throws {
+        for option in lists.flatMap({ $0.split(separator: ",") }) { try add(String(option)) }
+    }
+
+    private mutating func add(_ option: String) throws {
+        switch option {
+        case "ro": isWritable = false
+        case "rw": isWritable = true
+        case "defaults", "async": break
+        case "nosuid", "nodev", "noexec", "noatime", "relatime":
+            if !flags.contains(option) { flags.append(option) }
+        default:
+            if let opposite = MountOptions.opposites[option] {
+                flags.removeAll { $0 == opposite }
+            } else if option.hasPrefix("name="), option.utf8.count > 5 {
+                name = String(option.dropFirst(5))
+            } else if option.hasPrefix("root="), option.utf8.count > 5 {
+                root = String(option.dropFirst(5))
+            } else {
+                throw ValidationError("Unknown mount option: \(option)")
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import MountFixtures
+import Testing
+
+/// The pages in docs/man against what the programs say of themselves.
+@Suite struct `Man pages` {
+    private func page(_ name: String) throws -> [Substring] {
+        try String(contentsOf: Tool.package.appendingPathComponent("docs/man/\(name)"), encoding: .utf8)
+            .split(separator: "\n")
+    }
+
+    private func help(_ program: String, _ verb: [String]) throws -> String {
+        try Tool.run(Tool.binaries.appendingPathComponent(program), verb + ["--help"])
+    }
+
+    /// The options that stand first in these lines of --help: `  -q, --quiet  Print IDs only.`
+    private func options(ofHelp text: String) -> Set<String> {
+        var options: Set<String> = []
+        for line in text.split(separator: "\n") {
+            guard line.hasPrefix("  -") else { continue }
+            for word in line.split(separator: " ") {
+                // An argument's name may stand between two options; a description ends them.
+                if word.hasPrefix("-") {
+                    options.insert(String(word.prefix { $0 != "," && $0 != "=" }))
+                } else if !word.hasPrefix("<"), word.uppercased() != word {
+                    break
+                }
+            }
+        }
+        return options
+    }
+
+    /// The options of mdoc's `.It Fl q , Fl -quiet`.
+    private func options(ofPage lines: some Sequence<Substring>) -> Set<String> {
+        var options: Set<String> = []
+        for line in lines where line.hasPrefix(".It Fl ") {
+            let words = line.split(separator: " ")
+            for (macro, name) in zip(words, words.dropFirst()) where macro == "Fl" {
+                options.insert("-\(name)")
+            }
+        }
+        return options
+    }
+
+    private func subcommands(_ help: String) -> [String] {
+        guard let list = help.range(of: "SUBCOMMANDS:") else { return [] }
+        return help[list.upperBound...].split(separator: "\n").compactMap { line in
+            guard line.hasPrefix("  "), line.dropFirst(2).first?.isLowercase == true else { return nil }
+            return line.split(separator: " ").first.map(String.init)
+        }
+    }
+
+    /// Every verb, those of `snapshot` too, with what it says.
+    private func verbs(under verb: [String] = []) throws -> [(verb: [String], help: String)] {
+        let text = try help("mica", verb)
+        return try subcommands(text).reduce(into: verb.isEmpty ? [] : [(verb, text)]) { verbs, name in
+            verbs += try self.verbs(under: verb + [name])
+        }
+    }
+
+    @Test func `mica(1) has every verb, and no other`() throws {
+        let headings = try page("mica.1").filter { $0.hasPrefix(".Ss mica ") }
+        #expect(try headings.map(String.init) == verbs().map { ".Ss mica \($0.verb.joined(separator: " "))" })
+    }
+
+    @Test func `mica(1) has every option of every verb, and no other`() throws {
+        let page = try page("mica.1")
+        for (verb, help) in try verbs() {
+            let heading = ".Ss mica \(verb.joined(separator: " "))"
+            let section = page.drop { $0 != heading }.dropFirst().prefix {
+                !$0.hasPrefix(".Ss") && !$0.hasPrefix(".Sh")
+            }
+            let common: Set = ["--root", "--version", "-h", "--help"]
+            #expect(options(ofPage: section) == options(ofHelp: help).subtracting(common), "\(verb)")
+        }
+    }
+}
