@@ -7,7 +7,7 @@ import Testing
 
 /// A mica mount against the kernel's overlayfs: the same layers must look the same, and take the same changes
 /// with the same results.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `An image mounted by mica` {
     let workspace: Workspace
     let store: MicaStore

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// micafs over directories against the kernel's overlayfs over the same directories.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `Directories stacked by micafs` {
     let workspace: Workspace
 

@@ -8,7 +8,7 @@ import Testing
 private let micafs = Tool.binaries.appendingPathComponent("micafs")
 
 /// micafs as a program: what its options do to a real mount.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(5))) struct `A mount by micafs` {
+@Suite(.enabled(if: geteuid() == 0, "mounts")) struct `A mount by micafs` {
     private let workspace: Workspace
 
     init() throws {

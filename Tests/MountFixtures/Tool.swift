@@ -35,8 +35,10 @@ package enum Tool {
         let status = try run(command, descriptors: [-1, output.raw, errors.raw])
         let text = try contents(output)
         guard status == 0 else {
+            // As wait(2) has it: the low bits are a signal.
+            let end = status & 0x7f == 0 ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
             throw Failure(
-                "\(executable.lastPathComponent) \(arguments.joined(separator: " ")): wait status \(status)\n"
+                "\(executable.lastPathComponent) \(arguments.joined(separator: " ")): \(end)\n"
                     + "\(text)\(try contents(errors))"
             )
         }

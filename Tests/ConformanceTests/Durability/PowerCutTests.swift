@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// The upper on an ext4 of its own, whose power is cut: what was synced is there, and nothing is half there.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `After a power cut` {
     let workspace: Workspace
 

@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// The same, about names and directories.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `Known mistakes of others, about names` {
     let workspace: Workspace
 

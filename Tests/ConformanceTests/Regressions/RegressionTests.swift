@@ -7,7 +7,7 @@ import CLinux
 import Glibc
 
 /// What a well-known FUSE filesystem of this kind does wrong, and kernel overlayfs in part: one test each.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `Known mistakes of others, about files` {
     let workspace: Workspace
 

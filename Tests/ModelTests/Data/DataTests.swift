@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// Random reads and writes of all kinds, on files of the lower and on new ones, against bytes in memory.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(60)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `The data of files` {
     /// Packed in the image, objects of their own, with holes; nil is not there at first.
     static let files: [(name: String, bytes: [UInt8]?)] = [
