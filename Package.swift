@@ -110,6 +110,7 @@ let package = Package(
             name: "ConformanceTests",
             dependencies: ["CLinux", "Digests", "Linux", "MountFixtures", system]
         ),
+        .testTarget(name: "ClientsTests", dependencies: ["MountFixtures"]),
         .testTarget(name: "ModelTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
         .testTarget(
             name: "MicafsTests",

@@ -32,6 +32,13 @@ import Testing
         #expect(try map("0:100000:65536:").ranges.count == 1)
     }
 
+    @Test func `leaves what an idmapped lower shows already`() throws {
+        let map = try map("0:100000:65536")
+        #expect(map.shown(100_000) == 100_000)
+        #expect(map.shown(101_000) == 101_000)
+        #expect(map.shown(70_000) == nil)
+    }
+
     @Test func `takes the first range that has a number`() throws {
         let map = try map("0:500:1:0:100:10")
         #expect(map.shown(0) == 500)

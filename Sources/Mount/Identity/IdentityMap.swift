@@ -36,12 +36,15 @@ package struct IdentityMap: Sendable, Equatable {
     package var isIdentity: Bool { ranges.isEmpty }
 
     /// What the mount shows for a number of the layers; nil where nothing is said of it.
+    ///
+    /// A number that is none of the layers', but one that is shown, is itself: podman gives lowers through idmapped
+    /// mounts, with the shown numbers, and the mapping as well.
     package func shown(_ id: UInt32) -> UInt32? {
         guard !isIdentity else { return id }
         for range in ranges where id >= range.stored && id - range.stored < range.count {
             return range.shown + (id - range.stored)
         }
-        return nil
+        return stored(id) == nil ? nil : id
     }
 
     /// What the layers have for a number that the mount shows; nil where nothing is said of it.
