@@ -29,7 +29,7 @@ let package = Package(
     targets: [
         // C, where Swift can't: system calls, libfuse's glue, SQLite, codecs.
         .target(name: "CLinux"),
-        .target(name: "CFUSE", linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CFUSE", linkerSettings: [.linkedLibrary("fuse3"), .linkedLibrary("uring")]),
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
         .target(
             name: "CCodecs",
@@ -45,7 +45,7 @@ let package = Package(
         .target(name: "Union", dependencies: ["Layers", "Linux", system]),
         .target(name: "FUSE", dependencies: ["CFUSE", "Linux", system]),
         .target(name: "Mount", dependencies: ["FUSE", "Layers", "Linux", "Union", system]),
-        .target(name: "Options", dependencies: ["Linux", "Mount", system]),
+        .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
         .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
         .target(name: "Images", dependencies: ["Layers", "Linux", "OCI", "Snapshots", "Tar", system]),
         .target(name: "Runner", dependencies: ["CLinux", "Linux", "OCI", system]),

@@ -1,12 +1,15 @@
 #define _GNU_SOURCE
 #include "cfuse.h"
+#include "cfuse_ring.h"
 
 #include <errno.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /// fuse_init_out as of 7.40: the same 64 bytes as ever, with names for what was unused.
@@ -22,6 +25,8 @@ _Static_assert(sizeof(struct init_out) == 64, "fuse_init_out has 64 bytes");
 
 /// The newest protocol whose every message sent under our flags this file knows.
 enum { NEWEST_MINOR = 40 };
+
+enum { REQUEST_SIZE = CFUSE_BUFFER_SIZE - CFUSE_DATA_SIZE };
 
 static __thread const char *current_request;
 static __thread int is_temporary;
@@ -48,6 +53,7 @@ static size_t translate(struct fuse_in_header *header, size_t size) {
     }
     return size;
 }
+static __thread void *current_data;
 
 static const void *body(void) { return current_request + sizeof(struct fuse_in_header); }
 
@@ -61,6 +67,7 @@ int cfuse_setattr_kills_privileges(void) {
 
 static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_header *libfuse_header) {
     uint64_t flags = c->wanted_flags & c->kernel_flags;
+    c->has_rings = (flags >> CFUSE_OVER_IO_URING & 1) != 0;
     struct init_out out = {
         .major = FUSE_KERNEL_VERSION,
         .minor = c->kernel_minor < NEWEST_MINOR ? c->kernel_minor : NEWEST_MINOR,
@@ -90,6 +97,8 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) 
         c->init_unique = 0;
         if (header->error == 0) return send_init(c, header);
     }
+    ssize_t sent;
+    if (cfuse_ring_reply(iov, count, &sent)) return sent;
     return writev(fd, iov, count);
 }
 
@@ -111,8 +120,50 @@ int cfuse_attach(struct cfuse_connection *c, int fd) {
     return fuse_session_custom_io(c->session, &io, fd);
 }
 
+void cfuse_process(struct cfuse_connection *c, void *request, size_t size) {
+    const struct fuse_in_header *header = request;
+    if (c->has_setxattr_ext || header->opcode != FUSE_SETXATTR) size = translate(request, size);
+    current_request = request;
+    struct fuse_buf message = {.mem = request, .size = size};
+    fuse_session_process_buf(c->session, &message);
+}
+
+void *cfuse_data_buffer(void) {
+    void *payload = cfuse_ring_payload();
+    return payload ? payload : current_data;
+}
+
+int cfuse_spin(struct cfuse_connection *c, int nanoseconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t end = now.tv_sec * 1000000000LL + now.tv_nsec + nanoseconds;
+    while (1) {
+        struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+        if (poll(&fd, 1, 0) != 0) return 1;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec * 1000000000LL + now.tv_nsec >= end) return 0;
+    }
+}
+
+int cfuse_pin(unsigned cpu) {
+    if (cpu >= CPU_SETSIZE) return -EINVAL;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+int cfuse_cpus(uint16_t *cpus, unsigned room) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) < 0) return -errno;
+    unsigned count = 0;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && count < room; cpu++)
+        if (CPU_ISSET(cpu, &set)) cpus[count++] = (uint16_t)cpu;
+    return (int)count;
+}
+
 int cfuse_serve(struct cfuse_connection *c, void *buffer) {
-    ssize_t size = read(c->fd, buffer, CFUSE_BUFFER_SIZE);
+    ssize_t size = read(c->fd, buffer, REQUEST_SIZE);
     // ENOENT: the request was taken back while we read.
     if (size < 0) return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -errno;
     if ((size_t)size < sizeof(struct fuse_in_header)) return -EIO;
@@ -126,11 +177,10 @@ int cfuse_serve(struct cfuse_connection *c, void *buffer) {
             c->kernel_flags |= (uint64_t)init->flags2 << 32;
         c->init_unique = header->unique;
     }
-    if (c->has_setxattr_ext || header->opcode != FUSE_SETXATTR) size = (ssize_t)translate(buffer, (size_t)size);
-    current_request = buffer;
-    struct fuse_buf message = {.mem = buffer, .size = (size_t)size};
-    fuse_session_process_buf(c->session, &message);
-    return 0;
+    current_data = (char *)buffer + REQUEST_SIZE;
+    int had_rings = c->has_rings;
+    cfuse_process(c, buffer, (size_t)size);
+    return header->opcode == FUSE_INIT && c->has_rings && !had_rings;
 }
 
 int cfuse_fork(void) {

@@ -7,8 +7,9 @@ extension Session {
     static func addData(_ table: inout fuse_lowlevel_ops) {
         table.read = { request, node, size, offset, _ in
             answer(request, "read", node) { (operations) throws(FSError) in
-                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
-                defer { buffer.deallocate() }
+                // The kernel asks for 256 pages at most.
+                let room = min(size, Int(CFUSE_DATA_SIZE))
+                let buffer = UnsafeMutableRawBufferPointer(start: cfuse_data_buffer(), count: room)
                 let count = try operations.read(node, into: buffer, at: UInt64(bitPattern: Int64(offset)))
                 fuse_reply_buf(request, buffer.assumingMemoryBound(to: CChar.self).baseAddress, count)
             }

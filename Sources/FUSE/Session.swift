@@ -14,9 +14,11 @@ package final class Session: @unchecked Sendable {
     // `place` before there is a second thread.
     let connection: UnsafeMutablePointer<cfuse_connection>
     let operations: any Operations
-    private let log: @Sendable (String) -> Void
+    let log: @Sendable (String) -> Void
     /// Where it is mounted, once it is.
     var place: Place?
+    /// Only touched by the thread that serves INIT, and when that thread has ended.
+    var ringThreads: [WorkerThread] = []
 
     /// In seconds; the kernel takes it as long as it can count.
     static let forever: Double = 1e9
@@ -24,6 +26,7 @@ package final class Session: @unchecked Sendable {
     /// Prepares libfuse; nothing is mounted yet. `isDebugging`: every request is written to stderr.
     package init(
         operations: any Operations,
+        transport: Transport = .automatic,
         supportsACLs: Bool = true,
         isDebugging: Bool = false,
         log: @escaping @Sendable (String) -> Void
@@ -35,6 +38,7 @@ package final class Session: @unchecked Sendable {
         connection.pointee.fd = -1
         connection.pointee.wanted_flags =
             Session.wantedFlags & ~(supportsACLs ? 0 : 1 << UInt64(CFUSE_POSIX_ACL))
+        if try transport.wantsRings() { connection.pointee.wanted_flags |= 1 << UInt64(CFUSE_OVER_IO_URING) }
         connection.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
         var table = Session.table
         let result = cfuse_start(connection, &table, isDebugging ? 1 : 0)
@@ -51,30 +55,6 @@ package final class Session: @unchecked Sendable {
 
     /// The open /dev/fuse, once mounted. Owned by the session.
     package var device: CInt { connection.pointee.fd }
-
-    /// Serves on `threads` threads, this one among them, until the mount is gone. Calls `started` when the
-    /// others are there.
-    package func run(threads: Int, started: () -> Void) {
-        // Fewer serve just as well.
-        let others = (1..<max(threads, 1)).compactMap { _ in try? WorkerThread { self.serve() } }
-        started()
-        serve()
-        for thread in others { thread.join() }
-    }
-
-    private func serve() {
-        // umask and working directory become this thread's own.
-        let result = cfuse_unshare()
-        if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
-        let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
-        defer { buffer.deallocate() }
-        while true {
-            let result = cfuse_serve(connection, buffer)
-            if result == 0 { continue }
-            if result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
-            return
-        }
-    }
 
     /// A damaged index is worth a line in the log; everything else is the caller's business.
     func report(_ error: FSError, _ what: StaticString, _ node: UInt64) {

@@ -1,3 +1,4 @@
+package import FUSE
 import Linux
 package import Mount
 package import SystemPackage
@@ -45,6 +46,7 @@ package struct Arguments: Sendable {
     package var isForeground = false
     package var isDebugging = false
     package var threads = 4
+    package var transport = Transport.automatic
     package var identity = IdentityOptions()
     /// Never wait for the disk.
     package var isVolatile = false
@@ -87,6 +89,7 @@ package struct Arguments: Sendable {
             case "--lock": lock = path(try value())
             case "--lock-fd": lockDescriptor = try number(argument, value(), 0...CInt.max)
             case "--source": source = text(try value())
+            case "--transport": transport = try Arguments.transport(text(value()))
             case "--threads": threads = try number(argument, value(), 1...64)
             case "--":
                 operands += rest
@@ -147,6 +150,14 @@ package struct Arguments: Sendable {
         // Without an upper there is nothing to work for, and a name given nevertheless does no harm.
         work = nil
         mountFlags |= 1
+    }
+
+    static func transport(_ word: String) throws -> Transport {
+        guard let transport = Transport(rawValue: word) else {
+            let known = Transport.allCases.map(\.rawValue).joined(separator: ", ")
+            throw refusal("transport=\(word) is refused: it may be \(known)")
+        }
+        return transport
     }
 
     static func refusal(_ message: String) -> Failure {

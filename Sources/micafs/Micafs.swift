@@ -82,6 +82,7 @@ struct Micafs {
         let session = try naming("start libfuse") {
             try Session(
                 operations: arguments.identity.apply(to: MountedTree(union)),
+                transport: arguments.transport,
                 supportsACLs: arguments.identity.supportsACLs,
                 isDebugging: arguments.isDebugging
             ) { log.write($0) }

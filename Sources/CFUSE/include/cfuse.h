@@ -22,6 +22,8 @@ struct cfuse_connection {
     uint64_t wanted_flags;
     /// SETXATTR requests have flags of their own.
     int has_setxattr_ext;
+    /// After INIT: requests come by io_uring. The kernel waits until every queue has an entry.
+    int has_rings;
 };
 
 /// Flags of FUSE_INIT that the distribution's <linux/fuse.h> (7.38) lacks or numbers only in the kernel's own.
@@ -39,6 +41,7 @@ enum {
     CFUSE_SETXATTR_EXT = 29,
     CFUSE_INIT_EXT = 30,
     CFUSE_HAS_RESEND = 39,
+    CFUSE_OVER_IO_URING = 41,
 };
 
 /// Prepares the libfuse session; with `is_debugging` it writes every request to stderr. 0, or -errno.
@@ -48,12 +51,27 @@ int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_
 /// Gives the session the open /dev/fuse `fd`, which stays the caller's. 0, or -errno.
 int cfuse_attach(struct cfuse_connection *_Nonnull connection, int fd);
 
-/// Bytes a buffer for `cfuse_serve` must have: the largest request and its header.
-enum { CFUSE_BUFFER_SIZE = (1 << 20) + 4096 };
+/// Bytes a buffer for `cfuse_serve` must have: the largest request and its header, and the data of a reply.
+enum { CFUSE_DATA_SIZE = 1 << 20, CFUSE_BUFFER_SIZE = CFUSE_DATA_SIZE + 4096 + CFUSE_DATA_SIZE };
 
-/// Reads one request into `buffer` and has it served on this thread. 0; -errno where reading failed:
-/// -ENODEV after unmount.
+/// Reads one request into `buffer` and has it served on this thread. 0; 1 where that was INIT and rings were
+/// granted; -errno where reading failed: -ENODEV after unmount.
 int cfuse_serve(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer);
+
+/// Has libfuse decode and serve one whole request on this thread.
+void cfuse_process(struct cfuse_connection *_Nonnull connection, void *_Nonnull request, size_t size);
+
+/// Where this thread puts the data of a reply, CFUSE_DATA_SIZE bytes: it must be sent before the next request.
+void *_Nonnull cfuse_data_buffer(void);
+
+/// Looks for a request for so many nanoseconds, without sleeping: whether one is there.
+int cfuse_spin(struct cfuse_connection *_Nonnull connection, int nanoseconds);
+
+/// Puts the numbers of the CPUs this thread may run on into `cpus`, at most `room`. How many, or -errno.
+int cfuse_cpus(uint16_t *_Nonnull cpus, unsigned room);
+
+/// Keeps this thread on one CPU. 0, or -errno.
+int cfuse_pin(unsigned cpu);
 
 /// Of the request this thread is serving: whether set-id bits and capabilities must be dropped
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.

@@ -1,0 +1,110 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+extension Session {
+    /// Nanoseconds that a thread looks for the next request before it sleeps: what it takes to be woken up.
+    private static let spin: CInt = 5_000
+    /// Threads that wait at each CPU's queue. One serves; the others are there for when it waits for a disk.
+    private static let threadsPerQueue = 3
+
+    /// Serves until the mount is gone, on this thread and others. `threads`: how many read /dev/fuse; of rings
+    /// there are as many as CPUs want. Calls `started` when the others are there.
+    package func run(threads: Int, started: () -> Void) {
+        let cpus = CPUs.online()
+        // Fewer serve just as well.
+        let others = (1..<max(threads, 1)).compactMap { number in
+            try? WorkerThread { self.read(cpu: number < cpus.count ? cpus[number] : nil) }
+        }
+        started()
+        read(cpu: cpus.first)
+        for thread in others { thread.join() }
+        // Complete: whoever started them was among the others, or is this thread.
+        for thread in ringThreads { thread.join() }
+    }
+
+    /// Reads requests from /dev/fuse and serves them. At `cpu`, if there is one, and then looking for the next
+    /// request for a moment before sleeping, as long as that pays.
+    private func read(cpu: UInt16?) {
+        prepareThread(cpu: cpu)
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
+        defer { buffer.deallocate() }
+        var spinner = Spinner()
+        while true {
+            let result = cfuse_serve(connection, buffer)
+            if result < 0 {
+                if result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
+                return
+            }
+            if result == 1 { serveRings() }
+            if cpu != nil, spinner.isWorthIt {
+                spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
+            }
+        }
+    }
+
+    /// Starts the threads of the rings, which end with the mount.
+    private func serveRings() {
+        let possible = CPUs.possible()
+        let online = Set(CPUs.online())
+        for queue in possible where online.contains(queue) {
+            for _ in 0..<Session.threadsPerQueue { startRing([queue], cpu: queue) }
+        }
+        // Of CPUs that are off, or not for us: one thread for all.
+        let rest = possible.filter { !online.contains($0) }
+        if !rest.isEmpty { startRing(rest, cpu: nil) }
+    }
+
+    private func startRing(_ queues: [UInt16], cpu: UInt16?) {
+        do throws(Errno) {
+            ringThreads.append(try WorkerThread { self.serveRing(queues, cpu: cpu) })
+        } catch {
+            abandon("start a thread", error)
+        }
+    }
+
+    private func serveRing(_ queues: [UInt16], cpu: UInt16?) {
+        prepareThread(cpu: cpu)
+        guard let ring = cfuse_ring_open(connection, queues, UInt32(queues.count)) else {
+            return abandon("make a ring", .last)
+        }
+        let result = cfuse_ring_serve(ring)
+        cfuse_ring_close(ring)
+        if result != -ENODEV { abandon("serve a ring", Errno(rawValue: -result)) }
+    }
+
+    /// Without all its rings the kernel would wait for ever: better no mount than one that hangs.
+    private func abandon(_ what: String, _ error: Errno) {
+        log("io_uring: \(what): \(error); the mount is given up")
+        raise(SIGTERM)
+    }
+
+    private func prepareThread(cpu: UInt16?) {
+        // umask and working directory become this thread's own.
+        let result = cfuse_unshare()
+        if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
+        // Where it may not be, it serves elsewhere.
+        if let cpu { _ = cfuse_pin(UInt32(cpu)) }
+    }
+}
+
+/// Whether to spin before sleeping: as long as it finds something, and now and then to see whether it would.
+private struct Spinner {
+    private var misses = 0
+    private var pause = 0
+
+    var isWorthIt: Bool {
+        mutating get {
+            guard pause > 0 else { return true }
+            pause -= 1
+            return false
+        }
+    }
+
+    mutating func note(found: Bool) {
+        misses = found ? 0 : misses + 1
+        // The more in vain, the rarer: at most one try in 64 requests.
+        if misses > 2 { pause = min(1 << (misses - 2), 64) }
+    }
+}

@@ -1,0 +1,64 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+/// How requests come from the kernel.
+package enum Transport: String, Sendable, CaseIterable {
+    /// `uring` where the kernel and this process may, else `device`.
+    case automatic = "auto"
+    /// FUSE over io_uring: Linux 6.14 and newer, with the module parameter fuse.enable_uring. A request is served
+    /// on the CPU of whoever waits for it, which is what makes a round trip cheap: no other CPU has to wake up.
+    case uring = "io_uring"
+    /// Reads of /dev/fuse.
+    case device = "dev"
+
+    /// Whether to ask for rings. For `uring`, throws where the kernel has none (ENOTSUP) or this process may not.
+    func wantsRings() throws(Errno) -> Bool {
+        guard self != .device else { return false }
+        let result = cfuse_ring_is_possible()
+        let isEnabled = Transport.isEnabledInKernel
+        guard self == .uring else { return result == 0 && isEnabled }
+        guard isEnabled else { throw .notSupported }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+        return true
+    }
+
+    /// Whether the kernel offers rings: its module parameter is there and on.
+    package static var isEnabledInKernel: Bool {
+        let parameter = FilePath("/sys/module/fuse/parameters/enable_uring")
+        guard let file = try? OwnedFD.open(parameter, O_RDONLY), let value = try? file.contents(limit: 16)
+        else {
+            return false
+        }
+        return value.first == UInt8(ascii: "Y") || value.first == UInt8(ascii: "1")
+    }
+}
+
+/// CPUs by number.
+enum CPUs {
+    /// Those that may ever be there: the kernel wants a queue for each.
+    static func possible() -> [UInt16] {
+        let list = FilePath("/sys/devices/system/cpu/possible")
+        guard let file = try? OwnedFD.open(list, O_RDONLY), let text = try? file.contents(limit: 4096) else {
+            return online()
+        }
+        return parse(String(decoding: text, as: UTF8.self))
+    }
+
+    /// Those this process may run on.
+    static func online() -> [UInt16] {
+        var cpus = [UInt16](repeating: 0, count: 1024)
+        let count = cfuse_cpus(&cpus, UInt32(cpus.count))
+        return count > 0 ? Array(cpus.prefix(Int(count))) : [0]
+    }
+
+    /// The kernel's notation: `0-3,8`.
+    static func parse(_ text: String) -> [UInt16] {
+        text.split { $0 == "," || $0.isNewline }.flatMap { part -> [UInt16] in
+            let bounds = part.split(separator: "-").compactMap { UInt16($0) }
+            guard let first = bounds.first, let last = bounds.last, first <= last else { return [] }
+            return Array(first...last)
+        }
+    }
+}
