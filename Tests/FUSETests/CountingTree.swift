@@ -9,6 +9,9 @@ final class CountingTree: Operations {
     static let contents = Array("what is in the file\n".utf8)
     private let counts = Mutex<[String: Int]>([:])
 
+    /// The lookup of `slow` waits here.
+    let gate = Gate()
+
     /// Requests by name so far.
     var requests: [String: Int] { counts.withLock { $0 } }
 
@@ -27,6 +30,7 @@ final class CountingTree: Operations {
 
     func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus? {
         count("lookup")
+        if name.elementsEqual("slow".utf8) { gate.wait() }
         if name.elementsEqual("damaged".utf8) { throw .corruptIndex(offset: 7) }
         return name.elementsEqual("file".utf8) ? status(2) : nil
     }
@@ -148,4 +152,32 @@ final class CountingTree: Operations {
         clearsSetGroupID: Bool
     ) throws(FSError) { throw .system(.readOnlyFileSystem) }
     func removeXattr(_ name: String, of node: UInt64) throws(FSError) { throw .system(.readOnlyFileSystem) }
+}
+
+/// Closed until somebody opens it.
+final class Gate: @unchecked Sendable {
+    // Safe to share: both are only touched under `lock`.
+    private let lock = Lock()
+    private var isOpen = false
+    private var waiting = 0
+
+    func wait() {
+        lock.lock()
+        waiting += 1
+        while !isOpen { lock.wait() }
+        lock.unlock()
+    }
+
+    func open() {
+        lock.lock()
+        isOpen = true
+        lock.wakeAll()
+        lock.unlock()
+    }
+
+    var hasVisitor: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        return waiting > 0
+    }
 }

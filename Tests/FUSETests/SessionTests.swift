@@ -12,17 +12,18 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
     /// Mounts `tree`, runs `body` with the mount point, and unmounts whatever happens.
     private func mounted(
         _ tree: CountingTree,
+        _ transport: Transport,
         log: @escaping @Sendable (String) -> Void = { _ in },
         _ body: (FilePath) throws -> Void
     ) throws {
         let target = FilePath("/tmp/mica-fuse-\(UUID())")
         try target.makeDirectory()
         defer { _ = target.withPlatformString { rmdir($0) } }
-        let session = try Session(operations: tree, log: log)
+        let session = try Session(operations: tree, transport: transport, log: log)
         var request = MountRequest(source: "counting", target: target)
         request.flags = UInt(MS_RDONLY)
         try session.mount(request)
-        let server = try WorkerThread { session.run(threads: 2) {} }
+        let server = try WorkerThread { session.run(threads: 4) {} }
         defer {
             _ = target.withPlatformString { umount2($0, CInt(MNT_DETACH)) }
             server.join()
@@ -34,8 +35,8 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         try OwnedFD.open(path, O_RDONLY).contents(limit: 1 << 20)
     }
 
-    @Test func `shows what its operations say`() throws {
-        try mounted(CountingTree()) { target in
+    @Test(arguments: Transport.usable) func `shows what its operations say`(_ transport: Transport) throws {
+        try mounted(CountingTree(), transport) { target in
             #expect(try target.names() == [Array("file".utf8)])
             #expect(try read(target.appending("file")) == CountingTree.contents)
             let status = try target.appending("file").status()
@@ -49,9 +50,9 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
     }
 
     /// The reason why a warm mount is as fast as the kernel.
-    @Test func `is asked everything once`() throws {
+    @Test(arguments: Transport.usable) func `is asked everything once`(_ transport: Transport) throws {
         let tree = CountingTree()
-        try mounted(tree) { target in
+        try mounted(tree, transport) { target in
             func useAll() throws {
                 _ = try target.names()
                 _ = try target.appending("file").status()
@@ -68,9 +69,12 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         }
     }
 
-    @Test func `passes errors on as they are, and reports a damaged index`() throws {
+    @Test(arguments: Transport.usable) func `passes errors on as they are, and reports a damaged index`(
+        _ transport: Transport
+    ) throws {
         let lines = Mutex<[String]>([])
-        try mounted(CountingTree(), log: { line in lines.withLock { $0.append(line) } }) { target in
+        try mounted(CountingTree(), transport, log: { line in lines.withLock { $0.append(line) } }) {
+            target in
             #expect(throws: Errno(rawValue: EUCLEAN)) { try target.appending("damaged").status() }
             #expect(throws: Errno.readOnlyFileSystem) {
                 _ = try OwnedFD.open(target.appending("file"), O_WRONLY)
@@ -81,8 +85,32 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         #expect(lines.withLock { $0.first?.contains("damaged") } == true)
     }
 
-    @Test func `ends with its mount`() throws {
+    @Test(arguments: Transport.usable) func `ends with its mount`(_ transport: Transport) throws {
         // `mounted` waits for the threads: this returns only if they do.
-        for _ in 0..<10 { try mounted(CountingTree()) { target in _ = try target.names() } }
+        for _ in 0..<10 { try mounted(CountingTree(), transport) { target in _ = try target.names() } }
     }
+
+    /// With as many waiting as CPUs can ask: nobody's answer may depend on where it was asked.
+    @Test(arguments: Transport.usable) func `answers others while a slow request is served`(
+        _ transport: Transport
+    ) throws {
+        let tree = CountingTree()
+        try mounted(tree, transport) { target in
+            let slow = try (0..<2).map { _ in
+                try WorkerThread { _ = try? target.appending("slow").status() }
+            }
+            defer {
+                tree.gate.open()
+                for thread in slow { thread.join() }
+            }
+            while !tree.gate.hasVisitor { sched_yield() }
+            for number in 0..<200 { #expect(!target.appending("absent\(number)").exists) }
+            #expect(try read(target.appending("file")) == CountingTree.contents)
+        }
+    }
+}
+
+extension Transport {
+    /// What this kernel has, switched on.
+    static var usable: [Transport] { isEnabledInKernel ? [.device, .uring] : [.device] }
 }
