@@ -24,26 +24,16 @@ package enum Transport: String, Sendable, CaseIterable {
         return true
     }
 
-    /// Whether the kernel offers rings: its module parameter is there and on.
-    package static var isEnabledInKernel: Bool {
-        let parameter = FilePath("/sys/module/fuse/parameters/enable_uring")
-        guard let file = try? OwnedFD.open(parameter, O_RDONLY), let value = try? file.contents(limit: 16)
-        else {
-            return false
-        }
-        return value.first == UInt8(ascii: "Y") || value.first == UInt8(ascii: "1")
-    }
+    /// Whether the kernel offers rings.
+    package static var isEnabledInKernel: Bool { Machine.hasFUSERings ?? false }
 }
 
 /// CPUs by number.
 enum CPUs {
     /// Those that may ever be there: the kernel wants a queue for each.
     static func possible() -> [UInt16] {
-        let list = FilePath("/sys/devices/system/cpu/possible")
-        guard let file = try? OwnedFD.open(list, O_RDONLY), let text = try? file.contents(limit: 4096) else {
-            return online()
-        }
-        return parse(String(decoding: text, as: UTF8.self))
+        guard let list = Machine.setting("/sys/devices/system/cpu/possible") else { return online() }
+        return parse(list)
     }
 
     /// Those this process may run on.
@@ -55,7 +45,7 @@ enum CPUs {
 
     /// The kernel's notation: `0-3,8`.
     static func parse(_ text: String) -> [UInt16] {
-        text.split { $0 == "," || $0.isNewline }.flatMap { part -> [UInt16] in
+        text.split(separator: ",").flatMap { part -> [UInt16] in
             let bounds = part.split(separator: "-").compactMap { UInt16($0) }
             guard let first = bounds.first, let last = bounds.last, first <= last else { return [] }
             return Array(first...last)

@@ -1,0 +1,215 @@
+import ArgumentParser
+import Linux
+import SystemPackage
+
+import Glibc
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Say what this machine allows, and how to get what is missing.",
+        discussion: "Changes nothing. Exits with 1 where nothing can be mounted."
+    )
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    func run() throws {
+        let findings = Doctor.findings
+        switch format {
+        case .json: try printJSON(findings)
+        case .table:
+            var table = Table("WHAT", "STATE", "DETAIL")
+            for finding in findings { table.add(finding.what, finding.state.rawValue, finding.detail) }
+            print(table.description)
+            let remedies = findings.compactMap { finding in
+                finding.remedy.map { "\(finding.what): \($0)" }
+            }
+            if !remedies.isEmpty { print("\n" + remedies.joined(separator: "\n")) }
+        }
+        if findings.contains(where: { $0.isNeeded && $0.state != .ok }) { throw ExitCode(1) }
+    }
+}
+
+/// One thing that mounting, or mounting fast, depends on.
+private struct Finding: Encodable {
+    enum State: String, Encodable { case ok, off, missing }
+
+    var what: String
+    var state: State
+    var detail: String
+    /// What to do about it.
+    var remedy: String?
+    /// Without it nothing can be mounted.
+    var isNeeded = false
+}
+
+private enum Doctor {
+    static var findings: [Finding] {
+        [device, rings, passthrough, users, fusermount, controllers, files]
+    }
+
+    private static let release = Machine.kernel.release
+
+    private static var device: Finding {
+        let path = FilePath("/dev/fuse")
+        let fd = path.withPlatformString { open($0, O_RDWR | O_CLOEXEC) }
+        if fd >= 0 {
+            close(fd)
+            return Finding(what: "/dev/fuse", state: .ok, detail: "opens; Linux \(release)", isNeeded: true)
+        }
+        let error = Errno(rawValue: errno)
+        let remedy =
+            error == .noSuchFileOrDirectory
+            ? "modprobe fuse, or a kernel with CONFIG_FUSE_FS"
+            : "chmod 0666 /dev/fuse, as distributions have it"
+        return Finding(
+            what: "/dev/fuse",
+            state: .missing,
+            detail: "\(error)",
+            remedy: remedy,
+            isNeeded: true
+        )
+    }
+
+    private static var rings: Finding {
+        let what = "io_uring"
+        guard let isOn = Machine.hasFUSERings else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "FUSE over io_uring needs Linux 6.14; this is \(release)",
+                remedy: "a newer kernel; until then requests come through /dev/fuse, which works"
+            )
+        }
+        if let disabled = Machine.setting("/proc/sys/kernel/io_uring_disabled"), disabled != "0" {
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "kernel.io_uring_disabled is \(disabled)",
+                remedy: "sysctl kernel.io_uring_disabled=0"
+            )
+        }
+        guard isOn else {
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "the kernel has FUSE over io_uring, switched off",
+                remedy: "echo Y > /sys/module/fuse/parameters/enable_uring, before mounting; for good: "
+                    + "\"options fuse enable_uring=1\" in /etc/modprobe.d/fuse.conf"
+            )
+        }
+        return Finding(what: what, state: .ok, detail: "FUSE over io_uring")
+    }
+
+    private static var passthrough: Finding {
+        guard Machine.isKernel(atLeast: 6, 9) else {
+            return Finding(
+                what: "passthrough",
+                state: .missing,
+                detail: "needs Linux 6.9; this is \(release)",
+                remedy: "a newer kernel"
+            )
+        }
+        guard geteuid() == 0 else {
+            return Finding(what: "passthrough", state: .off, detail: "only root may", remedy: "run as root")
+        }
+        return Finding(
+            what: "passthrough",
+            state: .ok,
+            detail: "the kernel has it; this mica does not use it"
+        )
+    }
+
+    private static var users: Finding {
+        let what = "user namespaces"
+        let limit = Machine.setting("/proc/sys/user/max_user_namespaces").flatMap { Int($0) } ?? 0
+        guard limit > 0 else {
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "none are allowed",
+                remedy: "sysctl user.max_user_namespaces=15000"
+            )
+        }
+        // Debian's own switch, and Ubuntu's.
+        for (name, closed) in [
+            ("kernel.unprivileged_userns_clone", "0"), ("kernel.apparmor_restrict_unprivileged_userns", "1"),
+        ] {
+            let path = "/proc/sys/" + name.split(separator: ".").joined(separator: "/")
+            guard Machine.setting(FilePath(path)) == closed else { continue }
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "for ordinary users, by \(name)",
+                remedy: "sysctl \(name)=\(closed == "0" ? "1" : "0")"
+            )
+        }
+        return Finding(what: what, state: .ok, detail: "up to \(limit)")
+    }
+
+    private static var fusermount: Finding {
+        let directories = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        let path = directories.split(separator: ":")
+            .map { FilePath(String($0)).appending("fusermount3") }.first { $0.exists }
+        guard let path, let mode = try? path.status().st_mode else {
+            return Finding(
+                what: "fusermount3",
+                state: .missing,
+                detail: "not in PATH: ordinary users mount in a user namespace only",
+                remedy: "apt-get install fuse3"
+            )
+        }
+        guard mode & S_ISUID != 0 else {
+            return Finding(
+                what: "fusermount3",
+                state: .off,
+                detail: "\(path) is not set-user-ID",
+                remedy: "chmod u+s \(path)"
+            )
+        }
+        let sharing = Machine.setting("/etc/fuse.conf")?.split(separator: "\n").contains("user_allow_other")
+        let others = sharing == true ? "may" : "may not (user_allow_other in /etc/fuse.conf)"
+        return Finding(what: "fusermount3", state: .ok, detail: "\(path); users \(others) share their mounts")
+    }
+
+    private static var controllers: Finding {
+        let what = "cgroup controllers"
+        let found = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].compactMap { root in
+            Machine.setting(FilePath("\(root)/cgroup.controllers")).map { (root: root, list: $0) }
+        }.first
+        guard let found else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "no version 2 hierarchy",
+                remedy:
+                    "mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
+            )
+        }
+        guard !found.list.isEmpty else {
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "\(found.root) has none: version 1 holds them",
+                remedy: "boot with cgroup_no_v1=all"
+            )
+        }
+        return Finding(what: what, state: .ok, detail: found.list)
+    }
+
+    private static var files: Finding {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let detail = "\(limit.rlim_cur) open files, at most \(limit.rlim_max)"
+        guard limit.rlim_max >= 4096 else {
+            return Finding(
+                what: "limits",
+                state: .off,
+                detail: detail,
+                remedy: "ulimit -Hn 20000; deep trees need a descriptor a level"
+            )
+        }
+        return Finding(what: "limits", state: .ok, detail: detail)
+    }
+}
