@@ -6,13 +6,16 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, relatime: for the daemon.
+    /// nosuid, nodev, noexec, noatime, relatime, and what has a value in `passed`: for the daemon.
     private(set) var flags: [String] = []
 
     /// What takes a flag back. mount.fuse3 always adds `dev,suid`.
     private static let opposites = [
         "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "norelatime": "relatime",
     ]
+
+    /// Options with a value that the daemon knows; it checks the value.
+    private static let passed = ["transport"]
 
     init() {}
 
@@ -29,7 +32,10 @@ struct MountOptions {
         case "nosuid", "nodev", "noexec", "noatime", "relatime":
             if !flags.contains(option) { flags.append(option) }
         default:
-            if let opposite = MountOptions.opposites[option] {
+            if let name = MountOptions.passed.first(where: { option.hasPrefix($0 + "=") }) {
+                flags.removeAll { $0.hasPrefix(name + "=") }
+                flags.append(option)
+            } else if let opposite = MountOptions.opposites[option] {
                 flags.removeAll { $0 == opposite }
             } else if option.hasPrefix("name="), option.utf8.count > 5 {
                 name = String(option.dropFirst(5))

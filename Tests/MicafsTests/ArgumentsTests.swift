@@ -1,3 +1,4 @@
+import FUSE
 import Linux
 import Mount
 import Options
@@ -35,6 +36,14 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         #expect(arguments.identity.uids.shown(5) == 100_005)
         #expect(arguments.identity.gids.shown(5) == 100_005)
         #expect(arguments.contexts == ["context=\"system_u:object_r:x:s0:c1,c2\""])
+    }
+
+    @Test func `chooses the transport`() throws {
+        #expect(try parse(options: layers).transport == .automatic)
+        #expect(try parse(options: "\(layers),transport=io_uring").transport == .uring)
+        #expect(try parse("--transport", "dev", "-o", layers, "/target").transport == .device)
+        #expect(throws: Failure.self) { try parse(options: "\(layers),transport=splice") }
+        #expect(throws: Failure.self) { try parse("--transport", "DEV", "-o", layers, "/target") }
     }
 
     @Test func `is what mount.fuse3 says`() throws {
