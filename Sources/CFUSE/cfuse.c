@@ -65,6 +65,13 @@ int cfuse_setattr_kills_privileges(void) {
     return (((const struct fuse_setattr_in *)body())->valid & FATTR_KILL_SUIDGID) != 0;
 }
 
+int cfuse_open_kills_privileges(void) {
+    // fuse_create_in has its open_flags elsewhere; and a new file has nothing to drop.
+    const struct fuse_in_header *header = (const void *)current_request;
+    return header->opcode == FUSE_OPEN &&
+           (((const struct fuse_open_in *)body())->open_flags & FUSE_OPEN_KILL_SUIDGID) != 0;
+}
+
 static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_header *libfuse_header) {
     uint64_t flags = c->wanted_flags & c->kernel_flags;
     c->has_rings = (flags >> CFUSE_OVER_IO_URING & 1) != 0;
@@ -79,6 +86,7 @@ static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_heade
         .max_write = 1 << 20,
         .time_gran = 1,
         .max_pages = 256,
+        .max_stack_depth = c->max_stack_depth,
     };
     c->has_setxattr_ext = (flags & FUSE_SETXATTR_EXT) != 0;
     struct fuse_out_header header = *libfuse_header;

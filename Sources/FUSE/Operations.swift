@@ -1,5 +1,5 @@
 package import Linux
-
+import SystemPackage
 /// What stat(2) says of a node, as the protocol carries it.
 package struct NodeStatus: Sendable {
     package var node: UInt64 = 0
@@ -17,6 +17,8 @@ package struct NodeStatus: Sendable {
     package var atime = (seconds: Int64(0), nanoseconds: UInt32(0))
     package var mtime = (seconds: Int64(0), nanoseconds: UInt32(0))
     package var ctime = (seconds: Int64(0), nanoseconds: UInt32(0))
+    /// The kernel is to ask again each time.
+    package var isPassing = false
 
     package init() {}
 }
@@ -168,4 +170,18 @@ package protocol Operations: AnyObject, Sendable {
     func removeXattr(_ name: String, of node: UInt64) throws(FSError)
 
     func statistics() throws(FSError) -> FilesystemStatus
+
+    /// Passthrough mode only: open(2) of a regular file, with O_TRUNC if it has to be cut. ESTALE has the kernel look
+    /// the path up again, once. Each successful one is given back by `release`.
+    func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply
+    func release(_ node: UInt64)
+}
+
+extension Operations {
+    // What has no passthrough mode is never asked.
+    package func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
+        throw .system(.noFunction)
+    }
+
+    package func release(_ node: UInt64) {}
 }

@@ -7,16 +7,13 @@ extension Session {
     static func addAttributes(_ table: inout fuse_lowlevel_ops) {
         table.getattr = { request, node, _ in
             answer(request, "getattr", node) { (operations) throws(FSError) in
-                var status = stat(try operations.status(of: node))
-                fuse_reply_attr(request, &status, Session.forever)
+                replyAttributes(request, try operations.status(of: node))
             }
         }
         table.setattr = { request, node, new, valid, _ in
             answer(request, "setattr", node) { (operations) throws(FSError) in
                 guard let new else { throw .system(.invalidArgument) }
-                let change = StatusChange(new.pointee, valid: valid)
-                var status = stat(try operations.change(node, change))
-                fuse_reply_attr(request, &status, Session.forever)
+                replyAttributes(request, try operations.change(node, StatusChange(new.pointee, valid: valid)))
             }
         }
         table.readlink = { request, node in
@@ -76,4 +73,9 @@ extension Session {
             }
         }
     }
+}
+
+private func replyAttributes(_ request: fuse_req_t?, _ status: NodeStatus) {
+    var attributes = stat(status)
+    fuse_reply_attr(request, &attributes, status.isPassing ? 0 : Session.forever)
 }

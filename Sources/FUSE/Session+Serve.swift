@@ -15,10 +15,10 @@ extension Session {
         let cpus = CPUs.online()
         // Fewer serve just as well.
         let others = (1..<max(threads, 1)).compactMap { number in
-            try? WorkerThread { self.read(cpu: number < cpus.count ? cpus[number] : nil) }
+            try? WorkerThread { self.read(cpu: number < cpus.count ? cpus[number] : nil, of: cpus) }
         }
         started()
-        read(cpu: cpus.first)
+        read(cpu: cpus.first, of: cpus)
         for thread in others { thread.join() }
         // Complete: whoever started them was among the others, or is this thread.
         for thread in ringThreads { thread.join() }
@@ -26,7 +26,7 @@ extension Session {
 
     /// Reads requests from /dev/fuse and serves them. At `cpu`, if there is one, and then looking for the next
     /// request for a moment before sleeping, as long as that pays.
-    private func read(cpu: UInt16?) {
+    private func read(cpu: UInt16?, of cpus: [UInt16]) {
         prepareThread(cpu: cpu)
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
         defer { buffer.deallocate() }
@@ -37,17 +37,18 @@ extension Session {
                 if result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
                 return
             }
-            if result == 1 { serveRings() }
+            if result == 1 { serveRings(at: cpus) }
             if cpu != nil, spinner.isWorthIt {
                 spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
             }
         }
     }
 
-    /// Starts the threads of the rings, which end with the mount.
-    private func serveRings() {
+    /// Starts the threads of the rings, which end with the mount. `cpus`: those the process may run on, which this
+    /// thread, kept on one of them, cannot tell.
+    private func serveRings(at cpus: [UInt16]) {
         let possible = CPUs.possible()
-        let online = Set(CPUs.online())
+        let online = Set(cpus)
         for queue in possible where online.contains(queue) {
             for _ in 0..<Session.threadsPerQueue { startRing([queue], cpu: queue) }
         }

@@ -6,9 +6,10 @@ import Glibc
 
 /// One mount: the connection to the kernel and the threads that serve it.
 ///
-/// Cached mode, in which the kernel asks everything once: names, absent names, attributes and directories are
+/// In cached mode the kernel asks everything once: names, absent names, attributes and directories are
 /// valid for ever, because nobody but this mount changes them; OPEN, OPENDIR, CREATE and FLUSH answer ENOSYS,
 /// upon which the kernel stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush).
+/// In passthrough mode files are opened and closed by requests, and read and written without.
 package final class Session: @unchecked Sendable {
     // Safe to share: `connection` is changed by `cfuse_serve` for INIT only, before any other request arrives, and
     // `place` before there is a second thread.
@@ -23,11 +24,13 @@ package final class Session: @unchecked Sendable {
     /// In seconds; the kernel takes it as long as it can count.
     static let forever: Double = 1e9
 
-    /// Prepares libfuse; nothing is mounted yet. `isDebugging`: every request is written to stderr.
+    /// Prepares libfuse; nothing is mounted yet. With `backings` in passthrough mode, for which `operations` must
+    /// answer opens. `isDebugging`: every request is written to stderr.
     package init(
         operations: any Operations,
         transport: Transport = .automatic,
         supportsACLs: Bool = true,
+        backings: Backings? = nil,
         isDebugging: Bool = false,
         log: @escaping @Sendable (String) -> Void
     ) throws(Errno) {
@@ -39,8 +42,15 @@ package final class Session: @unchecked Sendable {
         connection.pointee.wanted_flags =
             Session.wantedFlags & ~(supportsACLs ? 0 : 1 << UInt64(CFUSE_POSIX_ACL))
         if try transport.wantsRings() { connection.pointee.wanted_flags |= 1 << UInt64(CFUSE_OVER_IO_URING) }
+        if let backings {
+            connection.pointee.wanted_flags |=
+                1 << UInt64(CFUSE_PASSTHROUGH) | 1 << UInt64(CFUSE_ATOMIC_O_TRUNC)
+            // Of one that is stacked itself, an overlay for instance, files are not registered.
+            connection.pointee.max_stack_depth = 1
+            backings.attach(connection)
+        }
         connection.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
-        var table = Session.table
+        var table = Session.table(backings == nil ? .cached : .passthrough)
         let result = cfuse_start(connection, &table, isDebugging ? 1 : 0)
         guard result == 0 else { throw Errno(rawValue: -result) }
     }

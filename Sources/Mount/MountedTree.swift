@@ -6,7 +6,7 @@ import Glibc
 
 /// The union, as the kernel asks for it: one request, one call.
 package final class MountedTree: Operations {
-    private let union: UnionTree
+    let union: UnionTree
 
     package init(_ union: UnionTree) { self.union = union }
 

@@ -7,7 +7,8 @@ extension Arguments {
     static let effective = [
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
-        "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "transport", "debug", "allow_other", "fsname",
+        "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "transport", "io", "debug", "allow_other",
+        "fsname",
         "subtype",
     ]
 
@@ -59,6 +60,7 @@ extension Arguments {
             case "off": allowsMetacopy = false
             case let word: throw Arguments.refusal("option metacopy=\(word) is refused: it may be on, off")
             }
+        case "io": io = try Arguments.io(text(needed(name, value)))
         case "transport": transport = try Arguments.transport(text(needed(name, value)))
         case "threaded": threads = try bit(name, value) ? max(threads, 4) : 1
         case "max_threads": threads = try min(number(name, needed(name, value), 1...100_000), 64)

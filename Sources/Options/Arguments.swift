@@ -47,6 +47,7 @@ package struct Arguments: Sendable {
     package var isDebugging = false
     package var threads = 4
     package var transport = Transport.automatic
+    package var io = IOMode.automatic
     package var identity = IdentityOptions()
     /// Never wait for the disk.
     package var isVolatile = false
@@ -89,6 +90,7 @@ package struct Arguments: Sendable {
             case "--lock": lock = path(try value())
             case "--lock-fd": lockDescriptor = try number(argument, value(), 0...CInt.max)
             case "--source": source = text(try value())
+            case "--io": io = try Arguments.io(text(value()))
             case "--transport": transport = try Arguments.transport(text(value()))
             case "--threads": threads = try number(argument, value(), 1...64)
             case "--":
@@ -153,11 +155,18 @@ package struct Arguments: Sendable {
     }
 
     static func transport(_ word: String) throws -> Transport {
-        guard let transport = Transport(rawValue: word) else {
-            let known = Transport.allCases.map(\.rawValue).joined(separator: ", ")
-            throw refusal("transport=\(word) is refused: it may be \(known)")
+        try choice("transport", word)
+    }
+
+    static func io(_ word: String) throws -> IOMode { try choice("io", word) }
+
+    private static func choice<C>(_ option: String, _ word: String) throws -> C
+    where C: CaseIterable & RawRepresentable<String> {
+        guard let choice = C(rawValue: word) else {
+            let known = C.allCases.map(\.rawValue).joined(separator: ", ")
+            throw refusal("\(option)=\(word) is refused: it may be \(known)")
         }
-        return transport
+        return choice
     }
 
     static func refusal(_ message: String) -> Failure {

@@ -27,6 +27,7 @@ package enum Usage {
           -d, --debug, -o debug   log every request to stderr; implies -f
           -s                      serve one request at a time
           --threads N             … or N (4)
+          --io MODE               how data moves: cached, passthrough (as root), or auto; also -o io=
           --transport HOW         how requests come: io_uring, dev (/dev/fuse), or auto; also -o transport=
           --source NAME           what the mount is called in /proc/mounts
           --log FILE              where errors go; without it stderr (-f) or syslog

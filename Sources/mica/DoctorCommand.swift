@@ -111,14 +111,15 @@ private enum Doctor {
                 remedy: "a newer kernel"
             )
         }
-        guard geteuid() == 0 else {
-            return Finding(what: "passthrough", state: .off, detail: "only root may", remedy: "run as root")
+        guard Privileges.canSetTrustedXattrs else {
+            return Finding(
+                what: "passthrough",
+                state: .off,
+                detail: "only CAP_SYS_ADMIN in the first user namespace may",
+                remedy: "run as root"
+            )
         }
-        return Finding(
-            what: "passthrough",
-            state: .ok,
-            detail: "the kernel has it; this mica does not use it"
-        )
+        return Finding(what: "passthrough", state: .ok, detail: "io=passthrough may be used")
     }
 
     private static var users: Finding {

@@ -79,11 +79,13 @@ struct Micafs {
             isForeground: arguments.isForeground
         )
         let union = try UnionTree(lower: lower, upper: upper)
+        let backings = try passthrough(arguments.io)
         let session = try naming("start libfuse") {
             try Session(
-                operations: arguments.identity.apply(to: MountedTree(union)),
+                operations: arguments.identity.apply(to: tree(union, backings)),
                 transport: arguments.transport,
                 supportsACLs: arguments.identity.supportsACLs,
+                backings: backings,
                 isDebugging: arguments.isDebugging
             ) { log.write($0) }
         }
@@ -99,6 +101,24 @@ struct Micafs {
         }
         union.close()
         _ = lock
+    }
+
+    /// What passthrough mode needs; nil in cached mode.
+    private static func passthrough(_ io: IOMode) throws -> Backings? {
+        guard io == .passthrough else { return nil }
+        guard Machine.isKernel(atLeast: 6, 9) else {
+            throw Failure("io=passthrough needs Linux 6.9; this is \(Machine.kernel.release)")
+        }
+        // The same capability in the same namespace: CAP_SYS_ADMIN in the first one.
+        guard Privileges.canSetTrustedXattrs else {
+            throw Failure("io=passthrough needs CAP_SYS_ADMIN in the first user namespace")
+        }
+        return Backings()
+    }
+
+    private static func tree(_ union: UnionTree, _ backings: Backings?) -> any Operations {
+        let tree = MountedTree(union)
+        return backings.map { PassthroughTree(tree, $0) } ?? tree
     }
 
     private static func lower(of arguments: Arguments, usesUserXattrs: Bool) throws -> any LowerTree {

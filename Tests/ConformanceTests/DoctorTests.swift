@@ -13,11 +13,12 @@ import Testing
     private static let canMount = access("/dev/fuse", R_OK | W_OK) == 0
 
     @Test(.enabled(if: canMount, "needs /dev/fuse")) func `has a remedy for whatever is missing`() throws {
-        let text = try Tool.run(Tool.mica, ["doctor", "--format", "json"])
+        let text = try Tool.run(Tool.binaries.appendingPathComponent("mica"), ["doctor", "--format", "json"])
         let findings = try JSONDecoder().decode([Finding].self, from: Data(text.utf8))
         #expect(
             findings.map(\.what) == [
-                "/dev/fuse", "io_uring", "passthrough", "user namespaces", "fusermount3", "cgroup controllers",
+                "/dev/fuse", "io_uring", "passthrough", "user namespaces", "fusermount3",
+                "cgroup controllers",
                 "limits",
             ]
         )

@@ -20,6 +20,8 @@ struct cfuse_connection {
     uint32_t kernel_readahead;
     /// What is asked for; `and` with what the kernel offers is taken here. Bits from 32 up are flags2.
     uint64_t wanted_flags;
+    /// Filesystems between the mount and a disk that the kernel accepts in passthrough mode.
+    uint32_t max_stack_depth;
     /// SETXATTR requests have flags of their own.
     int has_setxattr_ext;
     /// After INIT: requests come by io_uring. The kernel waits until every queue has an entry.
@@ -29,6 +31,7 @@ struct cfuse_connection {
 /// Flags of FUSE_INIT that the distribution's <linux/fuse.h> (7.38) lacks or numbers only in the kernel's own.
 enum {
     CFUSE_ASYNC_READ = 0,
+    CFUSE_ATOMIC_O_TRUNC = 3,
     CFUSE_BIG_WRITES = 5,
     CFUSE_DONT_MASK = 6,
     CFUSE_DO_READDIRPLUS = 13,
@@ -40,9 +43,26 @@ enum {
     CFUSE_HANDLE_KILLPRIV_V2 = 28,
     CFUSE_SETXATTR_EXT = 29,
     CFUSE_INIT_EXT = 30,
+    CFUSE_PASSTHROUGH = 37,
     CFUSE_HAS_RESEND = 39,
     CFUSE_OVER_IO_URING = 41,
 };
+
+/// FOPEN_* of the reply to an open; the last one came with Linux 6.9.
+enum cfuse_open_flags {
+    CFUSE_FOPEN_KEEP_CACHE = 1 << 1,
+    CFUSE_FOPEN_NOFLUSH = 1 << 5,
+    CFUSE_FOPEN_PASSTHROUGH = 1 << 7,
+};
+
+/// Reply to OPEN and CREATE with a backing file's number, which libfuse before 3.17 cannot. 0, or -errno.
+int cfuse_reply_open(fuse_req_t _Nullable request, uint32_t flags, int32_t backing);
+int cfuse_reply_create(fuse_req_t _Nullable request, const struct fuse_entry_param *_Nonnull entry, uint32_t flags, int32_t backing);
+
+/// Registers the open file `fd` for passthrough (FUSE_DEV_IOC_BACKING_OPEN): its number, above 0, or -errno.
+int cfuse_backing_open(const struct cfuse_connection *_Nonnull connection, int fd);
+/// Takes a number back; files that are open go on.
+void cfuse_backing_close(const struct cfuse_connection *_Nonnull connection, int32_t backing);
 
 /// Prepares the libfuse session; with `is_debugging` it writes every request to stderr. 0, or -errno.
 int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_lowlevel_ops *_Nonnull operations,
@@ -77,6 +97,8 @@ int cfuse_pin(unsigned cpu);
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.
 int cfuse_write_kills_privileges(void);
 int cfuse_setattr_kills_privileges(void);
+/// The same of an open that truncates (FUSE_OPEN_KILL_SUIDGID).
+int cfuse_open_kills_privileges(void);
 
 /// Of the request this thread is serving: whether a create is one without a name (FUSE_TMPFILE), and whether
 /// setting an ACL must drop the set-group-id bit (FUSE_SETXATTR_ACL_KILL_SGID).

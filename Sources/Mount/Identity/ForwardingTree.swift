@@ -174,4 +174,10 @@ package class ForwardingTree: Operations, @unchecked Sendable {
     }
 
     package func statistics() throws(FSError) -> FilesystemStatus { try base.statistics() }
+
+    package func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
+        try base.open(node, request)
+    }
+
+    package func release(_ node: UInt64) { base.release(node) }
 }

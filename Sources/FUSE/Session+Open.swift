@@ -1,0 +1,75 @@
+import CFUSE
+import Glibc
+import Linux
+import SystemPackage
+
+/// Passthrough mode: every open and close is a request, and nothing between them is.
+extension Session {
+    static func addOpens(_ table: inout fuse_lowlevel_ops) {
+        table.open = { request, node, file in
+            answer(request, "open", node) { (operations) throws(FSError) in
+                let reply = try operations.open(node, OpenRequest(request, file))
+                if cfuse_reply_open(request, reply.flags, reply.backing) != 0 {
+                    operations.release(node)
+                }
+            }
+        }
+        table.create = { request, parent, name, mode, file in
+            answer(request, "create", parent) { (operations) throws(FSError) in
+                let caller = caller(request)
+                let status =
+                    cfuse_create_is_temporary() != 0
+                    ? try operations.makeTemporary(in: parent, mode: mode, by: caller)
+                    : try operations.makeNode(
+                        bytes(name),
+                        in: parent,
+                        mode: mode | S_IFREG,
+                        device: 0,
+                        by: caller
+                    )
+                do throws(FSError) {
+                    let reply = try operations.open(status.node, OpenRequest(request, file))
+                    var entry = fuse_entry_param(status)
+                    if cfuse_reply_create(request, &entry, reply.flags, reply.backing) != 0 {
+                        operations.release(status.node)
+                        operations.forget(status.node, count: 1)
+                    }
+                } catch {
+                    operations.forget(status.node, count: 1)
+                    throw error
+                }
+            }
+        }
+        table.release = { request, node, _ in
+            session(request)?.operations.release(node)
+            fuse_reply_err(request, 0)
+        }
+        // FOPEN_NOFLUSH keeps most of them away.
+        table.flush = { request, _, _ in fuse_reply_err(request, 0) }
+    }
+}
+
+extension OpenRequest {
+    fileprivate init(_ request: fuse_req_t?, _ file: UnsafeMutablePointer<fuse_file_info>?) {
+        self.init(
+            flags: file?.pointee.flags ?? O_RDONLY,
+            thread: fuse_req_ctx(request)?.pointee.pid ?? 0,
+            killsPrivileges: cfuse_open_kills_privileges() != 0
+        )
+    }
+}
+
+extension OpenReply {
+    /// FOPEN_*.
+    fileprivate var flags: UInt32 {
+        switch self {
+        case .cached(let keepsCache):
+            CFUSE_FOPEN_NOFLUSH.rawValue | (keepsCache ? CFUSE_FOPEN_KEEP_CACHE.rawValue : 0)
+        case .passthrough: CFUSE_FOPEN_NOFLUSH.rawValue | CFUSE_FOPEN_PASSTHROUGH.rawValue
+        }
+    }
+
+    fileprivate var backing: Int32 {
+        if case .passthrough(let number) = self { number } else { 0 }
+    }
+}
