@@ -108,7 +108,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ConformanceTests",
-            dependencies: ["CLinux", "Digests", "Linux", "MountFixtures", system]
+            dependencies: ["CLinux", "Digests", "FUSE", "Linux", "MountFixtures", system]
         ),
         .testTarget(name: "ClientsTests", dependencies: ["MountFixtures"]),
         .testTarget(name: "ModelTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),

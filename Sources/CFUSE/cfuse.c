@@ -78,7 +78,8 @@ static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_heade
     struct init_out out = {
         .major = FUSE_KERNEL_VERSION,
         .minor = c->kernel_minor < NEWEST_MINOR ? c->kernel_minor : NEWEST_MINOR,
-        .max_readahead = c->kernel_readahead,
+        // The kernel takes the least of this and what the mount is set to.
+        .max_readahead = CFUSE_DATA_SIZE,
         .flags = (uint32_t)flags,
         .flags2 = (uint32_t)(flags >> 32),
         .max_background = 64,
@@ -179,7 +180,6 @@ int cfuse_serve(struct cfuse_connection *c, void *buffer) {
     if (header->opcode == FUSE_INIT && (size_t)size >= sizeof *header + 16) {
         const struct fuse_init_in *init = (const void *)(header + 1);
         c->kernel_minor = init->minor;
-        c->kernel_readahead = init->max_readahead;
         c->kernel_flags = init->flags;
         if ((init->flags & FUSE_INIT_EXT) && (size_t)size >= sizeof *header + sizeof *init)
             c->kernel_flags |= (uint64_t)init->flags2 << 32;

@@ -13,6 +13,9 @@ package enum Transport: String, Sendable, CaseIterable {
     /// Reads of /dev/fuse.
     case device = "dev"
 
+    /// Those that this kernel has.
+    package static var usable: [Transport] { Machine.hasFUSERings == true ? [.device, .uring] : [.device] }
+
     /// Whether to ask for rings. For `uring`, throws where the kernel has none (ENOTSUP) or this process may not.
     func wantsRings() throws(Errno) -> Bool {
         guard self != .device else { return false }

@@ -9,11 +9,14 @@ package struct MountTable: Sendable {
         /// "fuse.mica", "overlay" …
         package var type: String
         package var source: String
+        /// `major:minor` of st_dev.
+        package var device: String
 
-        package init(target: FilePath, type: String, source: String) {
+        package init(target: FilePath, type: String, source: String, device: String = "") {
             self.target = target
             self.type = type
             self.source = source
+            self.device = device
         }
     }
 
@@ -39,7 +42,8 @@ package struct MountTable: Sendable {
                     platformString: MountTable.unescaped(fields[4]).map { CChar(bitPattern: $0) } + [0]
                 ),
                 type: String(decoding: fields[hyphen + 1], as: UTF8.self),
-                source: String(decoding: MountTable.unescaped(fields[hyphen + 2]), as: UTF8.self)
+                source: String(decoding: MountTable.unescaped(fields[hyphen + 2]), as: UTF8.self),
+                device: String(decoding: fields[2], as: UTF8.self)
             )
         }
     }

@@ -109,8 +109,3 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         }
     }
 }
-
-extension Transport {
-    /// What this kernel has, switched on.
-    static var usable: [Transport] { isEnabledInKernel ? [.device, .uring] : [.device] }
-}

@@ -46,6 +46,13 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         #expect(throws: Failure.self) { try parse("--transport", "DEV", "-o", layers, "/target") }
     }
 
+    @Test func `chooses how data moves`() throws {
+        #expect(try parse(options: layers).io == .automatic)
+        #expect(try parse(options: "\(layers),io=passthrough").io == .passthrough)
+        #expect(try parse("--io", "cached", "-o", layers, "/target").io == .cached)
+        #expect(throws: Failure.self) { try parse(options: "\(layers),io=direct") }
+    }
+
     @Test func `is what mount.fuse3 says`() throws {
         let arguments = try parse("anything", "/target", "-o", "rw,lowerdir=/a,dev,suid")
         #expect(arguments.source == "anything")

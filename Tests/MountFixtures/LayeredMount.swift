@@ -42,8 +42,14 @@ package final class LayeredMount: Sendable {
         for directory in [path, upper, work] {
             try naming("create \(directory)") { try FilePath(directory).makeDirectories() }
         }
-        source = lower.arguments(upper: upper, work: work) + options
+        source = lower.arguments(upper: upper, work: work) + LayeredMount.everywhere + options
     }
+
+    /// For all mounts of a run: the environment's MICA_MOUNT_OPTIONS, `io=passthrough,transport=dev` for instance.
+    private static let everywhere: [String] = {
+        guard let options = getenv("MICA_MOUNT_OPTIONS") else { return [] }
+        return ["-o", String(cString: options)]
+    }()
 
     /// Mounts what is not mounted (any more).
     package func mount(launcher: [String] = []) throws {

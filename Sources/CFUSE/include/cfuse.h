@@ -17,7 +17,6 @@ struct cfuse_connection {
     uint64_t init_unique;
     uint32_t kernel_minor;
     uint64_t kernel_flags;
-    uint32_t kernel_readahead;
     /// What is asked for; `and` with what the kernel offers is taken here. Bits from 32 up are flags2.
     uint64_t wanted_flags;
     /// Filesystems between the mount and a disk that the kernel accepts in passthrough mode.

@@ -18,6 +18,7 @@ struct SmallTree {
         _ form: LowerForm,
         in workspace: Workspace,
         uppers: String? = nil,
+        options: [String] = [],
         prepare: (String) throws -> Void = { _ in }
     ) throws {
         lowerDirectory = try workspace.directory("lower")
@@ -40,7 +41,8 @@ struct SmallTree {
         mount = try LayeredMount(
             Lower(lowerDirectory, as: form, in: workspace),
             in: workspace,
-            uppers: uppers
+            uppers: uppers,
+            options: options
         )
     }
 

@@ -1,0 +1,206 @@
+import FUSE
+import Foundation
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+import Glibc
+
+private let canPass = geteuid() == 0 && Machine.isKernel(atLeast: 6, 9)
+
+/// In passthrough mode the kernel reads and writes files itself, and takes one file only for each node that is open:
+/// what happens when that has to change.
+@Suite(.enabled(if: canPass, "needs root and Linux 6.9"))
+struct `A mount in passthrough mode` {
+    let workspace: Workspace
+
+    init() throws { workspace = try Workspace() }
+
+    /// Both forms of lower on every transport.
+    static let cases = LowerForm.served.flatMap { form in Transport.usable.map { (form, $0) } }
+
+    /// Runs `body` on a mount over a small tree, and looks whether the lower is what it was.
+    private func mounted(
+        _ form: LowerForm,
+        _ transport: Transport,
+        _ body: (SmallTree) throws -> Void
+    ) throws {
+        let options = ["--io", "passthrough", "--transport", transport.rawValue]
+        let tree = try SmallTree(form, in: workspace, options: options) { lower in
+            try Errno.check(link("\(lower)/large", "\(lower)/other/alias"))
+            try shell("cp /bin/busybox \(lower)/busybox")
+        }
+        let before = try digests()
+        try body(tree)
+        try tree.mount.unmount()
+        let after = try digests()
+        #expect(after == before)
+    }
+
+    @discardableResult
+    private func shell(_ script: String) throws -> String {
+        try Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-euc", script])
+    }
+
+    /// Of all that lowers have: files of the directory, and of the store.
+    private func digests() throws -> String {
+        try shell(
+            "cd \(workspace.path); find lower store* -type f ! -name 'mica.db*' | sort | xargs sha256sum"
+        )
+    }
+
+    private func ino(_ tree: SmallTree, _ name: String) throws -> UInt { UInt(try tree.status(name).st_ino) }
+
+    @Test(arguments: cases)
+    func `keeps old data for who reads when another writes`(_ form: LowerForm, _ transport: Transport) throws
+    {
+        try mounted(form, transport) { tree in
+            let ino = try ino(tree, "large")
+            let reader = try tree.open("large", O_RDONLY)
+            let mapping = try Mapping(reader, length: 8192)
+            let writer = try tree.open("large", O_RDWR)
+            try writer.put("written", at: 4096)
+            #expect(try writer.text(at: 4095, count: 9) == "5written3")
+            #expect(try reader.text(at: 4096, count: 7) == "6789012")
+            #expect(mapping.text(at: 4096, count: 7) == "6789012")
+            #expect(try tree.open("large", O_RDONLY).text(at: 4096, count: 7) == "written")
+            let after = try self.ino(tree, "large")
+            #expect(after == ino)
+            #expect(try writer.status().st_ino == ino)
+            #expect(try reader.status().st_ino == ino)
+        }
+    }
+
+    @Test(arguments: cases)
+    func `shows a write to who opened after the writer`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let writer = try tree.open("large", O_RDWR)
+            let reader = try tree.open("large", O_RDONLY)
+            let mapping = try Mapping(reader, length: 8192)
+            try writer.put("written", at: 10)
+            #expect(try reader.text(at: 10, count: 7) == "written")
+            #expect(mapping.text(at: 10, count: 7) == "written")
+            try Mapping(writer, length: 4096, isWritable: true).put("mapped", at: 20)
+            #expect(try reader.text(at: 20, count: 6) == "mapped")
+        }
+    }
+
+    @Test(arguments: cases)
+    func `has all names of a hard link lead to the new data`(_ form: LowerForm, _ transport: Transport) throws
+    {
+        try mounted(form, transport) { tree in
+            let reader = try tree.open("other/alias", O_RDONLY)
+            let other = try tree.open("large", O_RDONLY)
+            let writer = try tree.open("large", O_RDWR)
+            try writer.put("written", at: UInt64(SmallTree.large))
+            for name in ["large", "other/alias"] {
+                #expect(try tree.status(name).st_size == SmallTree.large + 7)
+                #expect(
+                    try tree.open(name, O_RDONLY).text(at: UInt64(SmallTree.large), count: 7) == "written"
+                )
+                #expect(try tree.status(name).st_nlink == 2)
+            }
+            let inos = [try ino(tree, "large"), try ino(tree, "other/alias")]
+            #expect(inos[0] == inos[1])
+            #expect(try reader.text(at: UInt64(SmallTree.large), count: 7) == "")
+            #expect(try other.text(at: 0, count: 3) == "012")
+            #expect(truncate(tree.path("other/alias"), 5) == 0)
+            #expect(try tree.read("large") == "01234")
+            #expect(try tree.status("large").st_size == 5)
+        }
+    }
+
+    @Test(arguments: cases)
+    func `runs a program whose file is then replaced`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let busybox = tree.path("busybox")
+            let script = """
+                "\(busybox)" sleep 100 & pid=$!
+                until "\(busybox)" cmp -s /proc/$pid/exe "\(busybox)"; do :; done
+                if (: >> "\(busybox)"); then echo written; else echo refused; fi
+                printf 'echo new' > "\(busybox).new"; mv "\(busybox).new" "\(busybox)"
+                sh "\(busybox)"; kill $pid
+                """
+            let said = try shell("(\(script)) 2>/dev/null")
+            #expect(said == "refused\nnew\n")
+        }
+    }
+
+    @Test(arguments: cases)
+    func `reopens a descriptor by its link in proc`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let reader = try tree.open("large", O_RDONLY)
+            let link = FilePath("/proc/self/fd/\(reader.raw)")
+            #expect(try OwnedFD.open(link, O_RDONLY).text(at: 0, count: 3) == "012")
+            let writer = try tree.open("large", O_RDWR)
+            try writer.put("new", at: 0)
+            #expect(try OwnedFD.open(link, O_RDONLY).text(at: 0, count: 3) == "012")
+            // What is read is the lower's, and no kernel takes a second file for it.
+            #expect(throws: Errno.staleNFSFileHandle) { _ = try OwnedFD.open(link, O_RDWR) }
+            let again = try OwnedFD.open(FilePath("/proc/self/fd/\(writer.raw)"), O_RDWR)
+            try again.put("NEW", at: 0)
+            #expect(try tree.open("large", O_RDONLY).text(at: 0, count: 3) == "NEW")
+        }
+    }
+
+    @Test(arguments: cases)
+    func `truncates what others read`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let reader = try tree.open("large", O_RDONLY)
+            #expect(truncate(tree.path("large"), 100) == 0)
+            let old = try reader.text(at: 1000, count: 3)
+            #expect(old == "012" || old == "")
+            #expect(try tree.read("large").utf8.count == 100)
+            let second = try tree.open("file", O_RDONLY)
+            try tree.write("cut", to: "file")
+            #expect(try tree.read("file") == "cut")
+            #expect(try tree.status("file").st_size == 3)
+            _ = consume second
+            let third = try tree.open("busybox", O_RDONLY)
+            let program = try third.text(at: 1, count: 3)
+            try tree.write("cut", to: "busybox")
+            #expect(try third.text(at: 1, count: 3) == program)
+            #expect(try tree.read("busybox") == "cut")
+        }
+    }
+
+    @Test(arguments: cases)
+    func `serves sixteen at once`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let path = tree.path("large")
+            let threads = try (0..<16).map { number in
+                try WorkerThread {
+                    for round in 0..<20 {
+                        let flags = (number + round).isMultiple(of: 2) ? O_RDWR : O_RDONLY
+                        guard let file = try? OwnedFD.open(FilePath(path), flags) else { continue }
+                        _ = try? file.text(at: UInt64(number * 100), count: 10)
+                        if flags == O_RDWR {
+                            try? file.put("thread \(number % 10)", at: UInt64(number * 1000))
+                        }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            let file = try tree.open("large", O_RDONLY)
+            for number in 0..<16 {
+                #expect(try file.text(at: UInt64(number * 1000), count: 8) == "thread \(number % 10)")
+            }
+            #expect(try file.status().st_size == SmallTree.large)
+        }
+    }
+
+    @Test(arguments: cases)
+    func `keeps a file that is removed while open`(_ form: LowerForm, _ transport: Transport) throws {
+        try mounted(form, transport) { tree in
+            let reader = try tree.open("large", O_RDONLY)
+            let writer = try tree.open("large", O_RDWR)
+            #expect(unlink(tree.path("large")) == 0)
+            #expect(unlink(tree.path("other/alias")) == 0)
+            try writer.put("gone", at: 0)
+            #expect(try writer.text(at: 0, count: 4) == "gone")
+            #expect(try reader.text(at: 0, count: 4) == "0123")
+            #expect(try writer.status().st_nlink == 0)
+        }
+    }
+}
