@@ -4,8 +4,10 @@ import hashlib
 import io
 import gzip
 import json
+import os
 import random
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 
 def generated_tree(path, files):
@@ -104,10 +106,11 @@ def oci_layout(layers, tag, directory):
 
     diff_ids, descriptors = [], []
     kind = "application/vnd.oci.image."
-    for layer in layers:
-        diff_ids.append(f"sha256:{sha256(layer)}")
-        blob = put(gzip.compress(layer.read_bytes(), compresslevel=6, mtime=0))
-        descriptors.append({"mediaType": kind + "layer.v1.tar+gzip", **blob})
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compressed = pool.map(lambda layer: put(gzip.compress(layer.read_bytes(), compresslevel=6, mtime=0)), layers)
+        for layer, blob in zip(layers, compressed):
+            diff_ids.append(f"sha256:{sha256(layer)}")
+            descriptors.append({"mediaType": kind + "layer.v1.tar+gzip", **blob})
     config = put(
         json.dumps(
             {

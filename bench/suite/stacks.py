@@ -9,25 +9,26 @@ from .workspace import Failed, run
 
 
 class Stack:
-    """`directory` is the stack's own, `store` mica's; `source` is a tar of the whole tree. What is only needed on the
-    way is put into `spare`."""
+    """`directory` is the stack's own, `store` mica's; `source` is a tar of the whole tree. The layers' tars are kept in
+    `spare`, as `archives`."""
 
     def __init__(self, source, depth, directory, mica, store, spare):
         self.source, self.depth, self.directory = source, depth, directory
         self.layers = directory / "l"
         self.image = f"{directory.name}:{depth}"
         self.layers.mkdir(parents=True)
-        archives = split(source, depth, spare)
+        parts = spare / f"parts-{directory.name}"
+        parts.mkdir()
+        self.archives = split(source, depth, parts)
         archive = spare / "image.tar"
-        docker_archive(archives, self.image, archive)
+        docker_archive(self.archives, self.image, archive)
         run(mica, "load", "--root", store, "-i", archive)
         archive.unlink()
         # Short names, relative to one directory: mount(2) takes one page of options.
-        for number, archive in enumerate(archives):
+        for number, archive in enumerate(self.archives):
             layer = self.layers / str(number)
             layer.mkdir()
             unpack(archive, layer)
-            archive.unlink()
         (self.layers / "empty").mkdir()
         self.paths, self.files = self.names()
 

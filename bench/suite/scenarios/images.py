@@ -8,7 +8,7 @@ import threading
 import time
 
 from ..bench import Skipped
-from ..layers import oci_layout, split
+from ..layers import oci_layout
 from ..workspace import Failed, run
 from .registry import ALONE, scenario
 
@@ -59,22 +59,11 @@ def watch_memory(process, peak):
         time.sleep(0.02)
 
 
-def layout(bench):
-    """The tree as an OCI layout of gzip layers, in as many layers as the first stack has."""
-
-    def make(path):
-        path.mkdir()
-        parts = path.parent / "layout-parts"
-        parts.mkdir()
-        oci_layout(split(bench.tree, bench.options.layers[0], parts), "tree", path)
-        shutil.rmtree(parts)
-
-    return bench.once("layout", make)
-
-
-@scenario("load", kinds=ALONE, stack=lambda bench, _: layout(bench), counted=False)
-def load(bench, _, source):
+@scenario("load", kinds=ALONE, counted=False)
+def load(bench, _, stack):
+    """An OCI layout of gzip layers."""
     need("umoci")
+    source = bench.once("layout", lambda path: oci_layout(stack.archives, "tree", path))
     # Both read the layout from memory.
     run("sh", "-c", f"cat '{source}'/blobs/sha256/* >/dev/null")
 

@@ -3,9 +3,9 @@
 from ..client import drop_caches
 from .registry import LAYERED, WITH_NATIVE, scenario
 
-COUNT = 4000
+COUNT = 2000
 # A cold lookup waits for the disk.
-COLD = 1500
+COLD = 1000
 
 
 def lists(bench, stack, count):

@@ -5,7 +5,7 @@ import os
 from ..client import drop_caches
 from .registry import LAYERED, WITH_NATIVE, scenario
 
-COUNT = 4000
+COUNT = 3000
 
 
 @scenario("read", kinds=WITH_NATIVE)
