@@ -8,7 +8,7 @@ extension Arguments {
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
         "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "debug", "allow_other", "fsname",
-        "subtype",
+        "subtype", "fill",
     ]
 
     /// One option of `-o`, still escaped. The last of several wins.
@@ -58,6 +58,12 @@ extension Arguments {
             case "on": allowsMetacopy = true
             case "off": allowsMetacopy = false
             case let word: throw Arguments.refusal("option metacopy=\(word) is refused: it may be on, off")
+            }
+        case "fill":
+            switch text(try needed(name, value)) {
+            case "idle": fillsWhenIdle = true
+            case "never": fillsWhenIdle = false
+            case let word: throw Arguments.refusal("option fill=\(word) is refused: it may be idle, never")
             }
         case "threaded": threads = try bit(name, value) ? max(threads, 4) : 1
         case "max_threads": threads = try min(number(name, needed(name, value), 1...100_000), 64)

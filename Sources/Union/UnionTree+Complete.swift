@@ -93,6 +93,7 @@ extension UnionTree {
         }
         // fdatasync(2) need not bring the mark to the disk.
         node.needsSync = true
+        fills.add(node.id)
         let limit = min(size, UInt64(status.st_size))
         node.data = .partial(
             PartialData(inode: inode, limit: limit, marked: size, block: upper.block(of: status))

@@ -37,6 +37,7 @@ extension UnionTree {
             do throws(FSError) {
                 let node = try publish(copy, of: inode, place, upper)
                 if let file { files.insert(node.id, file) }
+                if case .partial = place { fills.add(node.id) }
                 return node
             } catch {
                 try? upper.work.unlink(copy)

@@ -145,6 +145,7 @@ extension UnionTree {
         let node = Node(id: id, isDirectory: isDirectory, lower: origin, parent: nil, name: name)
         if status.st_mode & S_IFMT == S_IFREG, !isNew {
             node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
+            if case .partial = node.data { fills.add(id) }
             if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
         }
         place(node, name, in: directory)

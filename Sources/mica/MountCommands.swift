@@ -1,8 +1,8 @@
 import ArgumentParser
 
 extension Mica {
-    /// mount, umount, mounts
+    /// mount, umount, mounts, settle
     static let mountCommands: [any ParsableCommand.Type] = [
-        MountCommand.self, UnmountCommand.self, ListMountsCommand.self,
+        MountCommand.self, UnmountCommand.self, ListMountsCommand.self, SettleCommand.self,
     ]
 }

@@ -6,7 +6,7 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, relatime: for the daemon.
+    /// nosuid, nodev, noexec, noatime, relatime, fill=…: for the daemon.
     private(set) var flags: [String] = []
 
     /// What takes a flag back. mount.fuse3 always adds `dev,suid`.
@@ -28,6 +28,7 @@ struct MountOptions {
         case "defaults", "async": break
         case "nosuid", "nodev", "noexec", "noatime", "relatime":
             if !flags.contains(option) { flags.append(option) }
+        case "fill=idle", "fill=never": flags = flags.filter { !$0.hasPrefix("fill=") } + [option]
         default:
             if let opposite = MountOptions.opposites[option] {
                 flags.removeAll { $0 == opposite }
