@@ -14,6 +14,7 @@ final class PartialData: Sendable {
     /// Shared by whoever writes where there are no holes; alone for whoever fills holes or lowers the limit. Comes
     /// before the lock of names. Readers take none: see `PartialFile.read`.
     let lock = SharedLock()
+    let known: KnownBlocks
 
     private let storedLimit: Atomic<UInt64>
     private let storedMark: Atomic<UInt64>
@@ -21,6 +22,7 @@ final class PartialData: Sendable {
     init(inode: UInt32, limit: UInt64, marked: UInt64, block: UInt64) {
         self.inode = inode
         self.block = block
+        known = KnownBlocks(block: block)
         storedLimit = Atomic(limit)
         storedMark = Atomic(marked)
     }

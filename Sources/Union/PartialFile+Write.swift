@@ -73,10 +73,12 @@ extension PartialFile {
     }
 
     private func hasHoles(_ range: Range<UInt64>) throws(FSError) -> Bool {
-        guard !range.isEmpty else { return false }
-        return try FSError.wrap { () throws(Errno) in
-            try file.fd.hole(from: range.lowerBound) ?? 0 < range.upperBound
-        }
+        let known = data.known.end(from: range.lowerBound, to: range.upperBound)
+        guard known < range.upperBound else { return false }
+        let hole = try FSError.wrap { () throws(Errno) in try file.fd.hole(from: known) ?? known }
+        let limit = data.limit
+        data.known.insert(known..<min(hole, limit), isToLimit: hole >= limit)
+        return hole < range.upperBound
     }
 
     private func holes(in range: Range<UInt64>) throws(FSError) -> [Range<UInt64>] {
@@ -166,7 +168,7 @@ extension PartialFile {
     /// Notes a limit. Precondition: alone.
     func mark(_ limit: UInt64) throws(FSError) {
         let value = withUnsafeBytes(of: limit.littleEndian) { [UInt8]($0) }
-        try FSError.wrap { () throws(Errno) in try Xattr.set(marks.limit, value, of: file.fd) }
+        try FSError.wrap { () throws(Errno) in try Xattr.set(upper.marks.limit, value, of: file.fd) }
         data.setMarked(limit)
         // fdatasync(2) need not bring it to the disk.
         node.needsSync = true
@@ -201,10 +203,12 @@ extension PartialFile {
     func finish() throws(FSError) {
         guard case .partial = node.data else { return }
         try FSError.wrap { () throws(Errno) in
-            if file.fd.use({ fremovexattr($0, marks.metacopy) }) == -1, Errno.last != .noData { throw .last }
+            if file.fd.use({ fremovexattr($0, upper.marks.metacopy) }) == -1, Errno.last != .noData {
+                throw .last
+            }
         }
         // Without the other mark it means nothing.
-        _ = file.fd.use { fremovexattr($0, marks.limit) }
+        _ = file.fd.use { fremovexattr($0, upper.marks.limit) }
         data.setMarked(0)
         data.lower(to: 0)
         node.data = .upper

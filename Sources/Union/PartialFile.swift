@@ -9,7 +9,7 @@ struct PartialFile {
     let data: PartialData
     let node: Node
     let lower: any LowerTree
-    let marks: UpperMarks
+    let upper: Upper
 
     // MARK: - Reading
 
@@ -44,10 +44,13 @@ struct PartialFile {
         while true {
             let limit = data.limit
             guard position < limit else { return (false, end) }
+            let known = data.known.end(from: position, to: min(end, limit))
+            if known > position { return (false, known == limit ? end : known) }
             let run = try FSError.wrap { () throws(Errno) -> (Bool, UInt64) in
                 let next = try file.fd.data(from: position) ?? .max
                 if next > position { return (true, min(next, limit, end)) }
                 let hole = try file.fd.hole(from: position) ?? .max
+                data.known.insert(position..<min(hole, limit), isToLimit: hole >= limit)
                 return (false, hole < limit ? min(hole, end) : end)
             }
             // A hole means nothing where the limit fell before it was looked for.

@@ -33,7 +33,7 @@ extension UnionTree {
             let file = try open(node)
             if change.killsPrivileges { try killPrivileges(file) }
             if case .partial(let data) = node.data {
-                try partial(node, data).truncate(to: size)
+                try partial(node, data, file).truncate(to: size)
             } else {
                 try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
             }

@@ -107,7 +107,7 @@ extension UnionTree {
         let located = try lower.locate(inode)
         guard located.isWhole else { return false }
         return try FSError.wrap { () throws(Errno) in
-            guard try located.file.fd.status().st_size == size else { throw .ioError }
+            guard try UInt64(clamping: located.file.fd.status().st_size) == size else { return false }
             return fd.use { to in located.file.fd.use { clinux_clone_file(to, $0) } } == 0
         }
     }

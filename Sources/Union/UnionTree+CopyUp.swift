@@ -201,6 +201,7 @@ extension UnionTree {
                     )
                 )
             } else {
+                try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
                 try fill(file.fd, from: inode, record, size: size)
                 isCopied = true
             }

@@ -36,7 +36,7 @@ extension UnionTree {
         let file = try open(node)
         if killsPrivileges { try killPrivileges(file) }
         if case .partial(let data) = node.data {
-            return try partial(node, data).write(bytes, at: offset)
+            return try partial(node, data, file).write(bytes, at: offset)
         }
         // As much as fits: a full disk must not lose what was written before.
         return try FSError.wrap { () throws(Errno) in
@@ -88,7 +88,7 @@ extension UnionTree {
         }
         var completed: PartialFile?
         if case .partial(let data) = node.data {
-            let known = try partial(node, data)
+            let known = try partial(node, data, file)
             if try known.isWhole() { completed = known }
         }
         // The filesystem below syncs what a new name depends on with it: ext4, XFS and Btrfs commit the
@@ -122,7 +122,7 @@ extension UnionTree {
         let file = try open(node)
         if killsPrivileges { try killPrivileges(file) }
         if case .partial(let data) = node.data {
-            if try partial(node, data).allocate(mode: mode, offset: offset, length: length) { return }
+            if try partial(node, data, file).allocate(mode: mode, offset: offset, length: length) { return }
             _ = try copyUp(id)
         }
         let result = file.fd.use { clinux_fallocate($0, mode, offset, length) }
@@ -209,7 +209,8 @@ extension UnionTree {
         guard case .partial(let data) = node.data, available > 0 else { return try copy() }
         // Others wait: not for long.
         available = min(available, 8 << 20)
-        return try partial(node, data).change(targetOffset..<targetOffset + available) { () throws(FSError) in
+        return try partial(node, data, output).change(targetOffset..<targetOffset + available) {
+            () throws(FSError) in
             try copy()
         }
     }
@@ -226,7 +227,12 @@ extension UnionTree {
 
     /// A file that is in two places. Preconditions: `names` is not locked.
     func partial(_ node: Node, _ data: PartialData) throws(FSError) -> PartialFile {
-        PartialFile(file: try open(node), data: data, node: node, lower: lower, marks: try writable().marks)
+        try partial(node, data, open(node))
+    }
+
+    /// The same, open already.
+    func partial(_ node: Node, _ data: PartialData, _ file: OpenFile) throws(FSError) -> PartialFile {
+        PartialFile(file: file, data: data, node: node, lower: lower, upper: try writable())
     }
 
     /// The file of an upper node, open for reading and writing.

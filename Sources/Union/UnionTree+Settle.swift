@@ -45,8 +45,8 @@ extension UnionTree {
             let file = try partial(node, data)
             var position: UInt64 = 0
             while try file.fill(from: &position, count: 1 << 20) {}
-            // Two names of one file lead to one node, which may be waiting already.
-            if !pending.contains(where: { $0.node === node }) { pending.append(file) }
+            // Under another of its names it may be waiting already.
+            if !pending.contains(where: { $0.node.id == node.id }) { pending.append(file) }
             if pending.count >= UnionTree.batch { try finish() }
         }
         try finish()
@@ -72,6 +72,7 @@ extension UnionTree {
                 try body(node, path)
             }
             names.lock()
+            node.lookups -= 1
             dropIfUnused(node)
             names.unlock()
         }
@@ -88,6 +89,8 @@ extension UnionTree {
         var children: [(Node, [UInt8])] = []
         for name in found {
             let node = try node(name, in: directory)
+            // Another of its names must not let it go meanwhile.
+            node.lookups += 1
             children.append((node, path + [UInt8(ascii: "/")] + name.terminated.dropLast()))
         }
         return children
