@@ -12,21 +12,8 @@ package struct DaemonMount: RootMount {
     package init(_ layout: StoreLayout) { self.layout = layout }
 
     package func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws {
-        let chains = ChainStore(layout: layout)
-        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
-        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
-        _ = try chains.index(for: tree.layers)
-        _ = consume change
-        var arguments = [
-            try DaemonMount.program(), "--chain", chains.path(for: tree.layers).string, "--store",
-            layout.root.string,
-            "--source", tree.source, "--log", log.string, "--lock-fd", "3",
-        ]
-        if let snapshot = tree.snapshot {
-            arguments += [
-                "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
-            ]
-        }
+        var arguments = try command(tree)
+        arguments += ["--source", tree.source, "--log", log.string, "--lock-fd", "3"]
         if !tree.options.isEmpty { arguments += ["-o", tree.options.joined(separator: ",")] }
         arguments.append(target.string)
 
@@ -44,6 +31,37 @@ package struct DaemonMount: RootMount {
             message.isEmpty ? "micafs failed to mount \(target) (status \(status))" : message,
             advice: message.isEmpty ? "See \(log)." : nil
         )
+    }
+
+    /// Brings the data that a snapshot has left in its image into its upper. Nothing may be mounted.
+    func settle(_ tree: RootTree) throws {
+        let errors = try Pipe()
+        let theirs = try errors.write.duplicate()
+        let process = try HostProcess(command(tree) + ["--settle"], descriptors: [nil, nil, theirs.raw])
+        let status = try process.wait()
+        guard status != 0 else { return }
+        _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
+        let message = DaemonMount.text(of: errors.read)
+        throw Failure(message.isEmpty ? "micafs failed (status \(status))" : message)
+    }
+
+    /// micafs over a tree, without what it is to do there.
+    private func command(_ tree: RootTree) throws -> [String] {
+        let chains = ChainStore(layout: layout)
+        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        _ = try chains.index(for: tree.layers)
+        _ = consume change
+        var arguments = [
+            try DaemonMount.program(), "--chain", chains.path(for: tree.layers).string, "--store",
+            layout.root.string,
+        ]
+        if let snapshot = tree.snapshot {
+            arguments += [
+                "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
+            ]
+        }
+        return arguments
     }
 
     private static func text(of pipe: borrowing OwnedFD) -> String {

@@ -36,7 +36,14 @@ package final class FileCache: Sendable {
         if let known { return known }
         // Opened outside the lock: a cold disk must not hold up other files' readers.
         let file = OpenFile(try open())
+        insert(key, file)
+        return file
+    }
+
+    /// Keeps a file that is open already. Precondition: there is none of this key.
+    package func insert(_ key: UInt64, _ file: OpenFile) {
         state.withLock { state in
+            state.clock += 1
             if state.slots.count >= capacity,
                 let oldest = state.slots.indices.min(by: { state.slots[$0].used < state.slots[$1].used })
             {
@@ -44,7 +51,6 @@ package final class FileCache: Sendable {
             }
             state.slots.append(Slot(key: key, file: file, used: state.clock))
         }
-        return file
     }
 
     /// Closes the file of `key`, as soon as nobody uses it.

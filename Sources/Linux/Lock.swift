@@ -23,6 +23,15 @@ package final class Lock: @unchecked Sendable {
 
     /// Gives the lock up until somebody calls `wakeAll`; may return for no reason. Precondition: locked.
     package func wait() { pthread_cond_wait(condition, mutex) }
+    /// The same, for at most so long.
+    package func wait(milliseconds: Int) {
+        var end = timespec()
+        clock_gettime(CLOCK_REALTIME, &end)
+        let nanoseconds = end.tv_nsec + milliseconds % 1000 * 1_000_000
+        end.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
+        end.tv_nsec = nanoseconds % 1_000_000_000
+        pthread_cond_timedwait(condition, mutex, &end)
+    }
     package func wakeAll() { pthread_cond_broadcast(condition) }
 
     deinit {

@@ -7,9 +7,8 @@ extension Arguments {
     static let effective = [
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
-        "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "transport", "io", "debug", "allow_other",
-        "fsname",
-        "subtype",
+        "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "transport", "io", "fill", "debug",
+        "allow_other", "fsname", "subtype",
     ]
 
     /// One option of `-o`, still escaped. The last of several wins.
@@ -62,6 +61,12 @@ extension Arguments {
             }
         case "io": io = try Arguments.io(text(needed(name, value)))
         case "transport": transport = try Arguments.transport(text(needed(name, value)))
+        case "fill":
+            switch text(try needed(name, value)) {
+            case "idle": fillsWhenIdle = true
+            case "never": fillsWhenIdle = false
+            case let word: throw Arguments.refusal("option fill=\(word) is refused: it may be idle, never")
+            }
         case "threaded": threads = try bit(name, value) ? max(threads, 4) : 1
         case "max_threads": threads = try min(number(name, needed(name, value), 1...100_000), 64)
         default:

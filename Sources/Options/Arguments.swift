@@ -8,7 +8,10 @@ package import SystemPackage
 /// Two ways of saying it mix freely: fuse-overlayfs's (`-o lowerdir=A:B,upperdir=U,workdir=W DIR`, which is also
 /// what mount.fuse3 says, with a source before the directory) and mica's own (`--chain FILE --store DIR …`).
 package struct Arguments: Sendable {
-    package enum Request: Sendable { case mount, help, version }
+    package enum Request: Sendable {
+        /// `settle`: bring all data into the upper, and mount nothing.
+        case mount, settle, help, version
+    }
 
     /// What is below the upper.
     package enum Lower: Sendable, Equatable {
@@ -57,6 +60,8 @@ package struct Arguments: Sendable {
     /// A change of attributes alone leaves the data in the lower. nil: of an image yes, because whoever reads that
     /// upper is mica; of directories no, because others read it and may not know the mark.
     package var allowsMetacopy: Bool?
+    /// What a partial file lacks is brought while nobody asks for anything; otherwise never.
+    package var fillsWhenIdle = false
 
     // Until all has been read.
     var chain: FilePath?
@@ -82,6 +87,7 @@ package struct Arguments: Sendable {
             case "-d", "--debug": try apply(Array("debug".utf8))
             case "-s": threads = 1
             case "-o": for option in OptionList.split(try value()) { try apply(option) }
+            case "--settle": request = .settle
             case "--chain": chain = path(try value())
             case "--store": store = path(try value())
             case "--upper": upper = path(try value())
@@ -103,7 +109,7 @@ package struct Arguments: Sendable {
             default: operands.append(bytes)
             }
             // Whatever else there is: somebody asks how it is done.
-            if request != .mount { return }
+            if request == .help || request == .version { return }
         }
         try accept(operands)
         try settleLower()
@@ -111,6 +117,12 @@ package struct Arguments: Sendable {
 
     /// `[SOURCE] TARGET`.
     private mutating func accept(_ operands: [[UInt8]]) throws {
+        if request == .settle {
+            guard operands.isEmpty else {
+                throw Arguments.refusal("--settle mounts nothing: \(text(operands[0])) is not expected")
+            }
+            return
+        }
         guard let last = operands.last else {
             throw Arguments.refusal("no mountpoint specified: the directory to mount at is missing")
         }
@@ -139,6 +151,9 @@ package struct Arguments: Sendable {
             }
             lower = .directories(directories)
         default: throw Arguments.refusal("--chain and --store go together")
+        }
+        if request == .settle, upper == nil || work == nil {
+            throw Arguments.refusal("--settle is for an upper and its work directory: both are needed")
         }
         if let upper, work == nil {
             guard case .directories = lower, mountFlags & 1 != 0 else {

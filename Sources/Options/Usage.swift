@@ -4,6 +4,7 @@ package enum Usage {
         usage: micafs [options] <mountpoint>
                micafs -o lowerdir=DIR[:DIR…][,upperdir=DIR,workdir=DIR][,OPTION…] [SOURCE] DIRECTORY
                micafs --chain FILE --store DIR [--upper DIR --work DIR] [-o OPTION[,…]] DIRECTORY
+               micafs --settle LOWER-AND-UPPER-AS-ABOVE
 
           -o lowerdir=DIR[:DIR…]  directories to show merged, topmost first (a colon in a name: \\:)
           -o upperdir=DIR         receives changes; without it the mount is read-only
@@ -17,12 +18,15 @@ package enum Usage {
           -o squash_to_uid=N      … as user N's; squash_to_gid=N for the group
           -o xattr_permissions=N  owner and mode are kept in an attribute: 1 security.*, 2 user.*
           -o volatile, fsync=0    never wait for the disk
+          -o metacopy=on|off      leave data in the lower until it is written (on for images, off for directories)
+          -o fill=idle|never      bring the rest of what was written in part while nothing is asked (never)
           -o userxattr            keep the union's marks in user.overlay.* (the default without privileges)
           -o noacl, noxattrs=1    no ACLs, no extended attributes at all
           -o static_nlink         directories have a link count of 1
           -o allow_other          others may use the mount (the default for root)
           -o ro, nosuid, nodev, noexec, noatime, private, context=…, fsname=NAME, subtype=NAME …
 
+          --settle                mount nothing; bring all data that is in a lower into the upper
           -f, --foreground        don't go to the background
           -d, --debug, -o debug   log every request to stderr; implies -f
           -s                      serve one request at a time

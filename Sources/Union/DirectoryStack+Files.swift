@@ -129,6 +129,7 @@ extension DirectoryStack {
     private func data(of file: OpenFile, _ location: Location) throws(Errno) -> OpenFile? {
         let marks = try StackMarks(of: file.fd, prefix: prefix)
         guard marks.isMetadataOnly else { return file }
+        guard !marks.isPartial else { return nil }
         guard let parent = location.parent,
             let position = parent.pieces.firstIndex(where: { $0.layer == location.piece.layer })
         else { return nil }
@@ -142,6 +143,7 @@ extension DirectoryStack {
         )
         walk.apply(marks, rest: 0, layer: location.piece.layer)
         while let found = try walk.step() {
+            if found.marks.isPartial { return nil }
             if !found.marks.isMetadataOnly { return found.file }
         }
         return nil

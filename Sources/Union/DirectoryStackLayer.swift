@@ -80,6 +80,8 @@ struct StackMarks {
     var hasFileWhiteouts = false
     /// Only attributes are here; the data is below.
     var isMetadataOnly = false
+    /// Some of the data is here, which a layer can't have: its upper has to be settled first.
+    var isPartial = false
     /// Where to look in the layers below: a sibling's name, or a path from the root of the stack.
     var redirect: [UInt8]?
 
@@ -100,7 +102,10 @@ struct StackMarks {
                 default: break
                 }
             case "redirect": redirect = try Xattr.get(name, of: fd)
-            case "metacopy": isMetadataOnly = true
+            case "metacopy":
+                isMetadataOnly = true
+                // Shorter than the kernel's struct ovl_metacopy: see `UpperMarks.partial`.
+                isPartial = (1...3).contains(try Xattr.get(name, of: fd)?.count ?? 0)
             default: break
             }
         }

@@ -1,10 +1,12 @@
 import Synchronization
 
 /// Where the data of a file in the upper is.
-enum DataPlace: Equatable {
+enum DataPlace {
     case upper
     /// The upper has attributes only; the data is that of a lower file.
     case lower(UInt32)
+    /// Some of it is in the upper, and some in a lower file.
+    case partial(PartialData)
     /// In a lower file that is not there.
     case lost
 }
@@ -12,15 +14,18 @@ enum DataPlace: Equatable {
 /// How much of a file's data a change needs to have in the upper.
 enum NeededData: Equatable {
     case none
-    /// In bytes: what is behind is about to be cut off.
+    /// In bytes: what is behind is about to be cut off, and the rest may be written.
     case first(UInt64)
+    /// Any part may be written.
+    case blocks
+    /// All must be there, and nothing be left in the lower.
     case all
 }
 
 /// Something the container touched: a file or directory that is in the upper.
 ///
 /// What is only in the lower has no node. All state is guarded by the union's lock of names, except `data` and
-/// `needsSync`, which are atomic.
+/// `needsSync`, which any thread may read.
 final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
@@ -52,26 +57,32 @@ final class Node {
     /// Whether the kernel may still ask for it by number.
     var isReferenced: Bool { lookups > 0 || (isPinned && !wasForgotten) }
 
-    /// Changes once, from the lower to the upper, when all data is there.
+    /// Changes in one direction, from the lower to the upper, by whoever brings the data.
     var data: DataPlace {
         get {
             switch storedData.load(ordering: .acquiring) {
-            case 0: .upper
-            case 1: .lost
-            case let number: .lower(UInt32(truncatingIfNeeded: number - 2))
+            case 0: return .upper
+            case 1: return .lost
+            case 2: return storedPartial.withLock { $0.map { .partial($0) } } ?? .lost
+            case let number: return .lower(UInt32(truncatingIfNeeded: number - 3))
             }
         }
         set {
-            let number: UInt64 =
-                switch newValue {
-                case .upper: 0
-                case .lost: 1
-                case .lower(let inode): UInt64(inode) + 2
-                }
+            let number: UInt64
+            switch newValue {
+            case .upper: number = 0
+            case .lost: number = 1
+            case .partial(let partial):
+                storedPartial.withLock { $0 = partial }
+                number = 2
+            case .lower(let inode): number = UInt64(inode) + 3
+            }
             storedData.store(number, ordering: .releasing)
         }
     }
     private let storedData = Atomic<UInt64>(0)
+    /// Stays when the data is whole: somebody may be about to look at it.
+    private let storedPartial = Mutex<PartialData?>(nil)
 
     /// fdatasync(2) need not bring a new name or attribute to the disk, and a copy-up is made of these.
     var needsSync: Bool {

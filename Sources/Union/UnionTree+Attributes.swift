@@ -32,8 +32,17 @@ extension UnionTree {
         if let size = change.size {
             let file = try open(node)
             if change.killsPrivileges { try killPrivileges(file) }
-            try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
+            if case .partial(let data) = node.data {
+                try partial(node, data, file).truncate(to: size)
+            } else {
+                try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
+            }
         }
+        var filled: PartialData?
+        if case .partial(let data) = node.data { filled = data }
+        // Who fills holes sets the times back to what they were.
+        filled?.lock.share()
+        defer { filled?.lock.unlock() }
         names.lock()
         defer { names.unlock() }
         let (directory, name) = try location(of: node)

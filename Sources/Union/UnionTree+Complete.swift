@@ -5,35 +5,55 @@ import SystemPackage
 
 /// The data of files that were copied up without it.
 extension UnionTree {
-    /// Brings the data of a file into the upper, where only its attributes are by now. In place: names and
-    /// st_ino stay, and until the attribute that says where the data is goes, as the last thing, what was written
-    /// means nothing. So a crash or a full disk leaves the file as it was.
+    /// Brings as much of a file's data into the upper as is needed, where only its attributes, or a part of it,
+    /// are by now. In place: names and st_ino stay, and a crash or a full disk leaves the file as it was.
     ///
     /// Preconditions: `names` is not locked; nobody else completes this node.
     func complete(_ node: Node, _ needed: NeededData) throws(FSError) {
-        let inode: UInt32
         switch node.data {
         case .upper: return
-        case .lost: throw .system(.ioError)
-        case .lower(let number): inode = number
+        case .lost: if needed != .none { throw .system(.ioError) }
+        case .partial(let data):
+            guard needed == .all else { return }
+            let file = try partial(node, data)
+            var position: UInt64 = 0
+            while try file.fill(from: &position, count: 1 << 20) {}
+            if !(try writable().isVolatile) {
+                try FSError.wrap { () throws(Errno) in try file.file.fd.synchronize() }
+            }
+            data.lock.lockAlone()
+            defer { data.lock.unlock() }
+            try file.finish()
+        case .lower(let inode):
+            guard needed != .none else { return }
+            try completeAttributes(node, inode, needed)
         }
-        guard needed != .none else { return }
+    }
+
+    /// Until the attribute that says where the data is goes, as the last thing, what is in the file means nothing.
+    private func completeAttributes(_ node: Node, _ inode: UInt32, _ needed: NeededData) throws(FSError) {
         let upper = try writable()
         let file = try open(node)
         let record = try lower.inode(inode)
         let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
         let capability = try FSError.wrap { () throws(Errno) in try Xattr.get(Upper.capability, of: file.fd) }
         var size = UInt64(before.st_size)
-        var isCut = false
-        if case .first(let limit) = needed, limit < size {
-            size = limit
-            isCut = true
-        }
-        try fill(file.fd, from: inode, record, size: min(size, record.size))
-        try FSError.wrap { () throws(Errno) in
-            if isCut { try file.fd.truncate(to: size) }
-            // The data before the attribute that makes it count.
-            if !upper.isVolatile { try file.fd.synchronize() }
+        let isCloned = size == record.size ? try clone(inode, to: file.fd, size) : false
+        if !isCloned {
+            if needed != .all, capability == nil, upper.canBePartial(before.st_mode) {
+                return try beginPartial(node, inode, file, before, upper)
+            }
+            var isCut = false
+            if case .first(let limit) = needed, limit < size {
+                size = limit
+                isCut = true
+            }
+            try fill(file.fd, from: inode, record, size: min(size, record.size))
+            try FSError.wrap { () throws(Errno) in
+                if isCut { try file.fd.truncate(to: size) }
+                // The data before the attribute that makes it count.
+                if !upper.isVolatile { try file.fd.synchronize() }
+            }
         }
         names.lock()
         defer { names.unlock() }
@@ -52,6 +72,46 @@ extension UnionTree {
         node.data = .upper
     }
 
+    /// From now on what is written into a file counts, and its holes are the lower's data.
+    private func beginPartial(
+        _ node: Node,
+        _ inode: UInt32,
+        _ file: OpenFile,
+        _ status: FileStatus,
+        _ upper: Upper
+    ) throws(FSError) {
+        let size = try lower.inode(inode).size
+        try FSError.wrap { () throws(Errno) in
+            if try file.fd.data(from: 0) != nil {
+                // Somebody began to bring the data, and did not end.
+                try file.fd.truncate(to: 0)
+                try file.fd.truncate(to: UInt64(status.st_size))
+                let times = [status.st_atim, status.st_mtim]
+                try Errno.check(file.fd.use { futimens($0, times) })
+            }
+            try Xattr.set(upper.marks.metacopy, UpperMarks.partial, of: file.fd)
+        }
+        // fdatasync(2) need not bring the mark to the disk.
+        node.needsSync = true
+        fills.add(node.id)
+        let limit = min(size, UInt64(status.st_size))
+        node.data = .partial(
+            PartialData(inode: inode, limit: limit, marked: size, block: upper.block(of: status))
+        )
+    }
+
+    /// Makes `fd`, a file of `size` bytes, share the blocks of a lower file of this size. False where the filesystem
+    /// can't.
+    func clone(_ inode: UInt32, to fd: borrowing OwnedFD, _ size: UInt64) throws(FSError) -> Bool {
+        guard size > 0 else { return true }
+        let located = try lower.locate(inode)
+        guard located.isWhole else { return false }
+        return try FSError.wrap { () throws(Errno) in
+            guard try UInt64(clamping: located.file.fd.status().st_size) == size else { return false }
+            return fd.use { to in located.file.fd.use { clinux_clone_file(to, $0) } } == 0
+        }
+    }
+
     /// Copies the first `size` bytes of a lower file to `fd`, which is a hole of at least that size.
     func fill(
         _ fd: borrowing OwnedFD,
@@ -62,14 +122,9 @@ extension UnionTree {
         guard size > 0 else { return }
         let located = try lower.locate(inode)
         let (file, start) = (located.file, located.start)
-        let isWhole = located.isWhole && size == record.size
         do throws(Errno) {
             let length = UInt64(try file.fd.status().st_size)
             guard start <= length, size <= length - start else { throw .ioError }
-            // Shares the blocks where the filesystem can.
-            if isWhole, length == size, fd.use({ to in file.fd.use { clinux_clone_file(to, $0) } }) == 0 {
-                return
-            }
             try FileCopy.copy(from: file.fd, at: start, to: fd, count: size)
         } catch {
             throw .system(error)
@@ -84,7 +139,12 @@ extension UnionTree {
         in directory: OpenFile,
         _ upper: Upper
     ) throws(FSError) {
-        guard case .lower(let inode) = node.data else { return }
+        let inode: UInt32
+        switch node.data {
+        case .upper, .lost: return
+        case .lower(let number): inode = number
+        case .partial(let data): inode = data.inode
+        }
         let path = try lower.path(of: inode)
         try FSError.wrap { () throws(Errno) in
             try directory.fd.setAttribute(upper.marks.redirect, of: name, to: path)
@@ -96,19 +156,41 @@ extension UnionTree {
         of name: FileName,
         in directory: Node,
         _ fd: OpenFile,
+        _ status: FileStatus,
         origin: UInt32?
     ) throws(FSError) -> DataPlace {
-        let marks = try writable().marks
+        let upper = try writable()
+        let marks = upper.marks
         let metacopy = try FSError.wrap { () throws(Errno) in
             // struct ovl_metacopy with the largest digest has 68 bytes.
             try fd.fd.attribute(marks.metacopy, of: name, limit: 256)
         }
-        guard metacopy != nil else { return .upper }
-        if let origin, try lower.inode(origin).isRegular { return .lower(origin) }
-        guard let found = try lowerPart(of: name, in: directory, fd), try lower.inode(found).isRegular else {
-            return .lost
+        guard let metacopy else { return .upper }
+        var found = origin
+        if try found.map({ (inode) throws(FSError) in try lower.inode(inode).isRegular }) != true {
+            found = try lowerPart(of: name, in: directory, fd)
         }
-        return .lower(found)
+        guard let found, try lower.inode(found).isRegular else { return .lost }
+        guard metacopy == UpperMarks.partial else {
+            // As the kernel judges it: struct ovl_metacopy has 4 bytes at least.
+            return metacopy.isEmpty || metacopy.count >= 4 ? .lower(found) : .lost
+        }
+        let limit = try FSError.wrap { () throws(Errno) in
+            try fd.fd.attribute(marks.limit, of: name, limit: 16)
+        }
+        var marked = try lower.inode(found).size
+        if let limit {
+            guard limit.count == 8 else { return .lost }
+            marked = min(marked, limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+        }
+        return .partial(
+            PartialData(
+                inode: found,
+                limit: min(marked, UInt64(status.st_size)),
+                marked: marked,
+                block: upper.block(of: status)
+            )
+        )
     }
 
     /// What an upper file's redirect leads to, or its namesake in the lower.

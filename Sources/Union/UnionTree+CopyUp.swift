@@ -11,7 +11,11 @@ extension UnionTree {
     /// once however many callers want it; only putting it in place takes the lock.
     func copyUp(_ id: UInt64, data: NeededData = .all) throws(FSError) -> Node {
         if let node = table.find(id) {
-            guard data != .none, node.data != .upper else { return node }
+            switch node.data {
+            case .upper: return node
+            case .partial where data != .all: return node
+            default: if data == .none { return node }
+            }
             try copyUps.exclusively(id) { () throws(FSError) in try complete(node, data) }
             return node
         }
@@ -27,11 +31,14 @@ extension UnionTree {
                 try complete(node, data)
                 return node
             }
-            let (copy, place) = try self.copy(inode, data, upper)
+            let (copy, place, file) = try self.copy(inode, data, upper)
             names.lock()
             defer { names.unlock() }
             do throws(FSError) {
-                return try publish(copy, of: inode, place, upper)
+                let node = try publish(copy, of: inode, place, upper)
+                if let file { files.insert(node.id, file) }
+                if case .partial = place { fills.add(node.id) }
+                return node
             } catch {
                 try? upper.work.unlink(copy)
                 throw error
@@ -124,23 +131,23 @@ extension UnionTree {
         return node
     }
 
-    /// A copy of a lower file in the work directory: its name, and where its data is.
+    /// A copy of a lower file in the work directory: its name, where its data is, and the open file if it is regular.
     private func copy(
         _ inode: UInt32,
         _ data: NeededData,
         _ upper: Upper
-    ) throws(FSError) -> (FileName, DataPlace) {
+    ) throws(FSError) -> (FileName, DataPlace, OpenFile?) {
         let record = try lower.inode(inode)
         let copy = upper.temporaryName()
         var attributes = try privateAttributes(of: inode, isMarked: upper.canMark(record.mode))
-        let isData = data != .none || !leavesData(of: record, attributes, upper)
-        let isWhiteout = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
-        if isWhiteout { attributes += WhiteoutData.attributes(upper.marks) }
-        if !isData { attributes.append((upper.marks.metacopy, [])) }
         do throws(FSError) {
             if record.isRegular {
-                try copyData(of: inode, record, isData ? data : nil, to: copy, upper)
-            } else if record.isSymlink {
+                let (file, place) = try copyRegular(inode, record, attributes, data, to: copy, upper)
+                return (copy, place, file)
+            }
+            let isWhiteout = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+            if isWhiteout { attributes += WhiteoutData.attributes(upper.marks) }
+            if record.isSymlink {
                 let target = FileName(try lower.target(of: inode))
                 try FSError.wrap { () throws(Errno) in try upper.work.makeSymlink(copy, target: target) }
             } else {
@@ -149,47 +156,73 @@ extension UnionTree {
                     try upper.work.makeNode(copy, mode: type | 0o600, device: record.rdev)
                 }
             }
-            try FSError.wrap { () throws(Errno) in
-                try apply(record, attributes, to: copy, upper)
-                if record.isRegular, isData, !upper.isVolatile {
-                    // Before the rename: after a power cut the name must not lead to half a file.
-                    try upper.work.open(copy, O_RDONLY).synchronize()
-                }
-            }
+            try FSError.wrap { () throws(Errno) in try apply(record, attributes, to: copy, upper) }
         } catch {
             try? upper.work.unlink(copy)
             throw error
         }
-        return (copy, isData ? .upper : .lower(inode))
+        return (copy, .upper, nil)
     }
 
-    /// Whether a copy may do without the data.
-    private func leavesData(
-        of record: LowerInode,
-        _ attributes: [(name: String, value: [UInt8])],
-        _ upper: Upper
-    ) -> Bool {
-        guard upper.copiesMetadataOnly, record.isRegular, record.size > 0 else { return false }
-        // Writing the data later would drop these for a moment.
-        if upper.losesSetID(record.mode) { return false }
-        return !attributes.contains { $0.name == Upper.capability }
-    }
-
-    /// `data`: nil for none, which leaves one hole.
-    private func copyData(
-        of inode: UInt32,
+    /// A regular file's copy: without data, as a hole to be written into, sharing the lower's blocks, or copied.
+    private func copyRegular(
+        _ inode: UInt32,
         _ record: LowerInode,
-        _ data: NeededData?,
+        _ attributes: [(name: String, value: [UInt8])],
+        _ needed: NeededData,
         to copy: FileName,
         _ upper: Upper
-    ) throws(FSError) {
-        let fd = try FSError.wrap { () throws(Errno) in
-            try upper.work.open(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-        }
+    ) throws(FSError) -> (OpenFile, DataPlace) {
+        let file = OpenFile(
+            try FSError.wrap { () throws(Errno) in
+                try upper.work.open(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+            }
+        )
+        var place = DataPlace.upper
         var size = record.size
-        if case .first(let needed) = data { size = min(size, needed) }
-        try FSError.wrap { () throws(Errno) in try fd.truncate(to: size) }
-        if data != nil { try fill(fd, from: inode, record, size: size) }
+        if case .first(let limit) = needed { size = min(size, limit) }
+        var isCopied = false
+        if size > 0 {
+            // Writing the data later would drop a capability, or set-id bits, for a moment.
+            let hasCapability = attributes.contains { $0.name == Upper.capability }
+            try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: record.size) }
+            if needed == .none, !hasCapability, upper.canLeaveData(record.mode) {
+                place = .lower(inode)
+            } else if try clone(inode, to: file.fd, record.size) {
+                // Blocks are metadata, too: nothing that a sync would have to bring.
+            } else if needed != .all, needed != .none, !hasCapability, upper.canBePartial(record.mode) {
+                let status = try FSError.wrap { () throws(Errno) in try file.fd.status() }
+                place = .partial(
+                    PartialData(
+                        inode: inode,
+                        limit: record.size,
+                        marked: record.size,
+                        block: upper.block(of: status)
+                    )
+                )
+            } else {
+                try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
+                try fill(file.fd, from: inode, record, size: size)
+                isCopied = true
+            }
+        }
+        let mark: [UInt8]? =
+            switch place {
+            case .lower: []
+            case .partial: UpperMarks.partial
+            case .upper, .lost: nil
+            }
+        try FSError.wrap { () throws(Errno) in
+            try apply(
+                record,
+                attributes + (mark.map { [(upper.marks.metacopy, $0)] } ?? []),
+                to: file.fd,
+                upper
+            )
+            // Before the rename: after a power cut the name must not lead to half a file.
+            if isCopied, !upper.isVolatile { try file.fd.synchronize() }
+        }
+        return (file, place)
     }
 
     /// The extended attributes a copy gets: the file's own, those in the union's namespace escaped, and ours.
@@ -217,9 +250,31 @@ extension UnionTree {
         try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid)
         if !record.isSymlink { try upper.work.changeMode(copy, record.mode) }
         for (name, value) in attributes {
-            try upper.copyAttribute(name, value, to: copy, mode: record.mode)
+            try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
+                try upper.work.setAttribute(name, of: copy, to: value)
+            }
         }
         let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
         try upper.work.changeTimes(copy, access: time, modification: time)
+    }
+
+    /// The same for an open regular file, without a path to be walked for each attribute.
+    private func apply(
+        _ record: LowerInode,
+        _ attributes: [(name: String, value: [UInt8])],
+        to fd: borrowing OwnedFD,
+        _ upper: Upper
+    ) throws(Errno) {
+        try fd.use { raw throws(Errno) in
+            _ = try Errno.check(fchown(raw, record.uid, record.gid))
+            _ = try Errno.check(fchmod(raw, record.mode & 0o7777))
+            for (name, value) in attributes {
+                try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
+                    _ = try Errno.check(fsetxattr(raw, name, value, value.count, 0))
+                }
+            }
+            let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
+            _ = try Errno.check(futimens(raw, [time, time]))
+        }
     }
 }

@@ -17,13 +17,14 @@ extension UnionTree {
         switch node.data {
         case .lower(let inode): return try lower.read(inode, into: buffer, at: offset)
         case .lost: throw .system(.ioError)
+        case .partial(let data): return try partial(node, data).read(into: buffer, at: offset)
         case .upper: break
         }
         let file = try open(node)
         return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
     }
 
-    /// pwrite(2) of all bytes; the first one copies the file up. `killsPrivileges`: the writer may not keep
+    /// pwrite(2) of as much as fits; the first one copies the file up. `killsPrivileges`: the writer may not keep
     /// set-id bits and capabilities.
     package func write(
         _ id: UInt64,
@@ -31,9 +32,12 @@ extension UnionTree {
         at offset: UInt64,
         killsPrivileges: Bool
     ) throws(FSError) -> Int {
-        let node = try copyUp(id)
+        let node = try copyUp(id, data: .blocks)
         let file = try open(node)
         if killsPrivileges { try killPrivileges(file) }
+        if case .partial(let data) = node.data {
+            return try partial(node, data, file).write(bytes, at: offset)
+        }
         // As much as fits: a full disk must not lose what was written before.
         return try FSError.wrap { () throws(Errno) in
             try file.fd.use { raw throws(Errno) in
@@ -82,6 +86,11 @@ extension UnionTree {
         } else {
             file = try open(node)
         }
+        var completed: PartialFile?
+        if case .partial(let data) = node.data {
+            let known = try partial(node, data, file)
+            if try known.isWhole() { completed = known }
+        }
         // The filesystem below syncs what a new name depends on with it: ext4, XFS and Btrfs commit the
         // directories that were changed before the file was.
         let isDataEnough = dataOnly && !node.startSync()
@@ -93,6 +102,12 @@ extension UnionTree {
             node.needsSync = true
             throw .system(error)
         }
+        // All of it was there before the sync, and what is there stays.
+        if let completed {
+            completed.data.lock.lockAlone()
+            defer { completed.data.lock.unlock() }
+            try? completed.finish()
+        }
     }
 
     /// fallocate(2). `killsPrivileges`: as in `write`.
@@ -103,14 +118,23 @@ extension UnionTree {
         length: Int64,
         killsPrivileges: Bool
     ) throws(FSError) {
-        let file = try open(copyUp(id))
+        let node = try copyUp(id, data: .blocks)
+        let file = try open(node)
         if killsPrivileges { try killPrivileges(file) }
+        if case .partial(let data) = node.data {
+            if try partial(node, data, file).allocate(mode: mode, offset: offset, length: length) { return }
+            _ = try copyUp(id)
+        }
         let result = file.fd.use { clinux_fallocate($0, mode, offset, length) }
         guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
     }
 
     /// lseek(2) with SEEK_DATA or SEEK_HOLE.
     package func seek(_ id: UInt64, offset: Int64, whence: CInt) throws(FSError) -> Int64 {
+        if let node = table.find(id), case .partial(let data) = node.data {
+            guard offset >= 0 else { throw .system(.noSuchAddressOrDevice) }
+            return Int64(clamping: try partial(node, data).seek(UInt64(offset), whence))
+        }
         guard let source = try source(of: id, from: UInt64(clamping: offset)) else {
             throw .system(.noSuchAddressOrDevice)
         }
@@ -123,15 +147,25 @@ extension UnionTree {
         return min(Int64(found) - start, size)
     }
 
-    /// The open file that has the data of a regular file, wherever that is; nil where a lower file has none from
-    /// byte `offset` on.
+    /// The open file that has the data of a regular file from byte `offset` on, wherever that is; nil where there
+    /// is none.
     private func source(of id: UInt64, from offset: UInt64) throws(FSError) -> DataSource? {
         let inode: UInt32
+        var end = UInt64.max
         if let node = table.find(id) {
             switch node.data {
             case .upper: return DataSource(file: try open(node), start: 0, size: .max, isWhole: true)
             case .lost: throw .system(.ioError)
             case .lower(let number): inode = number
+            case .partial(let data):
+                let file = try partial(node, data)
+                let size = try file.size()
+                guard offset < size else { return nil }
+                let run = try file.run(at: offset, to: size)
+                guard run.isLower else {
+                    return DataSource(file: file.file, start: 0, size: run.end, isWhole: true)
+                }
+                (inode, end) = (data.inode, run.end)
             }
         } else {
             inode = try lowerInode(id)
@@ -143,7 +177,7 @@ extension UnionTree {
         return DataSource(
             file: located.file,
             start: located.start,
-            size: record.size,
+            size: min(record.size, end),
             isWhole: located.isWhole
         )
     }
@@ -157,18 +191,28 @@ extension UnionTree {
         count: Int,
         killsPrivileges: Bool
     ) throws(FSError) -> Int {
-        let output = try open(copyUp(target))
+        let node = try copyUp(target, data: .blocks)
+        let output = try open(node)
         // After the target, which may be the same file.
         guard let input = try self.source(of: source, from: sourceOffset) else { return 0 }
         if killsPrivileges { try killPrivileges(output) }
-        let available = min(UInt64(clamping: count), input.size - sourceOffset)
-        var from = Int64(clamping: input.start + sourceOffset)
-        var to = Int64(clamping: targetOffset)
-        let copied = input.file.fd.use { input in
-            output.fd.use { clinux_copy_file_range(input, &from, $0, &to, available) }
+        var available = min(UInt64(clamping: count), input.size - sourceOffset)
+        func copy() throws(FSError) -> Int {
+            var from = Int64(clamping: input.start + sourceOffset)
+            var to = Int64(clamping: targetOffset)
+            let copied = input.file.fd.use { input in
+                output.fd.use { clinux_copy_file_range(input, &from, $0, &to, available) }
+            }
+            guard copied >= 0 else { throw .system(Errno(rawValue: CInt(-copied))) }
+            return Int(copied)
         }
-        guard copied >= 0 else { throw .system(Errno(rawValue: CInt(-copied))) }
-        return Int(copied)
+        guard case .partial(let data) = node.data, available > 0 else { return try copy() }
+        // Others wait: not for long.
+        available = min(available, 8 << 20)
+        return try partial(node, data, output).change(targetOffset..<targetOffset + available) {
+            () throws(FSError) in
+            try copy()
+        }
     }
 
     /// The upper's filesystem; of a read-only tree, the one that has the lower.
@@ -179,6 +223,16 @@ extension UnionTree {
             try Errno.check(upper.root.use { fstatvfs($0, &statistics) })
         }
         return statistics
+    }
+
+    /// A file that is in two places. Preconditions: `names` is not locked.
+    func partial(_ node: Node, _ data: PartialData) throws(FSError) -> PartialFile {
+        try partial(node, data, open(node))
+    }
+
+    /// The same, open already.
+    func partial(_ node: Node, _ data: PartialData, _ file: OpenFile) throws(FSError) -> PartialFile {
+        PartialFile(file: file, data: data, node: node, lower: lower, upper: try writable())
     }
 
     /// The file of an upper node, open for reading and writing.
@@ -219,7 +273,8 @@ private struct DataSource {
     let file: OpenFile
     /// Of the first byte, in `file`.
     let start: UInt64
-    /// No reading from here on, in bytes from `start`: only an upper file grows.
+    /// No reading from here on, in bytes from `start`: what is behind is elsewhere, or nothing. Of an upper file
+    /// that has all data: no limit, because it may grow.
     let size: UInt64
     /// Nothing but this file's data is in `file`.
     let isWhole: Bool

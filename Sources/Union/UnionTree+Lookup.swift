@@ -144,7 +144,8 @@ extension UnionTree {
         }
         let node = Node(id: id, isDirectory: isDirectory, lower: origin, parent: nil, name: name)
         if status.st_mode & S_IFMT == S_IFREG, !isNew {
-            node.data = try dataPlace(of: name, in: directory, fd, origin: origin)
+            node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
+            if case .partial = node.data { fills.add(id) }
             if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
         }
         place(node, name, in: directory)
@@ -220,7 +221,14 @@ extension UnionTree {
             nlink -= 1
         }
         var attributes = Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
-        if case .lower(let inode) = node.data { attributes.blocks = try lower.inode(inode).blocks }
+        switch node.data {
+        case .upper, .lost: break
+        case .lower(let inode): attributes.blocks = try lower.inode(inode).blocks
+        case .partial(let data):
+            // How much of it is in both is not known, but never less than is there in either.
+            let below = min(try lower.inode(data.inode).blocks, (data.limit + 4095) / 4096 * 8)
+            attributes.blocks = max(attributes.blocks, below)
+        }
         if node.isWhiteoutData {
             attributes.mode = attributes.mode & 0o7777 | S_IFCHR
             attributes.rdev = 0

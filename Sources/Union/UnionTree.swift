@@ -5,7 +5,8 @@ import SystemPackage
 
 /// The merged tree: a lower that never changes, and an upper that holds what did.
 ///
-/// **Locks.** `copyUps` (a set of nodes being copied up; held only to change the set) comes before `names`;
+/// **Locks.** `copyUps` (a set of nodes being copied up; held only to change the set) and the lock of a partial
+/// file's data (`PartialData`) come before `names`;
 /// `names` guards everything that says what is where: nodes' places, listings, reference counts, and the
 /// system calls that change names in the upper. Inside it, and only there: the table's own lock. Reading what is
 /// only in the lower takes the table's lock for one look and no other; the data of a copy-up and all reading and
@@ -20,6 +21,7 @@ package final class UnionTree: @unchecked Sendable {
     let names = Lock()
     let table = NodeTable()
     let copyUps = CopyUps()
+    let fills = FillQueue()
     let directories = FileCache(capacity: 48)
     let files = FileCache(capacity: 48)
     let root: Node
@@ -54,6 +56,7 @@ package final class UnionTree: @unchecked Sendable {
     /// The mount is gone, and with it whatever was unlinked but open.
     package func close() {
         guard let upper else { return }
+        fills.end()
         names.lock()
         defer { names.unlock() }
         // What fails here is swept at the next mount.

@@ -31,6 +31,7 @@ package final class Upper: Sendable {
     /// Another overlay wrote to it since: its redirects are not noted on the root.
     let mayHaveRedirects: Bool
     private let volatileMark: VolatileMark
+    let holes = HoleProbe()
     private let counter = Atomic<UInt64>(0)
 
     /// Opens both directories and empties the work directory of what a crash left. Both must be on one filesystem.
@@ -144,16 +145,11 @@ package final class Upper: Sendable {
         !isUser || mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
     }
 
-    /// Gives a copy in the work directory an attribute, unless it is one that such a copy cannot have and that
-    /// the kernel's overlayfs does without, too.
-    func copyAttribute(
-        _ name: String,
-        _ value: [UInt8],
-        to copy: FileName,
-        mode: UInt32
-    ) throws(Errno) {
+    /// Gives a copy in the work directory an attribute (`set`), unless it is one that such a copy cannot have and
+    /// that the kernel's overlayfs does without, too.
+    func copyAttribute(_ name: String, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno) {
         do throws(Errno) {
-            try work.setAttribute(name, of: copy, to: value)
+            try set()
         } catch {
             switch error {
             case .notPermitted

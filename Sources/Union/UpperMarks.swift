@@ -11,8 +11,14 @@ struct UpperMarks: Sendable {
     /// On a directory or a file without data: where its part in the lower is, an absolute path or the name of
     /// a neighbour.
     let redirect: String
-    /// On a regular file whose data is still in the lower.
+    /// On a regular file whose data is still in the lower: nothing, or a digest; `partial` where some is here.
     let metacopy: String
+    /// Of `metacopy`, ours: holes are the lower's data. Shorter than any value that the kernel knows, so it answers
+    /// EIO for such a file (ovl_check_metacopy_xattr in fs/overlayfs/namei.c).
+    static let partial = [UInt8(ascii: "p")]
+    /// Ours, on a partial file: from this byte on holes are holes; 8 bytes, little-endian. Without it, from the
+    /// end of the lower file on. Never beyond the end of the file itself.
+    let limit: String
     /// On an empty regular file that stands for a deleted name, in a directory that has opaque "x".
     let whiteout: String
     /// Ours: the mark of the lower file it was copied up from. Keeps st_ino over remounts.
@@ -35,6 +41,7 @@ struct UpperMarks: Sendable {
         redirect = prefix + "redirect"
         metacopy = prefix + "metacopy"
         whiteout = prefix + "whiteout"
+        limit = prefix + "mica.limit"
         origin = prefix + "mica.inode"
         hasRedirects = prefix + "mica.redirects"
         own = prefix + "mica.upper"

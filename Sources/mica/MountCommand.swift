@@ -13,7 +13,9 @@ struct MountCommand: ParsableCommand {
             the snapshot until `mica snapshot rm KEY`; `mica mount --rw --name KEY IMAGE DIR` mounts it again.
 
             Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, relatime, and what undoes \
-            them; io=auto|cached|passthrough and transport=auto|io_uring|dev as in micafs(1). `mica IMAGE DIR -o OPTIONS` is how mount.fuse3 calls it: as here, but writable unless ro is given.
+            them; io=auto|cached|passthrough and transport=auto|io_uring|dev as in micafs(1); fill=idle brings the \
+            rest of files that were written in part while nothing is asked of the mount. \
+            `mica IMAGE DIR -o OPTIONS` is how mount.fuse3 calls it: as here, but writable unless ro is given.
             """
     )
 

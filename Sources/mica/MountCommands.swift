@@ -1,8 +1,9 @@
 import ArgumentParser
 
 extension Mica {
-    /// mount, umount, mounts, doctor
+    /// mount, umount, mounts, settle, doctor
     static let mountCommands: [any ParsableCommand.Type] = [
-        MountCommand.self, UnmountCommand.self, ListMountsCommand.self, DoctorCommand.self,
+        MountCommand.self, UnmountCommand.self, ListMountsCommand.self, SettleCommand.self,
+        DoctorCommand.self,
     ]
 }

@@ -15,7 +15,7 @@ struct MountOptions {
     ]
 
     /// Options with a value that the daemon knows; it checks the value.
-    private static let passed = ["io", "transport"]
+    private static let passed = ["fill", "io", "transport"]
 
     init() {}
 

@@ -18,6 +18,7 @@ struct Micafs {
             switch arguments.request {
             case .help: print(Usage.text)
             case .version: print(version)
+            case .settle: try settle(arguments)
             case .mount: try mount(arguments)
             }
         } catch let failure as Failure {
@@ -63,16 +64,7 @@ struct Micafs {
         Signals.hold()
         let usesUserXattrs = arguments.usesUserXattrs || !Privileges.canSetTrustedXattrs
         let lower = try lower(of: arguments, usesUserXattrs: usesUserXattrs)
-        var upper: Upper?
-        if let directory = arguments.upper, let work = arguments.work {
-            upper = try Upper(
-                directory,
-                work: work,
-                userxattr: usesUserXattrs,
-                volatile: arguments.isVolatile,
-                metacopy: arguments.allowsMetacopy ?? arguments.lower.isImage
-            )
-        }
+        let upper = try upper(of: arguments, usesUserXattrs: usesUserXattrs)
         let log = try Log(
             arguments.log,
             name: "\(arguments.source) (\(arguments.target))",
@@ -93,10 +85,12 @@ struct Micafs {
         try session.mount(request(arguments, at: target))
         if arguments.isForeground {
             Signals.unmountOnTermination(session, log: log)
+            fill(union, arguments, log)
             session.run(threads: arguments.threads) {}
         } else {
             let daemon = try Daemon.detach(whenReadyAt: target, session)
             Signals.unmountOnTermination(session, log: log)
+            fill(union, arguments, log)
             session.run(threads: arguments.threads) { daemon.report() }
         }
         union.close()
@@ -121,7 +115,24 @@ struct Micafs {
         return backings.map { PassthroughTree(tree, $0) } ?? tree
     }
 
-    private static func lower(of arguments: Arguments, usesUserXattrs: Bool) throws -> any LowerTree {
+    static func upper(of arguments: Arguments, usesUserXattrs: Bool) throws -> Upper? {
+        guard let directory = arguments.upper, let work = arguments.work else { return nil }
+        return try Upper(
+            directory,
+            work: work,
+            userxattr: usesUserXattrs,
+            volatile: arguments.isVolatile,
+            metacopy: arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle)
+        )
+    }
+
+    /// After the last fork.
+    private static func fill(_ union: UnionTree, _ arguments: Arguments, _ log: Log) {
+        guard arguments.fillsWhenIdle else { return }
+        do { try union.startFilling() } catch { log.write("no thread can be had to fill files: \(error)") }
+    }
+
+    static func lower(of arguments: Arguments, usesUserXattrs: Bool) throws -> any LowerTree {
         switch arguments.lower {
         case .chain(let chain, let store):
             let layout = StoreLayout(root: store)

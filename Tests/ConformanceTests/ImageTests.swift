@@ -89,6 +89,7 @@ struct `An image mounted by mica` {
         for change in ScriptedChanges.all { _ = change.apply(to: mica) }
         let before = try Tree(at: mica)
         try store.run("umount", [mica])
+        try store.run("settle", ["changed"])
         let directory = try workspace.directory("kernel")
         let kernel = try OverlayMount(
             try TrickyLayers.all.unpack(into: directory),
@@ -129,6 +130,7 @@ struct `An image mounted by mica` {
         }
         let before = try Tree(at: mica)
         try store.run("umount", [mica])
+        try store.run("settle", ["random"])
         // What mica wrote, as the kernel reads it.
         let directory = try workspace.directory("kernel")
         let kernel = try OverlayMount(

@@ -20,14 +20,18 @@ struct Difference: Error, CustomStringConvertible {
     var description: String
 }
 
-/// One of the cases that the tests run: a form of lower and a seed.
+/// One of the cases that the tests run: a form of lower, arguments of micafs, and a seed.
 struct Case: Sendable, CustomTestStringConvertible {
     var form: LowerForm
+    var options: [String] = []
     var seed: UInt64
 
-    static let all = LowerForm.served.flatMap { form in Effort.seeds.map { Case(form: form, seed: $0) } }
+    /// Those in which the data of a changed file may be in two places: of an image it always may.
+    static let all =
+        LowerForm.served.flatMap { form in Effort.seeds.map { Case(form: form, seed: $0) } }
+        + Effort.seeds.map { Case(form: .directory, options: ["-o", "metacopy=on"], seed: $0) }
 
-    var testDescription: String { "\(form), seed \(seed)" }
+    var testDescription: String { "\(([form.description] + options).joined(separator: " ")), seed \(seed)" }
 }
 
 /// Makes a sequence that fails shorter, as long as it still fails: runs of operations are left out, half of all at

@@ -77,6 +77,11 @@ package final class LayeredMount: Sendable {
         }
     }
 
+    /// Brings all data into the upper, so that others can read it. Precondition: not mounted.
+    package func settle() throws {
+        try Tool.run(Tool.binaries.appendingPathComponent("micafs"), ["--settle"] + source)
+    }
+
     package func remount() throws {
         try unmount()
         try mount()

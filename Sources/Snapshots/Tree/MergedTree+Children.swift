@@ -74,7 +74,7 @@ extension MergedTree {
         if attributes.isDirectory {
             guard file.marks.opaque != .yes else { return nil }
         } else {
-            guard attributes.isRegular, file.marks.isMetacopy else { return nil }
+            guard attributes.isRegular, !file.marks.isDataHere else { return nil }
         }
         if let redirect = file.marks.redirect {
             if redirect.first == UInt8(ascii: "/") {

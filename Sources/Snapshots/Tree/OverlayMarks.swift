@@ -23,8 +23,17 @@ struct OverlayMarks: Sendable {
     private(set) var opaque = Opaque.no
     /// Where the part in the lower tree is, if not under the same name.
     private(set) var redirect: [UInt8]?
-    /// The data is the lower file's.
-    private(set) var isMetacopy = false
+    enum Data: Sendable {
+        case here
+        /// The data is the lower file's.
+        case below
+        /// What is a hole below `limit` (bytes; at most to the end of the lower file) is the lower file's. As
+        /// `PartialData` in the union writes it.
+        case partial(limit: UInt64)
+        /// In a form that is not known.
+        case unknown
+    }
+    private(set) var data = Data.here
     private(set) var isWhiteout = false
     /// An empty file that stands for a character device 0:0, which as itself would be a whiteout.
     private(set) var isDevice = false
@@ -42,7 +51,7 @@ struct OverlayMarks: Sendable {
                     default: break
                     }
                 case "redirect": redirect = try Xattr.get(name, at: path)
-                case "metacopy": isMetacopy = true
+                case "metacopy": data = try OverlayMarks.data(at: path, prefix)
                 case "whiteout": isWhiteout = true
                 case "mica.device": isDevice = true
                 default: break
@@ -50,6 +59,18 @@ struct OverlayMarks: Sendable {
             }
         }
     }
+
+    private static func data(at path: FilePath, _ prefix: String) throws(Errno) -> Data {
+        guard let mark = try Xattr.get(prefix + "metacopy", at: path) else { return .here }
+        // struct ovl_metacopy in the kernel has 4 bytes at least.
+        if mark.isEmpty || mark.count >= 4 { return .below }
+        guard mark == [UInt8(ascii: "p")] else { return .unknown }
+        guard let limit = try Xattr.get(prefix + "mica.limit", at: path) else { return .partial(limit: .max) }
+        guard limit.count == 8 else { return .unknown }
+        return .partial(limit: limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }
+
+    var isDataHere: Bool { if case .here = data { true } else { false } }
 
     /// The name under which an attribute of the inside is kept.
     static func outer(_ name: String) -> String {

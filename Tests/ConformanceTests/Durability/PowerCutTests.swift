@@ -119,4 +119,54 @@ struct `After a power cut` {
             #expect(text.utf8.count != 50_000 || Set(text).count == 1)
         }
     }
+
+    @Test(arguments: LowerForm.served)
+    func `each block of a large file that was written here and there is old or new, and what was synced new`(
+        form: LowerForm
+    ) throws {
+        let block = 4096
+        let offsets = (0..<40).map { $0 * 23_456 + 77 }
+        try survive(form) { tree in
+            let file = try tree.open("large", O_RDWR)
+            let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 5000)
+            for offset in offsets[..<20] {
+                try piece.withUnsafeBytes { try file.writeAll($0, at: UInt64(offset)) }
+            }
+            try file.synchronize()
+            for offset in offsets[20...] {
+                try piece.withUnsafeBytes { try file.writeAll($0, at: UInt64(offset)) }
+            }
+        } _: { (tree) throws in
+            let found = Array(try tree.read("large").utf8)
+            #expect(found.count == SmallTree.large)
+            let old = Array(String(repeating: "0123456789", count: SmallTree.large / 10).utf8)
+            var new = old
+            for offset in offsets {
+                for position in offset..<offset + 5000 { new[position] = UInt8(ascii: "x") }
+            }
+            for start in stride(from: 0, to: old.count, by: block) {
+                let range = start..<min(start + block, old.count)
+                #expect(found[range] == old[range] || found[range] == new[range], "block at \(start)")
+            }
+            let end = offsets[19] + 5000
+            #expect(found[..<end] == new[..<end])
+        }
+    }
+
+    @Test func `a large file that was cut off and grew again has zeros there`() throws {
+        try survive(.image) { tree in
+            let file = try tree.open("large", O_RDWR)
+            try file.truncate(to: 500_000)
+            try file.truncate(to: 900_000)
+            try [UInt8(ascii: "x")].withUnsafeBytes { try file.writeAll($0, at: 700_000) }
+            try file.synchronize()
+        } _: { (tree) throws in
+            let found = Array(try tree.read("large").utf8)
+            #expect(found.count == 900_000)
+            #expect(found[499_999] == UInt8(ascii: "9"))
+            #expect(found[500_000..<700_000].allSatisfy { $0 == 0 })
+            #expect(found[700_000] == UInt8(ascii: "x"))
+            #expect(found[700_001...].allSatisfy { $0 == 0 })
+        }
+    }
 }

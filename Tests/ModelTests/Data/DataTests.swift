@@ -14,6 +14,7 @@ struct `The data of files` {
         ("packed", ModelFile.pattern(2, at: 0, count: 5000)),
         ("edge", ModelFile.pattern(3, at: 0, count: 32768)),
         ("object", ModelFile.pattern(4, at: 0, count: 100_000)), ("holes", holes),
+        ("large", ModelFile.pattern(6, at: 0, count: 700_003)),
         ("nothing", [UInt8](repeating: 0, count: 200_000)), ("new", nil), ("other", nil),
     ]
 
@@ -48,8 +49,10 @@ struct `The data of files` {
         return try Lower(root, as: form, in: workspace)
     }
 
-    private func run(_ operations: [DataOperation], on lower: Lower) throws -> Difference? {
-        let mount = try LayeredMount(lower, in: workspace)
+    private func run(_ operations: [DataOperation], on lower: Lower, _ options: [String]) throws
+        -> Difference?
+    {
+        let mount = try LayeredMount(lower, in: workspace, options: options)
         let runner = DataRunner("\(mount.path)/d", files: `The data of files`.files, remount: mount.remount)
         let difference = try runner.run(operations)
         runner.closeAll()
@@ -59,8 +62,10 @@ struct `The data of files` {
 
     private func expectNoDifference(_ operations: [DataOperation], _ test: Case) throws {
         let lower = try lower(test.form, directories: ["d"])
-        guard let difference = try run(operations, on: lower) else { return }
-        let (shortest, last) = try shrink(operations, after: difference) { try run($0, on: lower) }
+        guard let difference = try run(operations, on: lower, test.options) else { return }
+        let (shortest, last) = try shrink(operations, after: difference) {
+            try run($0, on: lower, test.options)
+        }
         let list = shortest.map { "  \($0)" }.joined(separator: "\n")
         Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)")
     }
@@ -77,7 +82,7 @@ struct `The data of files` {
 
     @Test(arguments: Case.all) func `is what each of two threads wrote to its own files`(test: Case) throws {
         let lower = try lower(test.form, directories: ["0", "1"])
-        let mount = try LayeredMount(lower, in: workspace)
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
         let results = try Threads.run(2) { number -> Difference? in
             var random = DataOperations(
                 seed: test.seed << 8 | UInt64(number),
@@ -92,7 +97,7 @@ struct `The data of files` {
 
     @Test(arguments: Case.all) func `is what two threads wrote to ranges of one file`(test: Case) throws {
         let lower = try lower(test.form, directories: ["d"])
-        let mount = try LayeredMount(lower, in: workspace)
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
         let bytes = `The data of files`.holes
         let results = try Threads.run(2) { number -> Difference? in
             let stripes = try Stripes("\(mount.path)/d/holes", bytes, mine: number, of: 2)

@@ -39,9 +39,9 @@ struct `The names of files` {
         return model
     }
 
-    private func run(_ operations: [NameOperation], on lower: Lower, seed: UInt64) throws -> Difference? {
-        let mount = try LayeredMount(lower, in: workspace)
-        let runner = NameRunner("\(mount.path)/d", try model(seed), remount: mount.remount)
+    private func run(_ operations: [NameOperation], on lower: Lower, _ test: Case) throws -> Difference? {
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
+        let runner = NameRunner("\(mount.path)/d", try model(test.seed), remount: mount.remount)
         let difference = try runner.run(operations)
         runner.closeAll()
         try mount.unmount()
@@ -50,9 +50,9 @@ struct `The names of files` {
 
     private func expectNoDifference(_ operations: [NameOperation], _ test: Case) throws {
         let lower = try lower(test, directories: ["d"])
-        guard let difference = try run(operations, on: lower, seed: test.seed) else { return }
+        guard let difference = try run(operations, on: lower, test) else { return }
         let (shortest, last) = try shrink(operations, after: difference) {
-            try run($0, on: lower, seed: test.seed)
+            try run($0, on: lower, test)
         }
         let list = shortest.map { "  \($0)" }.joined(separator: "\n")
         let tree = try model(test.seed).root.description
@@ -72,7 +72,7 @@ struct `The names of files` {
     /// A well-known FUSE filesystem leaves directories that can't be removed.
     @Test(arguments: Case.all) func `can all be removed, whatever was done before`(test: Case) throws {
         let lower = try lower(test, directories: ["d"])
-        let mount = try LayeredMount(lower, in: workspace)
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
         var random = NameOperations(seed: test.seed ^ 0xdead)
         for round in 0..<3 {
             let model = round == 0 ? try model(test.seed) : NameModel()
@@ -92,7 +92,7 @@ struct `The names of files` {
 
     @Test(arguments: Case.all) func `are what each of two threads made of its own`(test: Case) throws {
         let lower = try lower(test, directories: ["0", "1"])
-        let mount = try LayeredMount(lower, in: workspace)
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
         let models = [try model(test.seed), try model(test.seed)].map { ModelBox(model: $0) }
         let results = try Threads.run(2) { number -> Difference? in
             var random = NameOperations(seed: test.seed << 8 | UInt64(number))

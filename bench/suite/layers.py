@@ -2,9 +2,12 @@
 
 import hashlib
 import io
+import gzip
 import json
+import os
 import random
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 
 def generated_tree(path, files):
@@ -89,3 +92,56 @@ def docker_archive(layers, name, path):
             tar.addfile(entry, io.BytesIO(content))
         for layer in layers:
             tar.add(layer, layer.name)
+
+
+def oci_layout(layers, tag, directory):
+    """An OCI image layout of these layer tars, compressed with gzip."""
+    blobs = directory / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def put(content):
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return {"digest": f"sha256:{digest}", "size": len(content)}
+
+    diff_ids, descriptors = [], []
+    kind = "application/vnd.oci.image."
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compressed = pool.map(lambda layer: put(gzip.compress(layer.read_bytes(), compresslevel=6, mtime=0)), layers)
+        for layer, blob in zip(layers, compressed):
+            diff_ids.append(f"sha256:{sha256(layer)}")
+            descriptors.append({"mediaType": kind + "layer.v1.tar+gzip", **blob})
+    config = put(
+        json.dumps(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {},
+                "rootfs": {"type": "layers", "diff_ids": diff_ids},
+                "history": [{"created_by": "bench"} for _ in layers],
+            }
+        ).encode()
+    )
+    manifest = put(
+        json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": kind + "manifest.v1+json",
+                "config": {"mediaType": kind + "config.v1+json", **config},
+                "layers": descriptors,
+            }
+        ).encode()
+    )
+    index = {
+        "schemaVersion": 2,
+        "manifests": [
+            {
+                "mediaType": kind + "manifest.v1+json",
+                **manifest,
+                "platform": {"architecture": "amd64", "os": "linux"},
+                "annotations": {"org.opencontainers.image.ref.name": tag},
+            }
+        ],
+    }
+    (directory / "index.json").write_text(json.dumps(index))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

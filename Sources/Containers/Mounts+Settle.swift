@@ -1,0 +1,30 @@
+import Layers
+import Linux
+package import Snapshots
+import SystemPackage
+
+extension Store {
+    /// Brings everything that a container, or an active snapshot, has left in its image into its upper, so that
+    /// others than mica can read that. failedPrecondition while it is mounted.
+    package func settle(_ name: String) throws {
+        let container = try? container(named: name)
+        let snapshot = try snapshot(container?.snapshot ?? name)
+        guard snapshot.kind == .active else {
+            throw Failure(
+                "snapshot \(name) is \(snapshot.kind.name): only an active one has an upper",
+                kind: .failedPrecondition
+            )
+        }
+        if let mount = try mounts().first(where: { $0.snapshot == snapshot.key && $0.isLive }) {
+            throw Failure(
+                "\(name) is mounted at \(mount.target)",
+                advice: container == nil ? "Unmount it first." : "Stop it first.",
+                kind: .failedPrecondition
+            )
+        }
+        let directory = layout.snapshot(snapshot.id)
+        try DaemonMount(layout).settle(
+            RootTree(layers: snapshot.layers, snapshot: directory, source: snapshot.key)
+        )
+    }
+}

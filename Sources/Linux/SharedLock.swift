@@ -1,0 +1,25 @@
+import Glibc
+
+/// A pthread read-write lock: any number share it, or one has it alone. Who waits to be alone goes before those
+/// who come to share; so nobody may take it twice.
+package final class SharedLock: @unchecked Sendable {
+    // Safe to share: pthread's own synchronisation. On the heap, because it must never move.
+    private let lock = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)
+
+    package init() {
+        var attributes = pthread_rwlockattr_t()
+        pthread_rwlockattr_init(&attributes)
+        pthread_rwlockattr_setkind_np(&attributes, CInt(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
+        pthread_rwlock_init(lock, &attributes)
+        pthread_rwlockattr_destroy(&attributes)
+    }
+
+    package func share() { pthread_rwlock_rdlock(lock) }
+    package func lockAlone() { pthread_rwlock_wrlock(lock) }
+    package func unlock() { pthread_rwlock_unlock(lock) }
+
+    deinit {
+        pthread_rwlock_destroy(lock)
+        lock.deallocate()
+    }
+}

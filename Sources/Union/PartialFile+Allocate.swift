@@ -1,0 +1,87 @@
+import CLinux
+import Glibc
+import Linux
+import SystemPackage
+
+/// fallocate(2).
+extension PartialFile {
+    private static let keepsSize: CInt = 1
+    private static let punchesHole: CInt = 2
+    private static let zeroes: CInt = 16
+    private static let unshares: CInt = 64
+
+    /// False where all data has to be in the upper first.
+    func allocate(mode: CInt, offset: Int64, length: Int64) throws(FSError) -> Bool {
+        guard offset >= 0, length > 0, !offset.addingReportingOverflow(length).overflow else {
+            throw .system(.invalidArgument)
+        }
+        let range = UInt64(offset)..<UInt64(offset + length)
+        switch mode & ~PartialFile.keepsSize {
+        case 0, PartialFile.unshares:
+            // Room for the data that is to come is had by its coming. Blocks that are allocated, but not written,
+            // would be holes, and ext4 may turn these into zeros when it writes beside them.
+            try fill(below: range)
+            _ = try change(range) { () throws(FSError) in
+                try call(mode, range)
+                return Int(length)
+            }
+        case PartialFile.punchesHole, PartialFile.zeroes:
+            let limit = data.limit
+            if range.lowerBound >= limit {
+                _ = try change(range) { () throws(FSError) in
+                    try call(mode, range)
+                    return Int(length)
+                }
+            } else if range.upperBound >= limit {
+                try cut(range, mode: mode)
+            } else {
+                try writeZeros(range)
+            }
+        default: return false
+        }
+        return true
+    }
+
+    private func call(_ mode: CInt, _ range: Range<UInt64>) throws(FSError) {
+        let result = file.fd.use {
+            clinux_fallocate($0, mode, Int64(range.lowerBound), Int64(range.upperBound - range.lowerBound))
+        }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+    }
+
+    private func fill(below range: Range<UInt64>) throws(FSError) {
+        var position = range.lowerBound / data.block * data.block
+        while position < min(range.upperBound, data.limit) {
+            guard try fill(from: &position, count: 1 << 20) else { return }
+        }
+    }
+
+    /// A hole here would be the lower's data.
+    private func writeZeros(_ range: Range<UInt64>) throws(FSError) {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        var done = range.lowerBound
+        while done < range.upperBound {
+            let count = Int(min(UInt64(zeros.count), range.upperBound - done))
+            done += UInt64(try write(UnsafeRawBufferPointer(rebasing: zeros[..<count]), at: done))
+        }
+    }
+
+    /// Zeros to the limit and beyond: what is behind their start is the lower's no longer, so that it can be a hole.
+    private func cut(_ range: Range<UInt64>, mode: CInt) throws(FSError) {
+        // Beyond all data, only to know whether the filesystem can.
+        let punch = PartialFile.punchesHole | PartialFile.keepsSize
+        let end = (try size() / data.block + 1) * data.block
+        try call(punch, end..<end + data.block)
+        data.lock.lockAlone()
+        defer { data.lock.unlock() }
+        // The block that the zeros begin in.
+        try fillEdges(of: range.lowerBound / data.block * data.block..<range.lowerBound)
+        // First the mark: between the two, each block has its data or zeros.
+        try mark(min(range.lowerBound, data.limit))
+        data.lower(to: range.lowerBound)
+        try call(punch, range)
+        if mode & PartialFile.zeroes != 0 { try call(mode & PartialFile.keepsSize, range) }
+    }
+}

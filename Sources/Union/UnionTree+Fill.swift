@@ -1,0 +1,82 @@
+package import SystemPackage
+
+import CLinux
+import Glibc
+import Linux
+
+/// The rest of the data of partial files, brought while nobody asks for anything.
+extension UnionTree {
+    /// In nanoseconds of processor time, for as long as a pause.
+    private static let idle: Int64 = 1_000_000
+    private static let pause = 1000
+    /// Bytes: what others may have to wait for, and what may be dirty at once.
+    private static let step: UInt64 = 1 << 18
+    private static let synced: UInt64 = 16 << 20
+
+    /// Starts it; `close` ends it. It never spins: it sleeps while there is nothing to fill, and looks once a
+    /// second whether the others are idle while there is. EAGAIN where no thread can be had.
+    package func startFilling() throws(Errno) {
+        guard upper != nil else { return }
+        try fills.start { [self] in
+            // Of this thread alone.
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+            while let id = fills.next() {
+                // What can't be filled (the disk is full) stays as it is, which is as good as before.
+                try? fill(id)
+            }
+        }
+    }
+
+    private func fill(_ id: UInt64) throws(FSError) {
+        guard waitUntilIdle(), let node = table.find(id), case .partial(let data) = node.data else { return }
+        let file = try partial(node, data)
+        var position: UInt64 = 0
+        var dirty: UInt64 = 0
+        var busy = ProcessorTime.ofOthers
+        while !fills.hasEnded, hasName(node), try file.fill(from: &position, count: UnionTree.step) {
+            dirty += UnionTree.step
+            if dirty >= UnionTree.synced {
+                try synchronize(file)
+                dirty = 0
+            }
+            if ProcessorTime.ofOthers - busy > UnionTree.idle {
+                guard waitUntilIdle() else { return }
+            }
+            busy = ProcessorTime.ofOthers
+        }
+        guard !fills.hasEnded else { return }
+        try synchronize(file)
+        data.lock.lockAlone()
+        defer { data.lock.unlock() }
+        try file.finish()
+    }
+
+    /// What has none is about to go.
+    private func hasName(_ node: Node) -> Bool { names.locked { !node.isOrphan } }
+
+    private func synchronize(_ file: PartialFile) throws(FSError) {
+        guard upper?.isVolatile == false else { return }
+        try FSError.wrap { () throws(Errno) in try file.file.fd.synchronize() }
+    }
+
+    /// False in the end.
+    private func waitUntilIdle() -> Bool {
+        while true {
+            let before = ProcessorTime.ofOthers
+            guard fills.pause(milliseconds: UnionTree.pause) else { return false }
+            if ProcessorTime.ofOthers - before < UnionTree.idle { return true }
+        }
+    }
+}
+
+/// Processor time in nanoseconds.
+private enum ProcessorTime {
+    /// Of all threads of this process but the calling one: whoever serves a request uses some.
+    static var ofOthers: Int64 { read(CLOCK_PROCESS_CPUTIME_ID) - read(CLOCK_THREAD_CPUTIME_ID) }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Containers
+import Linux
+import Snapshots
+
+struct SettleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "settle",
+        abstract: "Bring all data of changed files into a snapshot.",
+        discussion: """
+            Of a file whose attributes were changed, or a part of whose data was written, the rest stays in the image. \
+            mica reads such files as they are; the kernel's overlayfs, and whoever copies the upper directory, needs \
+            them whole. The snapshot must not be mounted. For directories: `micafs --settle -o lowerdir=…`.
+            """
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: ArgumentHelp("Containers or active snapshots.", valueName: "container|snapshot"))
+    var names: [String]
+
+    func run() throws {
+        let store = try Store.open(global.layout)
+        for name in names { try store.settle(name) }
+    }
+}
