@@ -2,6 +2,7 @@
 
 import json
 
+from .document import PROCESSOR_TIME
 from .stats import spread
 
 
@@ -10,6 +11,8 @@ def values(document):
     the value itself where the row has no base."""
     found = {}
     for phase, rows in document["phases"].items():
+        if phase == PROCESSOR_TIME:
+            continue
         for name, row in rows.items():
             for system, result in row["systems"].items():
                 if not system.startswith("mica"):

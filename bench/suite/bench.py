@@ -8,6 +8,8 @@ import time
 from . import inputs
 from .client import Client
 from .counters import Counters, tracepoint
+from .daemon import processor_time
+from .document import PROCESSOR_TIME
 from .rows import ROWS, SECONDS
 from .stacks import Stack
 from .workspace import Failed
@@ -100,13 +102,19 @@ class Bench:
             self.results.requests.setdefault(row, {})[system.name] = per_operation
             return
         gc.disable()
+        busy = processor_time(place.daemons)
         start = time.perf_counter()
         seconds = body()
         elapsed = time.perf_counter() - start
+        # A mount that was made in the meantime has daemons that had used nothing before.
+        busy = processor_time(place.daemons) - busy
         gc.enable()
         if not isinstance(seconds, float):
             seconds = elapsed
-        self.record(system.name, workload, max(seconds, 1e-9) / count * SECONDS[ROWS[workload].unit])
+        scale = SECONDS[ROWS[workload].unit] / count
+        self.record(system.name, workload, max(seconds, 1e-9) * scale)
+        if self.phase == self.options.phases[0]:
+            self.results.add(PROCESSOR_TIME, row, system.name, busy * scale)
 
     def record(self, system, workload, value):
         """A value that is no time, or was timed elsewhere, in the row's unit."""
