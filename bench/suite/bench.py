@@ -72,7 +72,6 @@ class Bench:
             source = self.once("data.tar", inputs.data_tree)
             say("making the stack of data files")
             self.stacks["data"] = self.stack_of(source, 1, "data")
-            source.unlink()
         return self.stacks["data"]
 
     def stack_of(self, source, depth, name):
