@@ -150,8 +150,11 @@ class Bench:
             self.counting = True
             self.each(scenario, label, stack, [system for system in systems if system.is_fuse], broken)
             self.counting = False
+        done = 0
         for turn in rounds:
-            self.turn = turn
+            if done and self.options.limit and time.monotonic() - start > self.options.limit:
+                break
+            self.turn, done = turn, turn + 1
             # Nobody comes always first.
             shift = turn % len(systems)
             order = systems[shift:] + systems[:shift]
@@ -159,7 +162,7 @@ class Bench:
                 # The slowest by far have no more rounds than asked for.
                 order = [system for system in order if not system or system.kind != "fuse-overlayfs"]
             self.each(scenario, label, stack, order, broken)
-        say(f"{label}, {self.phase}: {len(rounds)} rounds, {time.monotonic() - start:.0f} s")
+        say(f"{label}, {self.phase}: {done} of {len(rounds)} rounds, {time.monotonic() - start:.0f} s")
 
     def each(self, scenario, label, stack, systems, broken):
         for system in systems:
