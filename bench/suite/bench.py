@@ -8,6 +8,8 @@ import time
 from . import inputs
 from .client import Client
 from .counters import Counters, tracepoint
+from .daemon import processor_time
+from .document import PROCESSOR_TIME
 from .rows import ROWS, SECONDS
 from .stacks import Stack
 from .workspace import Failed
@@ -70,7 +72,6 @@ class Bench:
             source = self.once("data.tar", inputs.data_tree)
             say("making the stack of data files")
             self.stacks["data"] = self.stack_of(source, 1, "data")
-            source.unlink()
         return self.stacks["data"]
 
     def stack_of(self, source, depth, name):
@@ -100,13 +101,19 @@ class Bench:
             self.results.requests.setdefault(row, {})[system.name] = per_operation
             return
         gc.disable()
+        busy = processor_time(place.daemons)
         start = time.perf_counter()
         seconds = body()
         elapsed = time.perf_counter() - start
+        # A mount that was made in the meantime has daemons that had used nothing before.
+        busy = processor_time(place.daemons) - busy
         gc.enable()
         if not isinstance(seconds, float):
             seconds = elapsed
-        self.record(system.name, workload, max(seconds, 1e-9) / count * SECONDS[ROWS[workload].unit])
+        scale = SECONDS[ROWS[workload].unit] / count
+        self.record(system.name, workload, max(seconds, 1e-9) * scale)
+        if self.phase == self.options.phases[0]:
+            self.results.add(PROCESSOR_TIME, row, system.name, busy * scale)
 
     def record(self, system, workload, value):
         """A value that is no time, or was timed elsewhere, in the row's unit."""
@@ -143,8 +150,11 @@ class Bench:
             self.counting = True
             self.each(scenario, label, stack, [system for system in systems if system.is_fuse], broken)
             self.counting = False
+        done = 0
         for turn in rounds:
-            self.turn = turn
+            if done and self.options.limit and time.monotonic() - start > self.options.limit:
+                break
+            self.turn, done = turn, turn + 1
             # Nobody comes always first.
             shift = turn % len(systems)
             order = systems[shift:] + systems[:shift]
@@ -152,7 +162,7 @@ class Bench:
                 # The slowest by far have no more rounds than asked for.
                 order = [system for system in order if not system or system.kind != "fuse-overlayfs"]
             self.each(scenario, label, stack, order, broken)
-        say(f"{label}, {self.phase}: {len(rounds)} rounds, {time.monotonic() - start:.0f} s")
+        say(f"{label}, {self.phase}: {done} of {len(rounds)} rounds, {time.monotonic() - start:.0f} s")
 
     def each(self, scenario, label, stack, systems, broken):
         for system in systems:

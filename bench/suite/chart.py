@@ -7,7 +7,7 @@ from .rows import ROWS
 from .tables import counted, systems_of
 
 COLOURS = {"native": "#40a040", "overlayfs": "#888888", "overlayfs volatile": "#bbbbbb"}
-PALETTES = {"fuse-overlayfs": ["#d08030", "#e0b060"], "mica": ["#2060c0", "#60a0e0", "#7040b0", "#b080d0"]}
+PALETTES = {"fuse-overlayfs": ["#d08030", "#e0b060"], "mica": ["#2060c0", "#20b0b0", "#7040b0", "#d060a0"]}
 
 
 def colours(names):
@@ -57,8 +57,8 @@ def ratios(document, phase, left=330, width=620, line=16):
     def x(value):
         return left + (log10(max(value, ticks[0])) - low) / (high - low) * (width - 30)
 
-    top, bottom = 24, 24 + len(rows) * line
-    parts = [f'<text x="{left}" y="10">ratio to overlayfs ({escape(phase)}); bars: what mica promises on io_uring</text>']
+    top, bottom = 36, 36 + len(rows) * line
+    parts = [f'<text x="{left}" y="14">ratio to overlayfs ({escape(phase)}); bars: what mica promises on io_uring</text>']
     for tick in ticks:
         shade = "#888888" if tick == 1 else "#dddddd"
         parts.append(f'<path d="M{x(tick):.1f} {top}V{bottom}" stroke="{shade}"/>')
@@ -72,8 +72,8 @@ def ratios(document, phase, left=330, width=620, line=16):
     for place, name, result in dots:
         y = top + place * line + line / 2
         parts.append(
-            f'<circle cx="{x(result["median"]):.1f}" cy="{y}" r="3.5" fill="{shades[name]}">'
-            f"<title>{escape(name)}: {result['median']:.3g}</title></circle>"
+            f"<g><title>{escape(name)}: {result['median']:.3g}</title>"
+            f'<circle cx="{x(result["median"]):.1f}" cy="{y:.1f}" r="3.5" fill="{shades[name]}"/></g>'
         )
     return frame(left + width, bottom + 10, names, parts)
 

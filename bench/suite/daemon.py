@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import time
 
 from .workspace import Failed, run
@@ -64,6 +65,16 @@ def memory(daemons):
             if line.startswith("VmRSS:"):
                 total += int(line.split()[1])
     return total / 1024
+
+
+def processor_time(daemons):
+    """Seconds of processor time that the daemons have used, and all programs that we ran to their end. What the
+    kernel's own threads do for them is in nobody's account."""
+    total = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    for process in daemons:
+        for thread in pathlib.Path(f"/proc/{process}/task").glob("*/schedstat"):
+            total += int(thread.read_text().split()[0]) / 1e9
+    return total
 
 
 def descriptors(daemons):

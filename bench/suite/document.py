@@ -6,6 +6,10 @@ from .rows import PROMISES, ROWS, row_of, title_of
 from .stats import ratio, summary
 
 
+# Besides the phases unpinned and pinned: what the programs and the daemons used, not how long it took.
+PROCESSOR_TIME = "processor time"
+
+
 def machine():
     with open("/proc/cpuinfo") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]

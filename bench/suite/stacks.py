@@ -17,13 +17,17 @@ class Stack:
         self.layers = directory / "l"
         self.image = f"{directory.name}:{depth}"
         self.layers.mkdir(parents=True)
-        parts = spare / f"parts-{directory.name}"
-        parts.mkdir()
-        self.archives = split(source, depth, parts)
-        archive = spare / "image.tar"
-        docker_archive(self.archives, self.image, archive)
-        run(mica, "load", "--root", store, "-i", archive)
-        archive.unlink()
+        if depth == 1:
+            self.archives = [source]
+            run(mica, "import", "--root", store, "-q", source, self.image)
+        else:
+            parts = spare / f"parts-{directory.name}"
+            parts.mkdir()
+            self.archives = split(source, depth, parts)
+            archive = spare / "image.tar"
+            docker_archive(self.archives, self.image, archive)
+            run(mica, "load", "--root", store, "-i", archive)
+            archive.unlink()
         # Short names, relative to one directory: mount(2) takes one page of options.
         for number, archive in enumerate(self.archives):
             layer = self.layers / str(number)

@@ -163,8 +163,10 @@ class Mica(System):
     def __init__(self, program, store, name, options):
         super().__init__(f"mica {name}", "mica")
         self.program, self.store, self.options = program, store, options
-        # What the must-hold table calls a column.
-        self.transport = "dev" if "transport=dev" in options else "io_uring"
+        # The column of promises that it is held against; one that chooses for itself, against both.
+        words = options.split(",")
+        named = [word.partition("=")[2] for word in words if word.startswith("transport=")]
+        self.transport = named[-1] if named and named[-1] != "auto" else "both"
 
     def mount(self, stack, target, upper):
         command = [self.program, "mount", "--root", self.store]
@@ -217,7 +219,9 @@ def available(system, stack):
             with system.place(stack, writable) as place:
                 os.listdir(place.target)
         except (Failed, OSError) as error:
-            return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            # The first line is the command; the next one is what it said.
+            lines = str(error).strip().splitlines()
+            return lines[1] if len(lines) > 1 else str(error)
     return None
 
 

@@ -1,5 +1,6 @@
 """A run's document as Markdown."""
 
+from .document import PROCESSOR_TIME
 from .stats import spread
 
 
@@ -157,6 +158,8 @@ def markdown(document):
     ]
     parts.append("\n".join(lists) + "\n")
     for phase in document["phases"]:
-        parts += [promised(document, phase), figures(document, phase), to_volatile(document, phase)]
+        if phase != PROCESSOR_TIME:
+            parts.append(promised(document, phase))
+        parts += [figures(document, phase), to_volatile(document, phase)]
     parts.append(requests(document))
     return "\n".join(part for part in parts if part)
