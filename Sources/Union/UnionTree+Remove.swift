@@ -78,6 +78,8 @@ extension UnionTree {
         // The name that the node is found by: another name would lead to it just as well, but is not known.
         let isPlace = node.parent === directory && node.name == name
         let isKept = isPlace && node.isReferenced
+        // Goes to where it stays in one step: a file that the kernel knows, or a directory with nothing in it at all.
+        let isStaying = isKept && (try !node.isDirectory || listing(of: node).isEmpty)
         let gone = try FSError.wrap { () throws(Errno) -> FileName? in
             guard isKept || node.isDirectory else {
                 guard isHiding else {
@@ -91,6 +93,10 @@ extension UnionTree {
                     try? upper.work.unlink(whiteout)
                     throw error
                 }
+                return nil
+            }
+            guard !isStaying else {
+                try replace(name, in: fd, byWhiteout: isHiding, keepingAs: FileName("\(node.id)"), upper)
                 return nil
             }
             guard isHiding else {
@@ -112,7 +118,37 @@ extension UnionTree {
         } else {
             try listing(of: directory).remove(name)
         }
-        if isPlace { try orphan(node, gone, upper) }
+        if isStaying {
+            leaveParent(node)
+            node.isOrphan = true
+            if node.isDirectory { node.lower = nil }
+        } else if isPlace {
+            try orphan(node, gone, upper)
+        }
+    }
+
+    /// Moves a file to the orphans; in its place comes a whiteout or nothing.
+    private func replace(
+        _ name: FileName,
+        in directory: OpenFile,
+        byWhiteout: Bool,
+        keepingAs orphan: FileName,
+        _ upper: Upper
+    ) throws(Errno) {
+        guard byWhiteout else { return try directory.fd.rename(name, to: upper.orphans, orphan) }
+        do throws(Errno) {
+            try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
+        } catch .fileExists {
+            // Of a node that had this number before.
+            try upper.orphans.removeTree(orphan)
+            try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
+        }
+        do throws(Errno) {
+            try upper.orphans.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
+        } catch {
+            try? upper.orphans.unlink(orphan)
+            throw error
+        }
     }
 
     /// `gone`: its file's name in the work directory, if it is still there.
