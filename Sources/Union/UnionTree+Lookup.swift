@@ -21,17 +21,34 @@ extension UnionTree {
             guard let inode = try lower.lookup(name, in: lowerInode(parent)) else { return nil }
             return try reference(lower: inode)
         }
-        names.lock()
-        defer { names.unlock() }
-        guard let found = try resolve(FileName(name), in: directory) else { return nil }
-        return try reference(found)
+        let file = FileName(name)
+        while true {
+            names.lock()
+            defer { names.unlock() }
+            guard let found = try resolve(file, in: directory) else { return nil }
+            guard case .lower(let inode) = found, !lower.isReady(inode) else { return try reference(found) }
+            // Not here: what takes long would take as long for everybody.
+            names.unlock()
+            defer { names.lock() }
+            _ = try lower.inode(inode)
+        }
     }
 
     /// Attributes of a node the kernel knows.
     package func attributes(of id: UInt64) throws(FSError) -> Attributes {
-        guard let node = table.find(id) else { return try attributes(lower: lowerInode(id)) }
+        if table.find(id) == nil {
+            let inode = try lower.inode(lowerInode(id))
+            guard upper != nil, !inode.isDirectory else { return try attributes(lower: lowerInode(id)) }
+        }
         names.lock()
         defer { names.unlock() }
+        guard let node = table.find(id) else {
+            let inode = try lowerInode(id)
+            var attributes = try attributes(lower: inode, isLocked: true)
+            // Without a name, but open.
+            if try visibleNames(of: inode).isEmpty { attributes.nlink = 0 }
+            return attributes
+        }
         return try attributes(of: node)
     }
 
