@@ -13,7 +13,7 @@ package enum Usage {
           --store DIR             the store that has their contents
           --upper DIR, --work DIR the same as upperdir= and workdir=
 
-          -o uidmapping=C:H:N[:…] a file of user C is shown as H's, and so on for N users; gidmapping= for groups
+          -o uidmapping=C:H:N[:…]  a file of user C is shown as H's, and so on for N users; gidmapping= for groups
           -o squash_to_root       every file is shown as root's
           -o squash_to_uid=N      … as user N's; squash_to_gid=N for the group
           -o xattr_permissions=N  owner and mode are kept in an attribute: 1 security.*, 2 user.*

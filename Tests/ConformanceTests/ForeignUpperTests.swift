@@ -38,7 +38,7 @@ struct `An upper in other hands` {
             changes() {
                 (cd "$1"
                 rm gone; rm -r again; mkdir again; echo new > again/new; echo more >> file; mv moved else
-                chmod 600 mode; chmod 640 fifo; echo tail >> large; rm -r dir/sub; mkdir -p dir/sub/new; rm dir/in
+                chmod 600 mode; chmod 640 fifo || echo fuse-overlayfs can not >&2; echo tail >> large; rm -r dir/sub; mkdir -p dir/sub/new; rm dir/in
                 mkdir dir/in; ln -s nowhere made; mkfifo pipe; rmdir empty; echo now a file > empty
                 setfattr -n user.note -v above mode; : > touched; ln touched second; truncate -s 5 owner)
             }
@@ -112,7 +112,7 @@ struct `An upper in other hands` {
             kernel() { mount -t overlay overlay -o index=on,lowerdir=lower,upperdir=k/upper,workdir=k/work mount; }
             ours() { "$micafs" -o lowerdir=lower,upperdir=k/upper,workdir=k/work mount; }
             kernel; echo by the kernel >> mount/links/a; rm mount/links/c; chmod 600 mount/owner; umount mount
-            ls k/work/index | wc -l
+            ls k/work/index | grep -c ^00fb
             ours; cat mount/links/b; stat -c %h mount/file mount/owner; echo by mica >> mount/links/b; cat mount/file; umount mount
             ls k/work
             kernel; cat mount/file; umount mount

@@ -10,22 +10,14 @@ package final class LoopDisk: Sendable {
     package let path: String
     private let image: String
 
-    /// - Parameters:
-    ///   - options: of mount(8), besides `loop`.
-    ///   - features: of mkfs.ext4, besides its own.
-    package init(
-        in workspace: Workspace,
-        megabytes: Int,
-        options: String = "rw",
-        features: [String] = []
-    ) throws {
+    /// - Parameter options: of mount(8), besides `loop`.
+    package init(in workspace: Workspace, megabytes: Int, options: String = "rw") throws {
         image = "\(workspace.path)/\(UUID().uuidString).ext4"
         path = try workspace.directory("disk-\(UUID().uuidString)")
         try OwnedFD.open(FilePath(image), O_WRONLY | O_CREAT, mode: 0o600).truncate(
             to: UInt64(megabytes) << 20
         )
-        let asked = features.flatMap { ["-O", $0] }
-        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.ext4"), ["-q", "-F"] + asked + [image])
+        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.ext4"), ["-q", "-F", image])
         try mount(options)
     }
 
