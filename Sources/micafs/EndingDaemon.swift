@@ -14,7 +14,9 @@ final class EndingDaemon {
 
     /// Sleeps a little. False where there is no use in it: whoever has the directory serves a mount, or does not end.
     func wait() -> Bool {
-        guard left > 0, !isServed() else { return false }
+        // Not at once: the number of a mount that is gone may be another one's already.
+        if isServed() { left = min(left, 2_000_000) }
+        guard left > 0 else { return false }
         usleep(pause)
         left -= Int(pause)
         pause = min(pause * 2, 50_000)
