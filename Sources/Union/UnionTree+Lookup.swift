@@ -258,7 +258,10 @@ extension UnionTree {
     private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
         guard let merged = node.lower else { return upperLinks }
         let listing = try listing(of: node)
-        if listing.isEmpty { return try lower.inode(merged).nlink }
+        let lowerLinks = try lower.inode(merged).nlink
+        if listing.isEmpty { return lowerLinks }
+        // Large directories have no others in them, mostly.
+        guard lowerLinks > 2 else { return upperLinks }
         var count = upperLinks
         _ = try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
             if Int(entry.kind) == Int(DT_DIR), listing[FileName(entry.name)] == nil { count += 1 }

@@ -32,7 +32,11 @@ struct `After a kill -9, data` {
             if number % 5 == 0 { try Errno.check(link("\(root)/\(number)", "\(root)/again\(number)")) }
             models.append(ModelFile(bytes))
         }
-        let mount = try LayeredMount(Lower(root, as: test.form, in: workspace), in: workspace)
+        let mount = try LayeredMount(
+            Lower(root, as: test.form, in: workspace),
+            in: workspace,
+            options: test.options
+        )
         var random = SeededGenerator(seed: test.seed ^ 0xda7a)
         for round in 0..<6 {
             let daemon = try mount.daemon()

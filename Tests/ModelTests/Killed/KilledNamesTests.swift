@@ -23,7 +23,8 @@ struct `After a kill -9, names` {
         }
         let mount = try LayeredMount(
             Lower("\(workspace.path)/lower", as: test.form, in: workspace),
-            in: workspace
+            in: workspace,
+            options: test.options
         )
         var random = NameOperations(seed: test.seed ^ 0xdead)
         var moments = SeededGenerator(seed: test.seed)
