@@ -69,7 +69,7 @@ struct `A mount without privileges` {
         echo above > mount/file
         test "$(cat mount/file)" = above
         # Whose owner the daemon can't give a file to: it stays as it is, but can be deleted.
-        if (echo more >> mount/theirs) 2> errors; then exit 1; fi
+        if echo more | tee -a mount/theirs 2> errors; then exit 1; fi
         grep -Eq 'not permitted|denied' errors
         test "$(cat mount/theirs)" = theirs
         rm mount/theirs
