@@ -29,6 +29,7 @@ struct `A copy-up by writing` {
     private func remount(_ fixture: Fixture, _ tree: inout UnionTree) throws {
         tree.close()
         tree = try UnionTree(lower: tree.lower, upper: nil)
+        try fixture.waitUntilFree()
         tree = try fixture.union(metacopy: true)
     }
 
@@ -393,6 +394,7 @@ struct `A copy-up by writing` {
         let above = try UnionTree(lower: stack, upper: nil)
         #expect(errno { _ = try bytes("file", in: above) } == EIO)
         try #expect(bytes("other", in: above) == old)
+        try fixture.waitUntilFree()
         _ = try fixture.union(metacopy: true).settle { _ in }
         let settled = try DirectoryStack(
             layers: [fixture.upper] + fixture.directories.reversed(),
