@@ -9,7 +9,11 @@ package final class Lock: @unchecked Sendable {
 
     package init() {
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     package func lock() { pthread_mutex_lock(mutex) }
@@ -23,15 +27,17 @@ package final class Lock: @unchecked Sendable {
 
     /// Gives the lock up until somebody calls `wakeAll`; may return for no reason. Precondition: locked.
     package func wait() { pthread_cond_wait(condition, mutex) }
+
     /// The same, for at most so long.
     package func wait(milliseconds: Int) {
         var end = timespec()
-        clock_gettime(CLOCK_REALTIME, &end)
+        clock_gettime(CLOCK_MONOTONIC, &end)
         let nanoseconds = end.tv_nsec + milliseconds % 1000 * 1_000_000
         end.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
         end.tv_nsec = nanoseconds % 1_000_000_000
         pthread_cond_timedwait(condition, mutex, &end)
     }
+
     package func wakeAll() { pthread_cond_broadcast(condition) }
 
     deinit {

@@ -29,6 +29,7 @@ struct `A copy-up by writing` {
     private func remount(_ fixture: Fixture, _ tree: inout UnionTree) throws {
         tree.close()
         tree = try UnionTree(lower: tree.lower, upper: nil)
+        try fixture.waitUntilFree()
         tree = try fixture.union(metacopy: true)
     }
 
@@ -368,11 +369,38 @@ struct `A copy-up by writing` {
         let tree = try fixture.union(metacopy: true)
         try write("file", [0xaa], at: 9000, in: tree)
         let id = try tree.id("file")
-        #expect(try tree.wholeFile(of: id) == nil)
+        #expect(try tree.backing(of: id) == nil)
+        #expect(!tree.hasAllDataInLower(id))
+        try tree.prepareWriting(tree.id("small"), isTruncating: false, killsPrivileges: false)
+        #expect(try isPartial(fixture, "small"))
         _ = try tree.settle { _ in }
-        #expect(try tree.wholeFile(of: id)?.isWritable == true)
-        #expect(try tree.wholeFile(of: NodeID.root) == nil)
-        #expect(try tree.wholeFile(of: tree.id("other"))?.isWritable != true)
+        #expect(try tree.backing(of: id)?.isLower == false)
+        #expect(errno { _ = try tree.backing(of: NodeID.root) } == EINVAL)
+        #expect(try tree.backing(of: tree.id("other"))?.isLower != false)
+    }
+
+    @Test func `is not taken for a file of a layer`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union(metacopy: true)
+        // An image's layers are no directories.
+        guard !fixture.directories.isEmpty else { return }
+        try write("file", [0xaa], at: 9000, in: tree)
+        tree.close()
+        tree = try UnionTree(lower: tree.lower, upper: nil)
+        let stack = try DirectoryStack(
+            layers: [fixture.upper] + fixture.directories.reversed(),
+            attributes: "trusted.overlay."
+        )
+        let above = try UnionTree(lower: stack, upper: nil)
+        #expect(errno { _ = try bytes("file", in: above) } == EIO)
+        try #expect(bytes("other", in: above) == old)
+        try fixture.waitUntilFree()
+        _ = try fixture.union(metacopy: true).settle { _ in }
+        let settled = try DirectoryStack(
+            layers: [fixture.upper] + fixture.directories.reversed(),
+            attributes: "trusted.overlay."
+        )
+        try #expect(bytes("file", in: UnionTree(lower: settled, upper: nil))[9000] == 0xaa)
     }
 
     @Test func `answers EIO for a mark that it does not know`() throws {
@@ -385,11 +413,14 @@ struct `A copy-up by writing` {
         #expect(errno { try write("file", [1], at: 0, in: tree) } == EIO)
     }
 
-    @Test func `loses nothing to writers of parts of the same blocks`() throws {
+    @Test(arguments: [false, true])
+    func `loses nothing to writers of parts of the same blocks, nor to who fills it meanwhile`(
+        isSettling: Bool
+    ) throws {
         let fixture = try fixture()
         var tree = try fixture.union(metacopy: true)
         let writers = 8
-        try write(to: tree, with: writers)
+        try write(to: tree, with: writers, isSettling: isSettling)
         var model = old
         for start in stride(from: 0, to: Self.size, by: 1000) {
             let end = min(start + 1000, Self.size)
@@ -399,10 +430,14 @@ struct `A copy-up by writing` {
     }
 
     /// Pieces of 1,000 bytes, so that four writers meet in each block.
-    private func write(to tree: UnionTree, with writers: Int) throws {
+    private func write(to tree: UnionTree, with writers: Int, isSettling: Bool) throws {
         let id = try tree.id("file")
         let results = Results()
         var threads: [WorkerThread] = []
+        if isSettling {
+            try write("file", [old[0]], at: 0, in: tree)
+            threads.append(try WorkerThread { if (try? tree.settle { _ in }) == nil { results.fail() } })
+        }
         for number in 0..<writers {
             threads.append(
                 try WorkerThread {

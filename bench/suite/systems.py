@@ -66,9 +66,9 @@ class Place:
 
     def mount(self):
         self.system.mount(self.stack, self.target, self.upper)
-        self.is_mounted = True
         if self.system.is_fuse:
             self.daemons, self.device = daemons_of(self.target), device_of(self.target)
+        self.is_mounted = True
 
     def unmount(self):
         unmount(self.target, self.daemons)
