@@ -79,7 +79,8 @@ extension UnionTree {
         let isPlace = node.parent === directory && node.name == name
         let isKept = isPlace && node.isReferenced
         // Goes to where it stays in one step: a file that the kernel knows, or a directory with nothing in it at all.
-        let isStaying = isKept && (try !node.isDirectory || listing(of: node).isEmpty)
+        var isStaying = isKept
+        if isKept, node.isDirectory { isStaying = try listing(of: node).isEmpty }
         let gone = try FSError.wrap { () throws(Errno) -> FileName? in
             guard isKept || node.isDirectory else {
                 guard isHiding else {
@@ -96,7 +97,7 @@ extension UnionTree {
                 return nil
             }
             guard !isStaying else {
-                try replace(name, in: fd, byWhiteout: isHiding, keepingAs: FileName("\(node.id)"), upper)
+                try replace(name, in: fd, byWhiteout: isHiding, keepingAs: node.id, upper)
                 return nil
             }
             guard isHiding else {
@@ -132,15 +133,16 @@ extension UnionTree {
         _ name: FileName,
         in directory: OpenFile,
         byWhiteout: Bool,
-        keepingAs orphan: FileName,
+        keepingAs number: UInt64,
         _ upper: Upper
     ) throws(Errno) {
+        let orphan = FileName("\(number)")
         guard byWhiteout else { return try directory.fd.rename(name, to: upper.orphans, orphan) }
         do throws(Errno) {
             try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
         } catch .fileExists {
             // Of a node that had this number before.
-            try upper.orphans.removeTree(orphan)
+            try upper.orphans.removeTree(Array("\(number)".utf8))
             try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
         }
         do throws(Errno) {
