@@ -23,7 +23,9 @@ package final class Workspace: Sendable {
     }
 
     deinit {
-        let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        // Not by Foundation, which gives up on a long one.
+        let bytes = try? OwnedFD.open("/proc/self/mountinfo", O_RDONLY).contents(limit: 1 << 26)
+        let table = String(decoding: bytes ?? [], as: UTF8.self)
         let below = table.split(separator: "\n").compactMap { line -> Substring? in
             let fields = line.split(separator: " ")
             return fields.count > 4 && fields[4].hasPrefix(path) ? fields[4] : nil

@@ -29,6 +29,7 @@ struct `A copy-up by writing` {
     private func remount(_ fixture: Fixture, _ tree: inout UnionTree) throws {
         tree.close()
         tree = try UnionTree(lower: tree.lower, upper: nil)
+        try fixture.waitUntilFree()
         tree = try fixture.union(metacopy: true)
     }
 
@@ -368,14 +369,14 @@ struct `A copy-up by writing` {
         let tree = try fixture.union(metacopy: true)
         try write("file", [0xaa], at: 9000, in: tree)
         let id = try tree.id("file")
-        #expect(try tree.backing(of: id) == nil)
+        #expect(try tree.wholeFile(of: id) == nil)
         #expect(!tree.hasAllDataInLower(id))
         try tree.prepareWriting(tree.id("small"), isTruncating: false, killsPrivileges: false)
         #expect(try isPartial(fixture, "small"))
         _ = try tree.settle { _ in }
-        #expect(try tree.backing(of: id)?.isLower == false)
-        #expect(errno { _ = try tree.backing(of: NodeID.root) } == EINVAL)
-        #expect(try tree.backing(of: tree.id("other"))?.isLower != false)
+        #expect(try tree.wholeFile(of: id)?.isWritable == true)
+        #expect(try tree.wholeFile(of: NodeID.root) == nil)
+        #expect(try tree.wholeFile(of: tree.id("other"))?.isWritable != true)
     }
 
     @Test func `is not taken for a file of a layer`() throws {
@@ -393,6 +394,7 @@ struct `A copy-up by writing` {
         let above = try UnionTree(lower: stack, upper: nil)
         #expect(errno { _ = try bytes("file", in: above) } == EIO)
         try #expect(bytes("other", in: above) == old)
+        try fixture.waitUntilFree()
         _ = try fixture.union(metacopy: true).settle { _ in }
         let settled = try DirectoryStack(
             layers: [fixture.upper] + fixture.directories.reversed(),

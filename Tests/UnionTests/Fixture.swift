@@ -146,6 +146,16 @@ final class Fixture {
         )
     }
 
+    /// Returns when the last union over the upper is gone: a process that another test is just starting may have
+    /// its descriptors, too, until execve(2).
+    func waitUntilFree() throws {
+        let work = try OwnedFD.open(directory.appending("work"), O_RDONLY | O_DIRECTORY)
+        try work.use { raw throws(Errno) in
+            _ = try Errno.retrying { flock(raw, LOCK_EX) }
+            try Errno.check(flock(raw, LOCK_UN))
+        }
+    }
+
     var upper: FilePath { directory.appending("upper") }
 
     /// The value of an attribute in the upper.

@@ -30,6 +30,7 @@ struct `A copy-up of attributes` {
     private func remount(_ fixture: Fixture, _ tree: inout UnionTree) throws {
         tree.close()
         tree = try UnionTree(lower: tree.lower, upper: nil)
+        try fixture.waitUntilFree()
         tree = try fixture.union(metacopy: true)
     }
 
@@ -173,8 +174,10 @@ struct `A copy-up of attributes` {
         let fixture = try fixture()
         var tree = try fixture.union(metacopy: true)
         try chown("file", 7, in: tree)
+        tree.close()
         tree = try UnionTree(lower: tree.lower, upper: nil)
         try OwnedFD.open(fixture.upper.appending("file"), O_WRONLY).writeAll(Array("con".utf8))
+        try fixture.waitUntilFree()
         tree = try fixture.union(metacopy: true)
         try expect(tree.contents("file") == "contents")
         try tree.write("file", "!", at: 8)
