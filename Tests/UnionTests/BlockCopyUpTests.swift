@@ -369,14 +369,14 @@ struct `A copy-up by writing` {
         let tree = try fixture.union(metacopy: true)
         try write("file", [0xaa], at: 9000, in: tree)
         let id = try tree.id("file")
-        #expect(try tree.backing(of: id) == nil)
+        #expect(try tree.wholeFile(of: id) == nil)
         #expect(!tree.hasAllDataInLower(id))
         try tree.prepareWriting(tree.id("small"), isTruncating: false, killsPrivileges: false)
         #expect(try isPartial(fixture, "small"))
         _ = try tree.settle { _ in }
-        #expect(try tree.backing(of: id)?.isLower == false)
-        #expect(errno { _ = try tree.backing(of: NodeID.root) } == EINVAL)
-        #expect(try tree.backing(of: tree.id("other"))?.isLower != false)
+        #expect(try tree.wholeFile(of: id)?.isWritable == true)
+        #expect(try tree.wholeFile(of: NodeID.root) == nil)
+        #expect(try tree.wholeFile(of: tree.id("other"))?.isWritable != true)
     }
 
     @Test func `is not taken for a file of a layer`() throws {
