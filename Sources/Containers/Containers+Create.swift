@@ -22,6 +22,8 @@ extension Containers {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let json = Array(try encoder.encode(spec))
+        // It ends when the machine stops: then there is nothing to be kept of it.
+        let durably = !spec.removeAtExit
         let record = try add(
             ContainerRecord(
                 id: id,
@@ -31,7 +33,8 @@ extension Containers {
                 snapshot: id,
                 created: UnixTime.now,
                 config: json
-            )
+            ),
+            durably: durably
         )
         let container = Container(record: record, spec: spec, files: ContainerFiles(id, layout: store.layout))
         try naming("create \(container.files.directory)") {
@@ -55,12 +58,12 @@ extension Containers {
     }
 
     /// Where no name was given, makes some up until one is free.
-    private func add(_ new: ContainerRecord) throws -> ContainerRecord {
+    private func add(_ new: ContainerRecord, durably: Bool) throws -> ContainerRecord {
         var record = new
         for attempt in 0..<20 {
             if new.name.isEmpty { record.name = ContainerName.random(numbered: attempt > 3) }
             do {
-                try store.create(container: record)
+                try store.create(container: record, durably: durably)
                 return record
             } catch let failure as Failure where failure.kind == .alreadyExists && new.name.isEmpty {
                 continue

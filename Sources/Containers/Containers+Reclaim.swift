@@ -26,8 +26,10 @@ extension Containers {
     /// Whether somebody began to run it, and nobody does any more though there is something left to be done.
     private func isAbandoned(_ container: Container, _ table: MountTable) -> Bool {
         let files = container.files
-        // No lock file: it was created, and whoever did that may be about to run it.
-        guard files.lock.exists else { return false }
+        // No lock file: it was created, and whoever did that may be about to run it, unless the machine stopped.
+        guard files.lock.exists else {
+            return container.spec.removeAtExit && container.record.created < UnixTime.boot
+        }
         let isFinished = files.readState()?.phase == .exited
         guard !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil else {
             return false
@@ -37,6 +39,8 @@ extension Containers {
 
     private func reclaim(_ container: Container) throws {
         let files = container.files
+        // Its row was on disk when the machine stopped, its directory was not.
+        guard files.directory.exists else { return try store.removeContainer(container.record.id) }
         // Somebody else may be at it, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
         if container.spec.removeAtExit {

@@ -61,18 +61,18 @@ extension Containers {
         _ started: () throws -> Void
     ) throws -> ExitStatus {
         let files = container.files
-        let snapshot = try mountRoot(of: container)
-        defer { unmountRoot(of: container) }
+        // Who removes it unmounts it on the way.
+        defer { if !container.spec.removeAtExit { unmountRoot(of: container) } }
+        let snapshot = try mountRoot(of: container) { try NetworkFiles.write(for: container) }
         let process = container.spec.process
         let streams =
             try process.terminal
             ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
             : ProcessStreams(interactive: process.interactive)
-        let network = try NetworkFiles(container)
         let running = try Sandbox.start(
             container.spec,
             root: files.root,
-            files: network.volumes,
+            files: NetworkFiles.volumes(of: container),
             streams: streams,
             // Not worth a failure: a diff would show them.
             made: { try? store.note(mountPoints: $0, in: snapshot) }
@@ -91,6 +91,8 @@ extension Containers {
             try sink($0, $1)
         }
         log.finish()
+        // Nobody will read how it ended.
+        if container.spec.removeAtExit { return status }
         state.phase = .exited
         state.process = nil
         state.exitCode = status.rawValue
@@ -100,7 +102,7 @@ extension Containers {
     }
 
     /// Returns the number of its snapshot.
-    private func mountRoot(of container: Container) throws -> Int64 {
+    private func mountRoot(of container: Container, meanwhile: () throws -> Void) throws -> Int64 {
         let files = container.files
         let snapshot = try store.snapshot(container.record.snapshot)
         try naming("create \(files.root)") { try files.root.makeDirectory(mode: 0o755) }
@@ -110,19 +112,30 @@ extension Containers {
             snapshot: store.layout.snapshot(snapshot.id),
             source: container.record.name
         )
-        try roots.mount(tree, at: files.root, lock: lock.raw, log: files.daemonLog)
+        try roots.mount(
+            tree,
+            at: files.root,
+            lock: lock.raw,
+            log: files.daemonLog,
+            meanwhile: meanwhile
+        )
         return snapshot.id
     }
 
     /// After the container: only somebody's shell in the directory could keep it busy.
     func unmountRoot(of container: Container) {
-        let files = container.files
+        takeOutRoot(of: container)
+        _ = Unmount.waitForDaemon(container.files.mountLock)
+    }
+
+    /// The same, without waiting for the daemon.
+    func takeOutRoot(of container: Container) {
+        let root = container.files.root
         do {
-            try Unmount.unmount(files.root, .polite)
+            try Unmount.unmount(root, .polite)
         } catch {
-            try? Unmount.unmount(files.root, .lazy)
+            try? Unmount.unmount(root, .lazy)
         }
-        _ = Unmount.waitForDaemon(files.mountLock)
     }
 
     private func recordFailure(_ error: any Error, of container: Container) throws {

@@ -75,11 +75,14 @@ extension Containers {
     /// The caller has the container's lock, and it does not run.
     func removeLocked(_ container: Container) throws {
         let files = container.files
-        unmountRoot(of: container)
+        takeOutRoot(of: container)
         // What is in tmp/ without this lock is garbage.
         let change = try store.lockForChange()
-        // The row first: who finds it finds the rest. What is left of the rest is the collector's.
-        try store.removeContainer(container.record.id)
+        // The row first: who finds it finds the rest. What is left of the rest is the collector's. While the row
+        // goes, so does the daemon, which may write to the files until then.
+        try store.removeContainer(container.record.id, durably: !container.spec.removeAtExit) {
+            _ = Unmount.waitForDaemon(files.mountLock)
+        }
         let trash = try store.layout.staging("removed").appending("container")
         do {
             try files.directory.rename(to: trash)

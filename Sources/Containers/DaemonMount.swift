@@ -11,7 +11,39 @@ package struct DaemonMount: RootMount {
 
     package init(_ layout: StoreLayout) { self.layout = layout }
 
-    package func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws {
+    package func mount(
+        _ tree: RootTree,
+        at target: FilePath,
+        lock: CInt,
+        log: FilePath,
+        meanwhile: () throws -> Void
+    ) throws {
+        let chains = ChainStore(layout: layout)
+        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        // The daemon opens it meanwhile: all of it is read once, which takes as long as a mount.
+        let known = chains.unverified(for: tree.layers)
+        if known == nil { _ = try chains.index(for: tree.layers) }
+        var isWhole = true
+        try serve(tree, at: target, lock: lock, log: log) {
+            isWhole = known?.hasRightChecksum ?? true
+            try meanwhile()
+        }
+        if !isWhole {
+            try Unmount.unmount(target, .lazy)
+            _ = try chains.index(for: tree.layers)
+            try serve(tree, at: target, lock: lock, log: log) {}
+        }
+        _ = consume change
+    }
+
+    private func serve(
+        _ tree: RootTree,
+        at target: FilePath,
+        lock: CInt,
+        log: FilePath,
+        meanwhile: () throws -> Void
+    ) throws {
         var arguments = try command(tree)
         arguments += ["--source", tree.source, "--log", log.string, "--lock-fd", "3"]
         if !tree.options.isEmpty { arguments += ["-o", tree.options.joined(separator: ",")] }
@@ -22,9 +54,10 @@ package struct DaemonMount: RootMount {
         let lock = try Errno.check(fcntl(lock, F_DUPFD_CLOEXEC, 4))
         defer { close(lock) }
         let daemon = try HostProcess(arguments, descriptors: [nil, nil, theirs.raw, lock])
+        let done = Result { try meanwhile() }
         // It returns when the mount answers, and leaves a process behind; what it had to say is in the pipe.
         let status = try daemon.wait()
-        guard status != 0 else { return }
+        guard status != 0 else { return try done.get() }
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
         let message = DaemonMount.text(of: errors.read)
         throw Failure(
@@ -35,6 +68,10 @@ package struct DaemonMount: RootMount {
 
     /// Brings the data that a snapshot has left in its image into its upper. Nothing may be mounted.
     func settle(_ tree: RootTree) throws {
+        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        _ = try ChainStore(layout: layout).index(for: tree.layers)
+        _ = consume change
         let errors = try Pipe()
         let theirs = try errors.write.duplicate()
         let process = try HostProcess(command(tree) + ["--settle"], descriptors: [nil, nil, theirs.raw])
@@ -45,16 +82,11 @@ package struct DaemonMount: RootMount {
         throw Failure(message.isEmpty ? "micafs failed (status \(status))" : message)
     }
 
-    /// micafs over a tree, without what it is to do there.
+    /// micafs over a tree whose chain is there, without what it is to do with it.
     private func command(_ tree: RootTree) throws -> [String] {
-        let chains = ChainStore(layout: layout)
-        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
-        let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
-        _ = try chains.index(for: tree.layers)
-        _ = consume change
+        let chain = ChainStore(layout: layout).path(for: tree.layers)
         var arguments = [
-            try DaemonMount.program(), "--chain", chains.path(for: tree.layers).string, "--store",
-            layout.root.string,
+            try DaemonMount.program(), "--chain", chain.string, "--store", layout.root.string,
         ]
         if let snapshot = tree.snapshot {
             arguments += [

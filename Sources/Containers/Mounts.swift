@@ -133,7 +133,7 @@ package struct Mounts: Sendable {
         let id = new.record.id
         do {
             let log = store.mountLog(id)
-            try roots.mount(tree, at: target, lock: new.lock.raw, log: log)
+            try roots.mount(tree, at: target, lock: new.lock.raw, log: log) {}
         } catch {
             try? store.removeMount(id)
             throw error

@@ -5,10 +5,8 @@ import SystemPackage
 import Glibc
 
 /// /etc/hostname, /etc/hosts and /etc/resolv.conf of a container: files of its own, which it may change.
-struct NetworkFiles {
-    let volumes: [Volume]
-
-    init(_ container: Container) throws {
+enum NetworkFiles {
+    static func write(for container: Container) throws {
         let files = container.files
         let name = container.spec.hostname
         let isHost = container.spec.network == .host
@@ -22,7 +20,11 @@ struct NetworkFiles {
             mode: 0o644
         )
         try files.replace(files.resolver, isHost ? resolver : [], mode: 0o644)
-        volumes = [
+    }
+
+    static func volumes(of container: Container) -> [Volume] {
+        let files = container.files
+        return [
             Volume(source: files.hostname.string, destination: "/etc/hostname"),
             Volume(source: files.hosts.string, destination: "/etc/hosts"),
             Volume(source: files.resolver.string, destination: "/etc/resolv.conf"),

@@ -23,6 +23,13 @@ package struct RootTree: Sendable {
 /// Makes trees visible. The seam between containers and the file system: micafs in production.
 package protocol RootMount: Sendable {
     /// Returns once `target` shows the tree. `lock` is a descriptor with an flock(2): whatever serves the mount
-    /// keeps it until it is gone. Its messages go to the file `log`.
-    func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws
+    /// keeps it until it is gone. Its messages go to the file `log`. `meanwhile` is what the caller has to do that
+    /// needs no mount yet; when it throws, so does this, and the mount may be there.
+    func mount(
+        _ tree: RootTree,
+        at target: FilePath,
+        lock: CInt,
+        log: FilePath,
+        meanwhile: () throws -> Void
+    ) throws
 }

@@ -46,12 +46,8 @@ package struct LayerIndex: Sendable {
             IndexChecksum.header(header)
                 == bytes.load(fromByteOffset: IndexFormat.headerChecksum, as: UInt32.self)
         else { throw damaged("wrong checksum of the header") }
-        let body = UnsafeRawBufferPointer(rebasing: bytes[IndexFormat.headerSize...])
         if verifying {
-            guard
-                IndexChecksum.body(body)
-                    == bytes.load(fromByteOffset: IndexFormat.bodyChecksum, as: UInt32.self)
-            else { throw damaged("wrong checksum") }
+            guard LayerIndex.hasRightChecksum(bytes) else { throw damaged("wrong checksum") }
         }
         func section(_ section: IndexFormat.Section) throws -> UnsafeRawBufferPointer {
             let at = IndexFormat.sections + 16 * section.rawValue
@@ -74,6 +70,15 @@ package struct LayerIndex: Sendable {
         let count = inodeTable.count / InodeRecord.stride
         guard count >= 1, count <= Int(UInt32.max) - 16 else { throw damaged("\(count) inodes") }
         inodeCount = UInt32(count)
+    }
+
+    /// Whether all of it is as it was written. Reads all of it.
+    package var hasRightChecksum: Bool { LayerIndex.hasRightChecksum(file.bytes) }
+
+    private static func hasRightChecksum(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let body = UnsafeRawBufferPointer(rebasing: bytes[IndexFormat.headerSize...])
+        return IndexChecksum.body(body)
+            == bytes.load(fromByteOffset: IndexFormat.bodyChecksum, as: UInt32.self)
     }
 
     package var entryCount: Int { entryTable.count / IndexFormat.entryStride }

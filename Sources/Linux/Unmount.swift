@@ -21,14 +21,21 @@ package enum Unmount {
     /// Waits until nobody has the lock, that is until the daemon has written everything and is gone.
     /// False after `milliseconds`.
     package static func waitForDaemon(_ lock: FilePath, milliseconds: Int = 10_000) -> Bool {
-        var pause: UInt32 = 200
-        var waited = 0
-        while waited < milliseconds * 1000 {
-            if !FileLock.isHeld(lock) { return true }
-            usleep(pause)
-            waited += Int(pause)
-            pause = min(pause * 2, 20_000)
+        guard FileLock.isHeld(lock) else { return true }
+        // flock(2) knows no time limit, so a thread waits in it, and this one for the thread. One that waits in
+        // vain ends with the daemon.
+        guard let end = try? Pipe(), let writer = try? end.write.duplicate().release() else { return false }
+        let reader = end.takeReadEnd()
+        let thread = try? WorkerThread {
+            let writer = OwnedFD(adopting: writer)
+            _ = try? FileLock(lock, .shared)
+            _ = consume writer
         }
-        return false
+        guard let thread else { return false }
+        thread.detach()
+        return reader.use { reader in
+            var watched = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+            return (try? Errno.retrying { poll(&watched, 1, Int32(clamping: milliseconds)) }) == 1
+        }
     }
 }

@@ -84,7 +84,7 @@ struct LookupBench {
             at: target,
             lock: lock.raw,
             log: scratch.appending("log")
-        )
+        ) {}
         defer { _ = target.withPlatformString { umount2($0, CInt(MNT_DETACH)) } }
 
         let directory = try OwnedFD.open(target, O_RDONLY | O_DIRECTORY)

@@ -19,13 +19,22 @@ struct Mica: ParsableCommand {
             from: GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
         )
         do {
-            var command = try parseAsRoot(arguments)
+            var command = try parse(arguments)
             try command.run()
             // What print() could not write is lost unless somebody looks.
             guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
         } catch {
             end(with: error, arguments)
         }
+    }
+
+    /// The parser looks at every verb there is before it looks at the line, which takes longer than many a verb.
+    /// The one that is named is enough; where it does not know what to make of the line (or is asked for help),
+    /// the message takes the whole.
+    private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+        let named = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
+        if let named, let command = try? named.parseAsRoot(Array(arguments.dropFirst())) { return command }
+        return try parseAsRoot(arguments)
     }
 
     /// Says on standard error why nothing came of it, and exits.

@@ -57,7 +57,14 @@ final class TestStore: Sendable {
 struct KernelOverlay: RootMount {
     let lower: FilePath
 
-    func mount(_ tree: RootTree, at target: FilePath, lock: CInt, log: FilePath) throws {
+    func mount(
+        _ tree: RootTree,
+        at target: FilePath,
+        lock: CInt,
+        log: FilePath,
+        meanwhile: () throws -> Void
+    ) throws {
+        try meanwhile()
         guard let snapshot = tree.snapshot else {
             guard Glibc.mount(lower.string, target.string, nil, UInt(MS_BIND), nil) == 0 else {
                 throw Errno.last

@@ -12,6 +12,8 @@ package final class Connection {
     private let path: FilePath
     private let patience: Int32
     private var statements: [String: Statement] = [:]
+    /// Whether a commit waits for the disk.
+    private var isDurable = true
 
     /// Creates the file when missing. Waits up to `patience` milliseconds for another process's transaction.
     package init(_ path: FilePath, patience: Int32 = 30_000) throws(Failure) {
@@ -32,8 +34,9 @@ package final class Connection {
         _ = csqlite_configure(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         try execute("PRAGMA foreign_keys = ON")
         try execute("PRAGMA synchronous = FULL")
-        // Small, because whoever opens the log first reads all of it.
-        try execute("PRAGMA wal_autocheckpoint = 64")
+        // Pages. Few, because whoever opens the log first reads all of it; not too few, because moving them into
+        // the database waits for the disk three times.
+        try execute("PRAGMA wal_autocheckpoint = 256")
     }
 
     deinit {
@@ -108,7 +111,14 @@ package final class Connection {
 
     /// All of `body` or nothing. `writing` takes the write lock at once, so that what `body` reads stays
     /// true until it writes; without it, what `body` reads is one consistent state.
-    package func transaction<R>(writing: Bool, _ body: () throws -> R) throws -> R {
+    ///
+    /// A `durable` one is on disk when this returns. One that is not may be lost when the machine stops, never in
+    /// part, and never without what was written after it.
+    package func transaction<R>(writing: Bool, durable: Bool = true, _ body: () throws -> R) throws -> R {
+        if writing, durable != isDurable {
+            try execute("PRAGMA synchronous = \(durable ? "FULL" : "NORMAL")")
+            isDurable = durable
+        }
         try execute(writing ? "BEGIN IMMEDIATE" : "BEGIN")
         do {
             let result = try body()

@@ -10,8 +10,12 @@ enum SnapshotDirectory {
     /// UTIME_OMIT, a macro: the time stays as it is.
     private static let omitted = (1 << 30) - 2
 
-    /// A new one in tmp/, on disk when this returns, over a stack of layers (bottom to top).
-    static func stage(_ layout: StoreLayout, over layers: [Digest]) throws -> FilePath {
+    /// A new one in tmp/, over a stack of layers (bottom to top). `durably`: on disk when this returns.
+    static func stage(
+        _ layout: StoreLayout,
+        over layers: [Digest],
+        durably: Bool = true
+    ) throws -> FilePath {
         let staged = try layout.staging("snapshot")
         do {
             try naming("create \(staged)") {
@@ -19,7 +23,7 @@ enum SnapshotDirectory {
                 try staged.appending("upper").makeDirectory(mode: 0o755)
             }
             if !layers.isEmpty { try copyRoot(of: layers, layout, to: staged.appending("upper")) }
-            try staged.synchronize()
+            if durably { try staged.synchronize() }
             return staged
         } catch {
             try? staged.removeTree()
@@ -64,7 +68,7 @@ enum SnapshotDirectory {
 
     /// Renames it into place. Called inside the transaction that gives it its number, so what is there
     /// under that number is left over from a transaction that was never committed.
-    static func publish(_ staged: FilePath, at place: FilePath) throws {
+    static func publish(_ staged: FilePath, at place: FilePath, durably: Bool = true) throws {
         try naming("create \(place)") {
             do {
                 try staged.rename(to: place)
@@ -72,7 +76,7 @@ enum SnapshotDirectory {
                 try place.removeTree()
                 try staged.rename(to: place)
             }
-            try place.removingLastComponent().synchronize()
+            if durably { try place.removingLastComponent().synchronize() }
         }
     }
 }

@@ -12,7 +12,11 @@ extension Store {
 
     /// Prepares the snapshot `container.snapshot` on its image and records the container, in one transaction:
     /// whoever is killed leaves both or neither. Failures are those of `prepare` and `add`.
-    package func create(container: ContainerRecord) throws {
+    ///
+    /// `durably`: on disk when this returns. A container that goes when its command has ended need not be: a stop
+    /// of the machine ends it, and what is left of it then, a row or a directory without the other, is removed as
+    /// what every crash leaves is.
+    package func create(container: ContainerRecord, durably: Bool = true) throws {
         let lock = try lockForChange()
         let layers = try read { connection in
             guard let image = try connection.imageRow(container.image) else {
@@ -20,14 +24,14 @@ extension Store {
             }
             return try connection.imageRecord(image).layers
         }
-        let staged = try SnapshotDirectory.stage(layout, over: layers)
+        let staged = try SnapshotDirectory.stage(layout, over: layers, durably: durably)
         do {
-            try write { connection in
+            try write(durably: durably) { connection in
                 let top = ChainID.all(of: layers).last.map { "\($0)" }
                 let parent = try connection.parent(top, of: container.snapshot)
                 let row = try connection.addSnapshot(container.snapshot, .active, parent: parent, labels: [:])
                 try connection.add(container)
-                try SnapshotDirectory.publish(staged, at: layout.snapshot(row))
+                try SnapshotDirectory.publish(staged, at: layout.snapshot(row), durably: durably)
             }
         } catch {
             try? staged.removeTree()
@@ -63,16 +67,19 @@ extension Store {
     }
 
     /// Removes the container and its snapshot, rows in one transaction and then the snapshot's directory.
-    /// What is in `StoreLayout.container(id)` is the caller's to remove, before. One that is gone is fine.
-    package func removeContainer(_ id: String) throws {
+    /// What is in `StoreLayout.container(id)` is the caller's to remove. One that is gone is fine.
+    ///
+    /// `unlisted` is called in between: nobody finds the container any more, and its files are still there.
+    package func removeContainer(_ id: String, durably: Bool = true, unlisted: () -> Void = {}) throws {
         let lock = try lockForChange()
-        let freed = try write { connection -> Int64? in
+        let freed = try write(durably: durably) { connection -> Int64? in
             guard
                 let snapshot: Int64 = try connection.value("SELECT snapshot FROM containers WHERE id = ?", id)
             else { return nil }
             try connection.run("DELETE FROM containers WHERE id = ?", id)
             return try connection.removeUnusedSnapshot(snapshot) ? snapshot : nil
         }
+        unlisted()
         if let freed { try removeDirectory(of: freed) }
         _ = consume lock
     }

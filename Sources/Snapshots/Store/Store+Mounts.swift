@@ -15,7 +15,8 @@ extension Store {
         let change = try lockForChange()
         defer { _ = change.raw }
         var locked: FileLock?
-        let record = try write { connection -> MountRecord in
+        // No mount outlives the machine's run: a row that is lost with it is a row less to remove.
+        let record = try write(durably: false) { connection -> MountRecord in
             let row = try snapshot.map { key in
                 guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
                 return row

@@ -46,11 +46,12 @@ package final class Store: @unchecked Sendable {
         }
     }
 
-    /// All of `body` or nothing, on disk when this returns.
-    func write<R: Sendable>(_ body: (Connection) throws -> R) throws -> R {
+    /// All of `body` or nothing. On disk when this returns, unless it is about what does not outlive the machine's
+    /// run anyway: then not `durably`.
+    func write<R: Sendable>(durably: Bool = true, _ body: (Connection) throws -> R) throws -> R {
         try mutex.withLock { _ in
             let connection = try connection()
-            return try connection.transaction(writing: true) { try body(connection) }
+            return try connection.transaction(writing: true, durable: durably) { try body(connection) }
         }
     }
 
