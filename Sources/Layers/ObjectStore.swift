@@ -6,8 +6,8 @@ import Glibc
 
 /// Contents shared by all layers: read-only files named by a digest.
 ///
-/// The name of a plain content is its SHA-256. A content with holes is named by `sparseName`, so that neither
-/// making nor checking the name walks through a hole of terabytes.
+/// The name of a plain content is its fs-verity digest (`TreeHash`). A content with holes is named by its map and
+/// its data, so that neither making nor checking the name walks through a hole of terabytes.
 package struct ObjectStore: Sendable {
     private let layout: StoreLayout
 
@@ -46,14 +46,14 @@ package struct ObjectStore: Sendable {
 }
 
 extension ObjectStore {
-    /// Starts the hash that names a content with holes: of
-    /// `"mica sparse content 1\n"`, its size, the number of extents, and each one's offset and length
-    /// (u64, little-endian); the extents' bytes follow, back to back.
-    static func sparseName(size: UInt64, extents: [(offset: UInt64, length: UInt64)]) -> SHA256 {
-        var hash = SHA256()
-        var header = Array("mica sparse content 1\n".utf8)
+    /// What a content of `size` bytes is called whose `extents` hold, back to back, what has the digest `data`. With
+    /// holes, the SHA-256 of `"mica sparse content 2\n"`, the size, the number of extents, each one's offset and
+    /// length (u64, little-endian), and `data`.
+    static func name(of data: Digest, size: UInt64, extents: [(offset: UInt64, length: UInt64)]) -> Digest {
+        if extents.count == 1, extents[0].offset == 0, extents[0].length == size { return data }
+        var text = Array("mica sparse content 2\n".utf8)
         func put(_ value: UInt64) {
-            withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) }
+            withUnsafeBytes(of: value.littleEndian) { text.append(contentsOf: $0) }
         }
         put(size)
         put(UInt64(extents.count))
@@ -61,7 +61,6 @@ extension ObjectStore {
             put(extent.offset)
             put(extent.length)
         }
-        header.withUnsafeBytes { hash.update($0) }
-        return hash
+        return SHA256.digest(of: text + data.bytes)
     }
 }

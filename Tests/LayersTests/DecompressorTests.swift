@@ -42,6 +42,48 @@ import Testing
         #expect(throws: Failure.self) { try decompress(damaged) }
     }
 
+    /// zlib's deflate writes, level by level, every kind of block, code and match there is.
+    @Test(arguments: CInt(0)...9) func `reads what zlib writes, in pieces of any size`(level: CInt) throws {
+        let far = noise(32_768)
+        let contents = [
+            [], [7], Array(repeating: 0, count: 70_000), noise(5000), far + far + far.dropLast(9),
+            (0..<40_000).map { UInt8(truncatingIfNeeded: $0 / 3 * $0 >> 5) }, Array(Self.text.prefix(90_000)),
+        ]
+        for content in contents {
+            let whole = gzip(content, level: level)
+            for size in [1, 7, 300, 65_536] where size > 1 || content.count < 6000 {
+                #expect(try decompress(whole, inPiecesOf: size) == content)
+            }
+        }
+    }
+
+    @Test func `reads gzip's header with everything that can be in it, and checks it`() throws {
+        let plain = gzip([1, 2, 3])
+        // FHCRC, FEXTRA, FNAME, FCOMMENT
+        var header: [UInt8] = [0x1f, 0x8b, 8, 0x1e]
+        header += plain[4..<10]
+        header += [3, 0, 9, 9, 9]
+        header += Array("name\0comment\0".utf8)
+        let checksum = crc32(0, header, UInt32(header.count))
+        header += [UInt8(truncatingIfNeeded: checksum), UInt8(truncatingIfNeeded: checksum >> 8)]
+        #expect(try decompress(header + plain[10...]) == [1, 2, 3])
+        #expect(try decompress(header + plain[10...], inPiecesOf: 1) == [1, 2, 3])
+        header[header.count - 1] ^= 1
+        #expect(throws: Failure.self) { try decompress(header + plain[10...]) }
+    }
+
+    @Test func `finds every changed bit of a gzip stream, or gives what was meant`() {
+        let content = Array(Self.text.prefix(3000)) + noise(500)
+        let whole = gzip(content)
+        // Without the first two bytes it is no gzip.
+        for position in whole.indices.dropFirst(2) {
+            var damaged = whole
+            damaged[position] ^= 1 << UInt8(position % 8)
+            // The header's time and system make no difference.
+            if let result = try? decompress(damaged) { #expect(result == content && position < 10) }
+        }
+    }
+
     @Test func `names a compression it does not know`() {
         let failure = #expect(throws: Failure.self) { try decompress([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) }
         #expect(failure?.message == "test: compressed with xz")
@@ -63,8 +105,17 @@ import Testing
     }
 }
 
-private func decompress(_ bytes: [UInt8]) throws -> [UInt8] {
-    var source = Decompressor(MemorySource(bytes), named: "test")
+private struct Pieces: ByteSource {
+    var source: MemorySource
+    let size: Int
+
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(size)))
+    }
+}
+
+private func decompress(_ bytes: [UInt8], inPiecesOf size: Int = .max) throws -> [UInt8] {
+    var source = Decompressor(Pieces(source: MemorySource(bytes), size: size), named: "test")
     var result: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 70_001)
     while true {
@@ -74,11 +125,11 @@ private func decompress(_ bytes: [UInt8]) throws -> [UInt8] {
     }
 }
 
-func gzip(_ bytes: [UInt8]) -> [UInt8] {
+func gzip(_ bytes: [UInt8], level: CInt = 6) -> [UInt8] {
     var stream = z_stream()
     var bytes = bytes
     var output = [UInt8](repeating: 0, count: bytes.count + 1000)
-    _ = ccodecs_deflate_init(&stream, 6, 15 + 16)
+    _ = ccodecs_deflate_init(&stream, level, 15 + 16)
     let left = bytes.withUnsafeMutableBufferPointer { input in
         output.withUnsafeMutableBufferPointer { output in
             stream.next_in = input.baseAddress

@@ -17,9 +17,33 @@ void ccodecs_sha256_update(ccodecs_sha256 *_Nonnull context, const void *_Nullab
 /// Writes 32 bytes to `digest`.
 void ccodecs_sha256_final(ccodecs_sha256 *_Nonnull context, uint8_t *_Nonnull digest);
 
+/// Bytes in a block of `ccodecs_sha256_blocks`.
+#define CCODECS_BLOCK_SIZE 4096
+
+/// The SHA-256 of each of `count` blocks that lie back to back: 32 bytes each to `digests`. Many at a time where
+/// the CPU has vectors but no instructions for SHA.
+void ccodecs_sha256_blocks(const uint8_t *_Nonnull blocks, size_t count, uint8_t *_Nonnull digests);
+
 /// CRC-32C (Castagnoli) of `bytes`, continuing `crc`; 0 to start. With the CPU's instruction where it has it.
 uint32_t ccodecs_crc32c(uint32_t crc, const void *_Nullable bytes, size_t count);
 
-/// inflateInit2 and deflateInit2 are macros.
-int ccodecs_inflate_init(z_stream *_Nonnull stream, int window_bits);
+/// gzip's CRC-32 of `bytes`, continuing `crc`; 0 to start.
+uint32_t ccodecs_crc32(uint32_t crc, const void *_Nullable bytes, size_t count);
+
+/// Decompresses one member of a gzip stream.
+typedef struct ccodecs_inflate ccodecs_inflate;
+
+/// NULL where there is no memory.
+ccodecs_inflate *_Nullable ccodecs_inflate_create(void);
+void ccodecs_inflate_destroy(ccodecs_inflate *_Nonnull stream);
+/// The next byte is a member's first.
+void ccodecs_inflate_reset(ccodecs_inflate *_Nonnull stream);
+/// Reads from the front of `in` and writes to the front of `out`; the counts say how much there is, and then how much
+/// was read and written: nothing at all only when more input is needed. Unread input comes again, with more behind it.
+/// *is_end: the member, its checksum and its size have been read. NULL, or what is wrong with the data.
+const char *_Nullable ccodecs_inflate_some(ccodecs_inflate *_Nonnull stream, const uint8_t *_Nullable in,
+                                           size_t *_Nonnull in_count, uint8_t *_Nonnull out,
+                                           size_t *_Nonnull out_count, int *_Nonnull is_end);
+
+/// deflateInit2 is a macro.
 int ccodecs_deflate_init(z_stream *_Nonnull stream, int level, int window_bits);

@@ -49,7 +49,7 @@ struct ContentStaging: ~Copyable {
             let digest =
                 entry.size <= UInt64(Self.bufferSize)
                 ? try storeBuffered(Int(entry.size), from: &tar)
-                : try storeStreamed(size: entry.size, hash: SHA256(), [(0, entry.size)], from: &tar)
+                : try storeStreamed(size: entry.size, [(0, entry.size)], from: &tar)
             try recipe.object(digest, at: 0, count: entry.size)
             return .object(digest)
         } catch let errno as Errno {
@@ -82,9 +82,7 @@ struct ContentStaging: ~Copyable {
         from tar: inout TarReader
     ) throws -> StoredContent {
         let ranges = extents.map { (offset: $0.offset, length: $0.length) }
-        let isWhole = ranges.count == 1 && ranges[0].offset == 0 && ranges[0].length == entry.size
-        let hash = isWhole ? SHA256() : ObjectStore.sparseName(size: entry.size, extents: ranges)
-        let digest = try storeStreamed(size: entry.size, hash: hash, ranges, from: &tar)
+        let digest = try storeStreamed(size: entry.size, ranges, from: &tar)
         for range in ranges { try recipe.object(digest, at: range.offset, count: range.length) }
         return .object(digest)
     }
@@ -92,7 +90,7 @@ struct ContentStaging: ~Copyable {
     private mutating func storeBuffered(_ count: Int, from tar: inout TarReader) throws -> Digest {
         let content = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         try fill(content, from: &tar)
-        let digest = SHA256.digest(of: UnsafeRawBufferPointer(content))
+        let digest = TreeHash.digest(of: UnsafeRawBufferPointer(content))
         if try isKnown(digest, size: UInt64(count)) { return digest }
         let fd = try create(objects.appending(digest.hex))
         try fd.writeAll(UnsafeRawBufferPointer(content))
@@ -101,14 +99,13 @@ struct ContentStaging: ~Copyable {
         return digest
     }
 
-    /// `hash`: what the name begins with. `ranges`: where the tar's bytes go; the rest are holes.
+    /// `ranges`: where the tar's bytes go; the rest are holes.
     private mutating func storeStreamed(
         size: UInt64,
-        hash: SHA256,
         _ ranges: [(offset: UInt64, length: UInt64)],
         from tar: inout TarReader
     ) throws -> Digest {
-        var hash = hash
+        var hash = TreeHash()
         let path = objects.appending("new")
         let fd = try create(path)
         try fd.truncate(to: size)
@@ -125,7 +122,7 @@ struct ContentStaging: ~Copyable {
                 offset += UInt64(piece.count)
             }
         }
-        let digest = hash.finish()
+        let digest = ObjectStore.name(of: hash.finish(), size: size, extents: ranges)
         if try isKnown(digest, size: size) {
             try path.unlink()
             return digest

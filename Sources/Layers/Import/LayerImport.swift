@@ -47,7 +47,7 @@ package struct LayerImport: Sendable {
             progress: progress
         )
         let recipe = try RecipeWriter(create(layer.appending("recipe")))
-        let pack = PackWriter(try create(layer.appending("pack")))
+        let pack = PackWriter(try create(layer.appending("pack"), O_RDWR))
         var tar = TarReader(input, named: named) { try recipe.literal($0) }
         var contents = ContentStaging(
             objects: objects,
@@ -118,7 +118,7 @@ package struct LayerImport: Sendable {
         }
     }
 
-    private func create(_ path: FilePath) throws -> OwnedFD {
-        try naming("create \(path)") { try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o400) }
+    private func create(_ path: FilePath, _ access: CInt = O_WRONLY) throws -> OwnedFD {
+        try naming("create \(path)") { try OwnedFD.open(path, access | O_CREAT | O_EXCL, mode: 0o400) }
     }
 }

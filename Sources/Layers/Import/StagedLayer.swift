@@ -22,7 +22,7 @@ package struct StagedLayer: Sendable {
     /// Every file is on disk before it gets its name, and the objects have their names before the layer does:
     /// so a layer directory under its own name is whole, whenever the machine stopped.
     package func publish() throws {
-        try naming("sync \(staging)") { try staging.synchronizeFilesystem() }
+        try synchronize()
         let store = ObjectStore(layout)
         for (digest, size) in objects {
             try store.adopt(staging.appending("objects").appending(digest.hex), as: digest, size: size)
@@ -40,6 +40,19 @@ package struct StagedLayer: Sendable {
         }
         try naming("sync \(layout.layers)") { try layout.layers.synchronize() }
         discard()
+    }
+
+    /// All that is staged is on disk when this returns.
+    private func synchronize() throws {
+        // A file at a time costs the disk's patience for each; all of the filesystem at once, what others have
+        // written meanwhile, too: the files that a commit has just read, for one.
+        guard objects.isEmpty else {
+            return try naming("sync \(staging)") { try staging.synchronizeFilesystem() }
+        }
+        let layer = staging.appending("layer")
+        for file in ["pack", "recipe", "index"].map({ layer.appending($0) }) + [layer] {
+            try naming("sync \(file)") { try file.synchronize() }
+        }
     }
 
     /// Removes what is staged. After `publish` there is nothing left to do.

@@ -1,29 +1,20 @@
 import CCodecs
 import Linux
 
-/// gzip, by zlib: any number of members, zeros behind the last one.
+/// gzip: any number of members, zeros behind the last one.
 final class GzipStream: Inflating {
-    private let stream: UnsafeMutablePointer<z_stream>
-    /// 15 bits of window, and 16 for "gzip's header and checksum".
-    private static let windowBits: CInt = 15 + 16
+    private let stream: OpaquePointer
 
     private enum State { case member, between, padding }
     private var state = State.between
     private var isFirst = true
 
     init() throws(CodecError) {
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
-        guard ccodecs_inflate_init(stream, Self.windowBits) == Z_OK else {
-            stream.deallocate()
-            throw CodecError("zlib has no memory")
-        }
+        guard let stream = ccodecs_inflate_create() else { throw CodecError("there is no memory") }
+        self.stream = stream
     }
 
-    deinit {
-        inflateEnd(stream)
-        stream.deallocate()
-    }
+    deinit { ccodecs_inflate_destroy(stream) }
 
     var isComplete: Bool { state != .member && !isFirst }
 
@@ -31,8 +22,8 @@ final class GzipStream: Inflating {
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer
     ) throws(CodecError) -> (consumed: Int, produced: Int) {
-        // Inside a member zlib may have output left without any more input.
-        guard state == .member || !input.isEmpty else { return (0, 0) }
+        // Inside a member there may be output left without any more input.
+        guard state == .member || !input.isEmpty, let target = output.baseAddress else { return (0, 0) }
         if state == .between, !isFirst, input.first == 0 { state = .padding }
         if state == .padding {
             // Tapes and some registries pad with zeros; gzip(1) lets them pass, too.
@@ -43,29 +34,23 @@ final class GzipStream: Inflating {
         }
         if state == .between {
             guard input.first == 0x1f else { throw CodecError("something else follows the gzip data") }
-            inflateReset(stream)
+            ccodecs_inflate_reset(stream)
             state = .member
             isFirst = false
         }
-        // z_stream counts in 32 bits; what does not fit comes in the next call.
-        let input = UnsafeRawBufferPointer(rebasing: input.prefix(1 << 30))
-        let output = UnsafeMutableRawBufferPointer(rebasing: output.prefix(1 << 30))
-        // next_in is not const in zlib's interface; inflate only reads.
-        stream.pointee.next_in = UnsafeMutablePointer(
-            mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        var consumed = input.count
+        var produced = output.count
+        var isEnd: CInt = 0
+        let reason = ccodecs_inflate_some(
+            stream,
+            input.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            &consumed,
+            target.assumingMemoryBound(to: UInt8.self),
+            &produced,
+            &isEnd
         )
-        stream.pointee.avail_in = UInt32(input.count)
-        stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        stream.pointee.avail_out = UInt32(output.count)
-        let result = CCodecs.inflate(stream, Z_NO_FLUSH)
-        switch result {
-        case Z_STREAM_END: state = .between
-        case Z_OK, Z_BUF_ERROR: break
-        case Z_MEM_ERROR: throw CodecError("zlib has no memory")
-        default:
-            let reason = stream.pointee.msg.map { String(cString: $0) } ?? "zlib error \(result)"
-            throw CodecError("its gzip data is damaged: \(reason)")
-        }
-        return (input.count - Int(stream.pointee.avail_in), output.count - Int(stream.pointee.avail_out))
+        if let reason { throw CodecError("its gzip data is damaged: \(String(cString: reason))") }
+        if isEnd != 0 { state = .between }
+        return (consumed, produced)
     }
 }
