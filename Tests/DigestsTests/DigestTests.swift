@@ -29,7 +29,7 @@ import Testing
         (524_289, "47b1e71aba9e4ceba063d3f3187fc2de885a3ff83033b5c4455d8100ff6100e5"),
         (1_048_581, "8eeccbd49d540f7e3f37b63d29943ce6b6f90efcc91fab72c1dea0a2d72d0e9b"),
     ]) func `of files are fs-verity's, in one piece or in many`(size: Int, expected: String) {
-        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 * 2_654_435_761 >> 7) }
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: ($0 * 2_654_435_761) >> 7) }
         #expect(bytes.withUnsafeBytes { TreeHash.digest(of: $0) }.hex == expected)
         var pieces = TreeHash()
         for start in stride(from: 0, to: bytes.count, by: 9_771) {

@@ -45,9 +45,9 @@ import Testing
     /// zlib's deflate writes, level by level, every kind of block, code and match there is.
     @Test(arguments: CInt(0)...9) func `reads what zlib writes, in pieces of any size`(level: CInt) throws {
         let far = noise(32_768)
-        let contents = [
-            [], [7], Array(repeating: 0, count: 70_000), noise(5000), far + far + far.dropLast(9),
-            (0..<40_000).map { UInt8(truncatingIfNeeded: $0 / 3 * $0 >> 5) }, Array(Self.text.prefix(90_000)),
+        let contents: [[UInt8]] = [
+            [], [7], [UInt8](repeating: 0, count: 70_000), noise(5000), far + far + far.dropLast(9),
+            (0..<40_000).map { UInt8(truncatingIfNeeded: $0 / 3 * $0) }, Array(Self.text.prefix(90_000)),
         ]
         for content in contents {
             let whole = gzip(content, level: level)
