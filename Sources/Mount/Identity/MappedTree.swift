@@ -6,9 +6,10 @@ import SystemPackage
 
 /// A tree with other owners: numbers translated between the layers and the mount, or all owners shown as one.
 ///
-/// Users whom no range of a mapping has are shown as the kernel's overflow id. They can neither create (EOVERFLOW)
-/// nor be given anything (EINVAL), as on an idmapped mount. Squashing concerns what is shown: who creates is still
-/// recorded, if the daemon may.
+/// Users whom no range of a mapping has are shown as the kernel's overflow id, and what they create is recorded as
+/// that id's: podman, as the host's root, prepares a container's files while root has no number in it. They can be
+/// given nothing (EINVAL), as on an idmapped mount. Squashing concerns what is shown: who creates is still recorded,
+/// if the daemon may.
 package final class MappedTree: ForwardingTree, @unchecked Sendable {
     private let options: IdentityOptions
     private let overflow: (uid: UInt32, gid: UInt32)
@@ -119,9 +120,8 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         by caller: Caller,
         _ make: (Caller) throws(FSError) -> NodeStatus
     ) throws(FSError) -> NodeStatus {
-        guard let uid = options.uids.stored(caller.uid), let gid = options.gids.stored(caller.gid) else {
-            throw .system(Errno(rawValue: EOVERFLOW))
-        }
+        let uid = options.uids.stored(caller.uid) ?? overflow.uid
+        let gid = options.gids.stored(caller.gid) ?? overflow.gid
         do throws(FSError) {
             return shown(try make(Caller(uid: uid, gid: gid, umask: caller.umask)))
         } catch {
