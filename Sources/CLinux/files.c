@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -29,6 +30,18 @@ int clinux_open_in_root(int dirfd, const char *path, uint64_t flags, uint32_t mo
 
 int clinux_open_tree_copy(const char *path) {
     return result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+int clinux_open_by_handle(int mount, int type, const void *handle, uint32_t size) {
+    union {
+        struct file_handle handle;
+        char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } buffer;
+    if (size > MAX_HANDLE_SZ) return -EINVAL;
+    buffer.handle.handle_bytes = size;
+    buffer.handle.handle_type = type;
+    memcpy(buffer.handle.f_handle, handle, size);
+    return result(open_by_handle_at(mount, &buffer.handle, O_PATH | O_CLOEXEC));
 }
 
 int clinux_renameat2(int olddir, const char *oldname, int newdir, const char *newname, uint32_t flags) {

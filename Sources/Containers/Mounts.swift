@@ -34,7 +34,10 @@ package struct Mounts: Sendable {
         guard snapshot.kind == .active else {
             throw Failure("snapshot \(key) is \(snapshot.kind.name): only an active one can be written to")
         }
-        if let other = try store.mounts().first(where: { $0.snapshot == key && $0.isLive }) {
+        for other in try store.mounts() where other.snapshot == key && other.isLive {
+            // umount(8) does not wait for the daemon to end.
+            let isGone = MountTable.current().top(at: other.target)?.type != "fuse.mica"
+            if isGone, Unmount.waitForDaemon(store.mountLock(other.id)) { continue }
             throw Failure("snapshot \(key) is mounted at \(other.target) already")
         }
         let tree = RootTree(

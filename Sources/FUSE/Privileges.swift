@@ -1,5 +1,6 @@
 import CFUSE
 import Glibc
+import Linux
 
 // What the kernel leaves to the filesystem, where a request has no flag for it. Whoever is not uid 0 is taken to have
 // none of the capabilities in question.
@@ -8,10 +9,18 @@ func isPrivileged(_ request: fuse_req_t?) -> Bool {
     fuse_req_ctx(request)?.pointee.uid == 0
 }
 
-/// After a request that has no flag for it (FUSE_FALLOCATE, FUSE_COPY_FILE_RANGE) may have dropped set-id bits: the
-/// kernel has the old mode, and would run the file with it.
+/// Whether a request that has no flag for it (FUSE_FALLOCATE, FUSE_COPY_FILE_RANGE) may drop set-id bits of a file.
+func mayKillPrivileges(
+    _ request: fuse_req_t?,
+    _ operations: any Operations,
+    _ node: UInt64
+) throws(FSError) -> Bool {
+    guard !isPrivileged(request) else { return false }
+    return try operations.status(of: node).mode & (S_ISUID | S_ISGID) != 0
+}
+
+/// After it did: the kernel has the old mode, and would run the file with it.
 func noteKilledPrivileges(_ request: fuse_req_t?, _ node: UInt64) {
-    guard !isPrivileged(request) else { return }
     let connection = fuse_req_userdata(request)?.assumingMemoryBound(to: cfuse_connection.self)
     if let session = connection?.pointee.session {
         fuse_lowlevel_notify_inval_inode(session, node, -1, 0)

@@ -37,6 +37,7 @@ extension Session {
         }
         table.fallocate = { request, node, mode, offset, length, _ in
             acknowledge(request, "fallocate", node) { (operations) throws(FSError) in
+                let killsPrivileges = try mayKillPrivileges(request, operations, node)
                 try operations.allocate(
                     node,
                     mode: mode,
@@ -44,7 +45,7 @@ extension Session {
                     length: Int64(length),
                     killsPrivileges: !isPrivileged(request)
                 )
-                noteKilledPrivileges(request, node)
+                if killsPrivileges { noteKilledPrivileges(request, node) }
             }
         }
         table.lseek = { request, node, offset, whence, _ in
@@ -57,6 +58,7 @@ extension Session {
         }
         table.copy_file_range = { request, source, sourceOffset, _, target, targetOffset, _, count, _ in
             answer(request, "copy_file_range", target) { (operations) throws(FSError) in
+                let killsPrivileges = try mayKillPrivileges(request, operations, target)
                 let copied = try operations.copyRange(
                     from: source,
                     at: UInt64(bitPattern: Int64(sourceOffset)),
@@ -66,7 +68,7 @@ extension Session {
                     // The kernel leaves it to us and does not say what the caller may: root may keep them.
                     killsPrivileges: !isPrivileged(request)
                 )
-                noteKilledPrivileges(request, target)
+                if killsPrivileges { noteKilledPrivileges(request, target) }
                 fuse_reply_write(request, copied)
             }
         }

@@ -7,8 +7,8 @@ extension Arguments {
     static let effective = [
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
-        "noacl", "noxattrs", "metacopy", "threaded", "max_threads", "transport", "io", "fill", "debug",
-        "allow_other", "fsname", "subtype",
+        "noacl", "noxattrs", "metacopy", "redirect_dir", "threaded", "max_threads", "transport", "io", "fill",
+        "debug", "allow_other", "fsname", "subtype",
     ]
 
     /// One option of `-o`, still escaped. The last of several wins.
@@ -66,6 +66,16 @@ extension Arguments {
             case "idle": fillsWhenIdle = true
             case "never": fillsWhenIdle = false
             case let word: throw Arguments.refusal("option fill=\(word) is refused: it may be idle, never")
+            }
+        case "redirect_dir":
+            switch text(try needed(name, value)) {
+            case "on": makesRedirects = true
+            // Those that there are count in both, as in the kernel's overlayfs.
+            case "off", "follow": makesRedirects = false
+            case let word:
+                throw Arguments.refusal(
+                    "option redirect_dir=\(word) is refused: it may be on, off, follow"
+                )
             }
         case "threaded": threads = try bit(name, value) ? max(threads, 4) : 1
         case "max_threads": threads = try min(number(name, needed(name, value), 1...100_000), 64)

@@ -62,6 +62,8 @@ package struct Arguments: Sendable {
     package var allowsMetacopy: Bool?
     /// What a partial file lacks is brought while nobody asks for anything; otherwise never.
     package var fillsWhenIdle = false
+    /// Directories of a lower can be renamed.
+    package var makesRedirects = true
 
     // Until all has been read.
     var chain: FilePath?

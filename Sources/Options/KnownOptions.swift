@@ -59,10 +59,6 @@ package enum KnownOptions {
         "uuid": Moot(.oneOf(["on", "off", "null", "auto"])),
         "nfs_export": Moot(.oneOf(["off"]), refusal: "there are no file handles that survive a remount"),
         "verity": Moot(.oneOf(["off"]), refusal: "digests of files are not checked"),
-        "redirect_dir": Moot(
-            .oneOf(["on"]),
-            refusal: "a renamed directory of a lower is always recorded by a redirect"
-        ),
         "override_creds": Moot(.none),
         // For mount(8), fstab and systemd.
         "defaults": Moot(.none), "auto": Moot(.none), "noauto": Moot(.none), "nofail": Moot(.none),

@@ -13,13 +13,14 @@ package enum Usage {
           --store DIR             the store that has their contents
           --upper DIR, --work DIR the same as upperdir= and workdir=
 
-          -o uidmapping=C:H:N[:…] a file of user C is shown as H's, and so on for N users; gidmapping= for groups
+          -o uidmapping=C:H:N[:…]  a file of user C is shown as H's, and so on for N users; gidmapping= for groups
           -o squash_to_root       every file is shown as root's
           -o squash_to_uid=N      … as user N's; squash_to_gid=N for the group
           -o xattr_permissions=N  owner and mode are kept in an attribute: 1 security.*, 2 user.*
           -o volatile, fsync=0    never wait for the disk
           -o metacopy=on|off      leave data in the lower until it is written (on for images, off for directories)
           -o fill=idle|never      bring the rest of what was written in part while nothing is asked (never)
+          -o redirect_dir=off     directories of a lower can't be renamed: EXDEV
           -o userxattr            keep the union's marks in user.overlay.* (the default without privileges)
           -o noacl, noxattrs=1    no ACLs, no extended attributes at all
           -o static_nlink         directories have a link count of 1

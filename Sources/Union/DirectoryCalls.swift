@@ -26,6 +26,15 @@ extension OwnedFD {
         return OwnedFD(adopting: fd)
     }
 
+    /// With O_NOATIME, where the file is one's own or the process may.
+    func openQuietly(_ name: FileName, _ flags: CInt) throws(Errno) -> OwnedFD {
+        do throws(Errno) {
+            return try open(name, flags | __O_NOATIME)
+        } catch .notPermitted {
+            return try open(name, flags)
+        }
+    }
+
     /// The kernel applies the thread's umask, or the directory's default ACL.
     func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
         try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }
@@ -112,6 +121,13 @@ extension OwnedFD {
 
     func setAttribute(_ attribute: String, of name: FileName, to value: [UInt8]) throws(Errno) {
         try Errno.check(withPath(of: name) { lsetxattr($0, attribute, value, value.count, 0) })
+    }
+
+    /// Runs `body`, which changes what is in this directory, and gives it the times it had before.
+    func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) {
+        let before = try status(of: FileName("."))
+        try body()
+        try changeTimes(FileName("."), access: before.st_atim, modification: before.st_mtim)
     }
 
     /// Removes `name` and, where it is a directory, all in it.

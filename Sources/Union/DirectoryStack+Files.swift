@@ -55,6 +55,19 @@ extension DirectoryStack {
         return try FSError.wrap { () throws(Errno) in try directory.fd.status(of: location.name) }
     }
 
+    package func isReady(_ number: UInt32) -> Bool {
+        tables.locked { records[Int(number)].attributes >= 0 }
+    }
+
+    package func prepareEntries(of directory: UInt32) throws(FSError) {
+        guard tables.locked({ !prepared.contains(directory) }) else { return }
+        for entry in try merged(directory).entries {
+            // What can't be read says so to whoever asks for it, and perhaps it is hidden.
+            _ = try? inode(entry.inode)
+        }
+        _ = tables.locked { prepared.insert(directory) }
+    }
+
     package func inode(_ number: UInt32) throws(FSError) -> LowerInode {
         let known = tables.locked { () -> LowerInode? in
             let position = records[Int(number)].attributes
@@ -120,7 +133,8 @@ extension DirectoryStack {
     private func open(_ location: Location) throws(FSError) -> OpenFile {
         let directory = try directory(location)
         return try FSError.wrap { () throws(Errno) in
-            OpenFile(try directory.fd.open(location.name, O_RDONLY | O_NONBLOCK))
+            // A layer stays as it is.
+            OpenFile(try directory.fd.openQuietly(location.name, O_RDONLY | O_NONBLOCK))
         }
     }
 

@@ -30,6 +30,8 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
     /// What the marks of numbers said that no name was found for yet.
     var expected: [UInt32: UInt64] = [:]
     var isScanned = false
+    /// Directories whose entries' attributes were all read.
+    var prepared: Set<UInt32> = []
     let files = FileCache(capacity: 64)
     let open = FileCache(capacity: 64)
 

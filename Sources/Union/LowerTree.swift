@@ -14,6 +14,9 @@ package protocol LowerTree: AnyObject, Sendable {
 
     func inode(_ number: UInt32) throws(FSError) -> LowerInode
 
+    /// Whether `inode` and `names` answer at once, without reading anything first.
+    func isReady(_ number: UInt32) -> Bool
+
     /// The st_ino of an inode: unique in the tree, the same at every mount, below 2^32 or at least 2^48.
     func ino(_ number: UInt32) -> UInt64
 
@@ -21,6 +24,9 @@ package protocol LowerTree: AnyObject, Sendable {
     func mark(of number: UInt32) throws(FSError) -> [UInt8]
     /// The inode that has this mark; nil where there is none.
     func number(marked mark: [UInt8]) throws(FSError) -> UInt32?
+
+    /// The inode that the kernel's overlayfs calls this; nil where there is none, and in a form that it can't mount.
+    func number(of handle: KernelHandle) throws(FSError) -> UInt32?
 
     /// The inode that `name` leads to in a directory; nil where there is no such name.
     func lookup(_ name: UnsafeRawBufferPointer, in directory: UInt32) throws(FSError) -> UInt32?
@@ -32,6 +38,9 @@ package protocol LowerTree: AnyObject, Sendable {
         from position: UInt64,
         _ body: (LowerEntry) throws(FSError) -> Bool
     ) throws(FSError) -> Bool
+
+    /// Makes all in a directory ready, as `isReady` has it.
+    func prepareEntries(of directory: UInt32) throws(FSError)
 
     /// All names of a file, or the one name of a directory; none for the root.
     func names(of number: UInt32) throws(FSError) -> [LowerLink]
@@ -110,6 +119,10 @@ package struct LowerContents {
 }
 
 extension LowerTree {
+    package func number(of handle: KernelHandle) throws(FSError) -> UInt32? { nil }
+    package func isReady(_ number: UInt32) -> Bool { true }
+    package func prepareEntries(of directory: UInt32) throws(FSError) {}
+
     func isEmpty(_ directory: UInt32) throws(FSError) -> Bool {
         try forEachEntry(of: directory, from: 0) { (_) throws(FSError) in false }
     }

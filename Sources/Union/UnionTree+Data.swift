@@ -245,7 +245,8 @@ extension UnionTree {
                 let status = try directory.fd.status(of: name)
                 // Opening a FIFO or a device would do more than open it.
                 guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
-                return try directory.fd.open(name, O_RDWR)
+                guard upper?.keepsAccessTimes == true else { return try directory.fd.open(name, O_RDWR) }
+                return try directory.fd.openQuietly(name, O_RDWR)
             }
         }
     }

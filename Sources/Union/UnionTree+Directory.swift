@@ -39,6 +39,10 @@ extension UnionTree {
             }
             return
         }
+        if let merged = names.locked({ node.isDirectory ? node.lower : nil }) {
+            // Not under the lock: what takes long would take as long for everybody.
+            try lower.prepareEntries(of: merged)
+        }
         names.lock()
         defer { names.unlock() }
         guard node.isDirectory else { throw .system(.notDirectory) }

@@ -48,7 +48,7 @@ extension UnionTree {
             } catch .noSuchFileOrDirectory {
                 return false
             }
-            try keepingTimes(of: fd) { () throws(Errno) in
+            try fd.keepingTimes { () throws(Errno) in
                 try fd.setAttribute(mark, of: FileName("."), to: [UInt8(ascii: "y")])
                 try fd.unlink(UnionTree.opaqueFile)
             }
@@ -62,7 +62,7 @@ extension UnionTree {
         let fd = try directory.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
         let found = try fd.names().filter { $0.starts(with: UnionTree.whiteoutPrefix) }
         guard !found.isEmpty else { return }
-        try keepingTimes(of: fd) { () throws(Errno) in
+        try fd.keepingTimes { () throws(Errno) in
             for bytes in found {
                 let hidden = FileName(Array(bytes.dropFirst(UnionTree.whiteoutPrefix.count)))
                 // `.wh..wh.…` are marks of their own, read by now.
@@ -76,14 +76,5 @@ extension UnionTree {
                 try fd.removeTree(bytes)
             }
         }
-    }
-
-    private func keepingTimes(
-        of directory: borrowing OwnedFD,
-        _ body: () throws(Errno) -> Void
-    ) throws(Errno) {
-        let before = try directory.status(of: FileName("."))
-        try body()
-        try directory.changeTimes(FileName("."), access: before.st_atim, modification: before.st_mtim)
     }
 }

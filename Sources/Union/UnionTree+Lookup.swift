@@ -21,17 +21,34 @@ extension UnionTree {
             guard let inode = try lower.lookup(name, in: lowerInode(parent)) else { return nil }
             return try reference(lower: inode)
         }
-        names.lock()
-        defer { names.unlock() }
-        guard let found = try resolve(FileName(name), in: directory) else { return nil }
-        return try reference(found)
+        let file = FileName(name)
+        while true {
+            names.lock()
+            defer { names.unlock() }
+            guard let found = try resolve(file, in: directory) else { return nil }
+            guard case .lower(let inode) = found, !lower.isReady(inode) else { return try reference(found) }
+            // Not here: what takes long would take as long for everybody.
+            names.unlock()
+            defer { names.lock() }
+            _ = try lower.inode(inode)
+        }
     }
 
     /// Attributes of a node the kernel knows.
     package func attributes(of id: UInt64) throws(FSError) -> Attributes {
-        guard let node = table.find(id) else { return try attributes(lower: lowerInode(id)) }
+        if table.find(id) == nil {
+            let inode = try lower.inode(lowerInode(id))
+            guard upper != nil, !inode.isDirectory else { return try attributes(lower: lowerInode(id)) }
+        }
         names.lock()
         defer { names.unlock() }
+        guard let node = table.find(id) else {
+            let inode = try lowerInode(id)
+            var attributes = try attributes(lower: inode, isLocked: true)
+            // Without a name, but open.
+            if try visibleNames(of: inode).isEmpty { attributes.nlink = 0 }
+            return attributes
+        }
         return try attributes(of: node)
     }
 
@@ -241,7 +258,10 @@ extension UnionTree {
     private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
         guard let merged = node.lower else { return upperLinks }
         let listing = try listing(of: node)
-        if listing.isEmpty { return try lower.inode(merged).nlink }
+        let lowerLinks = try lower.inode(merged).nlink
+        if listing.isEmpty { return lowerLinks }
+        // Large directories have no others in them, mostly.
+        guard lowerLinks > 2 else { return upperLinks }
         var count = upperLinks
         _ = try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
             if Int(entry.kind) == Int(DT_DIR), listing[FileName(entry.name)] == nil { count += 1 }

@@ -11,13 +11,9 @@ extension UnionTree {
         _ name: FileName,
         _ upper: Upper
     ) throws(Errno) {
-        let before = try directory.fd.status(of: FileName("."))
-        try upper.work.rename(copy, to: directory.fd, name)
-        try directory.fd.changeTimes(
-            FileName("."),
-            access: before.st_atim,
-            modification: before.st_mtim
-        )
+        try directory.fd.keepingTimes { () throws(Errno) in
+            try upper.work.rename(copy, to: directory.fd, name)
+        }
     }
 
     /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
@@ -81,13 +77,9 @@ extension UnionTree {
         for (parent, name) in places {
             let directory = try directory(parent)
             try FSError.wrap { () throws(Errno) in
-                let before = try directory.fd.status(of: FileName("."))
-                try upper.links.link(pending, to: directory.fd, name)
-                try directory.fd.changeTimes(
-                    FileName("."),
-                    access: before.st_atim,
-                    modification: before.st_mtim
-                )
+                try directory.fd.keepingTimes { () throws(Errno) in
+                    try upper.links.link(pending, to: directory.fd, name)
+                }
             }
         }
         try FSError.wrap { () throws(Errno) in try upper.links.unlink(pending) }

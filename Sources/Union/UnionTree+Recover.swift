@@ -15,6 +15,7 @@ extension UnionTree {
             try findRedirects(in: root)
         }
 
+        try takeKernelIndex(upper)
         let pending = try FSError.wrap { () throws(Errno) in try upper.links.names() }
         for bytes in pending {
             let name = FileName(bytes)

@@ -9,7 +9,7 @@ extension UnionTree {
     /// of the whiteout that was to be there.
     ///
     /// A directory that exists below is renamed like any other: a redirect records which lower directory it
-    /// goes on showing.
+    /// goes on showing. EXDEV where the upper is to get none.
     package func rename(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -48,7 +48,12 @@ extension UnionTree {
             // Two names of one file: rename(2) does nothing.
             if case .upper(let other) = target, other === node { return }
             let whiteout = flags & Rename.whiteout != 0 ? try stageWhiteoutData(upper) : nil
-            try move((node, name, directory), to: newName, newDirectory, over: target, upper)
+            do throws(FSError) {
+                try move((node, name, directory), to: newName, newDirectory, over: target, upper)
+            } catch {
+                if let whiteout { try? upper.work.unlink(whiteout) }
+                throw error
+            }
             if let whiteout { try place(whiteout, name, in: directory, upper) }
             return
         }
@@ -172,6 +177,7 @@ extension UnionTree {
         node.needsSync = true
         guard node.isDirectory else { return try noteData(of: node, name, in: fd, upper) }
         if let merged = node.lower {
+            guard upper.makesRedirects else { throw .system(.improperLink) }
             let path = try lower.path(of: merged)
             try markRedirects(upper)
             try FSError.wrap { () throws(Errno) in

@@ -26,6 +26,10 @@ package final class Upper: Sendable {
     let isVolatile: Bool
     /// A change of a file's attributes copies no data.
     let copiesMetadataOnly: Bool
+    /// Directories of the lower can be renamed.
+    let makesRedirects: Bool
+    /// Reading does not change when a file was read.
+    let keepsAccessTimes: Bool
     /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
     let isForeign: Bool
     /// Another overlay wrote to it since: its redirects are not noted on the root.
@@ -41,23 +45,33 @@ package final class Upper: Sendable {
     ///   - isVolatile: never sync; an upper that was not closed by `UnionTree.close` is refused afterwards.
     ///   - metacopy: chmod and the like leave a file's data in the lower. Files that were left so are read
     ///     in any case.
+    ///   - redirects: whether a directory of the lower may be renamed. Those that were are found in any case.
+    ///   - keepsAccessTimes: read with O_NOATIME.
+    ///   - mayWait: asked as long as another process has the work directory locked: whether to try once more.
     package init(
         _ directory: FilePath,
         work workPath: FilePath,
         userxattr: Bool = false,
         volatile isVolatile: Bool = false,
-        metacopy: Bool = false
+        metacopy: Bool = false,
+        redirects: Bool = true,
+        keepsAccessTimes: Bool = false,
+        mayWait: () -> Bool = { false }
     ) throws {
         isUser = userxattr
         self.isVolatile = isVolatile
         copiesMetadataOnly = metacopy
+        makesRedirects = redirects
+        self.keepsAccessTimes = keepsAccessTimes
         marks = UpperMarks(isUser: userxattr)
         root = try naming("open the upper \(directory)") { try OwnedFD.open(directory, O_PATH | O_DIRECTORY) }
         work = try naming("open the work directory \(workPath)") {
             try OwnedFD.open(workPath, O_RDONLY | O_DIRECTORY)
         }
-        guard flock(work.raw, LOCK_EX | LOCK_NB) == 0 else {
-            throw Failure("\(directory) is mounted already: its work directory \(workPath) is in use")
+        while flock(work.raw, LOCK_EX | LOCK_NB) != 0 {
+            guard mayWait() else {
+                throw Failure("\(directory) is mounted already: its work directory \(workPath) is in use")
+            }
         }
         let both = (try root.status().st_dev, try work.status().st_dev)
         guard both.0 == both.1 else {
@@ -70,7 +84,9 @@ package final class Upper: Sendable {
         let orphansPath = workPath.appending("orphans")
         let linksPath = workPath.appending("links")
         try naming("prepare \(workPath)") {
-            for name in try workPath.names() where name != Array("links".utf8) {
+            // `recover` needs these two.
+            let kept = ["links", "index"].map { Array($0.utf8) }
+            for name in try workPath.names() where !kept.contains(name) {
                 try OwnedFD.open(workPath, O_RDONLY | O_DIRECTORY).removeTree(name)
             }
             try orphansPath.makeDirectory(mode: 0o700)

@@ -49,6 +49,8 @@ struct Micafs {
     private static func mount(_ arguments: Arguments) throws {
         // What a careless caller left open would stay open as long as the mount.
         clinux_close_from(3, arguments.lockDescriptor ?? -1)
+        // A stack may have more layers than a process by default files.
+        OpenFileLimit.raise()
         // Everything that can fail fails here, while somebody reads stderr.
         if let descriptor = arguments.lockDescriptor, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == -1 {
             // Inherited, so there is nothing to do but to be: it closes with the process.
@@ -122,7 +124,12 @@ struct Micafs {
             work: work,
             userxattr: usesUserXattrs,
             volatile: arguments.isVolatile,
-            metacopy: arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle)
+            // A file without data that is renamed needs a redirect, too.
+            metacopy: arguments.makesRedirects
+                && arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle),
+            redirects: arguments.makesRedirects,
+            keepsAccessTimes: arguments.mountFlags & UInt(MS_NOATIME) != 0,
+            mayWait: EndingDaemon(of: work).wait
         )
     }
 

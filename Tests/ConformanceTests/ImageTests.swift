@@ -37,23 +37,6 @@ struct `An image mounted by mica` {
         return mountpoint
     }
 
-    private func expectSame(
-        _ mine: String,
-        as theirs: String,
-        now: Int = .max,
-        _ what: String,
-        location: SourceLocation = #_sourceLocation
-    ) throws {
-        let mine = try Tree(at: mine, now: now)
-        let differences = try mine.differences(from: Tree(at: theirs, now: now))
-        #expect(
-            differences == [],
-            "\(what):\n\(differences.joined(separator: "\n"))",
-            sourceLocation: location
-        )
-        #expect(mine.oddities == [], "\(what)", sourceLocation: location)
-    }
-
     @Test func `shows every kind of file and every way of hiding one`() throws {
         try store.load(TrickyLayers.all, as: "tricky", using: workspace)
         let overlay = try overlay(TrickyLayers.all, writable: false)

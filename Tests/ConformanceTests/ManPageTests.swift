@@ -74,4 +74,57 @@ import Testing
             #expect(options(ofPage: section) == options(ofHelp: help).subtracting(common), "\(verb)")
         }
     }
+
+    /// The names in mdoc's `.It Cm uid Ns = Ns Ar n , Cm gid`, and in `.It Cm ro , rw`.
+    private func mountOptions(ofPage lines: [Substring]) -> Set<String> {
+        let section = lines.drop { $0 != ".Sh MOUNT OPTIONS" }.dropFirst().prefix { !$0.hasPrefix(".Sh") }
+        var options: Set<String> = []
+        for line in section where line.hasPrefix(".It Cm ") {
+            for item in line.dropFirst(".It Cm ".count).split(separator: " , ") {
+                let words = item.split(separator: " ")
+                options.insert(String(words[words[0] == "Cm" ? 1 : 0]))
+            }
+        }
+        return options
+    }
+
+    @Test func `micafs(1) has every option that --help names, and no other`() throws {
+        let page = try page("micafs.1")
+        let help = try help("micafs", [])
+        #expect(options(ofPage: page) == options(ofHelp: help))
+        // `-o a=N, b  what they do; c=N too`
+        var named: Set<Substring> = []
+        for line in help.split(separator: "\n") where line.hasPrefix("  -") {
+            guard let start = line.range(of: "-o ")?.upperBound else { continue }
+            let parts = line[start...].split(separator: "  ", maxSplits: 1)
+            for option in parts[0].split(separator: ", ") {
+                named.insert(option.prefix { $0 != "=" && $0 != " " })
+            }
+            for word in parts.dropFirst().joined().split(separator: " ") where word.contains("=") {
+                let name = word.prefix { $0 != "=" }
+                if name.allSatisfy({ $0.isLetter || $0 == "_" }) { named.insert(name) }
+            }
+        }
+        #expect(mountOptions(ofPage: page) == Set(named.map(String.init)))
+    }
+
+    @Test func `mount.mica(8) has every option that the program takes, and no other`() throws {
+        let page = try page("mount.mica.8")
+        let script = try String(
+            contentsOf: Tool.package.appendingPathComponent("mount-helpers/mount.mica"),
+            encoding: .utf8
+        ).split(separator: "\n").map { $0.drop { $0 == " " } }
+        let letters = try #require(script.first { $0.hasPrefix("while getopts ") }).split(separator: " ")[2]
+        #expect(options(ofPage: page) == Set(letters.filter(\.isLetter).map { "-\($0)" }))
+        // The patterns of `case $option in`, up to those that are for others.
+        let patterns = script.drop { !$0.hasPrefix("for option in ") }.prefix { !$0.contains("defaults") }
+        var taken: Set<String> = []
+        for line in patterns {
+            guard let end = line.firstIndex(of: ")"), line.first != "#" else { continue }
+            for pattern in line[..<end].split(separator: " | ") {
+                taken.insert(String(pattern.prefix { $0 != "=" }))
+            }
+        }
+        #expect(mountOptions(ofPage: page) == taken)
+    }
 }

@@ -45,7 +45,6 @@ struct `mount.mica` {
         try helper("tricky", target, "-v", "-o", "rw,name=kept")
         #expect(mkdir("\(target)/new", 0o755) == 0)
         #expect(umount2(target, 0) == 0)
-        try store.waitUntilUnmounted()
         try helper("tricky", target, "-o", "rw,name=kept")
         #expect(FilePath("\(target)/new").exists)
         #expect(umount2(target, 0) == 0)

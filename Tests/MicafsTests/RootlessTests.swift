@@ -35,6 +35,11 @@ struct `A mount without privileges` {
         // An image's root is the namespace's; a directory's owner is who it is outside.
         let owner: UInt32 = form == .image && !namespace.isEmpty ? 0 : 65534
         for name in ["", "/dir", "/dir/in", "/file"] { chown(directory + name, owner, owner) }
+        try OwnedFD.open(FilePath("\(directory)/theirs"), O_WRONLY | O_CREAT, mode: 0o644).writeAll(
+            Array("theirs\n".utf8)
+        )
+        for name in ["theirs", "file"] { chmod("\(directory)/\(name)", name == "file" ? 0o644 : 0o666) }
+        chown("\(directory)/theirs", 1, 1)
         let lower = try Lower(directory, as: form, in: workspace)
         let arguments = lower.arguments(upper: "\(home)/upper", work: "\(home)/work").joined(separator: " ")
         let device = try workspace.directory("device")
@@ -63,6 +68,12 @@ struct `A mount without privileges` {
         test "$(cat mount/file)" = below
         echo above > mount/file
         test "$(cat mount/file)" = above
+        # Whose owner the daemon can't give a file to: it stays as it is, but can be deleted.
+        if echo more | tee -a mount/theirs 2> errors; then exit 1; fi
+        grep -Eq 'not permitted|denied' errors
+        test "$(cat mount/theirs)" = theirs
+        # The kernel lets nobody change it in a namespace that has no number for its owner (EOVERFLOW).
+        if [ "$(id -u)" != 0 ]; then rm mount/theirs; test ! -e mount/theirs; fi
         rm -r mount/dir
         mkdir mount/dir
         test -z "$(ls mount/dir)"
@@ -71,12 +82,11 @@ struct `A mount without privileges` {
         """
 
     private static let remount = """
-        # The daemon holds the lock of the work directory until it has ended.
-        flock work true
         $micafs mount
         test "$(cat mount/file)" = above
         test -z "$(ls mount/dir)"
         test -e mount/new
+        test "$(id -u)" = 0 || test ! -e mount/theirs
         """
 
     /// The notes are in attributes that a user can set.

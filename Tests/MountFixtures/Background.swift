@@ -1,7 +1,6 @@
 import Linux
 import SystemPackage
 
-import CLinux
 import Glibc
 
 /// A program that goes to the background by itself.
@@ -14,15 +13,7 @@ enum Background {
         let errors = try naming("create \(path)") {
             try OwnedFD.open(FilePath(path), O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
         }
-        var list = command.map { UnsafePointer<CChar>(strdup($0)) }
-        defer { for argument in list { free(UnsafeMutablePointer(mutating: argument)) } }
-        list.append(nil)
-        let descriptors = [-1, errors.raw, errors.raw]
-        let pid = clinux_spawn_host(command[0], list, descriptors, CInt(descriptors.count), 0)
-        guard pid > 0 else { throw Failure("start \(command[0])", Errno(rawValue: -pid)) }
-        var status: CInt = 0
-        try Errno.retrying { waitpid(pid, &status, 0) }
-        guard status != 0 else { return }
+        guard try Tool.wait(for: command, descriptors: [-1, errors.raw, errors.raw]) != 0 else { return }
         let text = try OwnedFD.open(FilePath(path), O_RDONLY).contents(limit: 1 << 20)
         throw Failure(
             "\(command.joined(separator: " ")): \(String(decoding: text, as: UTF8.self))"

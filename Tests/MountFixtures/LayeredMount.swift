@@ -82,8 +82,9 @@ package final class LayeredMount: Sendable {
         try Tool.run(Tool.binaries.appendingPathComponent("micafs"), ["--settle"] + source)
     }
 
+    /// At once: the new daemon waits for the old one.
     package func remount() throws {
-        try unmount()
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
         try mount()
     }
 

@@ -32,7 +32,7 @@ package enum Tool {
         command += [executable.path] + arguments
         let output = try scratch()
         let errors = try scratch()
-        let status = try run(command, descriptors: [-1, output.raw, errors.raw])
+        let status = try wait(for: command, descriptors: [-1, output.raw, errors.raw])
         let text = try contents(output)
         guard status == 0 else {
             // As wait(2) has it: the low bits are a signal.
@@ -55,8 +55,8 @@ package enum Tool {
         return String(decoding: try file.contents(limit: 1 << 30), as: UTF8.self)
     }
 
-    /// The wait status.
-    private static func run(_ command: [String], descriptors: [CInt]) throws -> CInt {
+    /// Runs a command with these descriptors (-1: /dev/null) as its first and no others. The wait status.
+    static func wait(for command: [String], descriptors: [CInt]) throws -> CInt {
         var list = command.map { UnsafePointer<CChar>(strdup($0)) }
         defer { for argument in list { free(UnsafeMutablePointer(mutating: argument)) } }
         list.append(nil)

@@ -20,6 +20,10 @@ int clinux_open_in_root(int dirfd, const char *_Nonnull path, uint64_t flags, ui
 /// mounted below. Follows symbolic links. EPERM without CAP_SYS_ADMIN.
 int clinux_open_tree_copy(const char *_Nonnull path);
 
+/// open_by_handle_at(2): an O_PATH descriptor of the file with the handle of `size` bytes, of the filesystem that the
+/// descriptor `mount` (not one of O_PATH) is on. EINVAL for more than MAX_HANDLE_SZ bytes.
+int clinux_open_by_handle(int mount, int type, const void *_Nonnull handle, uint32_t size);
+
 /// renameat2(2). `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2, RENAME_WHITEOUT 4.
 int clinux_renameat2(int olddir, const char *_Nonnull oldname, int newdir, const char *_Nonnull newname,
                      uint32_t flags);

@@ -3,8 +3,6 @@ import Linux
 import MountFixtures
 import SystemPackage
 
-import Glibc
-
 /// A store of its own, used as a user would: through the command line.
 struct MicaStore {
     let root: String
@@ -20,15 +18,6 @@ struct MicaStore {
         defer { try? FilePath(archive).unlink() }
         try Data(try DockerArchive.bytes(of: layers, named: name)).write(to: URL(fileURLWithPath: archive))
         try run("load", ["-i", archive])
-    }
-
-    /// A mount's daemon ends a moment after umount(2) has returned.
-    func waitUntilUnmounted() throws {
-        for _ in 0..<500 {
-            if try run("mounts", ["--format", "json"]).filter({ !$0.isWhitespace }) == "[]" { return }
-            usleep(10_000)
-        }
-        throw Failure("\(root): something is still mounted after five seconds")
     }
 
     /// The upper directory of the only writable snapshot.

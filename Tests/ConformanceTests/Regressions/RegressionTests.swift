@@ -38,7 +38,9 @@ struct `Known mistakes of others, about files` {
         try tree.write("new file\n", to: "new")
         for name in ["file", "new"] {
             let file = try tree.open(name, O_RDWR)
+            #expect(try file.status().st_nlink == 1)
             #expect(unlink(tree.path(name)) == 0)
+            #expect(try file.status().st_nlink == 0)
             try file.truncate(to: 3)
             #expect(file.use { fchmod($0, 0o600) } == 0)
             #expect(file.use { fchown($0, 1, 2) } == 0)
@@ -46,7 +48,7 @@ struct `Known mistakes of others, about files` {
             try file.synchronize()
             let status = try file.status()
             #expect(status.st_size == 3 && status.st_mode == S_IFREG | 0o600)
-            #expect(status.st_uid == 1 && status.st_gid == 2)
+            #expect(status.st_uid == 1 && status.st_gid == 2 && status.st_nlink == 0)
             var bytes = [UInt8](repeating: 0, count: 10)
             #expect(file.use { pread($0, &bytes, 10, 0) } == 3)
             #expect(!tree.exists(name))

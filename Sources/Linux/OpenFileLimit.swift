@@ -1,10 +1,11 @@
 import Glibc
 
-/// Walks hold a descriptor for every level of the tree they are in, and a container can make one that is
-/// deeper than a process may by default have files open.
-enum OpenFileLimit {
+/// How many files a process may have open. Walks hold a descriptor for every level of the tree they are in, and a
+/// container can make one that is deeper than a process may by default have files open; a stack of directories holds
+/// one for every layer.
+package enum OpenFileLimit {
     /// Raises the soft limit to the hard one, once.
-    static func raise() { _ = raised }
+    package static func raise() { _ = raised }
 
     private static let raised: Void = {
         let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
