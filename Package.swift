@@ -94,7 +94,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SnapshotsTests",
-            dependencies: ["Digests", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
+            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "OCI", "Snapshots", "Tar", system]
         ),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),
         .testTarget(

@@ -6,6 +6,8 @@ import Testing
 enum Effort {
     /// Operations a seed.
     static let operations = number("MICA_OPERATIONS") ?? 1500
+    /// Where a sequence has remounts: one after so many operations.
+    static let remountEvery = max(min(operations / 10, 1000), 1)
     static let seeds: [UInt64] = Array(1...UInt64(number("MICA_SEEDS") ?? 2))
 
     private static func number(_ name: String) -> Int? {

@@ -2,6 +2,7 @@ import Digests
 import Foundation
 import Layers
 import Linux
+import MountFixtures
 import Snapshots
 import SystemPackage
 import Testing

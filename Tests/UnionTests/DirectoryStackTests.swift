@@ -19,33 +19,6 @@ struct `A stack of directories` {
         try Xattr.set(name, Array(value.utf8), at: path)
     }
 
-    @Test func `shows the topmost of each name and hides what a whiteout covers`() throws {
-        let fixture = try fixture()
-        try fixture.add([
-            "a": .file("low"), "b": .file("low"), "d": .directory(["x": .file("1"), "y": .file("2")]),
-        ])
-        try fixture.add([
-            "a": .file("high"), "b": .whiteout, "d": .directory(["y": .whiteout, "z": .file("3")]),
-        ])
-        let tree = try fixture.union()
-        try expect(tree.contents("a") == "high")
-        try expect(tree.stat("b") == nil)
-        try expect(tree.names("") == ["a", "d"])
-        try expect(tree.names("d") == ["x", "z"])
-    }
-
-    @Test func `hides everything below an opaque directory and below what replaced a directory`() throws {
-        let fixture = try fixture()
-        try fixture.add(["d": .directory(["x": .file("1")]), "e": .directory(["x": .file("1")])])
-        try fixture.add(["e": .file("no directory any more")])
-        try fixture.add([
-            "d": .directory(["y": .file("2")], isOpaque: true), "e": .directory(["z": .file("3")]),
-        ])
-        let tree = try fixture.union()
-        try expect(tree.names("d") == ["y"])
-        try expect(tree.names("e") == ["z"])
-    }
-
     @Test func `reads what fuse-overlayfs writes where it can make no devices`() throws {
         let fixture = try fixture()
         let low: [String: Fixture.Item] = [

@@ -62,8 +62,6 @@ class Mount:
 
     def __exit__(self, *_):
         call("umount", self.target)
-        # Locked until the daemon has ended.
-        call("flock", self.directory / "work", "true")
 
 
 def mount(mica, form, stores, options, target):
@@ -71,8 +69,6 @@ def mount(mica, form, stores, options, target):
     micafs = mica.parent / "micafs"
     log = stores / "log"
     wanted = dict(option.split("=", 1) for option in options.split(",") if "=" in option)
-    # The last daemon on this work directory may be on its way out.
-    call("flock", wanted["workdir"], "true")
     if form == "stack":
         names = "lowerdir", "upperdir", "workdir"
         start(log, micafs, "-o", ",".join(f"{name}={wanted[name]}" for name in names), target)

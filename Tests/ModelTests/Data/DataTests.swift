@@ -30,7 +30,7 @@ struct `The data of files` {
 
     init() throws { workspace = try Workspace() }
 
-    /// The files, in as many directories as there are threads to come.
+    /// The files, in as many directories as there are processes to come.
     private func lower(_ form: LowerForm, directories: [String]) throws -> Lower {
         let root = try workspace.directory("lower")
         for directory in directories {
@@ -79,33 +79,32 @@ struct `The data of files` {
 
     @Test(arguments: Case.all) func `is what was written, also after remounts`(test: Case) throws {
         var random = DataOperations(seed: test.seed ^ 0x5eed, files: `The data of files`.files.count)
-        try expectNoDifference(random.sequence(Effort.operations, remountEvery: 100), test)
+        try expectNoDifference(random.sequence(Effort.operations, remountEvery: Effort.remountEvery), test)
     }
 
-    @Test(arguments: Case.all) func `is what each of two threads wrote to its own files`(test: Case) throws {
+    @Test(arguments: Case.all) func `is what each of two processes wrote to its own files`(test: Case) throws
+    {
         let lower = try lower(test.form, directories: ["0", "1"])
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
-        let results = try Threads.run(2) { number -> Difference? in
-            var random = DataOperations(
-                seed: test.seed << 8 | UInt64(number),
-                files: `The data of files`.files.count
-            )
-            let runner = DataRunner("\(mount.path)/\(number)", files: `The data of files`.files) {}
-            return try runner.run(random.sequence(Effort.operations))
-        }
-        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try Workers.run(.data, at: mount.path, seed: test.seed)
         try mount.unmount()
     }
 
-    @Test(arguments: Case.all) func `is what two threads wrote to ranges of one file`(test: Case) throws {
+    static func run(_ task: Workers.Task, _ seed: UInt64) throws -> Difference? {
+        var random = DataOperations(seed: seed, files: files.count)
+        let runner = DataRunner("\(task.path)/\(task.number)", files: files) {}
+        return try runner.run(random.sequence(Effort.operations))
+    }
+
+    @Test(arguments: Case.all) func `is what two processes wrote to ranges of one file`(test: Case) throws {
         let lower = try lower(test.form, directories: ["d"])
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
-        let bytes = `The data of files`.holes
-        let results = try Threads.run(2) { number -> Difference? in
-            let stripes = try Stripes("\(mount.path)/d/holes", bytes, mine: number, of: 2)
-            return try stripes.run(Effort.operations, seed: test.seed << 8 | UInt64(number))
-        }
-        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try Workers.run(.stripes, at: mount.path, seed: test.seed)
         try mount.unmount()
+    }
+
+    static func runStripes(_ task: Workers.Task, _ seed: UInt64) throws -> Difference? {
+        let stripes = try Stripes("\(task.path)/d/holes", holes, mine: task.number, of: 2)
+        return try stripes.run(Effort.operations, seed: seed)
     }
 }

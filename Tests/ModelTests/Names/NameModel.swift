@@ -48,6 +48,11 @@ final class ModelNode {
             + children.sorted { $0.key < $1.key }.flatMap { $0.value.lines("\(path)/\($0.key)") }
     }
 
+    func forgetInodes() {
+        inode = nil
+        for child in children.values { child.forgetInodes() }
+    }
+
     func holds(_ other: ModelNode) -> Bool { self === other || children.values.contains { $0.holds(other) } }
 }
 
@@ -146,6 +151,9 @@ final class NameModel {
         }
         (from.time, to.time) = (nil, nil)
     }
+
+    /// As before anybody looked.
+    func forgetInodes() { root.forgetInodes() }
 
     private func take(_ name: String, from parent: ModelNode) {
         parent.children[name]?.names -= 1

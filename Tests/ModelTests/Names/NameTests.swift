@@ -17,20 +17,20 @@ struct `The names of files` {
         let root = try workspace.directory("lower")
         for directory in directories {
             let runner = try NameRunner(workspace.directory("lower/\(directory)"), NameModel()) {}
-            if let difference = try runner.run(tree(test.seed)) {
+            if let difference = try runner.run(Self.tree(test.seed)) {
                 throw Failure("the machine's own filesystem: \(difference)")
             }
         }
         return try Lower(root, as: test.form, in: workspace)
     }
 
-    private func tree(_ seed: UInt64) -> [NameOperation] {
+    private static func tree(_ seed: UInt64) -> [NameOperation] {
         var random = NameOperations(seed: seed ^ 0x7ee)
         return random.tree(120)
     }
 
     /// What the lower directory has, as it is to be seen through a mount.
-    private func model(_ seed: UInt64) throws -> NameModel {
+    private static func model(_ seed: UInt64) throws -> NameModel {
         let model = NameModel()
         for operation in tree(seed) {
             // Some of it fails, there as here.
@@ -41,7 +41,7 @@ struct `The names of files` {
 
     private func run(_ operations: [NameOperation], on lower: Lower, _ test: Case) throws -> Difference? {
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
-        let runner = NameRunner("\(mount.path)/d", try model(test.seed), remount: mount.remount)
+        let runner = NameRunner("\(mount.path)/d", try Self.model(test.seed), remount: mount.remount)
         let difference = try runner.run(operations)
         runner.closeAll()
         try mount.unmount()
@@ -55,7 +55,7 @@ struct `The names of files` {
             try run($0, on: lower, test)
         }
         let list = shortest.map { "  \($0)" }.joined(separator: "\n")
-        let tree = try model(test.seed).root.description
+        let tree = try Self.model(test.seed).root.description
         Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)\non\n\(tree)")
     }
 
@@ -66,7 +66,7 @@ struct `The names of files` {
 
     @Test(arguments: Case.all) func `are what was made of them, also after remounts`(test: Case) throws {
         var random = NameOperations(seed: test.seed ^ 0x5eed)
-        try expectNoDifference(random.sequence(Effort.operations, remountEvery: 100), test)
+        try expectNoDifference(random.sequence(Effort.operations, remountEvery: Effort.remountEvery), test)
     }
 
     /// A well-known FUSE filesystem leaves directories that can't be removed.
@@ -75,7 +75,7 @@ struct `The names of files` {
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
         var random = NameOperations(seed: test.seed ^ 0xdead)
         for round in 0..<3 {
-            let model = round == 0 ? try model(test.seed) : NameModel()
+            let model = round == 0 ? try Self.model(test.seed) : NameModel()
             let runner = NameRunner("\(mount.path)/d", model, remount: mount.remount)
             let difference = try runner.run(random.sequence(300))
             #expect(difference == nil, "\(test.testDescription), round \(round)")
@@ -90,26 +90,30 @@ struct `The names of files` {
         try mount.unmount()
     }
 
-    @Test(arguments: Case.all) func `are what each of two threads made of its own`(test: Case) throws {
+    @Test(arguments: Case.all) func `are what each of two processes made of its own`(test: Case) throws {
         let lower = try lower(test, directories: ["0", "1"])
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
-        let models = [try model(test.seed), try model(test.seed)].map { ModelBox(model: $0) }
-        let results = try Threads.run(2) { number -> Difference? in
-            var random = NameOperations(seed: test.seed << 8 | UInt64(number))
-            let runner = NameRunner("\(mount.path)/\(number)", models[number].model) {}
-            return try runner.run(random.sequence(Effort.operations))
-        }
-        for result in results { #expect(result == nil, "\(test.testDescription)") }
+        try Workers.run(.names, at: mount.path, seed: test.seed)
         try mount.remount()
-        for (number, box) in models.enumerated() {
-            let again = NameRunner("\(mount.path)/\(number)", box.model) {}
+        for number in 0..<2 {
+            // The same on the machine's own filesystem, where the model knows what came of it.
+            let model = NameModel()
+            let plain = NameRunner(try workspace.directory("plain/\(number)"), model) {}
+            var random = NameOperations(seed: test.seed << 8 | UInt64(number))
+            let difference = try plain.run(Self.tree(test.seed) + random.sequence(Effort.operations))
+            #expect(difference == nil, "\(test.testDescription), without a mount")
+            plain.closeAll()
+            model.forgetInodes()
+            let again = NameRunner("\(mount.path)/\(number)", model) {}
             #expect(again.compareAll() == nil, "\(test.testDescription), after a remount")
         }
         try mount.unmount()
     }
-}
 
-/// A model that one thread after the other has.
-private struct ModelBox: @unchecked Sendable {
-    let model: NameModel
+    static func run(_ task: Workers.Task, _ seed: UInt64) throws -> Difference? {
+        var random = NameOperations(seed: seed)
+        let runner = NameRunner("\(task.path)/\(task.number)", try model(task.seed)) {}
+        defer { runner.closeAll() }
+        return try runner.run(random.sequence(Effort.operations))
+    }
 }

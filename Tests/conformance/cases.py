@@ -1,8 +1,5 @@
-#!/usr/bin/env python3
-"""What a filesystem does, case by case, told in lines: `semantics.py CASE DIR` works in the new directory DIR/CASE and
-prints what it saw. Two filesystems behave alike if it prints the same on both. `semantics.py` lists the cases.
-
-Needs root; cases that are about other users switch to uid 1000 in a child.
+"""The cases of `semantics case`: what a filesystem does, told in lines. Cases that are about other users switch to
+uid 1000 in a child.
 """
 
 import ctypes
@@ -480,6 +477,102 @@ def default_acls_are_inherited():
         say(sorted((key, os.getxattr(name, key, follow_symlinks=False).hex()) for key in os.listxattr(name, follow_symlinks=False)))
 
 
+def default_acls_replace_the_umask():
+    """Also for set-id bits, and over a deleted name."""
+    USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
+    os.chmod(".", 0o755)
+    for group, bits in (70, 0o2777), (0, 0o777):
+        os.mkdir("d", 0o777)
+        os.chown("d", 0, group)
+        os.chmod("d", bits)
+        entries = [(USER_OBJ, 7, -1), (USER, 7, 1001), (GROUP_OBJ, 5, -1), (MASK, 5, -1), (OTHER, 1, -1)]
+        os.setxattr("d", "system.posix_acl_default", acl(*entries))
+        write("d/again")
+        os.unlink("d/again")
+
+        def make():
+            os.umask(0o077)
+            for name, wanted in ("d/plain", 0o666), ("d/all", 0o777), ("d/setuid", 0o4755), ("d/setgid", 0o2755), ("d/again", 0o4777):
+                os.close(os.open(name, os.O_CREAT | os.O_WRONLY, wanted))
+            os.mkdir("d/sub", 0o777)
+            os.mknod("d/fifo", 0o666 | stat.S_IFIFO)
+            fd = os.open("d", os.O_TMPFILE | os.O_RDWR, 0o4777)
+            attempt("link", lambda: link_descriptor(fd, "d/linked"))
+
+        child(make, 1000, 1000, (70,))
+        for name in sorted(os.listdir("d")):
+            mode(f"d/{name}")
+            say([(key, os.getxattr(f"d/{name}", key).hex()) for key in sorted(os.listxattr(f"d/{name}"))])
+        child(lambda: attempt("another's", os.open, "d/plain", os.O_WRONLY) and None, 1001, 1001)
+        os.rename("d", f"was{group}")
+
+
+def link_descriptor(fd, name, by_path=True):
+    """linkat(2) of an open file: by /proc/self/fd, or by AT_EMPTY_PATH."""
+    path, flags = (f"/proc/self/fd/{fd}", 0x400) if by_path else ("", 0x1000)
+    directory = -100 if by_path else fd
+    if libc.linkat(directory, path.encode(), -100, name.encode(), flags) != 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def temporary_files():
+    os.mkdir("d")
+    os.mkdir("other")
+    os.chown("d", 0, 70)
+    os.chmod("d", 0o2775)
+    for by_path in True, False:
+        name = f"by path {by_path}"
+        fd = os.open("d", os.O_TMPFILE | os.O_RDWR, 0o664)
+        status = os.fstat(fd)
+        say(name, oct(status.st_mode), status.st_uid, status.st_gid, status.st_nlink, status.st_size, os.listdir("d"))
+        os.write(fd, b"hidden")
+        os.fchmod(fd, 0o640)
+        os.setxattr(fd, "user.note", b"on it")
+        os.posix_fallocate(fd, 0, 5000)
+        os.ftruncate(fd, 3000)
+        os.fsync(fd)
+        with mmap.mmap(fd, 3000) as mapped:
+            mapped[10:16] = b"mapped"
+        attempt("in use", link_descriptor, fd, "d", by_path)
+        attempt("first name", link_descriptor, fd, f"other/{name}", by_path)
+        attempt("second name", link_descriptor, fd, f"d/{name}", by_path)
+        attempt("same name", link_descriptor, fd, f"d/{name}", by_path)
+        say(os.fstat(fd).st_nlink, os.fstat(fd).st_ino == os.stat(f"d/{name}").st_ino)
+        os.pwrite(fd, b"later", 20)
+        os.close(fd)
+        mode(f"d/{name}")
+        data = open(f"other/{name}", "rb").read()
+        say(len(data), data[:30], os.listxattr(f"d/{name}"))
+        os.unlink(f"d/{name}")
+        mode(f"other/{name}")
+    fd = os.open("d", os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600)
+    os.write(fd, b"never")
+    for by_path in True, False:
+        attempt("exclusive", link_descriptor, fd, "d/exclusive", by_path)
+    say(os.pread(fd, 10, 0), os.fstat(fd).st_nlink)
+    os.close(fd)
+    # Linked, unlinked, linked again.
+    fd = os.open("d", os.O_TMPFILE | os.O_RDWR, 0o600)
+    attempt("link", link_descriptor, fd, "d/twice")
+    os.unlink("d/twice")
+    attempt("again", link_descriptor, fd, "d/twice")
+    os.close(fd)
+    say(sorted(os.listdir("d")))
+    attempt("for reading only", os.open, "d", os.O_TMPFILE | os.O_RDONLY)
+    attempt("in a file", os.open, f"other/by path True", os.O_TMPFILE | os.O_RDWR)
+    attempt("in nothing", os.open, "none", os.O_TMPFILE | os.O_RDWR)
+    fd = os.open("d", os.O_RDONLY)
+    os.rename("d", "gone")
+    os.rmdir("gone") if not os.listdir("gone") else attempt("rmdir", os.rmdir, "gone")
+    os.chmod(".", 0o755)
+    child(lambda: attempt("in another's directory", os.open, "other", os.O_TMPFILE | os.O_RDWR) and None, 1000, 1000)
+    for number in range(50):
+        descriptors = [os.open("other", os.O_TMPFILE | os.O_WRONLY, 0o600) for _ in range(20)]
+        for fd in descriptors:
+            os.close(fd)
+    say(sorted(os.listdir("other")))
+
+
 def access_acls_count():
     USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
     os.chmod(".", 0o755)
@@ -639,19 +732,18 @@ def file_handles():
     say(os.read(fd, 10) if fd >= 0 else errno.errorcode[ctypes.get_errno()])
 
 
-HELPERS = {"say", "attempt", "write", "mode", "child", "acl", "mapped_write"}
+HELPERS = {"say", "attempt", "write", "mode", "child", "acl", "mapped_write", "link_descriptor"}
 CASES = {
     name.replace("_", " "): body
     for name, body in list(globals().items())
     if getattr(body, "__module__", None) == __name__ and callable(body) and name not in HELPERS
 }
 
-if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        print("\n".join(CASES))
-        sys.exit()
-    directory = os.path.join(sys.argv[2], sys.argv[1].replace(" ", "-"))
+
+def run(case, directory):
+    """Works in the new directory `directory`/CASE."""
+    directory = os.path.join(directory, case.replace(" ", "-"))
     os.umask(0o022)
     os.mkdir(directory)
     os.chdir(directory)
-    CASES[sys.argv[1]]()
+    CASES[case]()
