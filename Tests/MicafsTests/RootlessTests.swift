@@ -72,8 +72,8 @@ struct `A mount without privileges` {
         if echo more | tee -a mount/theirs 2> errors; then exit 1; fi
         grep -Eq 'not permitted|denied' errors
         test "$(cat mount/theirs)" = theirs
-        rm mount/theirs
-        test ! -e mount/theirs
+        # The kernel lets nobody change it in a namespace that has no number for its owner (EOVERFLOW).
+        if [ "$(id -u)" != 0 ]; then rm mount/theirs; test ! -e mount/theirs; fi
         rm -r mount/dir
         mkdir mount/dir
         test -z "$(ls mount/dir)"
@@ -86,7 +86,7 @@ struct `A mount without privileges` {
         test "$(cat mount/file)" = above
         test -z "$(ls mount/dir)"
         test -e mount/new
-        test ! -e mount/theirs
+        test "$(id -u)" = 0 || test ! -e mount/theirs
         """
 
     /// The notes are in attributes that a user can set.
