@@ -172,12 +172,12 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         if let reply = state.withLock({ $0.join(node) }) { return reply }
         let id = plain(node)
         while true {
-            let backing = try tree.union.backing(of: id)
-            var reply = OpenReply.cached(keepsCache: backing == nil)
+            let whole = try tree.union.wholeFile(of: id)
+            var reply = OpenReply.cached(keepsCache: whole == nil)
             var isLower = false
-            if let backing, let number = try? backings.register(backing.file.fd) {
+            if let whole, let number = try? backings.register(whole.file.fd) {
                 reply = .passthrough(number)
-                isLower = backing.isLower
+                isLower = !whole.isWritable
             }
             let joined = state.withLock { state -> OpenReply? in
                 if let known = state.join(node) { return known }

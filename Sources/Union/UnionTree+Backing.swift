@@ -35,4 +35,27 @@ extension UnionTree {
         let located = try lower.locate(inode)
         return located.isWhole && located.start == 0 ? WholeFile(file: located.file, isWritable: false) : nil
     }
+
+    /// Whether all data of a regular file is in a lower.
+    package func hasAllDataInLower(_ id: UInt64) -> Bool {
+        guard let node = table.find(id) else { return true }
+        if case .lower = node.data { return true }
+        return false
+    }
+
+    /// Before a regular file is open for writing: it comes to the upper, cut to no length where `isTruncating`.
+    package func prepareWriting(
+        _ id: UInt64,
+        isTruncating: Bool,
+        killsPrivileges: Bool
+    ) throws(FSError) {
+        guard isTruncating else {
+            _ = try copyUp(id, data: .blocks)
+            return
+        }
+        var change = AttributeChange()
+        change.size = 0
+        change.killsPrivileges = killsPrivileges
+        _ = try self.change(id, change)
+    }
 }
