@@ -7,7 +7,7 @@ import Testing
         MountTable(parsing: Array(text.utf8)).entries
     }
 
-    @Test func `has place, type and source of each mount`() {
+    @Test func `has place, type, source and device of each mount`() {
         let text = """
             22 1 0:21 / /proc rw,nosuid shared:5 master:1 - proc proc rw
             23 1 0:22 / /a\\040b\\134 rw - fuse.mica my\\040image rw,user_id=0
@@ -16,9 +16,9 @@ import Testing
         let table = MountTable(parsing: Array(text.utf8))
         #expect(
             table.entries == [
-                .init(target: "/proc", type: "proc", source: "proc"),
-                .init(target: "/a b\\", type: "fuse.mica", source: "my image"),
-                .init(target: "/proc", type: "tmpfs", source: "none"),
+                .init(target: "/proc", type: "proc", source: "proc", device: "0:21"),
+                .init(target: "/a b\\", type: "fuse.mica", source: "my image", device: "0:22"),
+                .init(target: "/proc", type: "tmpfs", source: "none", device: "0:23"),
             ]
         )
         #expect(table.top(at: "/proc")?.type == "tmpfs")
