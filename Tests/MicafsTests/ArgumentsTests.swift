@@ -241,7 +241,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         ("auto_unmount", "option auto_unmount is refused"), ("ino32_t", "refused"),
         ("datadir+=/x", "refused"),
         ("nfs_export=on", "option nfs_export=on is refused"), ("verity=require", "refused"),
-        ("index=maybe", "it may be on, off"), ("redirect_dir=off", "refused"), ("metacopy=maybe", "refused"),
+        ("index=maybe", "it may be on, off"), ("redirect_dir=nofollow", "refused"), ("metacopy=maybe", "refused"),
         ("lowerdir=", "lowerdir= needs a value"), ("lowerdir", "lowerdir= needs a value"),
         ("lowerdir=a::b", "data-only layers"), ("squash_to_uid=-1", "takes a number from 0 to"),
         ("squash_to_gid=x", "squash_to_gid takes a number"), ("squash_to_root=1", "takes no value"),
