@@ -12,7 +12,7 @@ package struct MountTable: Sendable {
         /// `major:minor` of st_dev.
         package var device: String
 
-        package init(target: FilePath, type: String, source: String, device: String) {
+        package init(target: FilePath, type: String, source: String, device: String = "") {
             self.target = target
             self.type = type
             self.source = source

@@ -52,29 +52,32 @@ struct `A large directory` {
         expected.formUnion((0..<Self.made).map { "made\($0)" })
         expected.formUnion([".", ".."])
 
-        let stream = try #require(opendir(directory))
-        defer { closedir(stream) }
-        let entries = list(stream)
-        #expect(entries.count == expected.count)
-        #expect(Set(entries.map(\.name)) == expected)
-        #expect(Set(entries.map(\.position)).count == entries.count)
-        for index in stride(from: entries.count - 1, through: 0, by: -997) {
-            seekdir(stream, entries[index].position)
-            #expect(next(stream) == entries[index].name)
+        // Closed before the daemon is waited for.
+        do {
+            let stream = try #require(opendir(directory))
+            defer { closedir(stream) }
+            let entries = list(stream)
+            #expect(entries.count == expected.count)
+            #expect(Set(entries.map(\.name)) == expected)
+            #expect(Set(entries.map(\.position)).count == entries.count)
+            for index in stride(from: entries.count - 1, through: 0, by: -997) {
+                seekdir(stream, entries[index].position)
+                #expect(next(stream) == entries[index].name)
+            }
+            // From the middle, while names before and behind it come and go.
+            let middle = entries.count / 2
+            seekdir(stream, entries[middle].position)
+            let untouched = entries[middle...].map(\.name).filter { !$0.hasPrefix("made") }
+            for number in 0..<Self.made { try Errno.check(unlink("\(directory)/made\(number)")) }
+            for number in 0..<Self.made {
+                try Errno.check(mknod("\(directory)/new\(number)", S_IFREG | 0o600, 0))
+            }
+            let rest = list(stream).map(\.name)
+            #expect(Set(rest).count == rest.count)
+            #expect(rest.filter { $0.hasPrefix("below") } == untouched)
+            rewinddir(stream)
+            #expect(list(stream).count == expected.count)
         }
-        // From the middle, while names before and behind it come and go.
-        let middle = entries.count / 2
-        seekdir(stream, entries[middle].position)
-        let untouched = entries[middle...].map(\.name).filter { !$0.hasPrefix("made") }
-        for number in 0..<Self.made { try Errno.check(unlink("\(directory)/made\(number)")) }
-        for number in 0..<Self.made {
-            try Errno.check(mknod("\(directory)/new\(number)", S_IFREG | 0o600, 0))
-        }
-        let rest = list(stream).map(\.name)
-        #expect(Set(rest).count == rest.count)
-        #expect(rest.filter { $0.hasPrefix("below") } == untouched)
-        rewinddir(stream)
-        #expect(list(stream).count == expected.count)
         try tree.mount.unmount()
     }
 }
