@@ -9,6 +9,8 @@ final class Listing {
         let name: FileName
         let kind: Kind
         let sequence: UInt64
+        /// What it leads to, if this is the place the node is known by.
+        var node: Node?
     }
 
     /// Ascending by sequence; nil where a name is gone.
@@ -22,14 +24,28 @@ final class Listing {
         positions[name].flatMap { items[$0]?.kind }
     }
 
+    /// The node that a name leads to, where that is known.
+    func node(_ name: FileName) -> Node? { positions[name].flatMap { items[$0]?.node } }
+
+    func remember(_ node: Node, _ name: FileName) {
+        if let position = positions[name] { items[position]?.node = node }
+    }
+
+    func forget(_ node: Node, _ name: FileName) {
+        if let position = positions[name], items[position]?.node === node { items[position]?.node = nil }
+    }
+
     func set(_ name: FileName, _ kind: Kind) {
         if let position = positions[name], let old = items[position] {
-            guard old.kind != kind else { return }
+            guard old.kind != kind else {
+                items[position]?.node = nil
+                return
+            }
             // An entry that replaces a whiteout is new to readers: it gets a number behind them all.
             remove(name)
         }
         positions[name] = items.count
-        items.append(Item(name: name, kind: kind, sequence: nextSequence))
+        items.append(Item(name: name, kind: kind, sequence: nextSequence, node: nil))
         nextSequence += 1
         if kind == .entry { entryCount += 1 }
     }

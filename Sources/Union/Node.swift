@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// Where the data of a file in the upper is.
@@ -35,9 +36,13 @@ final class Node {
 
     /// Where it is; nil for the root, and when it has no name any more.
     var parent: Node?
+    /// In `parent`; of an orphan, in work/orphans.
     var name: FileName
-    /// Unlinked, but the kernel still refers to it: kept in the work directory under its number.
+    /// Unlinked, but the kernel still refers to it.
     var isOrphan = false
+    /// Of an orphan that is not in the work directory: a replaced directory, or a file that had to go where there was
+    /// no room for another name. It lives as long as this is open.
+    var kept: OpenFile?
 
     /// A character device 0:0 that is data: see `WhiteoutData`.
     var isWhiteoutData = false
@@ -49,13 +54,11 @@ final class Node {
     var lookups: UInt64 = 0
     /// Nodes whose `parent` this is.
     var children = 0
-    /// The kernel knew it before it had a node, so its references were not counted: it stays.
+    /// It stays as long as it has a name: its number alone would lead to the lower file, or to nothing.
     var isPinned = false
-    /// Of a pinned node: the kernel has given back what it held from before.
-    var wasForgotten = false
 
     /// Whether the kernel may still ask for it by number.
-    var isReferenced: Bool { lookups > 0 || (isPinned && !wasForgotten) }
+    var isReferenced: Bool { lookups > 0 }
 
     /// Changes in one direction, from the lower to the upper, by whoever brings the data.
     var data: DataPlace {

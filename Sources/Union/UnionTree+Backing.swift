@@ -31,7 +31,9 @@ extension UnionTree {
         } else {
             inode = try lowerInode(id)
         }
-        guard try lower.inode(inode).isRegular else { return nil }
+        // What is empty has no contents to be opened.
+        let record = try lower.inode(inode)
+        guard record.isRegular, record.size > 0 else { return nil }
         let located = try lower.locate(inode)
         return located.isWhole && located.start == 0 ? WholeFile(file: located.file, isWritable: false) : nil
     }

@@ -82,6 +82,13 @@ extension UnionTree {
         return visible
     }
 
+    /// Whether any name leads to what is only in the lower. Preconditions: `names` is locked.
+    func isVisible(_ inode: UInt32) throws(FSError) -> Bool {
+        guard try lower.inode(inode).isDirectory else { return try !visibleNames(of: inode).isEmpty }
+        if inode == 0 { return true }
+        return try position(of: inode) != nil
+    }
+
     /// What a lower directory is now; nil when it is hidden. Preconditions: `names` is locked.
     private func position(of directory: UInt32) throws(FSError) -> Resolved? {
         if let node = table.find(NodeID.lower(directory)) {

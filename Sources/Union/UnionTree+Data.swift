@@ -240,6 +240,13 @@ extension UnionTree {
         try files.file(node.id) { () throws(FSError) in
             names.lock()
             defer { names.unlock() }
+            if let kept = node.kept {
+                return try FSError.wrap { () throws(Errno) in
+                    let status = try kept.fd.status()
+                    guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
+                    return try kept.fd.duplicate()
+                }
+            }
             let (directory, name) = try location(of: node)
             return try FSError.wrap { () throws(Errno) in
                 let status = try directory.fd.status(of: name)

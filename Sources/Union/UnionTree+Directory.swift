@@ -34,8 +34,10 @@ extension UnionTree {
             else { return }
             _ = try listLower(inode, from: offset, isLocked: false) { (entry) throws(FSError) in
                 .lower(entry.inode)
-            } _: { (listed, _) throws(FSError) in
-                try body(listed)
+            } _: { (listed, found) throws(FSError) in
+                guard try body(listed) else { return false }
+                if isCounting, case .lower(let inode) = found { count(lower: inode) }
+                return true
             }
             return
         }
@@ -51,7 +53,11 @@ extension UnionTree {
         let listing = try listing(of: node)
         func pass(_ listed: ListedEntry, _ found: Resolved) throws(FSError) -> Bool {
             guard try body(listed) else { return false }
-            if isCounting, case .upper(let child) = found { child.lookups += 1 }
+            guard isCounting else { return true }
+            switch found {
+            case .lower(let inode): _ = table.count(lower: inode)
+            case .upper(let child): child.lookups += 1
+            }
             return true
         }
         if offset < Self.firstUpper, let merged = node.lower {

@@ -37,8 +37,9 @@ extension UnionTree {
     /// Attributes of a node the kernel knows.
     package func attributes(of id: UInt64) throws(FSError) -> Attributes {
         if table.find(id) == nil {
-            let inode = try lower.inode(lowerInode(id))
-            guard upper != nil, !inode.isDirectory else { return try attributes(lower: lowerInode(id)) }
+            // Not under the lock: it may have to be read first.
+            _ = try lower.inode(lowerInode(id))
+            guard upper != nil else { return try attributes(lower: lowerInode(id)) }
         }
         names.lock()
         defer { names.unlock() }
@@ -46,67 +47,13 @@ extension UnionTree {
             let inode = try lowerInode(id)
             var attributes = try attributes(lower: inode, isLocked: true)
             // Without a name, but open.
-            if try visibleNames(of: inode).isEmpty { attributes.nlink = 0 }
+            if try !isVisible(inode) { attributes.nlink = 0 }
             return attributes
         }
         return try attributes(of: node)
     }
 
-    /// The kernel gives back `count` references.
-    package func forget(_ id: UInt64, _ count: UInt64) {
-        guard table.find(id) != nil else { return }
-        names.lock()
-        defer { names.unlock() }
-        guard let node = table.find(id) else { return }
-        if count > node.lookups, node.isPinned, node.id != NodeID.root {
-            // More than we counted: those from before it had a node are among them, and the kernel gives
-            // these back only all at once, when it drops the inode. A node that has a name stays anyway,
-            // because its number alone would lead to the lower file.
-            node.lookups = 0
-            node.wasForgotten = true
-            if node.isOrphan { drop(node) }
-            return
-        }
-        node.lookups = node.lookups > count ? node.lookups - count : 0
-        dropIfUnused(node)
-    }
-
     // MARK: - Under the lock of names
-
-    /// Preconditions: `names` is locked.
-    func dropIfUnused(_ node: Node) {
-        guard node.lookups == 0, node.children == 0, !node.isPinned else { return }
-        drop(node)
-    }
-
-    private func drop(_ node: Node) {
-        if node.isOrphan { removeOrphan(node) }
-        discard(node)
-        leaveParent(node)
-    }
-
-    /// Its number means nothing from now on.
-    func discard(_ node: Node) {
-        table.remove(node)
-        if !unmarked.isEmpty { unmarked = unmarked.filter { $0.value !== node } }
-        files.remove(node.id)
-        directories.remove(node.id)
-    }
-
-    func leaveParent(_ node: Node) {
-        guard let parent = node.parent else { return }
-        node.parent = nil
-        parent.children -= 1
-        dropIfUnused(parent)
-    }
-
-    func place(_ node: Node, _ name: FileName, in parent: Node) {
-        guard node.parent !== parent || node.name != name else { return }
-        parent.children += 1
-        leaveParent(node)
-        node.parent = parent
-        node.name = name
-    }
 
     func lowerInode(_ id: UInt64) throws(FSError) -> UInt32 {
         guard let inode = NodeID.lowerInode(id), lower.has(inode) else {
@@ -138,6 +85,14 @@ extension UnionTree {
 
     /// Preconditions: `names` is locked; the listing says that the upper has `name`. `isNew`: it was made just now.
     func node(_ name: FileName, in directory: Node, isNew: Bool = false) throws(FSError) -> Node {
+        if let known = directory.listing?.node(name) { return known }
+        let node = try findNode(name, in: directory, isNew: isNew)
+        // Another name of it would not be told when it goes.
+        if node.parent === directory, node.name == name { directory.listing?.remember(node, name) }
+        return node
+    }
+
+    private func findNode(_ name: FileName, in directory: Node, isNew: Bool) throws(FSError) -> Node {
         let fd = try self.directory(directory)
         let status = try FSError.wrap { () throws(Errno) in try fd.fd.status(of: name) }
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -170,13 +125,6 @@ extension UnionTree {
         return node
     }
 
-    /// Another name of a file whose known name went: now this is the known one.
-    func adopt(_ node: Node, _ name: FileName, in directory: Node) {
-        removeOrphan(node)
-        node.isOrphan = false
-        place(node, name, in: directory)
-    }
-
     /// The lower directory that the upper directory `name` is merged with: its redirect's, or its namesake.
     private func mergedWith(
         _ name: FileName,
@@ -194,27 +142,6 @@ extension UnionTree {
         return inode
     }
 
-    /// Preconditions: `names` is locked.
-    func reference(_ found: Resolved) throws(FSError) -> Attributes {
-        switch found {
-        case .lower(let inode): return try attributes(lower: inode, isLocked: true)
-        case .upper(let node):
-            let attributes = try attributes(of: node)
-            node.lookups += 1
-            return attributes
-        }
-    }
-
-    private func reference(lower inode: UInt32) throws(FSError) -> Attributes {
-        guard table.find(NodeID.lower(inode)) != nil else { return try attributes(lower: inode) }
-        names.lock()
-        defer { names.unlock() }
-        guard let node = table.find(NodeID.lower(inode)) else {
-            return try attributes(lower: inode, isLocked: true)
-        }
-        return try reference(.upper(node))
-    }
-
     func attributes(lower inode: UInt32, isLocked: Bool = false) throws(FSError) -> Attributes {
         let record = try lower.inode(inode)
         var nlink = record.nlink
@@ -228,12 +155,11 @@ extension UnionTree {
 
     /// Preconditions: `names` is locked.
     func attributes(of node: Node) throws(FSError) -> Attributes {
-        let (directory, name) = try location(of: node)
-        let status = try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
+        let status = try status(of: node)
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
             nlink = node.isOrphan ? 0 : try directoryLinks(node, upperLinks: nlink)
-        } else if node.isOrphan, nlink > 0 {
+        } else if node.isOrphan, node.kept == nil, nlink > 0 {
             // The link in the work directory is one that nobody sees.
             nlink -= 1
         }
@@ -251,6 +177,12 @@ extension UnionTree {
             attributes.rdev = 0
         }
         return attributes
+    }
+
+    private func status(of node: Node) throws(FSError) -> FileStatus {
+        if let kept = node.kept { return try FSError.wrap { () throws(Errno) in try kept.fd.status() } }
+        let (directory, name) = try location(of: node)
+        return try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
     }
 
     /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
@@ -273,10 +205,14 @@ extension UnionTree {
     /// st_ino of a node: what is, or was, in the lower keeps the lower's.
     func ino(of id: UInt64) -> UInt64 { NodeID.lowerInode(id).map { lower.ino($0) } ?? id }
 
-    /// Where a node's file is: an open directory and the name in it.
+    /// Where a node's file is: an open directory and the name in it. ESTALE for one that no name leads to.
     func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
         let upper = try writable()
-        if node.isOrphan { return (try orphans(upper), FileName("\(node.id)")) }
+        if let kept = node.kept {
+            guard node.isDirectory else { throw .system(.staleNFSFileHandle) }
+            return (kept, FileName("."))
+        }
+        if node.isOrphan { return (try orphans(upper), node.name) }
         guard let parent = node.parent else { return (try directory(root), FileName(".")) }
         return (try directory(parent), node.name)
     }

@@ -43,10 +43,8 @@ extension UnionTree {
             unmarked[UInt64(status.st_ino)] = node
         }
         guard !visible.isEmpty else {
-            try FSError.wrap { () throws(Errno) in
-                try upper.work.rename(copy, to: upper.orphans, FileName("\(node.id)"))
-            }
-            node.isOrphan = true
+            try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans, copy) }
+            becomeOrphan(node, copy)
             table.insert(node)
             return node
         }

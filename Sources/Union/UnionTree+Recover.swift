@@ -46,7 +46,6 @@ extension UnionTree {
         for name in subdirectories {
             let child = try node(name, in: directory)
             child.isPinned = true
-            child.wasForgotten = true
             try findRedirects(in: child)
         }
     }

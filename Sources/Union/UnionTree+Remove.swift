@@ -78,122 +78,142 @@ extension UnionTree {
         // The name that the node is found by: another name would lead to it just as well, but is not known.
         let isPlace = node.parent === directory && node.name == name
         let isKept = isPlace && node.isReferenced
-        // Goes to where it stays in one step: a file that the kernel knows, or a directory with nothing in it at all.
-        var isStaying = isKept
-        if isKept, node.isDirectory { isStaying = try listing(of: node).isEmpty }
-        let gone = try FSError.wrap { () throws(Errno) -> FileName? in
-            guard isKept || node.isDirectory else {
-                guard isHiding else {
-                    try fd.fd.unlink(name)
-                    return nil
-                }
-                let whiteout = try upper.makeWhiteout()
-                do throws(Errno) {
-                    try upper.work.rename(whiteout, to: fd.fd, name)
-                } catch {
-                    try? upper.work.unlink(whiteout)
-                    throw error
-                }
-                return nil
-            }
-            guard !isStaying else {
-                try replace(name, in: fd, byWhiteout: isHiding, keepingAs: node.id, upper)
-                return nil
-            }
-            guard isHiding else {
-                let gone = upper.temporaryName()
-                try fd.fd.rename(name, to: upper.work, gone)
-                return gone
-            }
-            let whiteout = try upper.makeWhiteout()
-            do throws(Errno) {
-                try upper.work.rename(whiteout, to: fd.fd, name, flags: Rename.exchange)
-            } catch {
-                try? upper.work.unlink(whiteout)
-                throw error
-            }
-            return whiteout
+        var kept: (name: FileName, file: OpenFile?)?
+        do throws(FSError) {
+            kept = try take(node, name, in: fd, isHiding, isKept, upper)
+        } catch {
+            guard error.isLackOfRoom else { throw error }
+            let file = try takeInPlace(node, name, in: fd, isHiding, isKept, upper)
+            kept = file.map { (name, $0) }
         }
         if isHiding {
             try listing(of: directory).set(name, .whiteout)
         } else {
             try listing(of: directory).remove(name)
         }
-        if isStaying {
+        guard isPlace else { return }
+        if let kept {
+            becomeOrphan(node, kept.name, kept: kept.file)
+        } else {
             leaveParent(node)
-            node.isOrphan = true
-            if node.isDirectory { node.lower = nil }
-        } else if isPlace {
-            try orphan(node, gone, upper)
+            discard(node)
         }
     }
 
-    /// Moves a file to the orphans; in its place comes a whiteout or nothing.
-    private func replace(
+    /// The usual way: what the kernel knows is moved to the orphans. Where it is then, if it is.
+    private func take(
+        _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
-        byWhiteout: Bool,
-        keepingAs number: UInt64,
+        _ isHiding: Bool,
+        _ isKept: Bool,
+        _ upper: Upper
+    ) throws(FSError) -> (name: FileName, file: OpenFile?)? {
+        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
+        var hasWhiteouts = false
+        if node.isDirectory { hasWhiteouts = try !listing(of: node).isEmpty }
+        return try FSError.wrap { () throws(Errno) in
+            guard isKept || hasWhiteouts else {
+                try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
+                return nil
+            }
+            let orphan = upper.temporaryName()
+            if isHiding {
+                try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
+                do throws(Errno) {
+                    try upper.orphans.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
+                } catch {
+                    try? upper.orphans.unlink(orphan)
+                    throw error
+                }
+            } else {
+                try directory.fd.rename(name, to: upper.orphans, orphan)
+            }
+            // It is done; what fails from here on is swept at the next mount.
+            if hasWhiteouts, let fd = try? upper.orphans.open(orphan, O_RDONLY | O_DIRECTORY) {
+                for whiteout in (try? fd.names()) ?? [] { try? fd.removeTree(whiteout) }
+            }
+            guard isKept else {
+                try? upper.orphans.removeDirectory(orphan)
+                return nil
+            }
+            return (orphan, nil)
+        }
+    }
+
+    /// Removes a file, or a directory with nothing in it at all, where it is.
+    private func removeOnly(
+        _ name: FileName,
+        in directory: OpenFile,
+        _ isDirectory: Bool,
+        _ isHiding: Bool,
         _ upper: Upper
     ) throws(Errno) {
-        let orphan = FileName("\(number)")
-        guard byWhiteout else { return try directory.fd.rename(name, to: upper.orphans, orphan) }
-        do throws(Errno) {
-            try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
-        } catch .fileExists {
-            // Of a node that had this number before.
-            try upper.orphans.removeTree(Array("\(number)".utf8))
-            try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
-        }
-        do throws(Errno) {
-            try upper.orphans.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
-        } catch {
-            try? upper.orphans.unlink(orphan)
-            throw error
-        }
-    }
-
-    /// `gone`: its file's name in the work directory, if it is still there.
-    func orphan(_ node: Node, _ gone: FileName?, _ upper: Upper) throws(FSError) {
-        leaveParent(node)
-        if node.isDirectory {
-            node.lower = nil
-            node.listing = Listing()
-        }
-        guard let gone else {
-            discard(node)
+        guard isHiding else {
+            if isDirectory { try directory.fd.removeDirectory(name) } else { try directory.fd.unlink(name) }
             return
         }
-        node.isOrphan = true
-        try FSError.wrap { () throws(Errno) in
-            // Only whiteouts can be in it.
-            if node.isDirectory {
-                let fd = try upper.work.open(gone, O_RDONLY | O_DIRECTORY)
-                for name in try fd.names() { try fd.removeTree(name) }
-            }
-            guard node.isReferenced || node.children > 0 else {
-                if node.isDirectory {
-                    try upper.work.removeDirectory(gone)
-                } else {
-                    try upper.work.unlink(gone)
-                }
-                return
-            }
-            try upper.work.rename(gone, to: upper.orphans, FileName("\(node.id)"))
+        let whiteout = try upper.makeWhiteout()
+        do throws(Errno) {
+            try upper.work.rename(whiteout, to: directory.fd, name, flags: isDirectory ? Rename.exchange : 0)
+        } catch {
+            try? upper.work.unlink(whiteout)
+            throw error
         }
-        if !node.isReferenced, node.children == 0 {
-            discard(node)
+        // What fails here is swept at the next mount.
+        if isDirectory { try? upper.work.removeDirectory(whiteout) }
+    }
+
+    /// Where there is no room for another name: what the kernel knows lives on as an open file alone, returned here.
+    private func takeInPlace(
+        _ node: Node,
+        _ name: FileName,
+        in directory: OpenFile,
+        _ isHiding: Bool,
+        _ isKept: Bool,
+        _ upper: Upper
+    ) throws(FSError) -> OpenFile? {
+        if node.isDirectory { try removeWhiteouts(node, name, in: directory, upper) }
+        let kept = isKept ? try hold(node, name, in: directory) : nil
+        try FSError.wrap { () throws(Errno) in
+            try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
+        }
+        return kept
+    }
+
+    /// What a node lives on as when it has no name any more, not even in the work directory.
+    func hold(_ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError) -> OpenFile {
+        guard !node.isDirectory else { return try self.directory(node) }
+        return try FSError.wrap { () throws(Errno) in
+            let isRegular = try directory.fd.status(of: name).st_mode & S_IFMT == S_IFREG
+            return OpenFile(try directory.fd.open(name, isRegular ? O_RDWR : O_PATH))
         }
     }
 
-    /// Deletes the file of an orphan.
-    func removeOrphan(_ node: Node) {
-        guard let upper else { return }
-        // What fails here is swept with the work directory at the next mount.
-        if node.isDirectory {
-            try? upper.orphans.removeDirectory(FileName("\(node.id)"))
-        } else {
-            try? upper.orphans.unlink(FileName("\(node.id)"))
+    /// Makes a directory that looks empty empty, without a moment in which it looks otherwise.
+    func removeWhiteouts(
+        _ node: Node,
+        _ name: FileName,
+        in directory: OpenFile,
+        _ upper: Upper
+    ) throws(FSError) {
+        guard try !listing(of: node).isEmpty else { return }
+        let fd = try self.directory(node)
+        try FSError.wrap { () throws(Errno) in
+            if node.lower != nil {
+                try directory.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
+                node.lower = nil
+            }
+            try fd.fd.keepingTimes { () throws(Errno) in
+                let names = try fd.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
+                for whiteout in try names.names() { try names.removeTree(whiteout) }
+            }
         }
+        node.listing = Listing()
     }
+}
+
+extension FSError {
+    /// Something does not fit, or must not be moved: less might do.
+    var isLackOfRoom: Bool { [ENOSPC, EDQUOT, EACCES, EMLINK].contains(errno) }
 }

@@ -99,53 +99,80 @@ extension UnionTree {
         let from = try self.directory(directory)
         let to = try self.directory(newDirectory)
         let isHiding = try lowerEntry(name, in: directory) != nil
-        let hasWhiteout = try listing(of: newDirectory)[newName] == .whiteout
-        var gone: FileName?
-        try FSError.wrap { () throws(Errno) in
-            if let replaced, !replaced.isDirectory, replaced.isReferenced, replaced.parent === newDirectory,
-                replaced.name == newName
-            {
-                // A second link keeps the replaced file while it is open.
-                let kept = upper.temporaryName()
-                try to.fd.link(newName, to: upper.work, kept)
-                gone = kept
-            }
-            if node.isDirectory, replaced != nil || hasWhiteout {
-                // rename(2) replaces neither a directory with whiteouts in it nor a whiteout by a directory.
+        var hasWhiteout = isHiding
+        if node.isDirectory, try listing(of: newDirectory)[newName] == .whiteout {
+            // rename(2) replaces nothing by a directory but a directory.
+            try FSError.wrap { () throws(Errno) in
                 try from.fd.rename(name, to: to.fd, newName, flags: Rename.exchange)
-                if replaced != nil {
-                    let old = upper.temporaryName()
-                    if isHiding {
-                        let whiteout = try upper.makeWhiteout()
-                        try upper.work.rename(whiteout, to: from.fd, name, flags: Rename.exchange)
-                        gone = whiteout
-                    } else {
-                        try from.fd.rename(name, to: upper.work, old)
-                        gone = old
-                    }
-                } else if !isHiding {
-                    try from.fd.unlink(name)
-                }
-            } else {
-                let whiteout = isHiding ? Rename.whiteout : 0
-                do throws(Errno) {
-                    try from.fd.rename(name, to: to.fd, newName, flags: whiteout)
-                } catch {
-                    if let gone { try? upper.work.unlink(gone) }
-                    throw error
-                }
             }
+            // One that hides nothing does no harm.
+            if !isHiding, (try? from.fd.unlink(name)) == nil { hasWhiteout = true }
+        } else {
+            let gone = try replaced.map { (other) throws(FSError) in
+                try prepareToReplace(other, newName, in: newDirectory, upper)
+            }
+            do throws(FSError) {
+                try FSError.wrap { () throws(Errno) in
+                    try from.fd.rename(name, to: to.fd, newName, flags: isHiding ? Rename.whiteout : 0)
+                }
+            } catch {
+                if case .orphan(let name) = gone { try? upper.orphans.unlink(name) }
+                throw error
+            }
+            if let replaced, let gone { retire(replaced, gone) }
         }
-        if isHiding {
+        if hasWhiteout {
             try listing(of: directory).set(name, .whiteout)
         } else {
             try listing(of: directory).remove(name)
         }
         try listing(of: newDirectory).set(newName, .entry)
-        if let replaced, replaced.parent === newDirectory, replaced.name == newName {
-            try orphan(replaced, gone, upper)
-        }
         if node.parent === directory, node.name == name { place(node, newName, in: newDirectory) }
+    }
+
+    /// What becomes of a node that another is renamed over.
+    private enum Replaced {
+        /// Another of its names is to be replaced: it stays what it is.
+        case elsewhere
+        /// The kernel does not know it.
+        case unknown
+        case orphan(FileName)
+        case kept(OpenFile)
+    }
+
+    /// Makes it possible that rename(2) replaces a name, and keeps what the kernel refers to.
+    private func prepareToReplace(
+        _ node: Node,
+        _ name: FileName,
+        in directory: Node,
+        _ upper: Upper
+    ) throws(FSError) -> Replaced {
+        guard node.parent === directory, node.name == name else { return .elsewhere }
+        let fd = try self.directory(directory)
+        if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
+        guard node.isReferenced else { return .unknown }
+        guard !node.isDirectory else { return .kept(try hold(node, name, in: fd)) }
+        // A second link keeps it while it is open.
+        let orphan = upper.temporaryName()
+        do throws(FSError) {
+            try FSError.wrap { () throws(Errno) in try fd.fd.link(name, to: upper.orphans, orphan) }
+            return .orphan(orphan)
+        } catch {
+            guard error.isLackOfRoom else { throw error }
+            return .kept(try hold(node, name, in: fd))
+        }
+    }
+
+    /// After its name leads to something else.
+    private func retire(_ node: Node, _ how: Replaced) {
+        switch how {
+        case .elsewhere: break
+        case .unknown:
+            leaveParent(node)
+            discard(node)
+        case .orphan(let name): becomeOrphan(node, name)
+        case .kept(let file): becomeOrphan(node, node.name, kept: file)
+        }
     }
 
     private func exchange(_ one: Entry, _ other: Entry, _ upper: Upper) throws(FSError) {

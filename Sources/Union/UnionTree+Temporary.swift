@@ -18,7 +18,7 @@ extension UnionTree {
         let directory = try upperDirectory(parent)
         let target = try self.directory(directory)
         let mode = mode & 0o7777 | S_IFREG
-        let name = FileName("new")
+        let name = upper.temporaryName()
         var number: UInt64 = 0
         try FSError.wrap { () throws(Errno) in
             // Of this thread only: the daemon's threads have a umask of their own.
@@ -28,8 +28,7 @@ extension UnionTree {
                 try own(name, in: staging, by: creator, mode: mode)
                 number = UInt64(try staging.fd.status(of: name).st_ino)
                 // Where a file is that was unlinked while open.
-                let orphan = FileName("\(NodeID.upper(number))")
-                try staging.fd.rename(name, to: upper.orphans, orphan)
+                try staging.fd.rename(name, to: upper.orphans, name)
             }
         }
         let node = Node(id: NodeID.upper(number), isDirectory: false, lower: nil, parent: nil, name: name)

@@ -65,31 +65,6 @@ package final class UnionTree: @unchecked Sendable {
     }
 }
 
-/// The nodes by number.
-final class NodeTable: @unchecked Sendable {
-    // Safe to share: `nodes` is only touched under `lock`.
-    private let lock = Lock()
-    private var nodes: [UInt64: Node] = [:]
-
-    func find(_ id: UInt64) -> Node? {
-        lock.lock()
-        defer { lock.unlock() }
-        return nodes[id]
-    }
-
-    func insert(_ node: Node) {
-        lock.lock()
-        defer { lock.unlock() }
-        nodes[node.id] = node
-    }
-
-    func remove(_ node: Node) {
-        lock.lock()
-        defer { lock.unlock() }
-        if nodes[node.id] === node { nodes[node.id] = nil }
-    }
-}
-
 /// Nodes that are being copied up, each by one thread while the others that want it wait.
 final class CopyUps: @unchecked Sendable {
     // Safe to share: `running` is only touched under `lock`.

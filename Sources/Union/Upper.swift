@@ -8,10 +8,10 @@ import Synchronization
 /// what they mean is decided in `UnionTree`.
 ///
 /// ```
-/// work/orphans/<id>   unlinked, but still open: gone when the kernel forgets it
-/// work/links/<mark>   a copied-up file whose several names are not all in place yet
-/// work/<number>       whatever is about to be renamed into the upper
-/// work/work/…         see `VolatileMark`
+/// work/orphans/<number>  unlinked, but still open: gone when the kernel forgets it
+/// work/links/<mark>      a copied-up file whose several names are not all in place yet
+/// work/<number>          whatever is about to be renamed into the upper
+/// work/work/…            see `VolatileMark`
 /// ```
 package final class Upper: Sendable {
     let root: OwnedFD

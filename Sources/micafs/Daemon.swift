@@ -5,14 +5,14 @@ import Linux
 import SystemPackage
 
 /// The way to the background: the caller gets its prompt back when the mount answers, not earlier.
-final class Daemon {
+final class Daemon: Sendable {
     private let pipe: OwnedFD
 
     private init(pipe: consuming OwnedFD) { self.pipe = pipe }
 
     /// Forks; returns in the child. The parent waits until the child serves, looks at the mount itself, and
     /// exits: 0 when it answered. Its /dev/fuse is closed there, so that a dead child cannot leave it waiting.
-    /// Precondition: the process has one thread.
+    /// Precondition: the process has one thread, which takes no lock of Swift's afterwards in the child.
     static func detach(whenReadyAt target: FilePath, _ session: Session) throws -> Daemon {
         let pipe = try naming("make a pipe") { try Pipe() }
         let pid = cfuse_fork()

@@ -85,17 +85,18 @@ struct Micafs {
         }
         let target = try absolute(arguments.target)
         try session.mount(request(arguments, at: target))
-        if arguments.isForeground {
-            Signals.unmountOnTermination(session, log: log)
-            fill(union, arguments, log)
-            session.run(threads: arguments.threads) {}
-        } else {
-            let daemon = try Daemon.detach(whenReadyAt: target, session)
-            Signals.unmountOnTermination(session, log: log)
-            fill(union, arguments, log)
-            session.run(threads: arguments.threads) { daemon.report() }
+        let daemon = arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session)
+        // Not on this thread: Swift's locks remember the number it had before the fork, and whoever waited for one of
+        // them would wait for a thread that is not there.
+        let server = try naming("start a thread") {
+            try WorkerThread {
+                Signals.unmountOnTermination(session, log: log)
+                fill(union, arguments, log)
+                session.run(threads: arguments.threads) { daemon?.report() }
+                union.close()
+            }
         }
-        union.close()
+        server.join()
         _ = lock
     }
 

@@ -28,8 +28,28 @@ package final class LoopDisk: Sendable {
         )
     }
 
-    /// Once nobody uses it. What a power cut left is lost.
-    package func unmount() throws { try Tool.run(URL(fileURLWithPath: "/bin/umount"), [path]) }
+    /// Returns when nobody uses it any more. What a power cut left is lost.
+    ///
+    /// A process that another test has just started in a mount namespace of its own may still have the mount in
+    /// there: mounted again at once, it would be the same filesystem, without its power.
+    package func unmount() throws {
+        try Tool.run(URL(fileURLWithPath: "/bin/umount"), [path])
+        while try isAttached { usleep(10_000) }
+    }
+
+    /// Whether a loop device has the image: they go with the last mount.
+    private var isAttached: Bool {
+        get throws {
+            let block = FilePath("/sys/block")
+            return try block.names().contains { name in
+                let file = block.appending(String(decoding: name, as: UTF8.self)).appending(
+                    "loop/backing_file"
+                )
+                let backing = try? OwnedFD.open(file, O_RDONLY).contents(limit: 4096)
+                return backing?.starts(with: image.utf8) == true
+            }
+        }
+    }
 
     /// Whoever writes waits until `thaw`. FIFREEZE and FITHAW of linux/fs.h.
     package func freeze() throws { try control("freeze", 0xc004_5877) }

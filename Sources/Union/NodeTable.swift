@@ -1,0 +1,51 @@
+import Linux
+
+/// The nodes by number, and the kernel's references to what has none because it is only in the lower.
+final class NodeTable: @unchecked Sendable {
+    // Safe to share: all is only touched under `lock`.
+    private let lock = Lock()
+    private var nodes: [UInt64: Node] = [:]
+    /// By number of the lower.
+    private var lowerLookups: [UInt32: UInt32] = [:]
+
+    func find(_ id: UInt64) -> Node? {
+        lock.lock()
+        defer { lock.unlock() }
+        return nodes[id]
+    }
+
+    /// From now on it has the references that were counted before there was a node. Precondition: the union's lock
+    /// of names is held.
+    func insert(_ node: Node) {
+        lock.lock()
+        defer { lock.unlock() }
+        nodes[node.id] = node
+        guard let inode = NodeID.lowerInode(node.id) else { return }
+        if let count = lowerLookups.removeValue(forKey: inode) { node.lookups += UInt64(count) }
+    }
+
+    func remove(_ node: Node) {
+        lock.lock()
+        defer { lock.unlock() }
+        if nodes[node.id] === node { nodes[node.id] = nil }
+    }
+
+    /// Counts one reference to a lower inode. False, and nothing counted, where it has a node.
+    func count(lower inode: UInt32) -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        guard nodes[NodeID.lower(inode)] == nil else { return false }
+        lowerLookups[inode, default: 0] += 1
+        return true
+    }
+
+    /// Takes back `count` references to what has no node. False, and nothing done, where it has one.
+    func forget(_ id: UInt64, _ count: UInt64) -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        guard nodes[id] == nil else { return false }
+        guard let inode = NodeID.lowerInode(id), let known = lowerLookups[inode] else { return true }
+        lowerLookups[inode] = UInt64(known) > count ? known - UInt32(count) : nil
+        return true
+    }
+}
