@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "cfuse_ring.h"
 
+#include "cfuse_handover.h"
+
 #include <errno.h>
 #include <liburing.h>
 #include <linux/fuse.h>
@@ -178,7 +180,7 @@ static void serve(struct cfuse_ring *r, struct entry *e) {
     current_entry = NULL;
 }
 
-int cfuse_ring_serve(struct cfuse_ring *r) {
+static int serve_all(struct cfuse_ring *r, struct cfuse_handover *handover) {
     for (unsigned i = 0; i < r->count; i++) {
         int result = submit(r, &r->entries[i], COMMAND_REGISTER, 0);
         if (result < 0) return result;
@@ -197,6 +199,14 @@ int cfuse_ring_serve(struct cfuse_ring *r) {
             serve(r, e);
             result = submit(r, e, COMMAND_COMMIT_AND_FETCH, e->header->commit_id);
             if (result < 0) return result;
+            cfuse_handover_served(handover);
         }
     }
+}
+
+int cfuse_ring_serve(struct cfuse_ring *r) {
+    struct cfuse_handover *handover = cfuse_handover_join();
+    int result = serve_all(r, handover);
+    cfuse_handover_leave(handover);
+    return result;
 }

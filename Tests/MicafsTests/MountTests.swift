@@ -161,4 +161,18 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         let message = failure?.message ?? ""
         #expect(message.contains("exit status \(status)\nmicafs: ") && message.contains(words), "\(message)")
     }
+
+    @Test(arguments: LowerForm.allCases) func `leaves times of access alone with noatime`(form: LowerForm) throws {
+        let mount = try mount(form, "noatime")
+        let upper = "\(mount.upper)/new"
+        try OwnedFD.open(FilePath("\(mount.path)/new"), O_WRONLY | O_CREAT, mode: 0o644).writeAll([1, 2, 3])
+        let old = timespec(tv_sec: 1000, tv_nsec: 0)
+        _ = try Errno.check(utimensat(AT_FDCWD, "\(mount.path)/new", [old, old], 0))
+        // Read by the daemon, not from the kernel's cache.
+        let file = try OwnedFD.open(FilePath("\(mount.path)/new"), O_RDONLY)
+        _ = file.use { posix_fadvise($0, 0, 0, POSIX_FADV_DONTNEED) }
+        #expect(try file.contents(limit: 10) == [1, 2, 3])
+        #expect(try FilePath(upper).status().st_atim.tv_sec == 1000)
+        #expect(try FilePath("\(mount.path)/new").status().st_atim.tv_sec == 1000)
+    }
 }

@@ -2,13 +2,17 @@ import Foundation
 import MountFixtures
 import Testing
 
-/// How much is tried: a few thousand operations, more where $MICA_OPERATIONS or $MICA_SEEDS ask for it.
+/// How much is tried: a few thousand operations, more where $MICA_OPERATIONS or $MICA_SEEDS ask for it, from
+/// $MICA_FIRST_SEED on.
 enum Effort {
     /// Operations a seed.
     static let operations = number("MICA_OPERATIONS") ?? 1500
     /// Where a sequence has remounts: one after so many operations.
     static let remountEvery = max(min(operations / 10, 1000), 1)
-    static let seeds: [UInt64] = Array(1...UInt64(number("MICA_SEEDS") ?? 2))
+    static let seeds: [UInt64] = {
+        let first = UInt64(number("MICA_FIRST_SEED") ?? 1)
+        return Array(first..<first + UInt64(number("MICA_SEEDS") ?? 2))
+    }()
 
     private static func number(_ name: String) -> Int? {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) }.map { max($0, 1) }

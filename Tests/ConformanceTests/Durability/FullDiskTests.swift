@@ -86,6 +86,49 @@ struct `On a full disk` {
         #expect(try FilePath(tree.mount.work).names().count == before)
     }
 
+    @Test(arguments: LowerForm.served)
+    func `what is deleted or replaced while it is open goes on, and gives its room back`(form: LowerForm) throws {
+        let disk = try LoopDisk(in: workspace, megabytes: 8)
+        let tree = try SmallTree(form, in: workspace, uppers: disk.path)
+        // More than the names of the orphans have room for.
+        let count = 300
+        var files: [OpenFile] = []
+        for number in 0..<count {
+            try tree.write("file \(number)", to: "file\(number)")
+            files.append(OpenFile(try tree.open("file\(number)", O_RDWR)))
+        }
+        for name in ["one", "two", "gone"] { #expect(mkdir(tree.path(name), 0o755) == 0) }
+        try tree.write("inside", to: "two/file")
+        #expect(unlink(tree.path("full/sub/deep")) == 0)
+        var directory: OpenFile? = OpenFile(try tree.open("gone", O_RDONLY | O_DIRECTORY))
+        _ = try fill(tree.path("filler"), block: 100_000)
+        _ = try fill(tree.path("rest"), block: 512)
+
+        for number in 0..<count {
+            if number.isMultiple(of: 2) {
+                #expect(unlink(tree.path("file\(number)")) == 0)
+            } else {
+                #expect(tree.rename("file\(number)", "replaced") == nil)
+            }
+        }
+        #expect(rmdir(tree.path("gone")) == 0)
+        #expect(try directory?.fd.status().st_nlink == 0)
+        directory = nil
+        #expect(tree.rename("two", "one") == nil)
+        #expect(try tree.read("one/file") == "inside")
+        #expect(rmdir(tree.path("full/sub")) == 0 || Errno.last == .noSpace)
+        for (number, file) in files.enumerated() {
+            #expect(try file.fd.contents(limit: 100) == Array("file \(number)".utf8))
+            if number != count - 1 { #expect(try file.fd.status().st_nlink == 0) }
+            #expect(file.fd.use { pwrite($0, "F", 1, 0) } == 1)
+        }
+        files.removeAll()
+        try tree.mount.remount()
+        #expect(try tree.read("replaced") == "File \(count - 1)")
+        #expect(!tree.exists("file0") && !tree.exists("gone") && !tree.exists("two"))
+        #expect(try FilePath("\(tree.mount.work)/orphans").names().isEmpty)
+    }
+
     @Test func `a write that ends early leaves every block old or new`() throws {
         // Blocks smaller than pages, so that it can end within one.
         let disk = try LoopDisk(in: workspace, megabytes: 8)

@@ -53,6 +53,22 @@ struct `A mount in passthrough mode` {
     private func ino(_ tree: SmallTree, _ name: String) throws -> UInt { UInt(try tree.status(name).st_ino) }
 
     @Test(arguments: cases)
+    func `opens files with nothing in them`(_ form: LowerForm, _ transport: Transport) throws {
+        let options = ["--io", "passthrough", "--transport", transport.rawValue]
+        let tree = try SmallTree(form, in: workspace, options: options) { lower in
+            try SmallTree.write("", to: "\(lower)/nothing")
+        }
+        #expect(try tree.read("nothing") == "")
+        do {
+            let reader = try tree.open("nothing", O_RDONLY)
+            try tree.write("something", to: "nothing")
+            #expect(try tree.read("nothing") == "something")
+            #expect(try reader.contents(limit: 20) == Array("something".utf8))
+        }
+        try tree.mount.unmount()
+    }
+
+    @Test(arguments: cases)
     func `keeps old data for who reads when another writes`(_ form: LowerForm, _ transport: Transport) throws
     {
         try mounted(form, transport) { tree in

@@ -43,8 +43,17 @@ struct NameOperations {
 
     init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
-    /// What makes a tree to start with.
+    /// What makes a tree to start with. No FIFO has two names: GNU tar, by which it becomes an image, does not tell.
     mutating func tree(_ count: Int) -> [NameOperation] {
+        let model = NameModel()
+        return candidates(count).filter { operation in
+            if case .link(let old, _) = operation, (try? model.find(old))?.kind == .fifo { return false }
+            try? model.apply(operation)
+            return true
+        }
+    }
+
+    private mutating func candidates(_ count: Int) -> [NameOperation] {
         (0..<count).map { _ in
             switch random.below(12) {
             case 0...4: .makeDirectory(name())

@@ -1,0 +1,219 @@
+#define _GNU_SOURCE
+#include "cfuse_handover.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /// Requests between two looks at oneself.
+    PERIOD = 64,
+    /// Nanoseconds for that many, above which it makes no difference where the caller wakes up.
+    BUSY = 20 * 1000 * 1000,
+    /// Nanoseconds of waiting for the CPU for each request, above which others want it. The caller itself is there for
+    /// one or two microseconds after it has asked.
+    CONTENDED = 20 * 1000,
+    /// Nanoseconds between two looks of the warden, and how many of them a thread of the idle class must have run.
+    TICK = 5 * 1000 * 1000,
+    HEADWAY = TICK / 50,
+    /// Periods to stay in the usual class after others wanted the CPU: at first, and at most.
+    FIRST_PAUSE = 4,
+    LAST_PAUSE = 1024,
+};
+
+struct cfuse_handover {
+    // The thread's own.
+    unsigned served;
+    unsigned pause;
+    unsigned next_pause;
+    uint64_t since;
+    uint64_t waited;
+
+    /// Whether it is to be of the idle class. Set by the thread, taken back by either.
+    atomic_int is_wanted;
+    /// How often the warden took it back, and how often the thread knows of.
+    atomic_uint rescues;
+    unsigned known_rescues;
+
+    // The warden's, under the lock.
+    pid_t thread;
+    clockid_t clock;
+    int is_idle;
+    uint64_t ran;
+    struct cfuse_handover *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed;
+static struct cfuse_handover *members;
+/// There is a warden.
+static int is_watched;
+
+static uint64_t now(clockid_t clock) {
+    struct timespec time;
+    if (clock_gettime(clock, &time) != 0) return 0;
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/// Nanoseconds that this thread has waited for a CPU since it began (run_delay of Documentation/scheduler/sched-stats).
+/// 0, or -1 where the kernel does not count them.
+static int read_wait(uint64_t *waited) {
+    char text[128];
+    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0) return -1;
+    text[size] = 0;
+    return sscanf(text, "%*u %" SCNu64, waited) == 1 ? 0 : -1;
+}
+
+static int set_class(pid_t thread, int policy) {
+    struct sched_param parameter = {0};
+    return sched_setscheduler(thread, policy, &parameter);
+}
+
+/// Whether any member is of the idle class now.
+static int look(void) {
+    int count = 0;
+    for (struct cfuse_handover *h = members; h; h = h->next) {
+        int is_wanted = atomic_load(&h->is_wanted);
+        if (h->is_idle) {
+            uint64_t ran = now(h->clock);
+            if (is_wanted && ran - h->ran < HEADWAY) {
+                // Nobody asks for anything, or others have the CPU.
+                atomic_store(&h->is_wanted, is_wanted = 0);
+                atomic_fetch_add(&h->rescues, 1);
+            }
+            h->ran = ran;
+            if (!is_wanted && set_class(h->thread, SCHED_OTHER) == 0) h->is_idle = 0;
+        } else if (is_wanted && set_class(h->thread, SCHED_IDLE) == 0) {
+            h->is_idle = 1;
+            h->ran = now(h->clock);
+        }
+        count += h->is_idle;
+    }
+    return count > 0;
+}
+
+static void *watch(void *unused) {
+    pthread_mutex_lock(&lock);
+    while (members) {
+        if (look()) {
+            uint64_t end = now(CLOCK_MONOTONIC) + TICK;
+            struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
+            pthread_cond_timedwait(&changed, &lock, &time);
+        } else {
+            pthread_cond_wait(&changed, &lock);
+        }
+    }
+    is_watched = 0;
+    pthread_mutex_unlock(&lock);
+    return unused;
+}
+
+/// Goes to the class and back. On a thread of its own, which may have to stay there.
+static void *try_class(void *is_possible) {
+    *(int *)is_possible = set_class(0, SCHED_IDLE) == 0 && set_class(0, SCHED_OTHER) == 0;
+    return NULL;
+}
+
+static int is_possible;
+
+static void prepare(void) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, try_class, &is_possible) == 0) pthread_join(thread, NULL);
+}
+
+struct cfuse_handover *cfuse_handover_join(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare);
+    uint64_t waited;
+    if (!is_possible || read_wait(&waited) < 0) return NULL;
+    struct cfuse_handover *h = calloc(1, sizeof *h);
+    if (!h || pthread_getcpuclockid(pthread_self(), &h->clock) != 0) {
+        free(h);
+        return NULL;
+    }
+    h->thread = gettid();
+    h->next_pause = FIRST_PAUSE;
+    h->waited = waited;
+    h->since = now(CLOCK_MONOTONIC);
+    pthread_mutex_lock(&lock);
+    if (!is_watched) {
+        pthread_t thread;
+        is_watched = pthread_create(&thread, NULL, watch, NULL) == 0;
+        if (is_watched) pthread_detach(thread);
+    }
+    if (is_watched) {
+        h->next = members;
+        members = h;
+    }
+    int is_member = is_watched;
+    pthread_mutex_unlock(&lock);
+    if (is_member) return h;
+    free(h);
+    return NULL;
+}
+
+static void stay(struct cfuse_handover *h) {
+    atomic_store(&h->is_wanted, 0);
+    h->pause = h->next_pause;
+    if (h->next_pause < LAST_PAUSE) h->next_pause *= 2;
+}
+
+void cfuse_handover_served(struct cfuse_handover *h) {
+    if (!h || ++h->served < PERIOD) return;
+    h->served = 0;
+    uint64_t time = now(CLOCK_MONOTONIC), waited = h->waited;
+    if (read_wait(&waited) < 0) return;
+    int is_busy = time - h->since < BUSY;
+    int is_contended = waited - h->waited > (uint64_t)PERIOD * CONTENDED;
+    h->since = time;
+    h->waited = waited;
+    unsigned rescues = atomic_load(&h->rescues);
+    int was_rescued = rescues != h->known_rescues;
+    h->known_rescues = rescues;
+    if (is_contended) {
+        stay(h);
+    } else if (was_rescued) {
+        // Most often because nobody asked for anything.
+        h->pause = FIRST_PAUSE;
+    } else if (h->pause > 0) {
+        h->pause--;
+    } else if (atomic_load(&h->is_wanted)) {
+        h->next_pause = FIRST_PAUSE;
+    } else if (is_busy) {
+        // Of the usual class still, so that the lock is not kept for long.
+        pthread_mutex_lock(&lock);
+        atomic_store(&h->is_wanted, 1);
+        pthread_cond_signal(&changed);
+        pthread_mutex_unlock(&lock);
+    }
+}
+
+void cfuse_handover_leave(struct cfuse_handover *h) {
+    if (!h) return;
+    // Of the idle class it might have to wait while it keeps the warden waiting.
+    atomic_store(&h->is_wanted, 0);
+    set_class(0, SCHED_OTHER);
+    pthread_mutex_lock(&lock);
+    struct cfuse_handover **place = &members;
+    while (*place != h) place = &(*place)->next;
+    *place = h->next;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+    free(h);
+}

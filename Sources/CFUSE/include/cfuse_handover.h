@@ -1,0 +1,24 @@
+// Whose turn it is on a CPU: the thread that has just answered, or the one that waited for the answer.
+//
+// Waking the caller, the kernel looks for a CPU with nothing to do, because the one it is on has the daemon's thread:
+// it moves the caller to another CPU, which must wake up first, and where another queue and another thread serve its
+// next request. A CPU on which only threads of the class SCHED_IDLE run counts as having nothing to do
+// (`select_idle_sibling` in kernel/sched/fair.c), so a thread that serves many requests joins that class, and the
+// caller goes on where it is. The price: whoever else wants that CPU goes first. A warden, a thread of the usual class,
+// takes a thread back as soon as it makes no headway.
+#pragma once
+
+#include <stddef.h>
+
+/// What is known of a thread that serves requests.
+struct cfuse_handover;
+
+/// This thread is going to serve requests. NULL where it can't change its class and back (without CAP_SYS_NICE and with
+/// RLIMIT_NICE below 20), or where the kernel does not say how long it waits for its CPU.
+struct cfuse_handover *_Nullable cfuse_handover_join(void);
+
+/// It has served one. Without effect for NULL.
+void cfuse_handover_served(struct cfuse_handover *_Nullable handover);
+
+/// It serves no more. Without effect for NULL.
+void cfuse_handover_leave(struct cfuse_handover *_Nullable handover);

@@ -1,0 +1,71 @@
+import FUSE
+import Glibc
+import Linux
+import MountFixtures
+import Synchronization
+import SystemPackage
+import Testing
+
+private let hasRings = geteuid() == 0 && Transport.usable.contains(.uring)
+
+/// Threads that serve many requests let their callers go first on a CPU.
+@Suite(.enabled(if: hasRings, "needs root and FUSE over io_uring"))
+struct `A daemon's threads` {
+    /// SCHED_IDLE, which Glibc hides from Swift.
+    private static let idle: CInt = 5
+
+    /// Of all threads of a process, as sched_getscheduler(2) numbers them.
+    private func classes(of daemon: pid_t) throws -> [CInt] {
+        try FilePath("/proc/\(daemon)/task").names().compactMap {
+            pid_t(String(decoding: $0, as: UTF8.self)).map { sched_getscheduler($0) }
+        }
+    }
+
+    @Test func `are of the usual class when nothing is asked`() throws {
+        let workspace = try Workspace()
+        let lower = try workspace.directory("lower")
+        let mount = try LayeredMount(
+            Lower(lower, as: .directory, in: workspace),
+            in: workspace,
+            options: ["--transport", "io_uring"]
+        )
+        let daemon = try mount.daemon()
+        // From several threads, so that every queue has something to do.
+        let workers = try (0..<4).map { worker in
+            try WorkerThread {
+                for number in 0..<5000 { _ = access("\(mount.path)/absent-\(worker)-\(number)", F_OK) }
+            }
+        }
+        for worker in workers { worker.join() }
+        while try classes(of: daemon).contains(Self.idle) { usleep(1000) }
+        #expect(try !classes(of: daemon).isEmpty)
+        try mount.unmount()
+    }
+
+    /// Whoever takes a CPU for itself must not take it from a thread that somebody waits for.
+    @Test func `answer while others want every CPU`() throws {
+        let workspace = try Workspace()
+        let lower = try workspace.directory("lower")
+        let mount = try LayeredMount(
+            Lower(lower, as: .directory, in: workspace),
+            in: workspace,
+            options: ["--transport", "io_uring"]
+        )
+        func ask(_ count: Int, _ name: String) {
+            for number in 0..<count { #expect(access("\(mount.path)/\(name)-\(number)", F_OK) == -1) }
+        }
+        ask(5000, "alone")
+        let flag = Flag()
+        let busy = try (0..<Int(sysconf(CInt(_SC_NPROCESSORS_ONLN))) * 2).map { _ in
+            try WorkerThread { while !flag.isSet.load(ordering: .relaxed) {} }
+        }
+        ask(300, "together")
+        flag.isSet.store(true, ordering: .relaxed)
+        for thread in busy { thread.join() }
+        try mount.unmount()
+    }
+}
+
+private final class Flag: Sendable {
+    let isSet = Atomic(false)
+}

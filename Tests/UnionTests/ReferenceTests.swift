@@ -1,0 +1,140 @@
+import Glibc
+import Linux
+import SystemPackage
+import Testing
+
+import Union
+
+/// What stays and what goes when names go and the kernel forgets.
+@Suite(Fixture.InBothForms(), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+struct `What the kernel refers to` {
+    private func fixture() throws -> Fixture {
+        let fixture = try Fixture()
+        try fixture.add([
+            "file": .file("contents"), "d": .directory(["x": .file("1"), "y": .file("2")]),
+            "empty": .directory([:]), "full": .directory(["below": .file("3")]),
+        ])
+        return fixture
+    }
+
+    private func orphans(_ fixture: Fixture) throws -> Int {
+        try fixture.directory.appending("work/orphans").names().count
+    }
+
+    private func contents(_ tree: UnionTree, _ id: UInt64) throws -> String {
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = try buffer.withUnsafeMutableBytes { try tree.read(id, into: $0, at: 0) }
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    private func write(_ tree: UnionTree, _ id: UInt64, _ text: String) throws {
+        _ = try Array(text.utf8).withUnsafeBytes { try tree.write(id, $0, at: 0, killsPrivileges: false) }
+    }
+
+    private func remount(_ fixture: Fixture, _ tree: inout UnionTree) throws {
+        tree = try UnionTree(lower: tree.lower, upper: nil)
+        tree = try fixture.union()
+    }
+
+    @Test func `keeps what was written to it when references from before the copy-up come back late`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        let id = try tree.id("file")
+        _ = try tree.id("file")
+        // Listing counts as well.
+        var listed: UInt64 = 0
+        try tree.list(NodeID.root, from: 0, isCounting: true) { (entry) throws(FSError) in
+            if entry.attributes.id == id { listed += 1 }
+            return true
+        }
+        #expect(listed == 1)
+        try write(tree, id, "CONTENTS")
+        // One more, which the kernel keeps; then what it held before comes back.
+        _ = try tree.id("file")
+        try tree.unlink("file")
+        tree.forget(id, 3)
+        try write(tree, id, "changed!")
+        try expect(contents(tree, id) == "changed!")
+        try expect(orphans(fixture) == 1)
+        tree.forget(id, 1)
+        try expect(orphans(fixture) == 0)
+        #expect(errno { try write(tree, id, "x") } == 0, "what only the lower has can be copied up again")
+    }
+
+    @Test func `takes no room once it is forgotten, in whatever order`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        // Forgotten before it is deleted, as after an eviction from the kernel's cache.
+        let early = try tree.id("d/x")
+        try write(tree, early, "X")
+        tree.forget(early, 1)
+        try tree.unlink("d/x")
+        try expect(orphans(fixture) == 0)
+        // Written for the first time when it has no name.
+        let late = try tree.id("d/y")
+        try tree.unlink("d/y")
+        try write(tree, late, "Y")
+        try expect(orphans(fixture) == 1)
+        try expect(contents(tree, late) == "Y")
+        tree.forget(late, 1)
+        try expect(orphans(fixture) == 0)
+    }
+
+    @Test func `has no links when its directory is removed`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        let id = try tree.id("empty")
+        try expect(tree.attributes(of: id).nlink == 2)
+        try tree.rmdir("empty")
+        try expect(tree.attributes(of: id).nlink == 0)
+        try tree.mkdir("new")
+        let made = try tree.id("new")
+        try tree.rmdir("new")
+        try expect(tree.attributes(of: made).nlink == 0)
+    }
+
+    @Test func `goes on as a directory that another replaced`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union()
+        // One that looks empty, because all that is below was deleted.
+        try tree.unlink("d/x")
+        try tree.unlink("d/y")
+        let old = try tree.id("d")
+        let ino = try tree.stat("full")?.ino
+        try tree.rename("full", to: "d")
+        try expect(tree.attributes(of: old).nlink == 0)
+        var change = AttributeChange()
+        change.mode = 0o700
+        try expect(tree.change(old, change).mode & 0o777 == 0o700)
+        var listed = 0
+        try tree.list(old, from: 0, isCounting: false) { (_) throws(FSError) in
+            listed += 1
+            return true
+        }
+        #expect(listed == 2, "`.` and `..`")
+        try expect(Array("x".utf8).withUnsafeBytes { try tree.lookup($0, in: old) } == nil)
+        tree.forget(old, 1)
+        for _ in 0..<2 {
+            try expect(tree.names("d") == ["below"])
+            try expect(tree.contents("d/below") == "3")
+            try expect(tree.stat("d")?.ino == ino)
+            try expect(tree.stat("full") == nil)
+            try expect(orphans(fixture) == 0)
+            try remount(fixture, &tree)
+        }
+    }
+
+    @Test func `is all that a directory renamed to a deleted one's name shows`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union()
+        try tree.unlink("full/below")
+        try tree.rmdir("full")
+        try tree.rename("d", to: "full")
+        try tree.mkdir("d")
+        for _ in 0..<2 {
+            try expect(tree.names("full").sorted() == ["x", "y"])
+            try expect(tree.names("d") == [])
+            try remount(fixture, &tree)
+        }
+    }
+}
