@@ -6,6 +6,8 @@ import SystemPackage
 extension Session {
     /// Nanoseconds that a thread looks for the next request before it sleeps: what it takes to be woken up.
     private static let spin: CInt = 5_000
+    /// Microseconds between two reads of /dev/fuse where requests come by io_uring.
+    private static let forgetPause: UInt32 = 500
     /// Threads that wait at each CPU's queue. One serves; the others are there for when it waits for a disk.
     private static let threadsPerQueue = 3
 
@@ -38,6 +40,11 @@ extension Session {
                 return
             }
             if result == 1 { serveRings(at: cpus) }
+            if connection.pointee.has_rings != 0 {
+                // What comes here now is what needs no answer. A little later there is more of it, in one message.
+                usleep(Session.forgetPause)
+                continue
+            }
             if cpu != nil, spinner.isWorthIt {
                 spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
             }
@@ -49,27 +56,32 @@ extension Session {
     private func serveRings(at cpus: [UInt16]) {
         let possible = CPUs.possible()
         let online = Set(cpus)
-        for queue in possible where online.contains(queue) {
-            for _ in 0..<Session.threadsPerQueue { startRing([queue], cpu: queue) }
+        var rings: [(queues: [UInt16], cpu: UInt16?)] = possible.filter(online.contains).flatMap { queue in
+            Array(repeating: ([queue], queue), count: Session.threadsPerQueue)
         }
         // Of CPUs that are off, or not for us: one thread for all.
         let rest = possible.filter { !online.contains($0) }
-        if !rest.isEmpty { startRing(rest, cpu: nil) }
-    }
-
-    private func startRing(_ queues: [UInt16], cpu: UInt16?) {
-        do throws(Errno) {
-            ringThreads.append(try WorkerThread { self.serveRing(queues, cpu: cpu) })
-        } catch {
-            abandon("start a thread", error)
+        if !rest.isEmpty { rings.append((rest, nil)) }
+        let start = RingStart(rings.count)
+        for ring in rings {
+            do throws(Errno) {
+                ringThreads.append(
+                    try WorkerThread { self.serveRing(ring.queues, cpu: ring.cpu, after: start) }
+                )
+            } catch {
+                start.arrive()
+                abandon("start a thread", error)
+            }
         }
     }
 
-    private func serveRing(_ queues: [UInt16], cpu: UInt16?) {
+    private func serveRing(_ queues: [UInt16], cpu: UInt16?, after start: RingStart) {
         prepareThread(cpu: cpu)
         guard let ring = cfuse_ring_open(connection, queues, UInt32(queues.count)) else {
+            start.arrive()
             return abandon("make a ring", .last)
         }
+        start.wait()
         let result = cfuse_ring_serve(ring)
         cfuse_ring_close(ring)
         if result != -ENODEV { abandon("serve a ring", Errno(rawValue: -result)) }
@@ -87,6 +99,30 @@ extension Session {
         if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
         // Where it may not be, it serves elsewhere.
         if let cpu { _ = cfuse_pin(UInt32(cpu)) }
+    }
+}
+
+/// Lets all threads of the rings register at once: the kernel sends requests as soon as each queue has one entry, and
+/// one that waits for an entry is not given to the next that registers.
+private final class RingStart: @unchecked Sendable {
+    // Safe to share: `missing` is only touched under `lock`.
+    private let lock = Lock()
+    private var missing: Int
+
+    init(_ count: Int) { missing = count }
+
+    /// One thread is ready, or never will be.
+    func arrive() {
+        lock.locked {
+            missing -= 1
+            if missing == 0 { lock.wakeAll() }
+        }
+    }
+
+    /// Is ready, and waits for the others.
+    func wait() {
+        arrive()
+        lock.locked { while missing > 0 { lock.wait() } }
     }
 }
 

@@ -89,38 +89,70 @@ extension OwnedFD {
         try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW) }
     }
 
-    /// A path that reaches `name` in this directory, for the system calls without an *at form.
-    func withPath<R>(of name: FileName, _ body: (UnsafePointer<CChar>) -> R) -> R {
-        use { raw in
-            var path = Array("/proc/self/fd/\(raw)/".utf8)
-            path += name.terminated
-            return path.withUnsafeBytes { bytes in
-                guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
-                    return body("")
+    /// The value, of at most `limit` bytes (ERANGE if it is longer); nil where there is no such attribute.
+    func attribute(_ attribute: String, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
+        let result = use { raw in
+            name.withCString { name in
+                withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) {
+                    buffer -> Result<[UInt8], Errno> in
+                    let count = clinux_get_attribute(raw, name, attribute, buffer.baseAddress, limit)
+                    guard count >= 0 else { return .failure(Errno(rawValue: CInt(-count))) }
+                    return .success([UInt8](buffer[..<count]))
                 }
-                return body(start)
             }
+        }
+        switch result {
+        case .success(let value)?: return value
+        case .failure(.noData)?, .failure(.notSupported)?: return nil
+        case .failure(let error)?: throw error
+        case nil: throw .invalidArgument
         }
     }
 
-    /// Into `buffer`, at most its size; nil where there is no such attribute.
-    func attribute(_ attribute: String, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
-        var value = [UInt8](repeating: 0, count: limit)
-        let count = withPath(of: name) { path in
-            value.withUnsafeMutableBytes { lgetxattr(path, attribute, $0.baseAddress, $0.count) }
-        }
-        if count == -1 {
-            switch Errno.last {
-            case .noData, .notSupported: return nil
-            default: throw .last
+    func attributes(of name: FileName) throws(Errno) -> [String] {
+        // XATTR_LIST_MAX.
+        var list = [UInt8](repeating: 0, count: 65536)
+        let count = use { raw in
+            name.withCString { name in
+                list.withUnsafeMutableBytes {
+                    clinux_list_attributes(
+                        raw,
+                        name,
+                        $0.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        $0.count
+                    )
+                }
             }
         }
-        value.removeLast(limit - count)
-        return value
+        guard let count else { throw .invalidArgument }
+        guard count != -Int(EOPNOTSUPP) else { return [] }
+        guard count >= 0 else { throw Errno(rawValue: CInt(-count)) }
+        return list[..<count].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// `flags`: XATTR_CREATE, XATTR_REPLACE.
+    func setAttribute(
+        _ attribute: String,
+        of name: FileName,
+        to value: UnsafeRawBufferPointer,
+        flags: CInt
+    ) throws(Errno) {
+        try check(name) { clinux_set_attribute($0, $1, attribute, value.baseAddress, value.count, flags) }
     }
 
     func setAttribute(_ attribute: String, of name: FileName, to value: [UInt8]) throws(Errno) {
-        try Errno.check(withPath(of: name) { lsetxattr($0, attribute, value, value.count, 0) })
+        try check(name) { clinux_set_attribute($0, $1, attribute, value, value.count, 0) }
+    }
+
+    func removeAttribute(_ attribute: String, of name: FileName) throws(Errno) {
+        try check(name) { clinux_remove_attribute($0, $1, attribute) }
+    }
+
+    /// Of a call that returns -errno.
+    private func check(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
+        let result = use { raw in name.withCString { body(raw, $0) } }
+        guard let result else { throw .invalidArgument }
+        guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
     /// Runs `body`, which changes what is in this directory, and gives it the times it had before.

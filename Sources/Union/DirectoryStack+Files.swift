@@ -218,12 +218,14 @@ extension DirectoryStack {
         try find(number)
         let location = try location(of: number)
         let directory = try directory(location)
-        let path = directory.fd.withPath(of: location.name) { FilePath(platformString: $0) }
-        for stored in try FSError.wrap({ () throws(Errno) in try Xattr.names(at: path) }) {
+        let names = try FSError.wrap { () throws(Errno) in try directory.fd.attributes(of: location.name) }
+        for stored in names {
             guard let name = visible(stored) else { continue }
-            let value = try FSError.wrap { () throws(Errno) in try Xattr.get(stored, at: path) }
-            // The descriptor must be open as long as its number is used.
-            guard let value = withExtendedLifetime(directory, { value }) else { continue }
+            // XATTR_SIZE_MAX.
+            let value = try FSError.wrap { () throws(Errno) in
+                try directory.fd.attribute(stored, of: location.name, limit: 65536)
+            }
+            guard let value else { continue }
             let isWanted = try Array(name.utf8).span.withUnsafeBytes {
                 (name: UnsafeRawBufferPointer) throws(FSError) -> Bool in
                 try value.span.withUnsafeBytes { (value: UnsafeRawBufferPointer) throws(FSError) -> Bool in

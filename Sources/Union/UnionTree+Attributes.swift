@@ -102,11 +102,7 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         let (directory, file) = try location(of: node)
-        let names = try FSError.wrap { () throws(Errno) in
-            try directory.fd.use { _ throws(Errno) in
-                try Xattr.names(at: FilePath(platformString: directory.fd.withPath(of: file) { copyOf($0) }))
-            }
-        }
+        let names = try FSError.wrap { () throws(Errno) in try directory.fd.attributes(of: file) }
         let hidden = node.isWhiteoutData ? upper?.marks.nestedWhiteout : nil
         return names.compactMap { $0 == hidden ? nil : upper?.marks.visible($0) }
     }
@@ -120,8 +116,8 @@ extension UnionTree {
         clearsSetGroupID: Bool = false
     ) throws(FSError) {
         let node = try copyUp(id, data: name == Upper.capability ? .all : .none)
-        try withFile(node) { path in
-            lsetxattr(path, storedName(name), value.baseAddress, value.count, flags)
+        try withFile(node) { (directory, file) throws(Errno) in
+            try directory.fd.setAttribute(storedName(name), of: file, to: value, flags: flags)
         }
         guard clearsSetGroupID else { return }
         names.lock()
@@ -135,23 +131,22 @@ extension UnionTree {
 
     /// ENODATA where there is no such attribute.
     package func removeXattr(_ name: String, of id: UInt64) throws(FSError) {
-        try withFile(copyUp(id, data: .none)) { path in lremovexattr(path, storedName(name)) }
+        try withFile(copyUp(id, data: .none)) { (directory, file) throws(Errno) in
+            try directory.fd.removeAttribute(storedName(name), of: file)
+        }
     }
 
     private func storedName(_ name: String) -> String { upper?.marks.stored(name) ?? name }
 
-    private func withFile(_ node: Node, _ body: (UnsafePointer<CChar>) -> CInt) throws(FSError) {
+    private func withFile(
+        _ node: Node,
+        _ body: (OpenFile, FileName) throws(Errno) -> Void
+    ) throws(FSError) {
         names.lock()
         defer { names.unlock() }
         let (directory, file) = try location(of: node)
-        try FSError.wrap { () throws(Errno) in
-            try Errno.check(directory.fd.withPath(of: file, body))
-        }
+        try FSError.wrap { () throws(Errno) in try body(directory, file) }
     }
-}
-
-private func copyOf(_ string: UnsafePointer<CChar>) -> [CChar] {
-    Array(UnsafeBufferPointer(start: string, count: strlen(string) + 1))
 }
 
 extension timespec {

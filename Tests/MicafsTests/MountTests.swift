@@ -162,7 +162,9 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         #expect(message.contains("exit status \(status)\nmicafs: ") && message.contains(words), "\(message)")
     }
 
-    @Test(arguments: LowerForm.allCases) func `leaves times of access alone with noatime`(form: LowerForm) throws {
+    @Test(arguments: LowerForm.allCases) func `leaves times of access alone with noatime`(form: LowerForm)
+        throws
+    {
         let mount = try mount(form, "noatime")
         let upper = "\(mount.upper)/new"
         try OwnedFD.open(FilePath("\(mount.path)/new"), O_WRONLY | O_CREAT, mode: 0o644).writeAll([1, 2, 3])

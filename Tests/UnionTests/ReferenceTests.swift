@@ -36,7 +36,8 @@ struct `What the kernel refers to` {
         tree = try fixture.union()
     }
 
-    @Test func `keeps what was written to it when references from before the copy-up come back late`() throws {
+    @Test func `keeps what was written to it when references from before the copy-up come back late`() throws
+    {
         let fixture = try fixture()
         let tree = try fixture.union()
         let id = try tree.id("file")

@@ -87,7 +87,9 @@ struct `On a full disk` {
     }
 
     @Test(arguments: LowerForm.served)
-    func `what is deleted or replaced while it is open goes on, and gives its room back`(form: LowerForm) throws {
+    func `what is deleted or replaced while it is open goes on, and gives its room back`(form: LowerForm)
+        throws
+    {
         let disk = try LoopDisk(in: workspace, megabytes: 8)
         let tree = try SmallTree(form, in: workspace, uppers: disk.path)
         // More than the names of the orphans have room for.
