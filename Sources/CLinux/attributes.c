@@ -41,14 +41,18 @@ struct path {
 };
 
 static const char *path_of(struct path *path, int directory, const char *name) {
-    snprintf(path->text, sizeof path->text, "/proc/self/fd/%d/%s", directory, name);
+    snprintf(path->text, sizeof path->text, "/proc/self/fd/%d%s%s", directory, *name ? "/" : "", name);
     return path->text;
 }
+
+/// Whether it is what is open, for which a path through /proc, followed, is the way that takes O_PATH.
+static int is_itself(const char *name) { return !*name; }
 
 static ssize_t result(ssize_t value) { return value < 0 ? -errno : value; }
 
 ssize_t clinux_get_attribute(int directory, const char *name, const char *attribute, void *value, size_t size) {
     struct path path;
+    if (is_itself(name)) return result(getxattr(path_of(&path, directory, name), attribute, value, size));
     if (!may_call()) return result(lgetxattr(path_of(&path, directory, name), attribute, value, size));
     struct arguments arguments = {(uint64_t)(uintptr_t)value, (uint32_t)size, 0};
     return result(
@@ -57,6 +61,7 @@ ssize_t clinux_get_attribute(int directory, const char *name, const char *attrib
 
 ssize_t clinux_list_attributes(int directory, const char *name, char *list, size_t size) {
     struct path path;
+    if (is_itself(name)) return result(listxattr(path_of(&path, directory, name), list, size));
     if (!may_call()) return result(llistxattr(path_of(&path, directory, name), list, size));
     return result(syscall(LISTXATTRAT, directory, name, AT_SYMLINK_NOFOLLOW, list, size));
 }
@@ -64,6 +69,8 @@ ssize_t clinux_list_attributes(int directory, const char *name, char *list, size
 int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size,
                          int flags) {
     struct path path;
+    if (is_itself(name))
+        return (int)result(setxattr(path_of(&path, directory, name), attribute, value, size, flags));
     if (!may_call())
         return (int)result(lsetxattr(path_of(&path, directory, name), attribute, value, size, flags));
     struct arguments arguments = {(uint64_t)(uintptr_t)value, (uint32_t)size, (uint32_t)flags};
@@ -73,6 +80,7 @@ int clinux_set_attribute(int directory, const char *name, const char *attribute,
 
 int clinux_remove_attribute(int directory, const char *name, const char *attribute) {
     struct path path;
+    if (is_itself(name)) return (int)result(removexattr(path_of(&path, directory, name), attribute));
     if (!may_call()) return (int)result(lremovexattr(path_of(&path, directory, name), attribute));
     return (int)result(syscall(REMOVEXATTRAT, directory, name, AT_SYMLINK_NOFOLLOW, attribute));
 }

@@ -40,6 +40,11 @@ package final class FileCache: Sendable {
         return file
     }
 
+    /// The file of `key`, if it is open.
+    package func known(_ key: UInt64) -> OpenFile? {
+        state.withLock { state in state.slots.first { $0.key == key }?.file }
+    }
+
     /// Keeps a file that is open already. Precondition: there is none of this key.
     package func insert(_ key: UInt64, _ file: OpenFile) {
         state.withLock { state in

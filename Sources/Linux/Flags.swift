@@ -5,6 +5,7 @@ import Glibc
 
 /// open(2): a descriptor that only names the file.
 package let O_PATH = CInt(CLINUX_O_PATH)
+package let AT_EMPTY_PATH = CInt(CLINUX_AT_EMPTY_PATH)
 /// lseek(2).
 package let SEEK_DATA = CInt(CLINUX_SEEK_DATA)
 package let SEEK_HOLE = CInt(CLINUX_SEEK_HOLE)

@@ -3,7 +3,8 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// The calls on a name in an open directory. None follows a symbolic link.
+/// The calls on a name in an open directory. None follows a symbolic link. `FileName.itself` is what is open, which may
+/// be O_PATH.
 extension OwnedFD {
     func call(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
         let result = use { raw in name.withCString { body(raw, $0) } }
@@ -13,7 +14,7 @@ extension OwnedFD {
 
     func status(of name: FileName) throws(Errno) -> FileStatus {
         var status = FileStatus()
-        try call(name) { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW) }
+        try call(name) { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
         return status
     }
 
@@ -77,16 +78,20 @@ extension OwnedFD {
     }
 
     func changeOwner(_ name: FileName, uid: UInt32, gid: UInt32) throws(Errno) {
-        try call(name) { fchownat($0, $1, uid, gid, AT_SYMLINK_NOFOLLOW) }
+        try call(name) { fchownat($0, $1, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
     }
 
     func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
-        try call(name) { fchmodat($0, $1, mode & 0o7777, 0) }
+        try call(name) { raw, path in
+            // There is no AT_EMPTY_PATH for this, and fchmod(2) does not take O_PATH.
+            name.isItself
+                ? chmod("/proc/self/fd/\(raw)", mode & 0o7777) : fchmodat(raw, path, mode & 0o7777, 0)
+        }
     }
 
     func changeTimes(_ name: FileName, access: timespec, modification: timespec) throws(Errno) {
         let times = [access, modification]
-        try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW) }
+        try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
     }
 
     /// The value, of at most `limit` bytes (ERANGE if it is longer); nil where there is no such attribute.

@@ -16,6 +16,11 @@ package struct FileName: Hashable, Sendable {
 
     package init(_ name: String) { terminated = Array(name.utf8) + [0] }
 
+    /// Not a name, but what is open: of the calls in `OwnedFD`, those that ask for or change what a file is take it.
+    static let itself = FileName("")
+
+    var isItself: Bool { terminated.count == 1 }
+
     /// The bytes of the name.
     @inline(__always)
     package func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {

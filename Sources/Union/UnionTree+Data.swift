@@ -240,18 +240,12 @@ extension UnionTree {
         try files.file(node.id) { () throws(FSError) in
             names.lock()
             defer { names.unlock() }
-            if let kept = node.kept {
-                return try FSError.wrap { () throws(Errno) in
-                    let status = try kept.fd.status()
-                    guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
-                    return try kept.fd.duplicate()
-                }
-            }
             let (directory, name) = try location(of: node)
             return try FSError.wrap { () throws(Errno) in
                 let status = try directory.fd.status(of: name)
                 // Opening a FIFO or a device would do more than open it.
                 guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
+                guard !name.isItself else { return try directory.fd.duplicate() }
                 guard upper?.keepsAccessTimes == true else { return try directory.fd.open(name, O_RDWR) }
                 return try directory.fd.openQuietly(name, O_RDWR)
             }

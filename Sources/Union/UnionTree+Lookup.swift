@@ -155,7 +155,8 @@ extension UnionTree {
 
     /// Preconditions: `names` is locked.
     func attributes(of node: Node) throws(FSError) -> Attributes {
-        let status = try status(of: node)
+        let (directory, name) = try location(of: node)
+        let status = try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
             nlink = node.isOrphan ? 0 : try directoryLinks(node, upperLinks: nlink)
@@ -179,12 +180,6 @@ extension UnionTree {
         return attributes
     }
 
-    private func status(of node: Node) throws(FSError) -> FileStatus {
-        if let kept = node.kept { return try FSError.wrap { () throws(Errno) in try kept.fd.status() } }
-        let (directory, name) = try location(of: node)
-        return try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
-    }
-
     /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
     /// the lower that nothing in the upper hides or continues come on top.
     private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
@@ -205,13 +200,10 @@ extension UnionTree {
     /// st_ino of a node: what is, or was, in the lower keeps the lower's.
     func ino(of id: UInt64) -> UInt64 { NodeID.lowerInode(id).map { lower.ino($0) } ?? id }
 
-    /// Where a node's file is: an open directory and the name in it. ESTALE for one that no name leads to.
+    /// Where a node's file is: an open directory and the name in it, or the open file itself and no name.
     func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
         let upper = try writable()
-        if let kept = node.kept {
-            guard node.isDirectory else { throw .system(.staleNFSFileHandle) }
-            return (kept, FileName("."))
-        }
+        if let kept = node.kept { return (kept, .itself) }
         if node.isOrphan { return (try orphans(upper), node.name) }
         guard let parent = node.parent else { return (try directory(root), FileName(".")) }
         return (try directory(parent), node.name)
@@ -226,6 +218,7 @@ extension UnionTree {
     /// An open descriptor of an upper directory.
     func directory(_ node: Node) throws(FSError) -> OpenFile {
         let upper = try writable()
+        if let kept = node.kept { return kept }
         return try directories.file(node.id) { () throws(FSError) in
             guard node !== root else {
                 return try FSError.wrap { () throws(Errno) in try upper.root.duplicate() }

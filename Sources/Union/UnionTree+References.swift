@@ -7,14 +7,14 @@ extension UnionTree {
     package func forget(_ id: UInt64, _ count: UInt64) {
         guard !table.forget(id, count) else { return }
         // Freeing a large file's blocks takes its time: not under the lock.
-        var unused: [(name: FileName, isDirectory: Bool)] = []
+        var unused: [Node] = []
         names.lock()
         if let node = table.find(id) {
             node.lookups -= min(count, node.lookups)
-            dropIfUnused(node) { unused.append(($0, $1)) }
+            dropIfUnused(node) { unused.append($0) }
         }
         names.unlock()
-        for file in unused { removeOrphan(file.name, file.isDirectory) }
+        for node in unused where node.kept == nil { removeOrphan(node) }
     }
 
     /// Counts a reference to a lower inode that somebody may be copying up just now.
@@ -56,15 +56,14 @@ extension UnionTree {
         }
     }
 
-    /// `remove` deletes the file of an orphan; at once, where it is not given. Preconditions: `names` is locked.
-    func dropIfUnused(
-        _ node: Node,
-        _ remove: ((_ name: FileName, _ isDirectory: Bool) -> Void)? = nil
-    ) {
+    /// `remove` gets an orphan whose file is to be deleted; at once, where it is not given. Preconditions: `names` is
+    /// locked.
+    func dropIfUnused(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
         guard node.lookups == 0, node.children == 0, node.isOrphan || !node.isPinned else { return }
         discard(node)
-        if node.isOrphan, node.kept == nil {
-            if let remove { remove(node.name, node.isDirectory) } else { removeOrphan(node) }
+        if node.isOrphan {
+            if node.kept != nil { heldCount -= 1 }
+            if let remove { remove(node) } else if node.kept == nil { removeOrphan(node) }
         }
         leaveParent(node)
     }
@@ -101,6 +100,7 @@ extension UnionTree {
         node.isOrphan = true
         node.name = name
         node.kept = kept
+        if kept != nil { heldCount += 1 }
         guard node.isDirectory else { return }
         node.lower = nil
         node.listing = Listing()
@@ -108,18 +108,20 @@ extension UnionTree {
 
     /// A name for what was an orphan, or whose known name went: now this is the known one.
     func adopt(_ node: Node, _ name: FileName, in directory: Node) {
-        if node.kept == nil { removeOrphan(node) }
+        if node.kept == nil { removeOrphan(node) } else { heldCount -= 1 }
         node.kept = nil
         node.isOrphan = false
         place(node, name, in: directory)
     }
 
-    private func removeOrphan(_ node: Node) { removeOrphan(node.name, node.isDirectory) }
-
     /// Any number of threads may do this at once: a name in work/orphans is used once.
-    private func removeOrphan(_ name: FileName, _ isDirectory: Bool) {
+    private func removeOrphan(_ node: Node) {
         guard let upper else { return }
         // What fails here is swept with the work directory at the next mount.
-        if isDirectory { try? upper.orphans.removeDirectory(name) } else { try? upper.orphans.unlink(name) }
+        if node.isDirectory {
+            try? upper.orphans.removeDirectory(node.name)
+        } else {
+            try? upper.orphans.unlink(node.name)
+        }
     }
 }

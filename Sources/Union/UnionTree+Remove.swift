@@ -4,6 +4,9 @@ import Glibc
 import SystemPackage
 
 extension UnionTree {
+    /// Deleted files that are kept open at once, rather than under another name, which takes longer.
+    private static let mostHeld = 256
+
     /// unlink(2).
     package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
         try remove(name, in: parent) { (found) throws(FSError) in
@@ -78,13 +81,29 @@ extension UnionTree {
         // The name that the node is found by: another name would lead to it just as well, but is not known.
         let isPlace = node.parent === directory && node.name == name
         let isKept = isPlace && node.isReferenced
+        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
+        var hasWhiteouts = false
+        if node.isDirectory { hasWhiteouts = try !listing(of: node).isEmpty }
         var kept: (name: FileName, file: OpenFile?)?
-        do throws(FSError) {
-            kept = try take(node, name, in: fd, isHiding, isKept, upper)
-        } catch {
-            guard error.isLackOfRoom else { throw error }
-            let file = try takeInPlace(node, name, in: fd, isHiding, isKept, upper)
-            kept = file.map { (name, $0) }
+        let held =
+            isKept && !hasWhiteouts && heldCount < UnionTree.mostHeld ? try? hold(node, name, in: fd) : nil
+        if held != nil || !isKept && !hasWhiteouts {
+            try FSError.wrap { () throws(Errno) in
+                try removeOnly(name, in: fd, node.isDirectory, isHiding, upper)
+            }
+            kept = held.map { (name, $0) }
+        } else {
+            do throws(FSError) {
+                kept = try move(node, name, in: fd, isHiding, isKept, hasWhiteouts, upper)
+            } catch {
+                guard error.isLackOfRoom else { throw error }
+                if hasWhiteouts { try removeWhiteouts(node, name, in: fd, upper) }
+                let file = isKept ? try hold(node, name, in: fd) : nil
+                try FSError.wrap { () throws(Errno) in
+                    try removeOnly(name, in: fd, node.isDirectory, isHiding, upper)
+                }
+                kept = file.map { (name, $0) }
+            }
         }
         if isHiding {
             try listing(of: directory).set(name, .whiteout)
@@ -100,23 +119,17 @@ extension UnionTree {
         }
     }
 
-    /// The usual way: what the kernel knows is moved to the orphans. Where it is then, if it is.
-    private func take(
+    /// Moves what is not simply removed to the orphans. Where it is then, if it is.
+    private func move(
         _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
         _ isHiding: Bool,
         _ isKept: Bool,
+        _ hasWhiteouts: Bool,
         _ upper: Upper
     ) throws(FSError) -> (name: FileName, file: OpenFile?)? {
-        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
-        var hasWhiteouts = false
-        if node.isDirectory { hasWhiteouts = try !listing(of: node).isEmpty }
-        return try FSError.wrap { () throws(Errno) in
-            guard isKept || hasWhiteouts else {
-                try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
-                return nil
-            }
+        try FSError.wrap { () throws(Errno) in
             let orphan = upper.temporaryName()
             if isHiding {
                 try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
@@ -164,26 +177,10 @@ extension UnionTree {
         if isDirectory { try? upper.work.removeDirectory(whiteout) }
     }
 
-    /// Where there is no room for another name: what the kernel knows lives on as an open file alone, returned here.
-    private func takeInPlace(
-        _ node: Node,
-        _ name: FileName,
-        in directory: OpenFile,
-        _ isHiding: Bool,
-        _ isKept: Bool,
-        _ upper: Upper
-    ) throws(FSError) -> OpenFile? {
-        if node.isDirectory { try removeWhiteouts(node, name, in: directory, upper) }
-        let kept = isKept ? try hold(node, name, in: directory) : nil
-        try FSError.wrap { () throws(Errno) in
-            try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
-        }
-        return kept
-    }
-
     /// What a node lives on as when it has no name any more, not even in the work directory.
     func hold(_ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError) -> OpenFile {
         guard !node.isDirectory else { return try self.directory(node) }
+        if let open = files.known(node.id) { return open }
         return try FSError.wrap { () throws(Errno) in
             let isRegular = try directory.fd.status(of: name).st_mode & S_IFMT == S_IFREG
             return OpenFile(try directory.fd.open(name, isRegular ? O_RDWR : O_PATH))

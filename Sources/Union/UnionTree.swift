@@ -27,6 +27,8 @@ package final class UnionTree: @unchecked Sendable {
     let root: Node
     /// Copies of lower files that cannot have a mark, by st_ino in the upper. Guarded by `names`.
     var unmarked: [UInt64: Node] = [:]
+    /// Nodes that are `kept`. Guarded by `names`.
+    var heldCount = 0
 
     /// Without an upper the tree is read-only: EROFS.
     package init(lower: any LowerTree, upper: Upper?) throws {

@@ -46,7 +46,7 @@ int clinux_start_writeback(int fd);
 
 // glibc declares these for _GNU_SOURCE only, which Swift's Glibc module does not have.
 
-enum { CLINUX_O_PATH = 010000000 };
+enum { CLINUX_O_PATH = 010000000, CLINUX_AT_EMPTY_PATH = 0x1000 };
 enum { CLINUX_SEEK_DATA = 3, CLINUX_SEEK_HOLE = 4 };
 enum { CLINUX_UTIME_NOW = (1 << 30) - 1, CLINUX_UTIME_OMIT = (1 << 30) - 2 };
 
@@ -67,7 +67,8 @@ int clinux_can_set_trusted(void);
 /// Closes all descriptors from `first` on but `kept` (-1: none).
 void clinux_close_from(int first, int kept);
 
-// Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed. What
+// Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed;
+// an empty name is what is open. What
 // lgetxattr(2), llistxattr(2), lsetxattr(2) and lremovexattr(2) return, or -errno.
 ssize_t clinux_get_attribute(int directory, const char *_Nonnull name, const char *_Nonnull attribute,
                              void *_Nullable value, size_t size);
