@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Synchronization
 
@@ -31,6 +32,8 @@ final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
     let isDirectory: Bool
+    /// In the upper it is a regular file.
+    let isRegular: Bool
     /// The lower inode it was copied up from; of a directory, the one it is merged with.
     var lower: UInt32?
 
@@ -38,6 +41,8 @@ final class Node {
     var parent: Node?
     /// In `parent`; of an orphan, in work/orphans.
     var name: FileName
+    /// Further names that are known to lead to it. There may be more that nobody has looked up yet.
+    var others: [(parent: Node, name: FileName)] = []
     /// Unlinked, but the kernel still refers to it.
     var isOrphan = false
     /// Of an orphan that is not in the work directory: a replaced directory, or a file that had to go where there was
@@ -52,7 +57,7 @@ final class Node {
 
     /// References the kernel holds and has not forgotten.
     var lookups: UInt64 = 0
-    /// Nodes whose `parent` this is.
+    /// Names of nodes that are in this directory.
     var children = 0
     /// It stays as long as it has a name: its number alone would lead to the lower file, or to nothing.
     var isPinned = false
@@ -97,9 +102,11 @@ final class Node {
     /// Whether it needed a sync, which it is about to get.
     func startSync() -> Bool { storedNeedsSync.exchange(false, ordering: .relaxed) }
 
-    init(id: UInt64, isDirectory: Bool, lower: UInt32?, parent: Node?, name: FileName) {
+    /// `mode`: its type in the upper.
+    init(id: UInt64, mode: UInt32, lower: UInt32?, parent: Node?, name: FileName) {
         self.id = id
-        self.isDirectory = isDirectory
+        isDirectory = mode & S_IFMT == S_IFDIR
+        isRegular = mode & S_IFMT == S_IFREG
         self.lower = lower
         self.parent = parent
         self.name = name

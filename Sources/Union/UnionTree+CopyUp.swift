@@ -125,7 +125,7 @@ extension UnionTree {
         }
         let node = Node(
             id: NodeID.lower(inode),
-            isDirectory: true,
+            mode: S_IFDIR,
             lower: inode,
             parent: nil,
             name: name

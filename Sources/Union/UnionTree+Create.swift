@@ -89,7 +89,7 @@ extension UnionTree {
             }
         }
         try listing(of: directory).set(name, .entry)
-        if node.isOrphan { adopt(node, name, in: directory) }
+        if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
         return try reference(.upper(node))
     }
 

@@ -87,8 +87,7 @@ extension UnionTree {
     func node(_ name: FileName, in directory: Node, isNew: Bool = false) throws(FSError) -> Node {
         if let known = directory.listing?.node(name) { return known }
         let node = try findNode(name, in: directory, isNew: isNew)
-        // Another name of it would not be told when it goes.
-        if node.parent === directory, node.name == name { directory.listing?.remember(node, name) }
+        if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
         return node
     }
 
@@ -110,11 +109,8 @@ extension UnionTree {
             if let value { origin = try lower.number(marked: value) }
         }
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
-        if let known = table.find(id) {
-            if known.isOrphan { adopt(known, name, in: directory) }
-            return known
-        }
-        let node = Node(id: id, isDirectory: isDirectory, lower: origin, parent: nil, name: name)
+        if let known = table.find(id) { return known }
+        let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
         if status.st_mode & S_IFMT == S_IFREG, !isNew {
             node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
             if case .partial = node.data { fills.add(id) }

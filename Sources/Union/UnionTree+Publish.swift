@@ -27,17 +27,18 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) -> Node {
         let visible = try visibleNames(of: inode)
+        let record = try lower.inode(inode)
+        let isWhiteoutData = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
         let node = Node(
             id: NodeID.lower(inode),
-            isDirectory: false,
+            mode: isWhiteoutData ? S_IFREG : record.mode,
             lower: inode,
             parent: nil,
             name: copy
         )
         node.isPinned = true
         node.data = data
-        let record = try lower.inode(inode)
-        node.isWhiteoutData = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+        node.isWhiteoutData = isWhiteoutData
         if !upper.canMark(record.mode), !node.isWhiteoutData {
             let status = try FSError.wrap { () throws(Errno) in try upper.work.status(of: copy) }
             unmarked[UInt64(status.st_ino)] = node
@@ -62,7 +63,10 @@ extension UnionTree {
         }
         place(node, places[0].name, in: places[0].node)
         table.insert(node)
-        for (parent, name) in places { try listing(of: parent).set(name, .entry) }
+        for (parent, name) in places {
+            try listing(of: parent).set(name, .entry)
+            note(node, name, in: parent)
+        }
         return node
     }
 

@@ -65,7 +65,7 @@ extension UnionTree {
             if node.kept != nil { heldCount -= 1 }
             if let remove { remove(node) } else if node.kept == nil { removeOrphan(node) }
         }
-        leaveParent(node)
+        leaveAll(node)
     }
 
     /// Its number means nothing from now on.
@@ -76,27 +76,73 @@ extension UnionTree {
         directories.remove(node.id)
     }
 
-    func leaveParent(_ node: Node) {
-        guard let parent = node.parent else { return }
-        parent.listing?.forget(node, node.name)
-        node.parent = nil
-        parent.children -= 1
-        dropIfUnused(parent)
-    }
+    // MARK: - Names
 
     func place(_ node: Node, _ name: FileName, in parent: Node) {
         guard node.parent !== parent || node.name != name else { return }
         parent.children += 1
-        leaveParent(node)
+        if let old = node.parent { detach(node, node.name, from: old) }
         node.parent = parent
         node.name = name
+        parent.listing?.remember(node, name)
+    }
+
+    /// A name leads to a node, perhaps one that is not known yet.
+    func note(_ node: Node, _ name: FileName, in directory: Node) {
+        directory.listing?.remember(node, name)
+        if node.parent === directory, node.name == name { return }
+        guard node.other(name, in: directory) == nil else { return }
+        directory.children += 1
+        node.others.append((directory, name))
+    }
+
+    /// Whether no other name of a node is known.
+    func isOnlyKnown(_ name: FileName, in directory: Node, of node: Node) -> Bool {
+        node.parent === directory && node.name == name && node.others.isEmpty
+    }
+
+    /// One of several names that lead to a node does no more.
+    func leave(_ node: Node, _ name: FileName, in directory: Node) {
+        if node.parent === directory, node.name == name {
+            let next = node.others.popLast()
+            node.parent = next?.parent
+            if let next { node.name = next.name }
+        } else if let other = node.other(name, in: directory) {
+            node.others.remove(at: other)
+        } else {
+            return
+        }
+        detach(node, name, from: directory)
+    }
+
+    /// A name of a node became another.
+    func relocate(
+        _ node: Node,
+        _ name: FileName,
+        in directory: Node,
+        to newName: FileName,
+        in newDirectory: Node
+    ) {
+        if node.parent === directory, node.name == name { return place(node, newName, in: newDirectory) }
+        note(node, newName, in: newDirectory)
+        leave(node, name, in: directory)
+    }
+
+    func leaveAll(_ node: Node) {
+        while let parent = node.parent { leave(node, node.name, in: parent) }
+    }
+
+    private func detach(_ node: Node, _ name: FileName, from directory: Node) {
+        directory.listing?.forget(node, name)
+        directory.children -= 1
+        dropIfUnused(directory)
     }
 
     // MARK: - Orphans
 
     /// A node that has no name any more. `name`: in work/orphans, unless it is `kept`.
     func becomeOrphan(_ node: Node, _ name: FileName, kept: OpenFile? = nil) {
-        leaveParent(node)
+        leaveAll(node)
         node.isOrphan = true
         node.name = name
         node.kept = kept
@@ -123,5 +169,11 @@ extension UnionTree {
         } else {
             try? upper.orphans.unlink(node.name)
         }
+    }
+}
+
+extension Node {
+    fileprivate func other(_ name: FileName, in directory: Node) -> Int? {
+        others.firstIndex { $0.parent === directory && $0.name == name }
     }
 }

@@ -5,7 +5,7 @@ import SystemPackage
 
 extension UnionTree {
     /// Deleted files that are kept open at once, rather than under another name, which takes longer.
-    private static let mostHeld = 256
+    static let mostHeld = 256
 
     /// unlink(2).
     package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
@@ -78,9 +78,9 @@ extension UnionTree {
     func retire(_ node: Node, _ name: FileName, in directory: Node, _ upper: Upper) throws(FSError) {
         let fd = try self.directory(directory)
         let isHiding = try lowerEntry(name, in: directory) != nil
-        // The name that the node is found by: another name would lead to it just as well, but is not known.
-        let isPlace = node.parent === directory && node.name == name
-        let isKept = isPlace && node.isReferenced
+        // Another name leads to it just as well, if it is known.
+        let isLast = isOnlyKnown(name, in: directory, of: node)
+        let isKept = isLast && node.isReferenced
         // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
         var hasWhiteouts = false
         if node.isDirectory { hasWhiteouts = try !listing(of: node).isEmpty }
@@ -110,12 +110,11 @@ extension UnionTree {
         } else {
             try listing(of: directory).remove(name)
         }
-        guard isPlace else { return }
         if let kept {
             becomeOrphan(node, kept.name, kept: kept.file)
         } else {
-            leaveParent(node)
-            discard(node)
+            leave(node, name, in: directory)
+            if isLast { discard(node) }
         }
     }
 
@@ -182,8 +181,7 @@ extension UnionTree {
         guard !node.isDirectory else { return try self.directory(node) }
         if let open = files.known(node.id) { return open }
         return try FSError.wrap { () throws(Errno) in
-            let isRegular = try directory.fd.status(of: name).st_mode & S_IFMT == S_IFREG
-            return OpenFile(try directory.fd.open(name, isRegular ? O_RDWR : O_PATH))
+            OpenFile(try directory.fd.open(name, node.isRegular ? O_RDWR : O_PATH))
         }
     }
 

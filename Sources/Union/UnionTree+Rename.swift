@@ -119,7 +119,7 @@ extension UnionTree {
                 if case .orphan(let name) = gone { try? upper.orphans.unlink(name) }
                 throw error
             }
-            if let replaced, let gone { retire(replaced, gone) }
+            if let replaced, let gone { retire(replaced, newName, in: newDirectory, gone) }
         }
         if hasWhiteout {
             try listing(of: directory).set(name, .whiteout)
@@ -127,12 +127,12 @@ extension UnionTree {
             try listing(of: directory).remove(name)
         }
         try listing(of: newDirectory).set(newName, .entry)
-        if node.parent === directory, node.name == name { place(node, newName, in: newDirectory) }
+        relocate(node, name, in: directory, to: newName, in: newDirectory)
     }
 
     /// What becomes of a node that another is renamed over.
     private enum Replaced {
-        /// Another of its names is to be replaced: it stays what it is.
+        /// Another name leads to it: it stays what it is.
         case elsewhere
         /// The kernel does not know it.
         case unknown
@@ -147,11 +147,12 @@ extension UnionTree {
         in directory: Node,
         _ upper: Upper
     ) throws(FSError) -> Replaced {
-        guard node.parent === directory, node.name == name else { return .elsewhere }
+        guard isOnlyKnown(name, in: directory, of: node) else { return .elsewhere }
         let fd = try self.directory(directory)
         if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
         guard node.isReferenced else { return .unknown }
         guard !node.isDirectory else { return .kept(try hold(node, name, in: fd)) }
+        if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: fd) { return .kept(file) }
         // A second link keeps it while it is open.
         let orphan = upper.temporaryName()
         do throws(FSError) {
@@ -164,11 +165,11 @@ extension UnionTree {
     }
 
     /// After its name leads to something else.
-    private func retire(_ node: Node, _ how: Replaced) {
+    private func retire(_ node: Node, _ name: FileName, in directory: Node, _ how: Replaced) {
         switch how {
-        case .elsewhere: break
+        case .elsewhere: leave(node, name, in: directory)
         case .unknown:
-            leaveParent(node)
+            leave(node, name, in: directory)
             discard(node)
         case .orphan(let name): becomeOrphan(node, name)
         case .kept(let file): becomeOrphan(node, node.name, kept: file)
@@ -184,10 +185,8 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             try from.fd.rename(one.name, to: to.fd, other.name, flags: Rename.exchange)
         }
-        let isOnePlace = one.node.parent === one.directory && one.node.name == one.name
-        let isOtherPlace = other.node.parent === other.directory && other.node.name == other.name
-        if isOnePlace { place(one.node, other.name, in: other.directory) }
-        if isOtherPlace { place(other.node, one.name, in: one.directory) }
+        relocate(one.node, one.name, in: one.directory, to: other.name, in: other.directory)
+        relocate(other.node, other.name, in: other.directory, to: one.name, in: one.directory)
     }
 
     /// Makes sure that a directory shows the same at its new place: a redirect if it is merged, an opaque mark

@@ -31,7 +31,7 @@ extension UnionTree {
                 try staging.fd.rename(name, to: upper.orphans, name)
             }
         }
-        let node = Node(id: NodeID.upper(number), isDirectory: false, lower: nil, parent: nil, name: name)
+        let node = Node(id: NodeID.upper(number), mode: mode, lower: nil, parent: nil, name: name)
         node.isOrphan = true
         table.insert(node)
         return try reference(.upper(node))

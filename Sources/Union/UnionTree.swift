@@ -34,7 +34,7 @@ package final class UnionTree: @unchecked Sendable {
     package init(lower: any LowerTree, upper: Upper?) throws {
         self.lower = lower
         self.upper = upper
-        root = Node(id: NodeID.root, isDirectory: true, lower: 0, parent: nil, name: FileName("."))
+        root = Node(id: NodeID.root, mode: S_IFDIR, lower: 0, parent: nil, name: FileName("."))
         root.isPinned = true
         guard let upper else { return }
         if try upper.root.attribute(upper.marks.opaque, of: root.name) == [UInt8(ascii: "y")] {
