@@ -55,6 +55,10 @@ final class Node {
     /// Of a directory, once somebody looked.
     var listing: Listing?
 
+    /// Of a merged directory, once somebody counted: the lower's subdirectories that nothing in the upper hides or
+    /// continues.
+    var lowerSubdirectories: UInt32?
+
     /// References the kernel holds and has not forgotten.
     var lookups: UInt64 = 0
     /// Names of nodes that are in this directory.

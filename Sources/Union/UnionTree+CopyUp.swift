@@ -134,7 +134,7 @@ extension UnionTree {
         node.isPinned = true
         place(node, name, in: parent)
         table.insert(node)
-        try listing(of: parent).set(name, .entry)
+        try set(name, .entry, in: parent)
         return node
     }
 

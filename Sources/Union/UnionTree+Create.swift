@@ -88,7 +88,7 @@ extension UnionTree {
                 try source.fd.link(sourceName, to: target.fd, name)
             }
         }
-        try listing(of: directory).set(name, .entry)
+        try set(name, .entry, in: directory)
         if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
         return try reference(.upper(node))
     }
@@ -125,14 +125,14 @@ extension UnionTree {
         let upper = try writable()
         let (directory, name, isHidden) = try newName(name, in: parent)
         let target = try self.directory(directory)
-        try FSError.wrap { () throws(Errno) in
+        let status = try FSError.wrap { () throws(Errno) -> FileStatus in
             // Of this thread only: the daemon's threads have a umask of their own.
             umask(creator.umask)
             guard isHidden || isWhiteoutData else {
                 // The directory's set-group-id bit and default ACL count, and it is where they are.
                 try make(target.fd, name)
                 do throws(Errno) {
-                    try own(name, in: target, by: creator, mode: mode)
+                    return try own(name, in: target, by: creator, mode: mode)
                 } catch {
                     if mode & S_IFMT == S_IFDIR {
                         try? target.fd.removeDirectory(name)
@@ -141,16 +141,16 @@ extension UnionTree {
                     }
                     throw error
                 }
-                return
             }
             // Over a whiteout: made under a name of its own in the same directory's stead, then exchanged.
             try createInStage(name, in: target, upper, by: creator, mode: mode, make)
+            return try target.fd.status(of: name)
         }
-        try listing(of: directory).set(name, .entry)
-        let node = try node(name, in: directory, isNew: true)
+        try set(name, .entry, in: directory)
+        let node = newNode(status, name, in: directory)
         node.isWhiteoutData = isWhiteoutData
-        if node.isDirectory { node.listing = Listing() }
-        return try reference(.upper(node))
+        node.lookups += 1
+        return try attributes(of: node, status)
     }
 
     private func createInStage(
@@ -193,20 +193,25 @@ extension UnionTree {
         try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
     }
 
-    /// Gives what this process made to its creator.
+    /// Gives what this process made to its creator. What it is then.
+    @discardableResult
     func own(
         _ name: FileName,
         in directory: OpenFile,
         by creator: Creator,
         mode: UInt32
-    ) throws(Errno) {
+    ) throws(Errno) -> FileStatus {
+        let made = try directory.fd.status(of: name)
+        if made.st_uid == creator.uid, made.st_gid == creator.gid { return made }
         let parent = try directory.fd.status(of: FileName("."))
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : creator.gid
-        guard creator.uid != geteuid() || gid != getegid() else { return }
-        let made = mode & (S_ISUID | S_ISGID) != 0 ? try directory.fd.status(of: name).st_mode : 0
+        if made.st_uid == creator.uid, made.st_gid == gid { return made }
         try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
         // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
-        if made & S_IFMT == S_IFREG { try directory.fd.changeMode(name, made) }
+        if mode & (S_ISUID | S_ISGID) != 0, made.st_mode & S_IFMT == S_IFREG {
+            try directory.fd.changeMode(name, made.st_mode)
+        }
+        return try directory.fd.status(of: name)
     }
 }

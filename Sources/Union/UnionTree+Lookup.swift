@@ -83,22 +83,19 @@ extension UnionTree {
         }
     }
 
-    /// Preconditions: `names` is locked; the listing says that the upper has `name`. `isNew`: it was made just now.
-    func node(_ name: FileName, in directory: Node, isNew: Bool = false) throws(FSError) -> Node {
+    /// Preconditions: `names` is locked; the listing says that the upper has `name`.
+    func node(_ name: FileName, in directory: Node) throws(FSError) -> Node {
         if let known = directory.listing?.node(name) { return known }
-        let node = try findNode(name, in: directory, isNew: isNew)
+        let node = try findNode(name, in: directory)
         if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
         return node
     }
 
-    private func findNode(_ name: FileName, in directory: Node, isNew: Bool) throws(FSError) -> Node {
+    private func findNode(_ name: FileName, in directory: Node) throws(FSError) -> Node {
         let fd = try self.directory(directory)
         let status = try FSError.wrap { () throws(Errno) in try fd.fd.status(of: name) }
-        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         var origin: UInt32?
-        if isNew {
-            // Nothing is below it, and nobody has marked it.
-        } else if isDirectory {
+        if status.st_mode & S_IFMT == S_IFDIR {
             origin = try mergedWith(name, in: directory, fd)
         } else {
             if let known = unmarked[UInt64(status.st_ino)] { return known }
@@ -111,11 +108,21 @@ extension UnionTree {
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
         if let known = table.find(id) { return known }
         let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
-        if status.st_mode & S_IFMT == S_IFREG, !isNew {
+        if node.isRegular {
             node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
             if case .partial = node.data { fills.add(id) }
             if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
         }
+        place(node, name, in: directory)
+        table.insert(node)
+        return node
+    }
+
+    /// A node for what was made just now: nothing is below it, and nobody has marked it. Preconditions: `names` is locked.
+    func newNode(_ status: FileStatus, _ name: FileName, in directory: Node) -> Node {
+        let id = NodeID.upper(UInt64(status.st_ino))
+        let node = Node(id: id, mode: status.st_mode, lower: nil, parent: nil, name: name)
+        if node.isDirectory { node.listing = Listing() }
         place(node, name, in: directory)
         table.insert(node)
         return node
@@ -152,7 +159,14 @@ extension UnionTree {
     /// Preconditions: `names` is locked.
     func attributes(of node: Node) throws(FSError) -> Attributes {
         let (directory, name) = try location(of: node)
-        let status = try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
+        return try attributes(
+            of: node,
+            FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
+        )
+    }
+
+    /// `status`: of its file, just now.
+    func attributes(of node: Node, _ status: FileStatus) throws(FSError) -> Attributes {
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
             nlink = node.isOrphan ? 0 : try directoryLinks(node, upperLinks: nlink)
@@ -185,12 +199,29 @@ extension UnionTree {
         if listing.isEmpty { return lowerLinks }
         // Large directories have no others in them, mostly.
         guard lowerLinks > 2 else { return upperLinks }
-        var count = upperLinks
+        if let known = node.lowerSubdirectories { return upperLinks + known }
+        var count: UInt32 = 0
         _ = try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
             if Int(entry.kind) == Int(DT_DIR), listing[FileName(entry.name)] == nil { count += 1 }
             return true
         }
-        return count
+        node.lowerSubdirectories = count
+        return upperLinks + count
+    }
+
+    /// What a name in an upper directory is from now on. Preconditions: `names` is locked.
+    func set(_ name: FileName, _ kind: Listing.Kind, in directory: Node) throws(FSError) {
+        let listing = try listing(of: directory)
+        if let count = directory.lowerSubdirectories, listing[name] == nil {
+            do throws(FSError) {
+                if let inode = try lowerEntry(name, in: directory), try lower.inode(inode).isDirectory {
+                    directory.lowerSubdirectories = count - 1
+                }
+            } catch {
+                directory.lowerSubdirectories = nil
+            }
+        }
+        listing.set(name, kind)
     }
 
     /// st_ino of a node: what is, or was, in the lower keeps the lower's.

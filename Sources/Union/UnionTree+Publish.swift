@@ -64,7 +64,7 @@ extension UnionTree {
         place(node, places[0].name, in: places[0].node)
         table.insert(node)
         for (parent, name) in places {
-            try listing(of: parent).set(name, .entry)
+            try set(name, .entry, in: parent)
             note(node, name, in: parent)
         }
         return node

@@ -27,7 +27,7 @@ extension UnionTree {
                 places.append((try upperDirectory(NodeID.lower(directory)), name))
             }
             try putLinks(name, places, upper)
-            for (parent, name) in places { try listing(of: parent).set(name, .entry) }
+            for (parent, name) in places { try set(name, .entry, in: parent) }
         }
     }
 

@@ -69,7 +69,7 @@ extension UnionTree {
     private func hide(_ name: FileName, in directory: Node) throws(FSError) {
         let fd = try self.directory(directory)
         try FSError.wrap { () throws(Errno) in try fd.fd.makeNode(name, mode: S_IFCHR, device: 0) }
-        try listing(of: directory).set(name, .whiteout)
+        try set(name, .whiteout, in: directory)
     }
 
     /// Takes a name away from what the upper has under it, in one step for whoever looks at the upper, and
@@ -106,7 +106,7 @@ extension UnionTree {
             }
         }
         if isHiding {
-            try listing(of: directory).set(name, .whiteout)
+            try set(name, .whiteout, in: directory)
         } else {
             try listing(of: directory).remove(name)
         }

@@ -122,11 +122,11 @@ extension UnionTree {
             if let replaced, let gone { retire(replaced, newName, in: newDirectory, gone) }
         }
         if hasWhiteout {
-            try listing(of: directory).set(name, .whiteout)
+            try set(name, .whiteout, in: directory)
         } else {
             try listing(of: directory).remove(name)
         }
-        try listing(of: newDirectory).set(newName, .entry)
+        try set(newName, .entry, in: newDirectory)
         relocate(node, name, in: directory, to: newName, in: newDirectory)
     }
 

@@ -79,6 +79,6 @@ extension UnionTree {
     ) throws(FSError) {
         let fd = try self.directory(directory)
         try FSError.wrap { () throws(Errno) in try upper.work.rename(staged, to: fd.fd, name) }
-        try listing(of: directory).set(name, .entry)
+        try set(name, .entry, in: directory)
     }
 }
