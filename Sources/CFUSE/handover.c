@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 enum {
-    /// Requests between two looks at oneself.
-    PERIOD = 64,
-    /// Nanoseconds for that many, above which it makes no difference where the caller wakes up.
-    BUSY = 20 * 1000 * 1000,
+    /// Requests between two looks at oneself: in the usual class, and in the idle one.
+    PERIOD = 16,
+    IDLE_PERIOD = 64,
+    /// Nanoseconds for each request, above which it makes no difference where the caller wakes up.
+    BUSY = 300 * 1000,
     /// Nanoseconds of waiting for the CPU for each request, above which others want it. The caller itself is there for
     /// one or two microseconds after it has asked.
     CONTENDED = 20 * 1000,
@@ -31,6 +32,7 @@ enum {
 struct cfuse_handover {
     // The thread's own.
     unsigned served;
+    unsigned period;
     unsigned pause;
     unsigned next_pause;
     uint64_t since;
@@ -148,6 +150,7 @@ struct cfuse_handover *cfuse_handover_join(void) {
         return NULL;
     }
     h->thread = gettid();
+    h->period = PERIOD;
     h->next_pause = FIRST_PAUSE;
     h->waited = waited;
     h->since = now(CLOCK_MONOTONIC);
@@ -175,12 +178,13 @@ static void stay(struct cfuse_handover *h) {
 }
 
 void cfuse_handover_served(struct cfuse_handover *h) {
-    if (!h || ++h->served < PERIOD) return;
+    if (!h || ++h->served < h->period) return;
+    unsigned count = h->served;
     h->served = 0;
     uint64_t time = now(CLOCK_MONOTONIC), waited = h->waited;
     if (read_wait(&waited) < 0) return;
-    int is_busy = time - h->since < BUSY;
-    int is_contended = waited - h->waited > (uint64_t)PERIOD * CONTENDED;
+    int is_busy = time - h->since < (uint64_t)count * BUSY;
+    int is_contended = waited - h->waited > (uint64_t)count * CONTENDED;
     h->since = time;
     h->waited = waited;
     unsigned rescues = atomic_load(&h->rescues);
@@ -202,6 +206,7 @@ void cfuse_handover_served(struct cfuse_handover *h) {
         pthread_cond_signal(&changed);
         pthread_mutex_unlock(&lock);
     }
+    h->period = atomic_load(&h->is_wanted) ? IDLE_PERIOD : PERIOD;
 }
 
 void cfuse_handover_leave(struct cfuse_handover *h) {

@@ -52,6 +52,9 @@ final class Node {
     /// A character device 0:0 that is data: see `WhiteoutData`.
     var isWhiteoutData = false
 
+    /// Somebody asked for its file capability, or it was made just now, and there is none.
+    var hasNoCapability = false
+
     /// Of a directory, once somebody looked.
     var listing: Listing?
 

@@ -78,15 +78,23 @@ extension UnionTree {
         }
         names.lock()
         defer { names.unlock() }
+        // The kernel asks for it before a first write and before each chown.
+        if name == Upper.capability, node.hasNoCapability { return nil }
         let (directory, file) = try location(of: node)
-        // XATTR_SIZE_MAX.
-        return try FSError.wrap { () throws(Errno) in
-            let stored = storedName(name)
-            guard let short = try? directory.fd.attribute(stored, of: file, limit: 256) else {
-                return try directory.fd.attribute(stored, of: file, limit: 65536)
+        let stored = storedName(name)
+        let value: [UInt8]?
+        do throws(Errno) {
+            value = try directory.fd.attribute(stored, of: file, limit: 256)
+        } catch .outOfRange {
+            // XATTR_SIZE_MAX.
+            value = try FSError.wrap { () throws(Errno) in
+                try directory.fd.attribute(stored, of: file, limit: 65536)
             }
-            return short
+        } catch {
+            throw .system(error)
         }
+        if name == Upper.capability { node.hasNoCapability = value == nil }
+        return value
     }
 
     /// Names of all attributes but the union's own.
@@ -117,6 +125,7 @@ extension UnionTree {
     ) throws(FSError) {
         let node = try copyUp(id, data: name == Upper.capability ? .all : .none)
         try withFile(node) { (directory, file) throws(Errno) in
+            if name == Upper.capability { node.hasNoCapability = false }
             try directory.fd.setAttribute(storedName(name), of: file, to: value, flags: flags)
         }
         guard clearsSetGroupID else { return }

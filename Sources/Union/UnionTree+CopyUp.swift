@@ -24,7 +24,7 @@ extension UnionTree {
         if try lower.inode(inode).isDirectory {
             names.lock()
             defer { names.unlock() }
-            return try upperDirectory(id)
+            return try isVisible(inode) ? upperDirectory(id) : removedDirectory(inode, upper)
         }
         return try copyUps.exclusively(id) { () throws(FSError) in
             if let node = table.find(id) {
@@ -109,33 +109,50 @@ extension UnionTree {
 
     private func copyUpDirectory(_ inode: UInt32, _ name: FileName, in parent: Node) throws(FSError) -> Node {
         let upper = try writable()
-        let record = try lower.inode(inode)
-        let copy = upper.temporaryName()
-        let attributes = try privateAttributes(of: inode, isMarked: false)
         let directory = try directory(parent)
-        try FSError.wrap { () throws(Errno) in
-            try upper.work.makeDirectory(copy, mode: 0o700)
-            do throws(Errno) {
-                try apply(record, attributes, to: copy, upper)
-                try put(copy, in: directory, name, upper)
-            } catch {
-                try? upper.work.removeDirectory(copy)
-                throw error
-            }
+        _ = try copyDirectory(inode, upper) { (copy) throws(Errno) in
+            try put(copy, in: directory, name, upper)
         }
-        let node = Node(
-            id: NodeID.lower(inode),
-            mode: S_IFDIR,
-            lower: inode,
-            parent: nil,
-            name: name
-        )
+        let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: inode, parent: nil, name: name)
         node.listing = Listing()
         node.isPinned = true
         place(node, name, in: parent)
         table.insert(node)
         try set(name, .entry, in: parent)
         return node
+    }
+
+    /// The node of a lower directory that was removed, but is open, and whose attributes change.
+    private func removedDirectory(_ inode: UInt32, _ upper: Upper) throws(FSError) -> Node {
+        let orphan = try copyDirectory(inode, upper) { (copy) throws(Errno) in
+            try upper.work.rename(copy, to: upper.orphans, copy)
+        }
+        let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: nil, parent: nil, name: orphan)
+        becomeOrphan(node, orphan)
+        table.insert(node)
+        return node
+    }
+
+    /// A directory like a lower one in the work directory, which `put` takes out of there: the name it had.
+    private func copyDirectory(
+        _ inode: UInt32,
+        _ upper: Upper,
+        _ put: (FileName) throws(Errno) -> Void
+    ) throws(FSError) -> FileName {
+        let record = try lower.inode(inode)
+        let copy = upper.temporaryName()
+        let attributes = try privateAttributes(of: inode, isMarked: false)
+        try FSError.wrap { () throws(Errno) in
+            try upper.work.makeDirectory(copy, mode: 0o700)
+            do throws(Errno) {
+                try apply(record, attributes, to: copy, upper)
+                try put(copy)
+            } catch {
+                try? upper.work.removeDirectory(copy)
+                throw error
+            }
+        }
+        return copy
     }
 
     /// A copy of a lower file in the work directory: its name, where its data is, and the open file if it is regular.

@@ -122,6 +122,7 @@ extension UnionTree {
     func newNode(_ status: FileStatus, _ name: FileName, in directory: Node) -> Node {
         let id = NodeID.upper(UInt64(status.st_ino))
         let node = Node(id: id, mode: status.st_mode, lower: nil, parent: nil, name: name)
+        node.hasNoCapability = true
         if node.isDirectory { node.listing = Listing() }
         place(node, name, in: directory)
         table.insert(node)

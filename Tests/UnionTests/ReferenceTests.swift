@@ -88,6 +88,13 @@ struct `What the kernel refers to` {
         try expect(tree.attributes(of: id).nlink == 2)
         try tree.rmdir("empty")
         try expect(tree.attributes(of: id).nlink == 0)
+        var change = AttributeChange()
+        change.mode = 0o711
+        try expect(tree.change(id, change).mode & 0o777 == 0o711)
+        try expect(tree.attributes(of: id).nlink == 0)
+        try expect(tree.stat("empty") == nil)
+        tree.forget(id, 1)
+        try expect(orphans(fixture) == 0)
         try tree.mkdir("new")
         let made = try tree.id("new")
         try tree.rmdir("new")
