@@ -33,7 +33,10 @@ let package = Package(
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
         .target(
             name: "CCodecs",
-            linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("crypto")]
+            linkerSettings: [
+                .linkedLibrary("z"), .linkedLibrary("deflate"), .linkedLibrary("zstd"),
+                .linkedLibrary("crypto"),
+            ]
         ),
 
         // From the bottom up. An import that is not listed here is a change of architecture.

@@ -44,6 +44,8 @@ enum {
     PREFIX_SIZE = 4096,
     PAYLOAD_SIZE = 1 << 20,
     SETUP_FLAGS = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER,
+    /// Requests that a thread serves before it is worth to think of whose turn it is.
+    EARLY = 16,
 };
 
 /// Where the kernel puts one request at a time.
@@ -180,7 +182,9 @@ static void serve(struct cfuse_ring *r, struct entry *e) {
     current_entry = NULL;
 }
 
-static int serve_all(struct cfuse_ring *r, struct cfuse_handover *handover) {
+/// `handover` gets what the thread joined, if it did: not before it has something to do, because that takes time.
+static int serve_all(struct cfuse_ring *r, struct cfuse_handover **handover) {
+    unsigned early = 0;
     for (unsigned i = 0; i < r->count; i++) {
         int result = submit(r, &r->entries[i], COMMAND_REGISTER, 0);
         if (result < 0) return result;
@@ -199,14 +203,18 @@ static int serve_all(struct cfuse_ring *r, struct cfuse_handover *handover) {
             serve(r, e);
             result = submit(r, e, COMMAND_COMMIT_AND_FETCH, e->header->commit_id);
             if (result < 0) return result;
-            cfuse_handover_served(handover);
+            if (early == EARLY) {
+                cfuse_handover_served(*handover);
+            } else if (++early == EARLY) {
+                *handover = cfuse_handover_join();
+            }
         }
     }
 }
 
 int cfuse_ring_serve(struct cfuse_ring *r) {
-    struct cfuse_handover *handover = cfuse_handover_join();
-    int result = serve_all(r, handover);
+    struct cfuse_handover *handover = NULL;
+    int result = serve_all(r, &handover);
     cfuse_handover_leave(handover);
     return result;
 }

@@ -11,41 +11,52 @@ extension Session {
     /// Threads that wait at each CPU's queue. One serves; the others are there for when it waits for a disk.
     private static let threadsPerQueue = 3
 
-    /// Serves until the mount is gone, on this thread and others. `threads`: how many read /dev/fuse; of rings
-    /// there are as many as CPUs want. Calls `started` when the others are there.
+    /// Serves until the mount is gone, on this thread and others. `threads`: how many read /dev/fuse where there are no
+    /// rings; of rings there are as many as CPUs want. Calls `started` when the others are there.
     package func run(threads: Int, started: () -> Void) {
         let cpus = CPUs.online()
+        prepareThread(cpu: cpus.first)
+        let buffer = Session.buffer()
+        defer { buffer.deallocate() }
+        // The first one is INIT, which says where the others come from.
+        guard serveNext(buffer, cpus) else { return started() }
+        let hasRings = connection.pointee.has_rings != 0
         // Fewer serve just as well.
-        let others = (1..<max(threads, 1)).compactMap { number in
-            try? WorkerThread { self.read(cpu: number < cpus.count ? cpus[number] : nil, of: cpus) }
+        let others = (1..<(hasRings ? 1 : max(threads, 1))).compactMap { number in
+            try? WorkerThread {
+                let cpu = number < cpus.count ? cpus[number] : nil
+                self.prepareThread(cpu: cpu)
+                let buffer = Session.buffer()
+                defer { buffer.deallocate() }
+                self.read(buffer, isPinned: cpu != nil, cpus)
+            }
         }
         started()
-        read(cpu: cpus.first, of: cpus)
-        for thread in others { thread.join() }
-        // Complete: whoever started them was among the others, or is this thread.
-        for thread in ringThreads { thread.join() }
+        read(buffer, isPinned: true, cpus)
+        for thread in others + ringThreads { thread.join() }
     }
 
-    /// Reads requests from /dev/fuse and serves them. At `cpu`, if there is one, and then looking for the next
-    /// request for a moment before sleeping, as long as that pays.
-    private func read(cpu: UInt16?, of cpus: [UInt16]) {
-        prepareThread(cpu: cpu)
-        let buffer = UnsafeMutableRawPointer.allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
-        defer { buffer.deallocate() }
+    private static func buffer() -> UnsafeMutableRawPointer {
+        .allocate(byteCount: Int(CFUSE_BUFFER_SIZE), alignment: 4096)
+    }
+
+    /// Reads one request from /dev/fuse and serves it. False when there are no more.
+    private func serveNext(_ buffer: UnsafeMutableRawPointer, _ cpus: [UInt16]) -> Bool {
+        let result = cfuse_serve(connection, buffer)
+        if result < 0, result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
+        if result == 1 { serveRings(at: cpus) }
+        return result >= 0
+    }
+
+    /// Reads requests from /dev/fuse and serves them. `isPinned`: to a CPU; then it looks for the next request for a
+    /// moment before sleeping, as long as that pays.
+    private func read(_ buffer: UnsafeMutableRawPointer, isPinned: Bool, _ cpus: [UInt16]) {
         var spinner = Spinner()
-        while true {
-            let result = cfuse_serve(connection, buffer)
-            if result < 0 {
-                if result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
-                return
-            }
-            if result == 1 { serveRings(at: cpus) }
+        while serveNext(buffer, cpus) {
             if connection.pointee.has_rings != 0 {
                 // What comes here now is what needs no answer. A little later there is more of it, in one message.
                 usleep(Session.forgetPause)
-                continue
-            }
-            if cpu != nil, spinner.isWorthIt {
+            } else if isPinned, spinner.isWorthIt {
                 spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
             }
         }

@@ -13,11 +13,17 @@ import Testing
         #expect(try decompress([0x1f]) == [0x1f])
     }
 
-    @Test func `reads gzip: one member, several, and zeros behind them`() throws {
+    /// In one piece, as a stream, and where that is known only when much of it has been read.
+    static let limits = [1 << 20, 0, 200_000]
+
+    @Test(arguments: limits) func `reads gzip: one member, several, and zeros behind them`(limit: Int) throws
+    {
         let one = gzip(Self.text)
-        #expect(try decompress(one) == Self.text)
-        #expect(try decompress(one + gzip([]) + one) == Self.text + Self.text)
-        #expect(try decompress(one + [0, 0, 0]) == Self.text)
+        #expect(try decompress(one, limit) == Self.text)
+        #expect(try decompress(one + gzip([]) + one, limit) == Self.text + Self.text)
+        #expect(try decompress(gzip([]), limit) == [])
+        #expect(try decompress(one + [0, 0, 0], limit) == Self.text)
+        #expect(try decompress(one + gzip([1]) + [0], limit) == Self.text + [1])
     }
 
     @Test func `reads zstd: one frame, several, and skippable ones`() throws {
@@ -28,18 +34,19 @@ import Testing
         )
     }
 
-    @Test func `refuses data that is cut short, damaged or followed by something else`() {
+    @Test(arguments: limits)
+    func `refuses data that is cut short, damaged or followed by something else`(limit: Int) {
         for whole in [gzip(Self.text), zstd(Self.text)] {
             for end in stride(from: 6, to: whole.count, by: 4999) {
-                #expect(throws: Failure.self) { try decompress(Array(whole[..<end])) }
+                #expect(throws: Failure.self) { try decompress(Array(whole[..<end]), limit) }
             }
-            #expect(throws: Failure.self) { try decompress(Array(whole.dropLast())) }
-            #expect(throws: Failure.self) { try decompress(whole + [1, 2, 3]) }
+            #expect(throws: Failure.self) { try decompress(Array(whole.dropLast()), limit) }
+            #expect(throws: Failure.self) { try decompress(whole + [1, 2, 3], limit) }
         }
         // zstd's checksum is optional, so that only gzip promises to tell.
         var damaged = gzip(Self.text)
         damaged[damaged.count / 2] ^= 0x55
-        #expect(throws: Failure.self) { try decompress(damaged) }
+        #expect(throws: Failure.self) { try decompress(damaged, limit) }
     }
 
     @Test func `names a compression it does not know`() {
@@ -63,8 +70,8 @@ import Testing
     }
 }
 
-private func decompress(_ bytes: [UInt8]) throws -> [UInt8] {
-    var source = Decompressor(MemorySource(bytes), named: "test")
+private func decompress(_ bytes: [UInt8], _ wholeLimit: Int = 1 << 20) throws -> [UInt8] {
+    var source = Decompressor(MemorySource(bytes), named: "test", wholeLimit: wholeLimit)
     var result: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 70_001)
     while true {

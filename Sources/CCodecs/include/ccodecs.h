@@ -1,6 +1,7 @@
 // Codecs of the ecosystem's formats: gzip, zstd, SHA-256.
 #pragma once
 
+#include <libdeflate.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlib.h>

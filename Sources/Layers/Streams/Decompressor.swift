@@ -10,34 +10,45 @@ package struct Decompressor: ByteSource {
         var source: any ByteSource
         let named: String
         let tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
-        let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
+        var input = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
         var window: Range<Int> = 0..<0
         var codec: (any Inflating)?
         var format: Format?
         var isAtEnd = false
+        /// What was decompressed as a whole, and how much of it was read.
+        var whole: UnsafeMutableRawBufferPointer?
+        var position = 0
+        let wholeLimit: Int
 
         init(
             _ source: any ByteSource,
             _ named: String,
+            _ wholeLimit: Int,
             _ tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
         ) {
             self.source = source
             self.named = named
+            self.wholeLimit = wholeLimit
             self.tap = tap
         }
 
-        deinit { input.deallocate() }
+        deinit {
+            input.deallocate()
+            whole?.deallocate()
+        }
     }
 
     private let state: State
 
     /// `named` is the subject of messages. `tap` sees the bytes as they come from `source`, in order, each once.
+    /// `wholeLimit`: gzip of at most so many bytes is read to its end before anything comes out.
     package init(
         _ source: any ByteSource,
         named: String,
+        wholeLimit: Int = WholeGzip.limit,
         tap: (@Sendable (UnsafeRawBufferPointer) throws -> Void)? = nil
     ) {
-        state = State(source, named, tap)
+        state = State(source, named, wholeLimit, tap)
     }
 
     /// Reads as far as it takes to know.
@@ -45,12 +56,14 @@ package struct Decompressor: ByteSource {
         if let format = state.format { return format }
         while state.window.count < 4, try state.refill() {}
         let format = try state.detect()
+        if format == .gzip { try state.inflateWhole() }
         state.format = format
         return format
     }
 
     package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         _ = try format()
+        if state.whole != nil { return state.passWhole(into: buffer) }
         guard let codec = state.codec else { return try state.pass(into: buffer) }
         while !buffer.isEmpty {
             do {
@@ -118,6 +131,31 @@ extension Decompressor.State {
             )
         }
         return .plain
+    }
+
+    /// Where all of it can be had at once, it is decompressed at once. Else what was read is the window.
+    fileprivate func inflateWhole() throws {
+        while window.count < wholeLimit, !isAtEnd {
+            if window.count == input.count { grow() }
+            _ = try refill()
+        }
+        guard isAtEnd, window.count <= wholeLimit else { return }
+        whole = WholeGzip.inflate(UnsafeRawBufferPointer(rebasing: input[window]))
+    }
+
+    private func grow() {
+        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: input.count * 4, alignment: 64)
+        larger.copyMemory(from: UnsafeRawBufferPointer(input))
+        input.deallocate()
+        input = larger
+    }
+
+    fileprivate func passWhole(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let whole else { return 0 }
+        let count = min(buffer.count, whole.count - position)
+        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[position..<position + count]))
+        position += count
+        return count
     }
 
     fileprivate func pass(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {

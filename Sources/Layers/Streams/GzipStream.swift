@@ -1,7 +1,7 @@
 import CCodecs
 import Linux
 
-/// gzip, by zlib: any number of members, zeros behind the last one.
+/// gzip, by zlib, for what is too large for `WholeGzip`: any number of members, zeros behind the last one.
 final class GzipStream: Inflating {
     private let stream: UnsafeMutablePointer<z_stream>
     /// 15 bits of window, and 16 for "gzip's header and checksum".

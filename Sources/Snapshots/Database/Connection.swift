@@ -36,7 +36,7 @@ package final class Connection {
         try execute("PRAGMA synchronous = FULL")
         // Pages. Few, because whoever opens the log first reads all of it; not too few, because moving them into
         // the database waits for the disk three times.
-        try execute("PRAGMA wal_autocheckpoint = 256")
+        try execute("PRAGMA wal_autocheckpoint = 100")
     }
 
     deinit {
