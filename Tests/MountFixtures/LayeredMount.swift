@@ -82,10 +82,16 @@ package final class LayeredMount: Sendable {
         try Tool.run(Tool.binaries.appendingPathComponent("micafs"), ["--settle"] + source)
     }
 
-    /// At once: the new daemon waits for the old one.
+    /// At once: the new daemon waits for the old one. Not for ever: a mount namespace that another test has made
+    /// meanwhile has a copy of the mount, and may keep it for longer than that.
     package func remount() throws {
         _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
-        try mount()
+        do {
+            try mount()
+        } catch let failure as Failure where failure.description.contains("is mounted already") {
+            try waitForDaemon()
+            try mount()
+        }
     }
 
     /// The daemon: the process whose last argument is this mount's path.
