@@ -1,12 +1,18 @@
 import CFUSE
+import Glibc
 
 extension Session {
-    static func table(_ io: IOMode) -> fuse_lowlevel_ops {
+    static func table(_ io: IOMode, writesBack: Bool) -> fuse_lowlevel_ops {
         var table = fuse_lowlevel_ops()
         addNames(&table)
         addAttributes(&table)
         addData(&table)
         if io == .passthrough { addOpens(&table) }
+        if writesBack {
+            // The kernel would ask for holes without writing back first, and take what is not there yet for one. Told
+            // that there is no such request, it has none but the end.
+            table.lseek = { request, _, _, _, _ in fuse_reply_err(request, ENOSYS) }
+        }
         return table
     }
 }

@@ -25,12 +25,14 @@ package final class Session: @unchecked Sendable {
     static let forever: Double = 1e9
 
     /// Prepares libfuse; nothing is mounted yet. With `backings` in passthrough mode, for which `operations` must
-    /// answer opens. `isDebugging`: every request is written to stderr.
+    /// answer opens. `writesBack`: written data stays in the kernel's page cache until it is synced, closed or in the way,
+    /// and sizes and times of regular files are the kernel's until then. `isDebugging`: every request is written to stderr.
     package init(
         operations: any Operations,
         transport: Transport = .automatic,
         supportsACLs: Bool = true,
         backings: Backings? = nil,
+        writesBack: Bool = false,
         isDebugging: Bool = false,
         log: @escaping @Sendable (String) -> Void
     ) throws(Errno) {
@@ -41,6 +43,7 @@ package final class Session: @unchecked Sendable {
         connection.pointee.fd = -1
         connection.pointee.wanted_flags =
             Session.wantedFlags & ~(supportsACLs ? 0 : 1 << UInt64(CFUSE_POSIX_ACL))
+        if writesBack { connection.pointee.wanted_flags |= 1 << UInt64(CFUSE_WRITEBACK_CACHE) }
         if try transport.wantsRings() { connection.pointee.wanted_flags |= 1 << UInt64(CFUSE_OVER_IO_URING) }
         if let backings {
             connection.pointee.wanted_flags |=
@@ -50,7 +53,7 @@ package final class Session: @unchecked Sendable {
             backings.attach(connection)
         }
         connection.pointee.owner = Unmanaged.passUnretained(self).toOpaque()
-        var table = Session.table(backings == nil ? .cached : .passthrough)
+        var table = Session.table(backings == nil ? .cached : .passthrough, writesBack: writesBack)
         let result = cfuse_start(connection, &table, isDebugging ? 1 : 0)
         guard result == 0 else { throw Errno(rawValue: -result) }
     }

@@ -8,7 +8,7 @@ extension Arguments {
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
         "noacl", "noxattrs", "metacopy", "redirect_dir", "threaded", "max_threads", "transport", "io", "fill",
-        "debug", "allow_other", "fsname", "subtype",
+        "writeback", "debug", "allow_other", "fsname", "subtype",
     ]
 
     /// One option of `-o`, still escaped. The last of several wins.
@@ -60,6 +60,7 @@ extension Arguments {
             case let word: throw Arguments.refusal("option metacopy=\(word) is refused: it may be on, off")
             }
         case "io": io = try Arguments.io(text(needed(name, value)))
+        case "writeback": writesBack = try bit(name, value)
         case "transport": transport = try Arguments.transport(text(needed(name, value)))
         case "fill":
             switch text(try needed(name, value)) {

@@ -51,6 +51,8 @@ package struct Arguments: Sendable {
     package var threads = 4
     package var transport = Transport.automatic
     package var io = IOMode.automatic
+    /// What is written stays in the kernel's page cache until it has to go.
+    package var writesBack = false
     package var identity = IdentityOptions()
     /// Never wait for the disk.
     package var isVolatile = false
@@ -112,6 +114,9 @@ package struct Arguments: Sendable {
             }
             // Whatever else there is: somebody asks how it is done.
             if request == .help || request == .version { return }
+        }
+        if writesBack, io == .passthrough {
+            throw Arguments.refusal("writeback=1 and io=passthrough exclude each other, as in the kernel")
         }
         try accept(operands)
         try settleLower()

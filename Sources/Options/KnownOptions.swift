@@ -50,7 +50,7 @@ package enum KnownOptions {
         // fuse-overlayfs and libfuse.
         "default_permissions": Moot(.none),
         "timeout": Moot(.number), "fast_ino": Moot(.number), "fast_ino_check": Moot(.number),
-        "writeback": Moot(.number), "max_write": Moot(.number), "max_read": Moot(.number),
+        "max_write": Moot(.number), "max_read": Moot(.number),
         "max_idle_threads": Moot(.number), "clone_fd": Moot(.none), "kernel_cache": Moot(.none),
         "splice_read": Moot(.none), "splice_write": Moot(.none), "splice_move": Moot(.none),
         // Kernel overlayfs.

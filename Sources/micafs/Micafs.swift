@@ -77,9 +77,12 @@ struct Micafs {
         let session = try naming("start libfuse") {
             try Session(
                 operations: arguments.identity.apply(to: tree(union, backings)),
-                transport: arguments.transport,
+                // One request at a time is not what rings are for.
+                transport: arguments.threads == 1 && arguments.transport == .automatic
+                    ? .device : arguments.transport,
                 supportsACLs: arguments.identity.supportsACLs,
                 backings: backings,
+                writesBack: arguments.writesBack,
                 isDebugging: arguments.isDebugging
             ) { log.write($0) }
         }

@@ -178,7 +178,8 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
     @Test func `has effects`() throws {
         let effects: [(String, Flag)] = [
-            ("debug", { $0.isDebugging }), ("debug", { $0.isForeground }), ("volatile", { $0.isVolatile }),
+            ("writeback=1", { $0.writesBack }), ("debug", { $0.isDebugging }), ("debug", { $0.isForeground }),
+            ("volatile", { $0.isVolatile }),
             ("fsync=0", { $0.isVolatile }), ("sync=0", { $0.isVolatile }),
             ("userxattr", { $0.usesUserXattrs }),
             ("allow_other", { $0.allowsOther }), ("squash_to_root", { $0.identity.squashesToRoot }),
@@ -223,7 +224,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
     @Test(arguments: [
         "index=on", "index=off", "xino=auto", "uuid=null", "nfs_export=off", "verity=off", "redirect_dir=on",
-        "default_permissions", "timeout=0.5", "writeback=1", "fast_ino=1", "fast_ino_check=0",
+        "default_permissions", "timeout=0.5", "writeback=0", "fast_ino=1", "fast_ino_check=0",
         "clone_fd", "max_idle_threads=-1", "kernel_cache", "splice_read", "max_write=131072", "defaults",
         "nofail",
         "_netdev", "x-systemd.automount", "X-mount.mkdir=0755", "comment=why", "user=me", "threaded=1",

@@ -177,4 +177,33 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         #expect(try FilePath(upper).status().st_atim.tv_sec == 1000)
         #expect(try FilePath("\(mount.path)/new").status().st_atim.tv_sec == 1000)
     }
+
+    @Test(arguments: LowerForm.allCases) func `keeps what is written until it is closed with writeback`(
+        form: LowerForm
+    ) throws {
+        let mount = try mount(form, "writeback=1")
+        let upper = FilePath("\(mount.upper)/new")
+        do {
+            let file = try OwnedFD.open(FilePath("\(mount.path)/new"), O_WRONLY | O_CREAT, mode: 0o644)
+            for _ in 0..<1000 { try file.writeAll([1, 2, 3]) }
+            #expect(try file.status().st_size == 3000)
+            #expect(try upper.status().st_size == 0)
+        }
+        #expect(try upper.status().st_size == 3000)
+        // Of a lower file the rest of the page has to be read first.
+        do {
+            let file = try OwnedFD.open(FilePath("\(mount.path)/b"), O_WRONLY, mode: 0)
+            try [UInt8(ascii: "B")].withUnsafeBytes { try file.writeAll($0, at: 3) }
+            try file.synchronize()
+        }
+        try mount.remount()
+        #expect(
+            try OwnedFD.open(FilePath("\(mount.path)/b"), O_RDONLY).contents(limit: 10)
+                == [UInt8(ascii: "b"), 0, 0, UInt8(ascii: "B")]
+        )
+        let time = timespec(tv_sec: 1000, tv_nsec: 0)
+        _ = try Errno.check(utimensat(AT_FDCWD, "\(mount.path)/new", [time, time], 0))
+        try mount.remount()
+        #expect(try FilePath("\(mount.path)/new").status().st_mtim.tv_sec == 1000)
+    }
 }

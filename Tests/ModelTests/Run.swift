@@ -37,6 +37,10 @@ struct Case: Sendable, CustomTestStringConvertible {
         LowerForm.served.flatMap { form in Effort.seeds.map { Case(form: form, seed: $0) } }
         + Effort.seeds.map { Case(form: .directory, options: ["-o", "metacopy=on"], seed: $0) }
 
+    /// The same, and one in which what was written is lost with the daemon.
+    static let unkilled =
+        all + Effort.seeds.map { Case(form: .image, options: ["-o", "writeback=1"], seed: $0) }
+
     var testDescription: String { "\(([form.description] + options).joined(separator: " ")), seed \(seed)" }
 }
 

@@ -72,17 +72,18 @@ struct `The data of files` {
         Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)")
     }
 
-    @Test(arguments: Case.all) func `is what was written`(test: Case) throws {
+    @Test(arguments: Case.unkilled) func `is what was written`(test: Case) throws {
         var random = DataOperations(seed: test.seed, files: `The data of files`.files.count)
         try expectNoDifference(random.sequence(Effort.operations), test)
     }
 
-    @Test(arguments: Case.all) func `is what was written, also after remounts`(test: Case) throws {
+    @Test(arguments: Case.unkilled) func `is what was written, also after remounts`(test: Case) throws {
         var random = DataOperations(seed: test.seed ^ 0x5eed, files: `The data of files`.files.count)
         try expectNoDifference(random.sequence(Effort.operations, remountEvery: Effort.remountEvery), test)
     }
 
-    @Test(arguments: Case.all) func `is what each of two processes wrote to its own files`(test: Case) throws
+    @Test(arguments: Case.unkilled) func `is what each of two processes wrote to its own files`(test: Case)
+        throws
     {
         let lower = try lower(test.form, directories: ["0", "1"])
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
@@ -96,7 +97,9 @@ struct `The data of files` {
         return try runner.run(random.sequence(Effort.operations))
     }
 
-    @Test(arguments: Case.all) func `is what two processes wrote to ranges of one file`(test: Case) throws {
+    @Test(arguments: Case.unkilled) func `is what two processes wrote to ranges of one file`(test: Case)
+        throws
+    {
         let lower = try lower(test.form, directories: ["d"])
         let mount = try LayeredMount(lower, in: workspace, options: test.options)
         try Workers.run(.stripes, at: mount.path, seed: test.seed)
