@@ -4,27 +4,31 @@ import SystemPackage
 
 import Glibc
 
-/// An ext4 of its own in a file of the workspace, mounted: it can fill up, stand still or lose its power without
+/// A filesystem of its own, ext4 as a rule, in a file of the workspace, mounted: it can fill up, stand still or lose its power without
 /// anybody else noticing. The workspace unmounts it.
 package final class LoopDisk: Sendable {
     package let path: String
     private let image: String
+    private let type: String
 
     /// - Parameter options: of mount(8), besides `loop`.
-    package init(in workspace: Workspace, megabytes: Int, options: String = "rw") throws {
-        image = "\(workspace.path)/\(UUID().uuidString).ext4"
+    package init(in workspace: Workspace, megabytes: Int, type: String = "ext4", options: String = "rw")
+        throws
+    {
+        self.type = type
+        image = "\(workspace.path)/\(UUID().uuidString).\(type)"
         path = try workspace.directory("disk-\(UUID().uuidString)")
         try OwnedFD.open(FilePath(image), O_WRONLY | O_CREAT, mode: 0o600).truncate(
             to: UInt64(megabytes) << 20
         )
-        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.ext4"), ["-q", "-F", image])
+        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.\(type)"), ["-q", type == "ext4" ? "-F" : "-f", image])
         try mount(options)
     }
 
     package func mount(_ options: String = "rw") throws {
         try Tool.run(
             URL(fileURLWithPath: "/bin/mount"),
-            ["-t", "ext4", "-o", "loop,\(options)", image, path]
+            ["-t", type, "-o", "loop,\(options)", image, path]
         )
     }
 
