@@ -12,9 +12,19 @@ package final class LayerContents: Sendable {
     private let index: LayerIndex
     private let packs: [FilePath]
     private let files: FileCache
+    private let holdsPacksOnce: Bool
 
-    /// `openFiles`: how many are kept open; a stack may have more layers than a process may have files.
-    package init(layout: StoreLayout, index: LayerIndex, openFiles: Int = 24) {
+    /// - Parameters:
+    ///   - openFiles: how many are kept open; a stack may have more layers than a process may have files.
+    ///   - holdsPacksOnce: whoever reads caches what it reads: pages of a pack that have been read to their end need not
+    ///     stay in memory as well.
+    package init(
+        layout: StoreLayout,
+        index: LayerIndex,
+        openFiles: Int = 24,
+        holdsPacksOnce: Bool = false
+    ) {
+        self.holdsPacksOnce = holdsPacksOnce
         self.layout = layout
         self.index = index
         packs = index.layers.map { layout.layer($0).appending("pack") }
@@ -38,6 +48,12 @@ package final class LayerContents: Sendable {
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         let got = try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: wanted, at: position) }
         guard got == count else { throw .system(.ioError) }
+        if holdsPacksOnce, inode.contentKind == ContentKind.packed.rawValue,
+            offset + UInt64(count) == inode.size
+        {
+            // Whole pages only: what is at either end belongs to a neighbour as well.
+            _ = file.fd.use { posix_fadvise($0, off_t(start), off_t(inode.size), POSIX_FADV_DONTNEED) }
+        }
         return count
     }
 

@@ -216,7 +216,8 @@ extension UnionTree {
         if let count = directory.lowerSubdirectories, listing[name] == nil {
             do throws(FSError) {
                 if let inode = try lowerEntry(name, in: directory), try lower.inode(inode).isDirectory {
-                    directory.lowerSubdirectories = count - 1
+                    // Counted again where a listing and a look did not agree on what it is.
+                    directory.lowerSubdirectories = count > 0 ? count - 1 : nil
                 }
             } catch {
                 directory.lowerSubdirectories = nil

@@ -148,7 +148,12 @@ struct Micafs {
         case .chain(let chain, let store):
             let layout = StoreLayout(root: store)
             let index = try LayerIndex(chain, verifying: false)
-            return ChainLower(index: index, contents: LayerContents(layout: layout, index: index))
+            let contents = LayerContents(
+                layout: layout,
+                index: index,
+                holdsPacksOnce: arguments.io == .passthrough
+            )
+            return ChainLower(index: index, contents: contents)
         case .directories(let directories):
             return try DirectoryStack(
                 layers: directories,

@@ -68,6 +68,7 @@ ROWS = {
     "git-clone": Row("git clone", "ms"),
     "git-status": Row("git status, first", "ms"),
     "git-status-again": Row("git status, second", "ms"),
+    "git-status-fresh": Row("git status on a fresh mount", "ms"),
     "compile": Row("compile of a C project, first", "ms"),
     "compile-again": Row("compile of a C project, second", "ms"),
     "dpkg-install": Row("dpkg install in a chroot", "ms"),
