@@ -20,6 +20,7 @@ package enum Usage {
           -o volatile, fsync=0    never wait for the disk
           -o metacopy=on|off      leave data in the lower until it is written (on for images, off for directories)
           -o fill=idle|never      bring the rest of what was written in part while nothing is asked (never)
+          -o writeback=1          keep what is written in the page cache until it is closed or synced
           -o redirect_dir=off     directories of a lower can't be renamed: EXDEV
           -o userxattr            keep the union's marks in user.overlay.* (the default without privileges)
           -o noacl, noxattrs=1    no ACLs, no extended attributes at all

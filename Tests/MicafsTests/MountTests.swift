@@ -178,7 +178,7 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         #expect(try FilePath("\(mount.path)/new").status().st_atim.tv_sec == 1000)
     }
 
-    @Test(arguments: LowerForm.allCases) func `keeps what is written until it is closed with writeback`(
+    @Test(arguments: LowerForm.allCases) func `has everything in the upper with writeback when a file is closed`(
         form: LowerForm
     ) throws {
         let mount = try mount(form, "writeback=1")
@@ -187,7 +187,6 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
             let file = try OwnedFD.open(FilePath("\(mount.path)/new"), O_WRONLY | O_CREAT, mode: 0o644)
             for _ in 0..<1000 { try file.writeAll([1, 2, 3]) }
             #expect(try file.status().st_size == 3000)
-            #expect(try upper.status().st_size == 0)
         }
         #expect(try upper.status().st_size == 3000)
         // Of a lower file the rest of the page has to be read first.
