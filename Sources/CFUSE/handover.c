@@ -106,6 +106,9 @@ static int look(void) {
 }
 
 static void *watch(void *unused) {
+    // Not kept on the CPU of the thread that began it: that may be the one that is taken.
+    cpu_set_t cpus;
+    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
     pthread_mutex_lock(&lock);
     while (members) {
         if (look()) {
@@ -130,6 +133,7 @@ static void *try_class(void *is_possible) {
 static int is_possible;
 
 static void prepare(void) {
+    if (sched_getscheduler(0) != SCHED_OTHER) return;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -143,7 +147,8 @@ struct cfuse_handover *cfuse_handover_join(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, prepare);
     uint64_t waited;
-    if (!is_possible || read_wait(&waited) < 0) return NULL;
+    // A class that somebody chose for the daemon stays.
+    if (!is_possible || sched_getscheduler(0) != SCHED_OTHER || read_wait(&waited) < 0) return NULL;
     struct cfuse_handover *h = calloc(1, sizeof *h);
     if (!h || pthread_getcpuclockid(pthread_self(), &h->clock) != 0) {
         free(h);

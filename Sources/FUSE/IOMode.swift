@@ -17,15 +17,18 @@ package struct OpenRequest: Sendable {
     package let flags: Int32
     /// The thread that opens.
     package let thread: Int32
+    /// Its user.
+    package let uid: UInt32
     /// A truncation must drop set-id bits and capabilities.
     package let killsPrivileges: Bool
 
     /// For writing, or to be cut.
     package var isWriting: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
 
-    package init(flags: Int32, thread: Int32, killsPrivileges: Bool) {
+    package init(flags: Int32, thread: Int32, uid: UInt32, killsPrivileges: Bool) {
         self.flags = flags
         self.thread = thread
+        self.uid = uid
         self.killsPrivileges = killsPrivileges
     }
 }

@@ -15,8 +15,12 @@ func mayKillPrivileges(
     _ operations: any Operations,
     _ node: UInt64
 ) throws(FSError) -> Bool {
-    guard !isPrivileged(request) else { return false }
-    return try operations.status(of: node).mode & (S_ISUID | S_ISGID) != 0
+    if isPrivileged(request) { return false }
+    return try hasSetID(operations, node)
+}
+
+func hasSetID(_ operations: any Operations, _ node: UInt64) throws(FSError) -> Bool {
+    try operations.status(of: node).mode & (S_ISUID | S_ISGID) != 0
 }
 
 /// After it did: the kernel has the old mode, and would run the file with it.

@@ -16,12 +16,15 @@ extension Session {
         }
         table.write = { request, node, bytes, size, offset, _ in
             answer(request, "write", node) { (operations) throws(FSError) in
+                let killsPrivileges = cfuse_write_kills_privileges() != 0
+                let hasPrivileges = killsPrivileges ? try hasSetID(operations, node) : false
                 let count = try operations.write(
                     node,
                     UnsafeRawBufferPointer(start: bytes, count: size),
                     at: UInt64(bitPattern: Int64(offset)),
-                    killsPrivileges: cfuse_write_kills_privileges() != 0
+                    killsPrivileges: killsPrivileges
                 )
+                if hasPrivileges { noteKilledPrivileges(request, node) }
                 fuse_reply_write(request, count)
             }
         }

@@ -123,8 +123,9 @@ private func list(_ request: fuse_req_t?, _ node: UInt64, _ size: Int, _ offset:
         let name = UnsafeMutablePointer<CChar>.allocate(capacity: 256)
         defer { name.deallocate() }
         var used = 0
-        try operations.list(node, from: UInt64(bitPattern: Int64(offset)), isCounting: isPlus) {
-            (bytes, status, next) throws(FSError) in
+        func add(_ bytes: UnsafeRawBufferPointer, _ status: NodeStatus, _ next: UInt64) throws(FSError)
+            -> Bool
+        {
             guard bytes.count <= 255, let start = bytes.baseAddress else { throw .system(.ioError) }
             memcpy(name, start, bytes.count)
             name[bytes.count] = 0
@@ -153,6 +154,12 @@ private func list(_ request: fuse_req_t?, _ node: UInt64, _ size: Int, _ offset:
             guard needed <= size - used else { return false }
             used += needed
             return true
+        }
+        do throws(FSError) {
+            try operations.list(node, from: UInt64(bitPattern: Int64(offset)), isCounting: isPlus, add)
+        } catch {
+            // References to what is in the buffer are counted: the kernel gets it, and the error with the next request.
+            guard used > 0 else { throw error }
         }
         fuse_reply_buf(request, buffer, used)
     }

@@ -54,6 +54,7 @@ extension OpenRequest {
         self.init(
             flags: file?.pointee.flags ?? O_RDONLY,
             thread: fuse_req_ctx(request)?.pointee.pid ?? 0,
+            uid: fuse_req_ctx(request)?.pointee.uid ?? 0,
             killsPrivileges: cfuse_open_kills_privileges() != 0
         )
     }

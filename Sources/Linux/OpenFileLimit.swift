@@ -7,6 +7,13 @@ package enum OpenFileLimit {
     /// Raises the soft limit to the hard one, once.
     package static func raise() { _ = raised }
 
+    /// How many files this process may have open.
+    package static var current: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     private static let raised: Void = {
         let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()

@@ -19,6 +19,10 @@ import Synchronization
 /// `fs/namei.c`), and finds the successor. What leads to the predecessor for good, a link in /proc/self/fd, comes
 /// back after that; then it is served: what it was while others have that open, and only for reading; else what the
 /// successor is. Attributes of a predecessor are the file's, and are asked for each time.
+///
+/// **Set-id bits.** The kernel leaves it to us to drop them when somebody without privileges writes, and does not tell
+/// us of the write. So they go when such a user opens a file for writing; and who sets them while others have the
+/// file open for writing sets none, as if these had written right after.
 package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
     // Safe to share: `state` has a lock, everything else never changes.
     private let tree: MountedTree
@@ -47,6 +51,8 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         let reply: OpenReply
         /// Its backing file is a lower's.
         let isLower: Bool
+        /// Users without privileges who opened it for writing.
+        var writers: Set<UInt32> = []
     }
 
     private struct Supersession {
@@ -132,7 +138,43 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
             try redirect(id, request)
             noteChange(id)
         }
-        return try join(node)
+        let reply = try join(node)
+        guard request.uid != 0 else { return reply }
+        state.withLock { _ = $0.opens[node]?.writers.insert(request.uid) }
+        do throws(FSError) {
+            // From here on nobody sets them again.
+            try dropSetID(node)
+        } catch {
+            release(node)
+            throw error
+        }
+        return reply
+    }
+
+    private func dropSetID(_ node: UInt64) throws(FSError) {
+        let mode = try tree.status(of: plain(node)).mode
+        guard mode & (S_ISUID | S_ISGID) != 0 else { return }
+        var change = StatusChange()
+        change.mode = withoutSetID(mode)
+        _ = try tree.change(plain(node), change)
+        backings.forgetAttributes(of: node)
+        noteChange(node)
+    }
+
+    /// Set-group-id without group execution once meant mandatory locking: it stays.
+    private func withoutSetID(_ mode: UInt32) -> UInt32 {
+        mode & ~(S_ISUID | (mode & S_IXGRP != 0 ? S_ISGID : 0))
+    }
+
+    /// Whether somebody else than the owner, and not root, has a file open for writing.
+    private func isWrittenByOthers(_ id: UInt64) throws(FSError) -> Bool {
+        let writers = state.withLock { state in
+            [id, id | PassthroughTree.successorBit].reduce(into: Set<UInt32>()) {
+                $0.formUnion(state.opens[$1]?.writers ?? [])
+            }
+        }
+        guard !writers.isEmpty else { return false }
+        return writers != [try tree.status(of: id).uid]
     }
 
     private func openForReading(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
@@ -236,6 +278,10 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
     }
 
     package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+        var change = change
+        if let mode = change.mode, mode & (S_ISUID | S_ISGID) != 0, try isWrittenByOthers(plain(node)) {
+            change.mode = withoutSetID(mode)
+        }
         let status = try tree.change(plain(node), change)
         if change.size != nil, !isSuccessor(node) { supersedeIfNeeded(node) }
         noteChange(node)

@@ -71,8 +71,13 @@ extension OwnedFD {
 
     func link(_ name: FileName, to other: borrowing OwnedFD, _ newName: FileName) throws(Errno) {
         try other.use { target throws(Errno) in
-            try call(name) { directory, name in
-                newName.withCString { linkat(directory, name, target, $0, 0) } ?? -1
+            try call(name) { directory, path in
+                newName.withCString {
+                    // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH.
+                    name.isItself
+                        ? linkat(AT_FDCWD, "/proc/self/fd/\(directory)", target, $0, AT_SYMLINK_FOLLOW)
+                        : linkat(directory, path, target, $0, 0)
+                } ?? -1
             }
         }
     }

@@ -6,7 +6,7 @@ final class NodeTable: @unchecked Sendable {
     private let lock = Lock()
     private var nodes: [UInt64: Node] = [:]
     /// By number of the lower.
-    private var lowerLookups: [UInt32: UInt32] = [:]
+    private var lowerLookups: [UInt32: UInt64] = [:]
 
     func find(_ id: UInt64) -> Node? {
         lock.lock()
@@ -21,7 +21,7 @@ final class NodeTable: @unchecked Sendable {
         defer { lock.unlock() }
         nodes[node.id] = node
         guard let inode = NodeID.lowerInode(node.id) else { return }
-        if let count = lowerLookups.removeValue(forKey: inode) { node.lookups += UInt64(count) }
+        if let count = lowerLookups.removeValue(forKey: inode) { node.lookups += count }
     }
 
     func remove(_ node: Node) {
@@ -45,7 +45,7 @@ final class NodeTable: @unchecked Sendable {
         defer { lock.unlock() }
         guard nodes[id] == nil else { return false }
         guard let inode = NodeID.lowerInode(id), let known = lowerLookups[inode] else { return true }
-        lowerLookups[inode] = UInt64(known) > count ? known - UInt32(count) : nil
+        lowerLookups[inode] = known > count ? known - count : nil
         return true
     }
 }

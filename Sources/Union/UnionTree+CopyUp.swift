@@ -24,6 +24,7 @@ extension UnionTree {
         if try lower.inode(inode).isDirectory {
             names.lock()
             defer { names.unlock() }
+            if let node = table.find(id) { return node }
             return try isVisible(inode) ? upperDirectory(id) : removedDirectory(inode, upper)
         }
         return try copyUps.exclusively(id) { () throws(FSError) in
@@ -125,7 +126,7 @@ extension UnionTree {
     /// The node of a lower directory that was removed, but is open, and whose attributes change.
     private func removedDirectory(_ inode: UInt32, _ upper: Upper) throws(FSError) -> Node {
         let orphan = try copyDirectory(inode, upper) { (copy) throws(Errno) in
-            try upper.work.rename(copy, to: upper.orphans, copy)
+            try upper.work.rename(copy, to: upper.orphans.fd, copy)
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: nil, parent: nil, name: orphan)
         becomeOrphan(node, orphan)

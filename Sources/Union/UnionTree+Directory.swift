@@ -70,7 +70,7 @@ extension UnionTree {
             guard isDone else { return }
         }
         let first = offset < Self.firstUpper ? 0 : offset - Self.firstUpper
-        // A stable copy: resolving makes nodes, and what they do to the listing must not matter here.
+        // Resolving makes nodes, which the listing remembers; no name comes or goes.
         var failure: FSError?
         listing.forEachEntry(from: first) { name, sequence in
             do throws(FSError) {

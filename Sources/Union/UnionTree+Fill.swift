@@ -44,10 +44,13 @@ extension UnionTree {
             }
             busy = ProcessorTime.ofOthers
         }
-        guard !fills.hasEnded else { return }
+        // Unless it ended for another reason.
+        guard try file.isWhole() else { return }
         try synchronize(file)
         data.lock.lockAlone()
         defer { data.lock.unlock() }
+        // What became a hole meanwhile would be one for good.
+        guard try file.isWhole() else { return }
         try file.finish()
     }
 

@@ -233,15 +233,9 @@ extension UnionTree {
     func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
         let upper = try writable()
         if let kept = node.kept { return (kept, .itself) }
-        if node.isOrphan { return (try orphans(upper), node.name) }
+        if node.isOrphan { return (upper.orphans, node.name) }
         guard let parent = node.parent else { return (try directory(root), FileName(".")) }
         return (try directory(parent), node.name)
-    }
-
-    private func orphans(_ upper: Upper) throws(FSError) -> OpenFile {
-        try FSError.wrap { () throws(Errno) in
-            try directories.file(.max) { () throws(Errno) in try upper.orphans.duplicate() }
-        }
     }
 
     /// An open descriptor of an upper directory.

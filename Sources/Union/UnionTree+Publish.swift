@@ -44,7 +44,7 @@ extension UnionTree {
             unmarked[UInt64(status.st_ino)] = node
         }
         guard !visible.isEmpty else {
-            try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans, copy) }
+            try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans.fd, copy) }
             becomeOrphan(node, copy)
             table.insert(node)
             return node

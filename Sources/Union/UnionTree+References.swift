@@ -165,9 +165,9 @@ extension UnionTree {
         guard let upper else { return }
         // What fails here is swept with the work directory at the next mount.
         if node.isDirectory {
-            try? upper.orphans.removeDirectory(node.name)
+            try? upper.orphans.fd.removeDirectory(node.name)
         } else {
-            try? upper.orphans.unlink(node.name)
+            try? upper.orphans.fd.unlink(node.name)
         }
     }
 }

@@ -5,7 +5,7 @@ import SystemPackage
 
 extension UnionTree {
     /// Deleted files that are kept open at once, rather than under another name, which takes longer.
-    static let mostHeld = 256
+    static let mostHeld = min(256, OpenFileLimit.current / 8)
 
     /// unlink(2).
     package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
@@ -96,7 +96,7 @@ extension UnionTree {
             do throws(FSError) {
                 kept = try move(node, name, in: fd, isHiding, isKept, hasWhiteouts, upper)
             } catch {
-                guard error.isLackOfRoom else { throw error }
+                guard error.isLackOfRoom, heldCount < UnionTree.mostHeld else { throw error }
                 if hasWhiteouts { try removeWhiteouts(node, name, in: fd, upper) }
                 let file = isKept ? try hold(node, name, in: fd) : nil
                 try FSError.wrap { () throws(Errno) in
@@ -131,22 +131,22 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             let orphan = upper.temporaryName()
             if isHiding {
-                try upper.orphans.makeNode(orphan, mode: S_IFCHR, device: 0)
+                try upper.orphans.fd.makeNode(orphan, mode: S_IFCHR, device: 0)
                 do throws(Errno) {
-                    try upper.orphans.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
+                    try upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
                 } catch {
-                    try? upper.orphans.unlink(orphan)
+                    try? upper.orphans.fd.unlink(orphan)
                     throw error
                 }
             } else {
-                try directory.fd.rename(name, to: upper.orphans, orphan)
+                try directory.fd.rename(name, to: upper.orphans.fd, orphan)
             }
             // It is done; what fails from here on is swept at the next mount.
-            if hasWhiteouts, let fd = try? upper.orphans.open(orphan, O_RDONLY | O_DIRECTORY) {
+            if hasWhiteouts, let fd = try? upper.orphans.fd.open(orphan, O_RDONLY | O_DIRECTORY) {
                 for whiteout in (try? fd.names()) ?? [] { try? fd.removeTree(whiteout) }
             }
             guard isKept else {
-                try? upper.orphans.removeDirectory(orphan)
+                try? upper.orphans.fd.removeDirectory(orphan)
                 return nil
             }
             return (orphan, nil)

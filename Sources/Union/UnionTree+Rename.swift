@@ -116,7 +116,7 @@ extension UnionTree {
                     try from.fd.rename(name, to: to.fd, newName, flags: isHiding ? Rename.whiteout : 0)
                 }
             } catch {
-                if case .orphan(let name) = gone { try? upper.orphans.unlink(name) }
+                if case .orphan(let name) = gone { try? upper.orphans.fd.unlink(name) }
                 throw error
             }
             if let replaced, let gone { retire(replaced, newName, in: newDirectory, gone) }
@@ -151,15 +151,17 @@ extension UnionTree {
         let fd = try self.directory(directory)
         if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
         guard node.isReferenced else { return .unknown }
-        guard !node.isDirectory else { return .kept(try hold(node, name, in: fd)) }
-        if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: fd) { return .kept(file) }
+        let mayHold = heldCount < UnionTree.mostHeld
+        if mayHold, let file = try? hold(node, name, in: fd) { return .kept(file) }
+        // There is no second link of a directory.
+        guard !node.isDirectory else { throw .system(.tooManyOpenFiles) }
         // A second link keeps it while it is open.
         let orphan = upper.temporaryName()
         do throws(FSError) {
-            try FSError.wrap { () throws(Errno) in try fd.fd.link(name, to: upper.orphans, orphan) }
+            try FSError.wrap { () throws(Errno) in try fd.fd.link(name, to: upper.orphans.fd, orphan) }
             return .orphan(orphan)
         } catch {
-            guard error.isLackOfRoom else { throw error }
+            guard error.isLackOfRoom, mayHold else { throw error }
             return .kept(try hold(node, name, in: fd))
         }
     }

@@ -28,7 +28,7 @@ extension UnionTree {
                 try own(name, in: staging, by: creator, mode: mode)
                 number = UInt64(try staging.fd.status(of: name).st_ino)
                 // Where a file is that was unlinked while open.
-                try staging.fd.rename(name, to: upper.orphans, name)
+                try staging.fd.rename(name, to: upper.orphans.fd, name)
             }
         }
         let node = Node(id: NodeID.upper(number), mode: mode, lower: nil, parent: nil, name: name)

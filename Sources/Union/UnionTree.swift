@@ -62,7 +62,7 @@ package final class UnionTree: @unchecked Sendable {
         names.lock()
         defer { names.unlock() }
         // What fails here is swept at the next mount.
-        for name in (try? upper.orphans.names()) ?? [] { try? upper.orphans.removeTree(name) }
+        for name in (try? upper.orphans.fd.names()) ?? [] { try? upper.orphans.fd.removeTree(name) }
         upper.close()
     }
 }

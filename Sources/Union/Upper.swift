@@ -17,7 +17,7 @@ package final class Upper: Sendable {
     let root: OwnedFD
     /// Locked: a second union over the same directories would be news to the first.
     let work: OwnedFD
-    let orphans: OwnedFD
+    let orphans: OpenFile
     let links: OwnedFD
     let marks: UpperMarks
     /// The notes are in `user.*`, which only regular files and directories can have.
@@ -92,7 +92,9 @@ package final class Upper: Sendable {
             try orphansPath.makeDirectory(mode: 0o700)
             try linksPath.makeDirectory(mode: 0o700)
         }
-        orphans = try naming("open \(orphansPath)") { try OwnedFD.open(orphansPath, O_PATH | O_DIRECTORY) }
+        orphans = OpenFile(
+            try naming("open \(orphansPath)") { try OwnedFD.open(orphansPath, O_PATH | O_DIRECTORY) }
+        )
         links = try naming("open \(linksPath)") { try OwnedFD.open(linksPath, O_PATH | O_DIRECTORY) }
         let isOurs = try Upper.claim(root, directory, marks)
         isForeign = !isOurs

@@ -104,6 +104,31 @@ struct `A large file that is written in part` {
     }
 
     @Test(arguments: LowerForm.served)
+    func `keeps its data when it loses a name before it is filled`(form: LowerForm) throws {
+        let mount = try mount(form)
+        let model = try change(mount)
+        #expect(link("\(mount.path)/file", "\(mount.path)/other") == 0)
+        try mount.unmount()
+        // Another mount, to which the second name is new.
+        let filling = try LayeredMount(of: mount, options: ["-o", "fill=idle"])
+        var file: OpenFile? = OpenFile(try OwnedFD.open(FilePath("\(filling.path)/file"), O_RDWR))
+        try file?.fd.use { raw throws(Errno) in
+            _ = try Errno.check(pwrite(raw, [model[0]], 1, 0))
+            try Errno.check(unlink("\(filling.path)/file"))
+            // For as long as it takes to begin, and to give it up.
+            usleep(2_500_000)
+            posix_fadvise(raw, 0, 0, POSIX_FADV_DONTNEED)
+        }
+        #expect(try file?.fd.contents(limit: 2 * Self.size) == model)
+        file = nil
+        #expect(try bytes("\(filling.path)/other") == model)
+        try filling.unmount()
+        try mount.mount()
+        #expect(try bytes("\(mount.path)/other") == model)
+        try mount.unmount()
+    }
+
+    @Test(arguments: LowerForm.served)
     func `is what eight threads wrote, each its own part, as a plain file is`(form: LowerForm) throws {
         let mount = try mount(form)
         let plain = "\(workspace.path)/plain"

@@ -178,7 +178,8 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         #expect(try FilePath("\(mount.path)/new").status().st_atim.tv_sec == 1000)
     }
 
-    @Test(arguments: LowerForm.allCases) func `has everything in the upper with writeback when a file is closed`(
+    @Test(arguments: LowerForm.allCases)
+    func `has everything in the upper with writeback when a file is closed`(
         form: LowerForm
     ) throws {
         let mount = try mount(form, "writeback=1")

@@ -45,6 +45,13 @@ package final class LayeredMount: Sendable {
         source = lower.arguments(upper: upper, work: work) + LayeredMount.everywhere + options
     }
 
+    /// The same layers, upper and mount point with further arguments of micafs. Precondition: not mounted.
+    package init(of other: LayeredMount, options: [String]) throws {
+        (path, upper, work) = (other.path, other.upper, other.work)
+        source = other.source + options
+        try mount()
+    }
+
     /// For all mounts of a run: the environment's MICA_MOUNT_OPTIONS, `io=passthrough,transport=dev` for instance.
     private static let everywhere: [String] = {
         guard let options = getenv("MICA_MOUNT_OPTIONS") else { return [] }

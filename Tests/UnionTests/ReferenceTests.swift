@@ -145,4 +145,32 @@ struct `What the kernel refers to` {
             try remount(fixture, &tree)
         }
     }
+
+    @Test func `gets a name by a link when the known one is gone and another is not known`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union()
+        try tree.touch("a")
+        try tree.write("a", "text")
+        try tree.link("a", as: "b")
+        try remount(fixture, &tree)
+        let id = try tree.id("a")
+        try tree.unlink("a")
+        try expect(tree.attributes(of: id).nlink == 1)
+        _ = try Array("c".utf8).withUnsafeBytes { try tree.link(id, as: $0, in: NodeID.root) }
+        for _ in 0..<2 {
+            try expect(tree.stat("c")?.nlink == 2)
+            try expect(tree.contents("c") == "text")
+            try expect(tree.contents("b") == "text")
+            try expect(tree.id("b") == tree.id("c"))
+            try remount(fixture, &tree)
+        }
+        // What has no name at all gets none, as on ext4.
+        try tree.touch("z")
+        let gone = try tree.id("z")
+        try tree.unlink("z")
+        let result = errno {
+            _ = try Array("e".utf8).withUnsafeBytes { try tree.link(gone, as: $0, in: NodeID.root) }
+        }
+        #expect(result == ENOENT)
+    }
 }

@@ -37,4 +37,36 @@ struct `With few descriptors` {
         }
         try mount.unmount()
     }
+
+    @Test(arguments: LowerForm.served)
+    func `any number of files may be deleted while they are open`(form: LowerForm) throws {
+        let workspace = try Workspace()
+        let root = try workspace.directory("lower")
+        let mount = try LayeredMount(
+            Lower(root, as: form, in: workspace),
+            in: workspace,
+            launcher: ["/usr/bin/prlimit", "--nofile=200:200"]
+        )
+        var files: [OpenFile] = []
+        for number in 0..<300 {
+            let path = "\(mount.path)/file\(number)"
+            files.append(OpenFile(try OwnedFD.open(FilePath(path), O_RDWR | O_CREAT, mode: 0o600)))
+            try files[number].fd.writeAll(Array("\(number)".utf8))
+            if number.isMultiple(of: 2) {
+                #expect(unlink(path) == 0)
+            } else {
+                #expect(rename(path, "\(mount.path)/replaced") == 0)
+            }
+        }
+        for number in 0..<20 {
+            #expect(mkdir("\(mount.path)/made\(number)", 0o755) == 0)
+            try SmallTree.write("new", to: "\(mount.path)/made\(number)/file")
+        }
+        for (number, file) in files.enumerated() {
+            _ = file.fd.use { lseek($0, 0, SEEK_SET) }
+            #expect(try file.fd.contents(limit: 100) == Array("\(number)".utf8))
+        }
+        files.removeAll()
+        try mount.unmount()
+    }
 }

@@ -1,0 +1,75 @@
+import FUSE
+import Foundation
+import Glibc
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+/// Whoever may write to a set-user-id program must not choose what its owner runs.
+@Suite(.enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
+    private let workspace: Workspace
+
+    init() throws {
+        workspace = try Workspace()
+        chmod(workspace.path, 0o777)
+    }
+
+    static let modes: [[String]] =
+        [["io=cached"], ["writeback=1"]] + (Machine.isKernel(atLeast: 6, 9) ? [["io=passthrough"]] : [])
+
+    /// As an ordinary user.
+    private func run(_ script: String) throws {
+        try Tool.run(
+            URL(fileURLWithPath: "/usr/bin/env"),
+            ["-C", workspace.path, "setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]
+                + ["sh", "-euc", script]
+        )
+    }
+
+    private func hasSetID(_ path: String) throws -> Bool {
+        try FilePath(path).status().st_mode & (S_ISUID | S_ISGID) != 0
+    }
+
+    @Test(arguments: LowerForm.served, modes)
+    func `are gone when somebody without privileges wrote`(form: LowerForm, options: [String]) throws {
+        let lower = try workspace.directory("lower")
+        try OwnedFD.open(FilePath("\(lower)/below"), O_WRONLY | O_CREAT, mode: 0o755).writeAll([1, 2, 3])
+        chmod("\(lower)/below", 0o6777)
+        let mount = try LayeredMount(
+            Lower(lower, as: form, in: workspace),
+            in: workspace,
+            options: options.flatMap { ["-o", $0] }
+        )
+        try OwnedFD.open(FilePath("\(mount.path)/new"), O_WRONLY | O_CREAT, mode: 0o755).writeAll([1])
+        chmod("\(mount.path)/new", 0o4777)
+        for name in ["below", "new"] {
+            let path = "\(mount.path)/\(name)"
+            #expect(try hasSetID(path))
+            try run("printf x >> '\(path)'")
+            #expect(try !hasSetID(path), "\(name)")
+            #expect(try !hasSetID("\(mount.upper)/\(name)"), "\(name)")
+
+            // Set while the other has it open, and writes afterwards.
+            let other = try WorkerThread {
+                try? run(
+                    "exec 3>>'\(path)'; : > opened; while [ ! -e set ]; do sleep 0.01; done; printf x >&3; rm set"
+                )
+            }
+            while !FilePath("\(workspace.path)/opened").exists { usleep(1000) }
+            unlink("\(workspace.path)/opened")
+            chmod(path, 0o4777)
+            _ = try OwnedFD.open(FilePath("\(workspace.path)/set"), O_WRONLY | O_CREAT, mode: 0o666)
+            other.join()
+            #expect(try !hasSetID(path), "\(name)")
+            #expect(try !hasSetID("\(mount.upper)/\(name)"), "\(name)")
+        }
+        // An owner who writes first and sets them then keeps them.
+        try run("mkdir own; cp /bin/true own/program; chmod 4755 own/program")
+        chmod(mount.path, 0o777)
+        try run("cp own/program '\(mount.path)/program'; chmod 4755 '\(mount.path)/program'")
+        #expect(try hasSetID("\(mount.path)/program"))
+        #expect(try hasSetID("\(mount.upper)/program"))
+        try mount.unmount()
+    }
+}
