@@ -28,7 +28,9 @@ extension Session {
                         by: caller
                     )
                 do throws(FSError) {
-                    let reply = try operations.open(status.node, OpenRequest(request, file))
+                    // There is nothing to cut, and ext4 would take it for a file that is replaced, whose data must not
+                    // wait when it is closed.
+                    let reply = try operations.open(status.node, OpenRequest(request, file, isNew: true))
                     var entry = fuse_entry_param(status)
                     if cfuse_reply_create(request, &entry, reply.flags, reply.backing) != 0 {
                         operations.release(status.node)
@@ -50,9 +52,13 @@ extension Session {
 }
 
 extension OpenRequest {
-    fileprivate init(_ request: fuse_req_t?, _ file: UnsafeMutablePointer<fuse_file_info>?) {
+    fileprivate init(
+        _ request: fuse_req_t?,
+        _ file: UnsafeMutablePointer<fuse_file_info>?,
+        isNew: Bool = false
+    ) {
         self.init(
-            flags: file?.pointee.flags ?? O_RDONLY,
+            flags: (file?.pointee.flags ?? O_RDONLY) & ~(isNew ? O_TRUNC : 0),
             thread: fuse_req_ctx(request)?.pointee.pid ?? 0,
             uid: fuse_req_ctx(request)?.pointee.uid ?? 0,
             killsPrivileges: cfuse_open_kills_privileges() != 0

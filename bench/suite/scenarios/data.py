@@ -39,6 +39,8 @@ def blocks(bench, system, stack):
 def write(bench, system, stack):
     with system.place(stack, writable=True) as place:
         file = place.work() / "written"
+        # A file of the round before would be cut, and its new data written out when it is closed.
+        file.unlink(missing_ok=True)
         bench.measure(
             place, "write", lambda: bench.client.seconds(place.target, "write", file, inputs.LARGE)
         )
