@@ -6,6 +6,8 @@ import SystemPackage
 extension UnionTree {
     /// Deleted files that are kept open at once, rather than under another name, which takes longer.
     static let mostHeld = min(256, OpenFileLimit.current / 8)
+    /// The same where there is no room for another name.
+    static let mostHeldInNeed = 4 * mostHeld
 
     /// unlink(2).
     package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
@@ -96,7 +98,7 @@ extension UnionTree {
             do throws(FSError) {
                 kept = try move(node, name, in: fd, isHiding, isKept, hasWhiteouts, upper)
             } catch {
-                guard error.isLackOfRoom, heldCount < UnionTree.mostHeld else { throw error }
+                guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
                 if hasWhiteouts { try removeWhiteouts(node, name, in: fd, upper) }
                 let file = isKept ? try hold(node, name, in: fd) : nil
                 try FSError.wrap { () throws(Errno) in

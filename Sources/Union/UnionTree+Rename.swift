@@ -116,7 +116,7 @@ extension UnionTree {
                     try from.fd.rename(name, to: to.fd, newName, flags: isHiding ? Rename.whiteout : 0)
                 }
             } catch {
-                if case .orphan(let name) = gone { try? upper.orphans.fd.unlink(name) }
+                undo(gone, replaced, newName, in: to, upper)
                 throw error
             }
             if let replaced, let gone { retire(replaced, newName, in: newDirectory, gone) }
@@ -151,19 +151,59 @@ extension UnionTree {
         let fd = try self.directory(directory)
         if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
         guard node.isReferenced else { return .unknown }
-        let mayHold = heldCount < UnionTree.mostHeld
-        if mayHold, let file = try? hold(node, name, in: fd) { return .kept(file) }
-        // There is no second link of a directory.
-        guard !node.isDirectory else { throw .system(.tooManyOpenFiles) }
-        // A second link keeps it while it is open.
+        if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: fd) { return .kept(file) }
         let orphan = upper.temporaryName()
         do throws(FSError) {
-            try FSError.wrap { () throws(Errno) in try fd.fd.link(name, to: upper.orphans.fd, orphan) }
+            try FSError.wrap { () throws(Errno) in
+                if node.isDirectory {
+                    try exchangeForStandIn(name, in: fd, orphan, upper)
+                } else {
+                    // A second link keeps it while it is open.
+                    try fd.fd.link(name, to: upper.orphans.fd, orphan)
+                }
+            }
             return .orphan(orphan)
         } catch {
-            guard error.isLackOfRoom, mayHold else { throw error }
+            guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
             return .kept(try hold(node, name, in: fd))
         }
+    }
+
+    /// There is no second link of a directory: another, as empty, comes in its place.
+    private func exchangeForStandIn(
+        _ name: FileName,
+        in directory: OpenFile,
+        _ orphan: FileName,
+        _ upper: Upper
+    ) throws(Errno) {
+        let status = try directory.fd.status(of: name)
+        try upper.orphans.fd.makeDirectory(orphan, mode: 0o700)
+        do throws(Errno) {
+            try upper.orphans.fd.changeOwner(orphan, uid: status.st_uid, gid: status.st_gid)
+            try upper.orphans.fd.changeMode(orphan, status.st_mode)
+            try upper.orphans.fd.setAttribute(upper.marks.opaque, of: orphan, to: [UInt8(ascii: "y")])
+            try upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
+        } catch {
+            try? upper.orphans.fd.removeDirectory(orphan)
+            throw error
+        }
+    }
+
+    /// It was not replaced after all.
+    private func undo(
+        _ how: Replaced?,
+        _ node: Node?,
+        _ name: FileName,
+        in directory: OpenFile,
+        _ upper: Upper
+    ) {
+        guard let node, case .orphan(let orphan) = how else { return }
+        guard node.isDirectory else {
+            try? upper.orphans.fd.unlink(orphan)
+            return
+        }
+        try? upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
+        try? upper.orphans.fd.removeDirectory(orphan)
     }
 
     /// After its name leads to something else.

@@ -58,6 +58,18 @@ struct `With few descriptors` {
                 #expect(rename(path, "\(mount.path)/replaced") == 0)
             }
         }
+        var directories: [OpenFile] = []
+        for number in 0..<120 {
+            let (old, new) = ("\(mount.path)/old\(number)", "\(mount.path)/new\(number)")
+            #expect(mkdir(old, 0o755) == 0 && mkdir(new, 0o755) == 0)
+            try SmallTree.write("in it", to: "\(new)/file")
+            directories.append(OpenFile(try OwnedFD.open(FilePath(old), O_RDONLY | O_DIRECTORY)))
+            #expect(rename(new, old) == 0)
+            #expect(try SmallTree.read("\(old)/file") == "in it")
+            #expect(try directories[number].fd.status().st_nlink == 0)
+            #expect(try directories[number].fd.names().isEmpty)
+        }
+        directories.removeAll()
         for number in 0..<20 {
             #expect(mkdir("\(mount.path)/made\(number)", 0o755) == 0)
             try SmallTree.write("new", to: "\(mount.path)/made\(number)/file")
