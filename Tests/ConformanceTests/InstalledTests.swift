@@ -140,7 +140,11 @@ struct `The installed helpers` {
             mount --bind namespaces namespaces
             mount --make-private namespaces
             touch namespaces/other
-            unshare --mount=namespaces/other true
+            # It binds the namespace from outside while its first process is about to be there: EINVAL now and then.
+            for try in $(seq 100); do
+                unshare --mount=namespaces/other true 2>&1 && break
+                sleep 0.1
+            done >&2
             mount -N "$PWD/namespaces/other" -t mica -o ro layered "$PWD/target"
             at || echo not here
             nsenter --mount=namespaces/other findmnt -n -o SOURCE "$PWD/target"
