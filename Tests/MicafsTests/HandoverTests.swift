@@ -6,10 +6,8 @@ import Synchronization
 import SystemPackage
 import Testing
 
-private let hasRings = geteuid() == 0 && Transport.usable.contains(.uring)
-
-/// Threads that serve many requests let their callers go first on a CPU.
-@Suite(.enabled(if: hasRings, "needs root and FUSE over io_uring"))
+/// Those of rings let their callers go first on a CPU when they serve many requests; those that read /dev/fuse never do.
+@Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `A daemon's threads` {
     /// SCHED_IDLE, which Glibc hides from Swift.
     private static let idle: CInt = 5
@@ -21,13 +19,15 @@ struct `A daemon's threads` {
         }
     }
 
-    @Test func `are of the usual class when nothing is asked`() throws {
+    @Test(arguments: Transport.usable) func `are of the usual class when nothing is asked`(
+        _ transport: Transport
+    ) throws {
         let workspace = try Workspace()
         let lower = try workspace.directory("lower")
         let mount = try LayeredMount(
             Lower(lower, as: .directory, in: workspace),
             in: workspace,
-            options: ["--transport", "io_uring"]
+            options: ["--transport", transport.rawValue]
         )
         let daemon = try mount.daemon()
         // From several threads, so that every queue has something to do.
@@ -43,13 +43,15 @@ struct `A daemon's threads` {
     }
 
     /// Whoever takes a CPU for itself must not take it from a thread that somebody waits for.
-    @Test func `answer while others want every CPU`() throws {
+    @Test(arguments: Transport.usable) func `answer while others want every CPU`(_ transport: Transport)
+        throws
+    {
         let workspace = try Workspace()
         let lower = try workspace.directory("lower")
         let mount = try LayeredMount(
             Lower(lower, as: .directory, in: workspace),
             in: workspace,
-            options: ["--transport", "io_uring"]
+            options: ["--transport", transport.rawValue]
         )
         func ask(_ count: Int, _ name: String) {
             for number in 0..<count { #expect(access("\(mount.path)/\(name)-\(number)", F_OK) == -1) }
