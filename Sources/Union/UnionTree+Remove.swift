@@ -82,54 +82,76 @@ extension UnionTree {
         let isHiding = try lowerEntry(name, in: directory) != nil
         // Another name leads to it just as well, if it is known.
         let isLast = isOnlyKnown(name, in: directory, of: node)
-        let isKept = isLast && node.isReferenced
-        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
-        var hasWhiteouts = false
-        if node.isDirectory { hasWhiteouts = try !listing(of: node).isEmpty }
-        var kept: (name: FileName, file: OpenFile?)?
-        let held =
-            isKept && !hasWhiteouts && heldCount < UnionTree.mostHeld ? try? hold(node, name, in: fd) : nil
-        if held != nil || !isKept && !hasWhiteouts {
-            try FSError.wrap { () throws(Errno) in
-                try removeOnly(name, in: fd, node.isDirectory, isHiding, upper)
-            }
-            kept = held.map { (name, $0) }
-        } else {
-            do throws(FSError) {
-                kept = try move(node, name, in: fd, isHiding, isKept, hasWhiteouts, upper)
-            } catch {
-                guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
-                if hasWhiteouts { try removeWhiteouts(node, name, in: fd, upper) }
-                let file = isKept ? try hold(node, name, in: fd) : nil
-                try FSError.wrap { () throws(Errno) in
-                    try removeOnly(name, in: fd, node.isDirectory, isHiding, upper)
-                }
-                kept = file.map { (name, $0) }
-            }
-        }
+        let rest = try takeAway(node, name, in: fd, isHiding, isLast && node.isReferenced, upper)
         if isHiding {
             try set(name, .whiteout, in: directory)
         } else {
             try listing(of: directory).remove(name)
         }
-        if let kept {
-            becomeOrphan(node, kept.name, kept: kept.file)
-        } else {
+        switch rest {
+        case .orphan(let name): becomeOrphan(node, name)
+        case .file(let file): becomeOrphan(node, name, kept: file)
+        case nil:
             leave(node, name, in: directory)
             if isLast { discard(node) }
         }
     }
 
-    /// Moves what is not simply removed to the orphans. Where it is then, if it is.
-    private func move(
+    /// What is left of a file that the kernel refers to.
+    private enum Rest {
+        case orphan(FileName)
+        case file(OpenFile)
+    }
+
+    /// `isKept`: the kernel refers to it, and no other name leads to it.
+    private func takeAway(
         _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
         _ isHiding: Bool,
         _ isKept: Bool,
+        _ upper: Upper
+    ) throws(FSError) -> Rest? {
+        func remove() throws(FSError) {
+            try FSError.wrap { () throws(Errno) in
+                try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
+            }
+        }
+        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
+        let hasWhiteouts = node.isDirectory ? try !listing(of: node).isEmpty : false
+        if !hasWhiteouts {
+            guard isKept else {
+                try remove()
+                return nil
+            }
+            if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: directory) {
+                try remove()
+                return .file(file)
+            }
+        }
+        do throws(FSError) {
+            let orphan = try move(name, in: directory, isHiding, hasWhiteouts, upper)
+            if isKept { return .orphan(orphan) }
+            // What fails here is swept at the next mount.
+            try? upper.orphans.fd.removeDirectory(orphan)
+            return nil
+        } catch {
+            guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
+            if hasWhiteouts { try removeWhiteouts(node, name, in: directory, upper) }
+            let file = isKept ? try hold(node, name, in: directory) : nil
+            try remove()
+            return file.map { .file($0) }
+        }
+    }
+
+    /// Moves what is not simply removed to the orphans: its name there.
+    private func move(
+        _ name: FileName,
+        in directory: OpenFile,
+        _ isHiding: Bool,
         _ hasWhiteouts: Bool,
         _ upper: Upper
-    ) throws(FSError) -> (name: FileName, file: OpenFile?)? {
+    ) throws(FSError) -> FileName {
         try FSError.wrap { () throws(Errno) in
             let orphan = upper.temporaryName()
             if isHiding {
@@ -147,11 +169,7 @@ extension UnionTree {
             if hasWhiteouts, let fd = try? upper.orphans.fd.open(orphan, O_RDONLY | O_DIRECTORY) {
                 for whiteout in (try? fd.names()) ?? [] { try? fd.removeTree(whiteout) }
             }
-            guard isKept else {
-                try? upper.orphans.fd.removeDirectory(orphan)
-                return nil
-            }
-            return (orphan, nil)
+            return orphan
         }
     }
 

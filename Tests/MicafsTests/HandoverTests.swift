@@ -12,6 +12,18 @@ struct `A daemon's threads` {
     /// SCHED_IDLE, which Glibc hides from Swift.
     private static let idle: CInt = 5
 
+    private let workspace: Workspace
+
+    init() throws { workspace = try Workspace() }
+
+    private func mount(_ transport: Transport) throws -> LayeredMount {
+        try LayeredMount(
+            Lower(workspace.directory("lower"), as: .directory, in: workspace),
+            in: workspace,
+            options: ["--transport", transport.rawValue]
+        )
+    }
+
     /// Of all threads of a process, as sched_getscheduler(2) numbers them.
     private func classes(of daemon: pid_t) throws -> [CInt] {
         try FilePath("/proc/\(daemon)/task").names().compactMap {
@@ -22,13 +34,7 @@ struct `A daemon's threads` {
     @Test(arguments: Transport.usable) func `are of the usual class when nothing is asked`(
         _ transport: Transport
     ) throws {
-        let workspace = try Workspace()
-        let lower = try workspace.directory("lower")
-        let mount = try LayeredMount(
-            Lower(lower, as: .directory, in: workspace),
-            in: workspace,
-            options: ["--transport", transport.rawValue]
-        )
+        let mount = try mount(transport)
         let daemon = try mount.daemon()
         // From several threads, so that every queue has something to do.
         let workers = try (0..<4).map { worker in
@@ -46,13 +52,7 @@ struct `A daemon's threads` {
     @Test(arguments: Transport.usable) func `answer while others want every CPU`(_ transport: Transport)
         throws
     {
-        let workspace = try Workspace()
-        let lower = try workspace.directory("lower")
-        let mount = try LayeredMount(
-            Lower(lower, as: .directory, in: workspace),
-            in: workspace,
-            options: ["--transport", transport.rawValue]
-        )
+        let mount = try mount(transport)
         func ask(_ count: Int, _ name: String) {
             for number in 0..<count { #expect(access("\(mount.path)/\(name)-\(number)", F_OK) == -1) }
         }
