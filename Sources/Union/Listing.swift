@@ -9,7 +9,7 @@ final class Listing {
         let name: FileName
         let kind: Kind
         let sequence: UInt64
-        /// What it leads to, if this is the place the node is known by.
+        /// What it leads to, once somebody looked.
         var node: Node?
     }
 

@@ -45,8 +45,7 @@ final class Node {
     var others: [(parent: Node, name: FileName)] = []
     /// Unlinked, but the kernel still refers to it.
     var isOrphan = false
-    /// Of an orphan that is not in the work directory: a replaced directory, or a file that had to go where there was
-    /// no room for another name. It lives as long as this is open.
+    /// Of an orphan that is not in the work directory, as most are: it lives as long as this is open.
     var kept: OpenFile?
 
     /// A character device 0:0 that is data: see `WhiteoutData`.

@@ -75,8 +75,8 @@ extension UnionTree {
     }
 
     /// Takes a name away from what the upper has under it, in one step for whoever looks at the upper, and
-    /// leaves a whiteout where the lower would shine through. The file itself stays among the orphans while
-    /// the kernel refers to it. Preconditions: `names` is locked.
+    /// leaves a whiteout where the lower would shine through. The file itself stays, open or among the orphans,
+    /// while the kernel refers to it. Preconditions: `names` is locked.
     func retire(_ node: Node, _ name: FileName, in directory: Node, _ upper: Upper) throws(FSError) {
         let fd = try self.directory(directory)
         let isHiding = try lowerEntry(name, in: directory) != nil

@@ -67,9 +67,8 @@ int clinux_can_set_trusted(void);
 /// Closes all descriptors from `first` on but `kept` (-1: none).
 void clinux_close_from(int first, int kept);
 
-// Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed;
-// an empty name is what is open. What
-// lgetxattr(2), llistxattr(2), lsetxattr(2) and lremovexattr(2) return, or -errno.
+// Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed, and an
+// empty name is what is open. What lgetxattr(2), llistxattr(2), lsetxattr(2) and lremovexattr(2) return, or -errno.
 ssize_t clinux_get_attribute(int directory, const char *_Nonnull name, const char *_Nonnull attribute,
                              void *_Nullable value, size_t size);
 ssize_t clinux_list_attributes(int directory, const char *_Nonnull name, char *_Nullable list, size_t size);
