@@ -22,11 +22,12 @@ package struct DaemonMount: RootMount {
         // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
         let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
         // The daemon opens it meanwhile: all of it is read once, which takes as long as a mount.
-        let known = chains.unverified(for: tree.layers)
+        var known = chains.unverified(for: tree.layers)
         if known == nil { _ = try chains.index(for: tree.layers) }
         var isWhole = true
         try serve(tree, at: target, lock: lock, log: log) {
             isWhole = known?.hasRightChecksum ?? true
+            known = nil
             try meanwhile()
         }
         if !isWhole {
@@ -45,25 +46,46 @@ package struct DaemonMount: RootMount {
         meanwhile: () throws -> Void
     ) throws {
         var arguments = try command(tree)
-        arguments += ["--source", tree.source, "--log", log.string, "--lock-fd", "3"]
+        arguments += ["--source", tree.source, "--log", log.string, "--lock-fd", "3", "--ready-fd", "4"]
         if !tree.options.isEmpty { arguments += ["-o", tree.options.joined(separator: ",")] }
         arguments.append(target.string)
 
         let errors = try Pipe()
-        let theirs = try errors.write.duplicate()
-        let lock = try Errno.check(fcntl(lock, F_DUPFD_CLOEXEC, 4))
-        defer { close(lock) }
-        let daemon = try HostProcess(arguments, descriptors: [nil, nil, theirs.raw, lock])
+        let ready = try Pipe()
+        let daemon = try start(arguments, errors, ready, lock)
+        let end = ready.takeReadEnd()
         let done = Result { try meanwhile() }
-        // It returns when the mount answers, and leaves a process behind; what it had to say is in the pipe.
+        // It writes a byte when the mount answers, and lives on; what else it had to say is in the other pipe.
+        var byte: UInt8 = 0
+        let count = withUnsafeMutableBytes(of: &byte) { buffer in (try? end.readFully(into: buffer)) ?? 0 }
+        let answers = count == 1 && (try? target.status()) != nil
+        if answers { return try done.get() }
+        // It may have come as far as that, and ends with its mount.
+        if count == 1 || MountTable.current().isDead(target) { try? Unmount.unmount(target, .lazy) }
         let status = try daemon.wait()
-        guard status != 0 else { return try done.get() }
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
         let message = DaemonMount.text(of: errors.read)
         throw Failure(
             message.isEmpty ? "micafs failed to mount \(target) (status \(status))" : message,
             advice: message.isEmpty ? "See \(log)." : nil
         )
+    }
+
+    /// `errors`, `ready`: of which the daemon alone has the ends to write to. Descriptors 3 and 4 are `lock` and
+    /// `ready`.
+    private func start(
+        _ arguments: [String],
+        _ errors: borrowing Pipe,
+        _ ready: borrowing Pipe,
+        _ lock: CInt
+    ) throws -> HostProcess {
+        // posix_spawn(3) duplicates them one after the other: none may be what another one becomes.
+        let own = try [errors.write.raw, lock, ready.write.raw].map { descriptor in
+            OpenFile(OwnedFD(adopting: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 5))))
+        }
+        return try withExtendedLifetime(own) {
+            try HostProcess(arguments, descriptors: [nil, nil] + own.map { $0.fd.raw }, inSession: true)
+        }
     }
 
     /// Brings the data that a snapshot has left in its image into its upper. Nothing may be mounted.

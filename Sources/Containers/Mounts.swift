@@ -147,7 +147,8 @@ package struct Mounts: Sendable {
     /// The target as the kernel will call it.
     private func directory(_ target: FilePath) throws -> FilePath {
         let path = resolved(target)
-        if MountTable.current().isDead(path) {
+        // The table takes longer to read than a mount to ask.
+        if MountTable.isOrphan(path), MountTable.current().isDead(path) {
             throw Failure(
                 "mount at \(target): what is mounted there is dead, because its micafs was killed",
                 advice: "Unmount it first: mica umount \(target)",

@@ -3,7 +3,13 @@
 package enum ChainID {
     package static func adding(_ diffID: Digest, to parent: Digest?) -> Digest {
         guard let parent else { return diffID }
-        return SHA256.digest(of: Array("\(parent) \(diffID)".utf8))
+        let half = Digest.descriptionCount
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * half + 1) { text in
+            parent.write(to: text)
+            text[half] = UInt8(ascii: " ")
+            diffID.write(to: UnsafeMutableBufferPointer(rebasing: text[(half + 1)...]))
+            return SHA256.digest(of: UnsafeRawBufferPointer(text))
+        }
     }
 
     /// One chain ID for each prefix of `diffIDs` (bottom to top), the whole stack's last.

@@ -49,18 +49,37 @@ package struct Digest: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
     package var bytes: [UInt8] {
-        [words.0, words.1, words.2, words.3].flatMap { word in
-            (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 4) { buffer in
+            for index in 0..<4 { buffer[index] = word(index).bigEndian }
+            return Array(UnsafeRawBufferPointer(buffer))
         }
     }
 
     /// 64 lower-case hex digits.
     package var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
-            as: UTF8.self
-        )
+        String(unsafeUninitializedCapacity: Digest.hexCount) { buffer in
+            writeHex(to: buffer)
+            return Digest.hexCount
+        }
+    }
+
+    static let hexCount = 2 * count
+
+    /// Fills the first 64 bytes of `buffer` with the digits.
+    func writeHex(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        for position in 0..<Digest.hexCount {
+            let digit = UInt8(truncatingIfNeeded: word(position / 16) >> (60 - 4 * (position % 16))) & 15
+            buffer[position] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+        }
+    }
+
+    private func word(_ index: Int) -> UInt64 {
+        switch index {
+        case 0: words.0
+        case 1: words.1
+        case 2: words.2
+        default: words.3
+        }
     }
 }
 
@@ -69,7 +88,22 @@ extension Digest: Comparable {
 }
 
 extension Digest: CustomStringConvertible {
-    package var description: String { "sha256:\(hex)" }
+    package var description: String {
+        String(unsafeUninitializedCapacity: Digest.descriptionCount) { buffer in
+            write(to: buffer)
+            return Digest.descriptionCount
+        }
+    }
+
+    static let descriptionCount = prefix.utf8CodeUnitCount + hexCount
+    private static let prefix: StaticString = "sha256:"
+
+    /// Fills the first 71 bytes of `buffer` with what `description` says.
+    func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        let prefix = Digest.prefix.utf8CodeUnitCount
+        for position in 0..<prefix { buffer[position] = Digest.prefix.utf8Start[position] }
+        writeHex(to: UnsafeMutableBufferPointer(rebasing: buffer[prefix...]))
+    }
 }
 
 extension Digest: Codable {

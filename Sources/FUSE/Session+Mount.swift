@@ -20,7 +20,9 @@ extension Session {
         do {
             try mountDirectly(request)
             place = Place(target: request.target, isFusermounted: false)
-            Session.widenReadAhead(at: request.target)
+            // As much as a READ can bring: the 128 KiB that the kernel starts with are eight times the requests.
+            // Without effect where the setting is not this process's to change.
+            _ = request.target.withPlatformString { cfuse_read_ahead($0, UInt32(CFUSE_DATA_SIZE / 1024)) }
             return try propagate(request)
         } catch let errno as Errno {
             refusal = errno
@@ -60,14 +62,6 @@ extension Session {
         }
         guard result == 0 else { throw Errno(rawValue: -result) }
         try attach(device)
-    }
-
-    /// Has the kernel read ahead as much as a READ can bring: the 128 KiB that it starts with are eight times the
-    /// requests. Without effect where the setting is not this process's to change.
-    private static func widenReadAhead(at target: FilePath) {
-        guard let device = MountTable.current().top(at: target)?.device else { return }
-        let setting = FilePath("/sys/class/bdi/\(device)/read_ahead_kb")
-        try? OwnedFD.open(setting, O_WRONLY).writeAll(Array("\(CFUSE_DATA_SIZE / 1024)".utf8))
     }
 
     private func mountByFusermount(_ request: MountRequest, _ refusal: Errno) throws {

@@ -32,6 +32,7 @@ extension Session {
             }
         }
         started()
+        if hasRings { helpRings(at: cpus) }
         read(buffer, isPinned: true, cpus)
         for thread in others + ringThreads { thread.join() }
     }
@@ -62,37 +63,44 @@ extension Session {
         }
     }
 
-    /// Starts the threads of the rings, which end with the mount. `cpus`: those the process may run on, which this
-    /// thread, kept on one of them, cannot tell.
+    /// Starts a thread for each queue, which end with the mount; until all are there the kernel sends nothing. `cpus`:
+    /// those the process may run on, which this thread, kept on one of them, cannot tell.
     private func serveRings(at cpus: [UInt16]) {
         let possible = CPUs.possible()
         let online = Set(cpus)
-        var rings: [(queues: [UInt16], cpu: UInt16?)] = possible.filter(online.contains).flatMap { queue in
-            Array(repeating: ([queue], queue), count: Session.threadsPerQueue)
-        }
+        var rings: [(queues: [UInt16], cpu: UInt16?)] = possible.filter(online.contains).map { ([$0], $0) }
         // Of CPUs that are off, or not for us: one thread for all.
         let rest = possible.filter { !online.contains($0) }
         if !rest.isEmpty { rings.append((rest, nil)) }
-        let start = RingStart(rings.count)
         for ring in rings {
             do throws(Errno) {
                 ringThreads.append(
-                    try WorkerThread { self.serveRing(ring.queues, cpu: ring.cpu, after: start) }
+                    try WorkerThread { self.serveRing(ring.queues, cpu: ring.cpu, isNeeded: true) }
                 )
             } catch {
-                start.arrive()
                 abandon("start a thread", error)
             }
         }
     }
 
-    private func serveRing(_ queues: [UInt16], cpu: UInt16?, after start: RingStart) {
+    /// Starts the other threads of each CPU's queue, a little later: the first requests need not wait for them.
+    private func helpRings(at cpus: [UInt16]) {
+        usleep(Session.forgetPause)
+        for queue in CPUs.possible() where cpus.contains(queue) {
+            for _ in 1..<Session.threadsPerQueue {
+                guard let helper = try? WorkerThread({ self.serveRing([queue], cpu: queue, isNeeded: false) })
+                else { return log("io_uring: fewer threads than wanted: \(Errno.last)") }
+                ringThreads.append(helper)
+            }
+        }
+    }
+
+    private func serveRing(_ queues: [UInt16], cpu: UInt16?, isNeeded: Bool) {
         prepareThread(cpu: cpu)
         guard let ring = cfuse_ring_open(connection, queues, UInt32(queues.count)) else {
-            start.arrive()
-            return abandon("make a ring", .last)
+            let message = "make a ring"
+            return isNeeded ? abandon(message, .last) : log("io_uring: \(message): \(Errno.last)")
         }
-        start.wait()
         let result = cfuse_ring_serve(ring)
         cfuse_ring_close(ring)
         if result != -ENODEV { abandon("serve a ring", Errno(rawValue: -result)) }
@@ -110,30 +118,6 @@ extension Session {
         if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
         // Where it may not be, it serves elsewhere.
         if let cpu { _ = cfuse_pin(UInt32(cpu)) }
-    }
-}
-
-/// Lets all threads of the rings register at once: the kernel sends requests as soon as each queue has one entry, and
-/// one that waits for an entry is not given to the next that registers.
-private final class RingStart: @unchecked Sendable {
-    // Safe to share: `missing` is only touched under `lock`.
-    private let lock = Lock()
-    private var missing: Int
-
-    init(_ count: Int) { missing = count }
-
-    /// One thread is ready, or never will be.
-    func arrive() {
-        lock.locked {
-            missing -= 1
-            if missing == 0 { lock.wakeAll() }
-        }
-    }
-
-    /// Is ready, and waits for the others.
-    func wait() {
-        arrive()
-        lock.locked { while missing > 0 { lock.wait() } }
     }
 }
 

@@ -55,7 +55,11 @@ package struct MountTable: Sendable {
     ///
     /// Not for a mount that is served: a daemon that hangs would hang the caller as well.
     package func isDead(_ target: FilePath) -> Bool {
-        guard top(at: target)?.type == "fuse.mica" else { return false }
+        top(at: target)?.type == "fuse.mica" && MountTable.isOrphan(target)
+    }
+
+    /// Whether `target` is in a FUSE mount, anyone's, whose daemon is gone. One that hangs hangs the caller.
+    package static func isOrphan(_ target: FilePath) -> Bool {
         var status = statvfs()
         let result = target.withPlatformString { statvfs($0, &status) }
         return result == -1 && [.socketNotConnected, .connectionAbort].contains(Errno.last)

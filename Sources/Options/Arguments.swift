@@ -34,6 +34,8 @@ package struct Arguments: Sendable {
     package var lock: FilePath?
     /// An inherited descriptor to keep open for as long as the mount is served.
     package var lockDescriptor: CInt?
+    /// An inherited descriptor that is told when the mount answers: there is nothing to fork for then.
+    package var readyDescriptor: CInt?
     package var target = FilePath("")
     /// What the mount is called in /proc/mounts.
     package var source = "mica"
@@ -99,6 +101,7 @@ package struct Arguments: Sendable {
             case "--log": log = path(try value())
             case "--lock": lock = path(try value())
             case "--lock-fd": lockDescriptor = try number(argument, value(), 0...CInt.max)
+            case "--ready-fd": readyDescriptor = try number(argument, value(), 0...CInt.max)
             case "--source": source = text(try value())
             case "--io": io = try Arguments.io(text(value()))
             case "--transport": transport = try Arguments.transport(text(value()))

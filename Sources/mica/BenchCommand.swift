@@ -16,6 +16,7 @@ extension Mica {
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
+        _superCommandName: Mica.name,
         abstract: "Measure this machine with an image.",
         subcommands: [BenchLookupCommand.self]
     )

@@ -6,6 +6,7 @@ import Snapshots
 struct CollectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
+        _superCommandName: Mica.name,
         abstract: "Free what no image, snapshot, container or lease refers to.",
         discussion: "Waits until nobody is loading, committing or removing anything."
     )

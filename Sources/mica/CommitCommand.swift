@@ -7,6 +7,7 @@ import Snapshots
 struct CommitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "commit",
+        _superCommandName: Mica.name,
         abstract: "Make an image of what a container or a snapshot changed.",
         discussion: "Prints the new image's ID. The container may be running."
     )

@@ -6,6 +6,7 @@ import Snapshots
 struct DiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff",
+        _superCommandName: Mica.name,
         abstract: "Show what a container changed, or what is different between two trees.",
         discussion: """
             With one argument, a container or an active snapshot is compared with what it was made from. With two, \

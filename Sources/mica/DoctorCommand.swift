@@ -7,6 +7,7 @@ import Glibc
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
+        _superCommandName: Mica.name,
         abstract: "Say what this machine allows, and how to get what is missing.",
         discussion: "Changes nothing. Exits with 1 where nothing can be mounted."
     )

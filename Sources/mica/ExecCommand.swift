@@ -7,6 +7,7 @@ import Snapshots
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec",
+        _superCommandName: Mica.name,
         abstract: "Run a command in a running container."
     )
 

@@ -7,6 +7,7 @@ import Snapshots
 struct HistoryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history",
+        _superCommandName: Mica.name,
         abstract: "Show how an image was made, the last step first."
     )
 

@@ -5,7 +5,11 @@ import OCI
 import Snapshots
 
 struct ImagesCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "images", abstract: "List images.")
+    static let configuration = CommandConfiguration(
+        commandName: "images",
+        _superCommandName: Mica.name,
+        abstract: "List images."
+    )
 
     @OptionGroup var global: GlobalOptions
 

@@ -9,6 +9,7 @@ import Glibc
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
+        _superCommandName: Mica.name,
         abstract: "Make an image of a root filesystem's tar."
     )
 

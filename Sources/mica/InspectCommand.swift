@@ -8,6 +8,7 @@ import Snapshots
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
+        _superCommandName: Mica.name,
         abstract: "Show everything about containers and images, as JSON."
     )
 

@@ -6,6 +6,7 @@ import Snapshots
 struct KillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kill",
+        _superCommandName: Mica.name,
         abstract: "Send containers a signal."
     )
 

@@ -4,7 +4,11 @@ import Runner
 import Snapshots
 
 struct ListContainersCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "ps", abstract: "List containers.")
+    static let configuration = CommandConfiguration(
+        commandName: "ps",
+        _superCommandName: Mica.name,
+        abstract: "List containers."
+    )
 
     @OptionGroup var global: GlobalOptions
 

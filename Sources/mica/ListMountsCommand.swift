@@ -6,6 +6,7 @@ import SystemPackage
 struct ListMountsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mounts",
+        _superCommandName: Mica.name,
         abstract: "List what mica has mounted."
     )
 

@@ -11,6 +11,7 @@ import Glibc
 struct LoadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
+        _superCommandName: Mica.name,
         abstract: "Load images from an archive or a layout.",
         discussion: """
             Reads docker-archives and OCI layouts, in a tar (plain, gzip, zstd) or in a directory. Of an image for \

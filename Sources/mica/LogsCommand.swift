@@ -9,6 +9,7 @@ import Glibc
 struct LogsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs",
+        _superCommandName: Mica.name,
         abstract: "Show what a container wrote, on the stream it wrote to."
     )
 

@@ -6,8 +6,9 @@ import Glibc
 
 @main
 struct Mica: ParsableCommand {
+    static let name = "mica"
     static let configuration = CommandConfiguration(
-        commandName: "mica",
+        commandName: name,
         abstract: "Layered filesystems for containers.",
         version: "0.1.0",
         subcommands: imageCommands + mountCommands + snapshotCommands + containerCommands
@@ -30,8 +31,10 @@ struct Mica: ParsableCommand {
 
     /// The parser looks at every verb there is before it looks at the line, which takes longer than many a verb.
     /// The one that is named is enough; where it does not know what to make of the line (or is asked for help),
-    /// the message takes the whole.
+    /// the message takes the whole. Verbs have mica as their super-command: for a root of its own the parser first
+    /// tries twice whether it is asked for a completion script, which is half of its time.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+        if arguments.first == "mount", let mount = MountCommand.plain(arguments.dropFirst()) { return mount }
         let named = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
         if let named, let command = try? named.parseAsRoot(Array(arguments.dropFirst())) { return command }
         return try parseAsRoot(arguments)

@@ -7,6 +7,7 @@ import SystemPackage
 struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount",
+        _superCommandName: Mica.name,
         abstract: "Mount an image at a directory.",
         discussion: """
             Read-only, or with --rw as a new snapshot of the image, whose key is printed. What was written stays with \
@@ -70,5 +71,44 @@ struct MountCommand: ParsableCommand {
             !Mica.configuration.subcommands.contains(where: { $0.configuration.commandName == arguments[0] })
         else { return arguments }
         return ["mount", "-o", "rw", "-o", arguments[3], "--", arguments[0], arguments[1]]
+    }
+}
+
+extension MountCommand {
+    /// A command line with nothing in it but words that the parser would take as they are; nil for every other one,
+    /// which is the parser's: it takes longer than a mount (docs/adr/0016-plain-command-lines.md).
+    static func plain(_ arguments: ArraySlice<String>) -> MountCommand? {
+        var isWritable = false
+        var options: [String] = []
+        var operands: [String] = []
+        var named: [String: String] = [:]
+        var rest = arguments
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("-") else {
+                operands.append(argument)
+                continue
+            }
+            if argument == "--rw" {
+                isWritable = true
+                continue
+            }
+            guard let value = rest.popFirst(), !value.hasPrefix("-") else { return nil }
+            switch argument {
+            case "-o": options.append(value)
+            case "--name", "--root":
+                guard named.updateValue(value, forKey: argument) == nil else { return nil }
+            default: return nil
+            }
+        }
+        guard operands.count == 2 else { return nil }
+        var command = MountCommand()
+        command.global = GlobalOptions()
+        command.global.root = named["--root"]
+        command.isWritable = isWritable
+        command.name = named["--name"]
+        command.options = options
+        command.image = operands[0]
+        command.directory = operands[1]
+        return (try? command.validate()) == nil ? nil : command
     }
 }

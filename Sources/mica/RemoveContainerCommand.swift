@@ -5,6 +5,7 @@ import Snapshots
 struct RemoveContainerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm",
+        _superCommandName: Mica.name,
         abstract: "Remove containers and everything they wrote."
     )
 

@@ -6,6 +6,7 @@ import Snapshots
 struct RmiCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmi",
+        _superCommandName: Mica.name,
         abstract: "Remove images.",
         discussion: """
             Takes a name away, and the image with its last one. Its space is freed at once unless somebody is \

@@ -7,6 +7,7 @@ import Snapshots
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
+        _superCommandName: Mica.name,
         abstract: "Run a command in a new container.",
         discussion: """
             Exits with the command's status; 125 when mica failed, 126 when the command can't be executed, 127 when \

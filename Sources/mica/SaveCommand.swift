@@ -8,6 +8,7 @@ import Glibc
 struct SaveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "save",
+        _superCommandName: Mica.name,
         abstract: "Save images to one archive.",
         discussion:
             "The archive is a docker-archive and an OCI layout: docker, podman, skopeo and umoci read it."

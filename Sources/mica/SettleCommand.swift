@@ -6,6 +6,7 @@ import Snapshots
 struct SettleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "settle",
+        _superCommandName: Mica.name,
         abstract: "Bring all data of changed files into a snapshot.",
         discussion: """
             Of a file whose attributes were changed, or a part of whose data was written, the rest stays in the image. \

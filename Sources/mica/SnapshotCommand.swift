@@ -5,6 +5,7 @@ import Snapshots
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
+        _superCommandName: Mica.name,
         abstract: "Prepare, commit and inspect snapshots.",
         discussion: """
             An active snapshot is written to and becomes a committed one, which never changes and can be the parent \

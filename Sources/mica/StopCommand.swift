@@ -5,6 +5,7 @@ import Snapshots
 struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
+        _superCommandName: Mica.name,
         abstract: "Stop containers.",
         discussion:
             "Sends the image's stop signal (TERM by default), and KILL where that doesn't help in time."

@@ -6,6 +6,7 @@ import Snapshots
 struct SuperviseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "supervise",
+        _superCommandName: Mica.name,
         abstract: "Run a created container in the background.",
         shouldDisplay: false
     )

@@ -6,6 +6,7 @@ import Snapshots
 struct TagCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tag",
+        _superCommandName: Mica.name,
         abstract: "Give an image one more name."
     )
 

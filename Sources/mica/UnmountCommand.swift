@@ -7,6 +7,7 @@ import SystemPackage
 struct UnmountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "umount",
+        _superCommandName: Mica.name,
         abstract: "Unmount what mica mounted."
     )
 

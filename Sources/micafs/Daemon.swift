@@ -19,14 +19,24 @@ final class Daemon: Sendable {
         guard pid >= 0 else { throw Failure("fork", Errno(rawValue: -pid)) }
         if pid > 0 { watch(pipe, target, session) }
         setsid()
+        return try Daemon(pipe: naming("duplicate a pipe") { try pipe.write.duplicate() }).withdrawn()
+    }
+
+    /// This process, which somebody has started to be one.
+    static func become(reportingTo ready: CInt) throws -> Daemon {
+        try Daemon(pipe: OwnedFD(adopting: ready)).withdrawn()
+    }
+
+    /// Tells the one who waits that requests are served from now on. Once.
+    func report() { try? pipe.writeAll([1]) }
+
+    /// Holds on to no directory and to nobody's streams.
+    private func withdrawn() throws -> Daemon {
         chdir("/")
         let null = try naming("open /dev/null") { try OwnedFD.open("/dev/null", O_RDWR) }
         for standard in [CInt(0), 1, 2] { dup2(null.raw, standard) }
-        return Daemon(pipe: try naming("duplicate a pipe") { try pipe.write.duplicate() })
+        return self
     }
-
-    /// Tells the parent that requests are served from now on. Once.
-    func report() { try? pipe.writeAll([1]) }
 
     private static func watch(_ pipe: consuming Pipe, _ target: FilePath, _ session: Session) -> Never {
         close(session.device)

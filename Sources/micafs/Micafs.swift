@@ -48,14 +48,14 @@ struct Micafs {
 
     private static func mount(_ arguments: Arguments) throws {
         // What a careless caller left open would stay open as long as the mount.
-        clinux_close_from(3, arguments.lockDescriptor ?? -1)
+        let inherited = [arguments.lockDescriptor, arguments.readyDescriptor].compactMap(\.self)
+        clinux_close_from(3, inherited, CInt(inherited.count))
         // A stack may have more layers than a process by default files.
         OpenFileLimit.raise()
         // Everything that can fail fails here, while somebody reads stderr.
-        if let descriptor = arguments.lockDescriptor, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == -1 {
-            // Inherited, so there is nothing to do but to be: it closes with the process.
-            throw Failure("--lock-fd \(descriptor) is not an open descriptor", exitCode: 2)
-        }
+        // That of the lock has nothing to do but to be: it closes with the process.
+        try inherit(arguments.lockDescriptor, "--lock-fd")
+        try inherit(arguments.readyDescriptor, "--ready-fd")
         let lock = try arguments.lock.map { path in
             guard let lock = try naming("lock \(path)", { try FileLock(trying: path) }) else {
                 throw Failure("\(path) is locked: another micafs serves it")
@@ -88,7 +88,7 @@ struct Micafs {
         }
         let target = try absolute(arguments.target)
         try session.mount(request(arguments, at: target))
-        let daemon = arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session)
+        let daemon = try daemon(arguments, session, at: target)
         // Not on this thread: Swift's locks remember the number it had before the fork, and whoever waited for one of
         // them would wait for a thread that is not there.
         let server = try naming("start a thread") {
@@ -101,6 +101,19 @@ struct Micafs {
         }
         server.join()
         _ = lock
+    }
+
+    private static func inherit(_ descriptor: CInt?, _ option: String) throws {
+        guard let descriptor, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == -1 else { return }
+        throw Failure("\(option) \(descriptor) is not an open descriptor", exitCode: 2)
+    }
+
+    /// nil: this process is nobody's background.
+    private static func daemon(_ arguments: Arguments, _ session: Session, at target: FilePath) throws
+        -> Daemon?
+    {
+        if let ready = arguments.readyDescriptor { return try Daemon.become(reportingTo: ready) }
+        return arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session)
     }
 
     /// What passthrough mode needs; nil in cached mode.

@@ -49,6 +49,9 @@ struct MicaCommand {
             else
                 mount --bind "\(box.root.path)" "$1" && mount -o remount,bind,ro "$1" || exit 1
             fi
+            # The mount answers, as descriptor 4 is told.
+            echo >&4
+            exec 4>&-
             # The daemon: has descriptor 3, the lock, until the mount is gone.
             (exec </dev/null >/dev/null 2>&1; while mountpoint -q "$1"; do sleep 0.02; done) &
             """

@@ -187,4 +187,32 @@ struct `The verbs` {
         try #expect(mica("umount", directory).status == 1)
         try #expect(box.isClean())
     }
+
+    /// A value behind `=` is the parser's.
+    @Test(arguments: [
+        ["none", "/tmp"], ["--rw", "none", "/tmp"], ["none", "--rw", "/tmp"],
+        ["none", "/tmp", "-o", "ro,noatime"],
+        ["--rw", "--name", "key", "none", "/tmp"], ["--name", "key", "none", "/tmp"],
+        ["-o", "name=key", "none", "/tmp"],
+        ["-o", "rw", "-o", "bad", "none", "/tmp"], ["--rw", "--name", "-x", "none", "/tmp"], ["none"],
+        ["a", "b", "c"],
+        ["--name", "a", "--name", "b", "--rw", "none", "/tmp"], ["--rw=yes", "none", "/tmp"], ["", ""],
+        ["none", "-o"],
+        ["--help"], ["none", "/tmp", "--", "-o"], ["-", "/tmp"],
+    ])
+    func `a plain command line means what the parser says it means`(words: [String]) throws {
+        let root = box.layout.root.string
+        func said(_ first: [String]) throws -> String {
+            let process = mica.process(["mount"] + first + words)
+            let output = Foundation.Pipe()
+            (process.standardOutput, process.standardError) = (output, output)
+            try process.run()
+            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            return "\(process.terminationStatus) \(text)"
+        }
+        let plain = try said(["--root", root])
+        #expect(try plain == said(["--root=\(root)"]))
+        #expect(!plain.hasPrefix("0 ") || words == ["--help"])
+    }
 }

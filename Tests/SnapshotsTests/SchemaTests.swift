@@ -64,6 +64,27 @@ import Testing
         }
     }
 
+    /// Each of them may find it long, and none of them has begun it.
+    @Test func `the log stays short when every program commits once`() throws {
+        try withFile { path in
+            try Schema.migrate(Connection(path))
+            var longest = 0
+            for number in 0..<200 {
+                let connection = try Connection(path)
+                try connection.transaction(writing: true, durable: number % 2 == 0) {
+                    try connection.run(
+                        "INSERT INTO leases (id, created, expires) VALUES (?, 0, 0)",
+                        "\(number)"
+                    )
+                }
+                longest = max(longest, Int(try FilePath("\(path)-wal").status().st_size))
+            }
+            // 64 pages, those of one commit more, and the migration's.
+            #expect(longest < 128 * 4120)
+            #expect(try Connection(path).value("SELECT count(*) FROM leases") == Int64(200))
+        }
+    }
+
     /// Again and again, because the one moment that matters is short.
     @Test func `whoever opens a new database at once with others finds it whole`() async throws {
         for _ in 0..<20 {

@@ -62,17 +62,26 @@ class Place:
 
     def __init__(self, system, stack, target, upper):
         self.system, self.stack, self.target, self.upper = system, stack, target, upper
-        self.is_mounted, self.daemons, self.device = False, [], None
+        self.is_mounted, self.found = False, None
 
     def mount(self):
         self.system.mount(self.stack, self.target, self.upper)
-        if self.system.is_fuse:
-            self.daemons, self.device = daemons_of(self.target), device_of(self.target)
         self.is_mounted = True
+
+    @property
+    def daemons(self):
+        """Looked for when somebody asks: it takes longer than a mount."""
+        if self.found is None and self.is_mounted and self.system.is_fuse:
+            self.found = daemons_of(self.target)
+        return self.found or []
+
+    @property
+    def device(self):
+        return device_of(self.target)
 
     def unmount(self):
         unmount(self.target, self.daemons)
-        self.is_mounted = False
+        self.is_mounted, self.found = False, None
 
     def again(self):
         """A fresh mount: what the first one has seen is forgotten."""

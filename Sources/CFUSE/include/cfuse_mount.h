@@ -8,6 +8,9 @@
 int cfuse_mount(int fd, const char *_Nonnull source, const char *_Nonnull type, const char *_Nonnull target,
                 uint64_t flags, const char *_Nonnull options);
 
+/// How much the kernel reads ahead in the mount at `target`, which need not be served yet. 0, or -errno.
+int cfuse_read_ahead(const char *_Nonnull target, unsigned kilobytes);
+
 /// Has fusermount3 mount at `target` with `options` (as for -o). The open /dev/fuse, or -errno: -EPROTO where
 /// fusermount3 ran and refused; it has said why on stderr.
 int cfuse_fusermount(const char *_Nonnull target, const char *_Nonnull options);

@@ -64,8 +64,8 @@ uint64_t clinux_decode_device(uint32_t encoded);
 /// removing one that is not there from a file that is nowhere: fs/xattr.c, xattr_permission.
 int clinux_can_set_trusted(void);
 
-/// Closes all descriptors from `first` on but `kept` (-1: none).
-void clinux_close_from(int first, int kept);
+/// Closes all descriptors from `first` on but the `count` that are `kept`.
+void clinux_close_from(int first, const int *_Nonnull kept, int count);
 
 // Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed, and an
 // empty name is what is open. What lgetxattr(2), llistxattr(2), lsetxattr(2) and lremovexattr(2) return, or -errno.

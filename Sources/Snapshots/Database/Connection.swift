@@ -14,6 +14,9 @@ package final class Connection {
     private var statements: [String: Statement] = [:]
     /// Whether a commit waits for the disk.
     private var isDurable = true
+    /// After the last commit.
+    private var pagesInLog: CInt = 0
+    private static let longLog: CInt = 64
 
     /// Creates the file when missing. Waits up to `patience` milliseconds for another process's transaction.
     package init(_ path: FilePath, patience: Int32 = 30_000) throws(Failure) {
@@ -34,9 +37,16 @@ package final class Connection {
         _ = csqlite_configure(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         try execute("PRAGMA foreign_keys = ON")
         try execute("PRAGMA synchronous = FULL")
-        // Pages. Few, because whoever opens the log first reads all of it; not too few, because moving them into
-        // the database waits for the disk three times.
-        try execute("PRAGMA wal_autocheckpoint = 100")
+        // SQLite moves the log into the database where a commit finds it long, and begins it anew where the same
+        // connection commits once more: programs that commit once would make it longer for ever.
+        sqlite3_wal_hook(
+            handle,
+            { connection, _, _, pages in
+                Unmanaged<Connection>.fromOpaque(connection!).takeUnretainedValue().pagesInLog = pages
+                return SQLITE_OK
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
     }
 
     deinit {
@@ -123,11 +133,24 @@ package final class Connection {
         do {
             let result = try body()
             try execute("COMMIT")
+            shortenLog()
             return result
         } catch {
             // SQLite may have rolled back by itself (a full disk): then there is nothing to roll back.
             if sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
             throw error
+        }
+    }
+
+    /// Moves what is in the log into the database, where it is long: whoever opens the log first reads all of it, a few
+    /// microseconds a page; but moving it waits for the disk three times. Where somebody else reads or writes, the next
+    /// one gets another chance.
+    private func shortenLog() {
+        guard pagesInLog >= Connection.longLog else { return }
+        sqlite3_busy_timeout(handle, 0)
+        defer { sqlite3_busy_timeout(handle, patience) }
+        if sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK {
+            pagesInLog = 0
         }
     }
 
