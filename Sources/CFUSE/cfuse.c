@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "cfuse.h"
+#include "cfuse_readers.h"
 #include "cfuse_ring.h"
 
 #include <errno.h>
@@ -108,6 +109,7 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) 
     }
     ssize_t sent;
     if (cfuse_ring_reply(iov, count, &sent)) return sent;
+    cfuse_reader_answers();
     return writev(fd, iov, count);
 }
 
@@ -171,23 +173,26 @@ int cfuse_cpus(uint16_t *cpus, unsigned room) {
     return (int)count;
 }
 
-int cfuse_serve(struct cfuse_connection *c, void *buffer) {
+ssize_t cfuse_read_request(struct cfuse_connection *c, void *buffer) {
     ssize_t size = read(c->fd, buffer, REQUEST_SIZE);
     // ENOENT: the request was taken back while we read.
     if (size < 0) return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -errno;
-    if ((size_t)size < sizeof(struct fuse_in_header)) return -EIO;
+    return (size_t)size < sizeof(struct fuse_in_header) ? -EIO : size;
+}
+
+int cfuse_serve_request(struct cfuse_connection *c, void *buffer, size_t size) {
     const struct fuse_in_header *header = buffer;
-    if (header->opcode == FUSE_INIT && (size_t)size >= sizeof *header + 16) {
+    if (header->opcode == FUSE_INIT && size >= sizeof *header + 16) {
         const struct fuse_init_in *init = (const void *)(header + 1);
         c->kernel_minor = init->minor;
         c->kernel_flags = init->flags;
-        if ((init->flags & FUSE_INIT_EXT) && (size_t)size >= sizeof *header + sizeof *init)
+        if ((init->flags & FUSE_INIT_EXT) && size >= sizeof *header + sizeof *init)
             c->kernel_flags |= (uint64_t)init->flags2 << 32;
         c->init_unique = header->unique;
     }
     current_data = (char *)buffer + REQUEST_SIZE;
     int had_rings = c->has_rings;
-    cfuse_process(c, buffer, (size_t)size);
+    cfuse_process(c, buffer, size);
     return header->opcode == FUSE_INIT && c->has_rings && !had_rings;
 }
 

@@ -20,21 +20,29 @@ extension Session {
         defer { buffer.deallocate() }
         // The first one is INIT, which says where the others come from.
         guard serveNext(buffer, cpus) else { return started() }
-        let hasRings = connection.pointee.has_rings != 0
+        if connection.pointee.has_rings != 0 {
+            started()
+            helpRings(at: cpus)
+            // What comes here now is what needs no answer. A little later there is more of it, in one message.
+            while serveNext(buffer, cpus) { usleep(Session.forgetPause) }
+            for thread in ringThreads { thread.join() }
+            return
+        }
+        guard let readers = cfuse_readers_new(connection) else { return abandon("read /dev/fuse", .noMemory) }
+        let shared = Readers(readers)
         // Fewer serve just as well.
-        let others = (1..<(hasRings ? 1 : max(threads, 1))).compactMap { number in
+        let others = (1..<max(threads, 1)).compactMap { number in
             try? WorkerThread {
                 let cpu = number < cpus.count ? cpus[number] : nil
                 self.prepareThread(cpu: cpu)
                 let buffer = Session.buffer()
                 defer { buffer.deallocate() }
-                self.read(buffer, isPinned: cpu != nil, cpus)
+                self.read(buffer, shared, cpu)
             }
         }
         started()
-        if hasRings { helpRings(at: cpus) }
-        read(buffer, isPinned: true, cpus)
-        for thread in others + ringThreads { thread.join() }
+        read(buffer, shared, cpus.first)
+        for thread in others { thread.join() }
     }
 
     private static func buffer() -> UnsafeMutableRawPointer {
@@ -43,21 +51,28 @@ extension Session {
 
     /// Reads one request from /dev/fuse and serves it. False when there are no more.
     private func serveNext(_ buffer: UnsafeMutableRawPointer, _ cpus: [UInt16]) -> Bool {
-        let result = cfuse_serve(connection, buffer)
+        let size = cfuse_read_request(connection, buffer)
+        guard size > 0 else { return goesOn(CInt(size)) }
+        if cfuse_serve_request(connection, buffer, size) == 1 { serveRings(at: cpus) }
+        return true
+    }
+
+    /// After a read of /dev/fuse that came to `result`.
+    private func goesOn(_ result: CInt) -> Bool {
         if result < 0, result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
-        if result == 1 { serveRings(at: cpus) }
         return result >= 0
     }
 
-    /// Reads requests from /dev/fuse and serves them. `isPinned`: to a CPU; then it looks for the next request for a
-    /// moment before sleeping, as long as that pays.
-    private func read(_ buffer: UnsafeMutableRawPointer, isPinned: Bool, _ cpus: [UInt16]) {
+    /// Reads requests from /dev/fuse and serves them, on `cpu` where no reader leads. Then it looks for the next
+    /// request for a moment before sleeping, as long as that pays.
+    private func read(_ buffer: UnsafeMutableRawPointer, _ readers: Readers, _ cpu: UInt16?) {
+        guard let reader = cfuse_reader_join(readers.pointer, cpu.map { CInt($0) } ?? -1) else {
+            return abandon("read /dev/fuse", .noMemory)
+        }
+        defer { cfuse_reader_leave(reader) }
         var spinner = Spinner()
-        while serveNext(buffer, cpus) {
-            if connection.pointee.has_rings != 0 {
-                // What comes here now is what needs no answer. A little later there is more of it, in one message.
-                usleep(Session.forgetPause)
-            } else if isPinned, spinner.isWorthIt {
+        while goesOn(cfuse_reader_serve(reader, buffer)) {
+            if cpu != nil, cfuse_reader_leads(reader) == 0, spinner.isWorthIt {
                 spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
             }
         }
@@ -78,7 +93,7 @@ extension Session {
                     try WorkerThread { self.serveRing(ring.queues, cpu: ring.cpu, isNeeded: true) }
                 )
             } catch {
-                abandon("start a thread", error)
+                abandon("io_uring: start a thread", error)
             }
         }
     }
@@ -98,17 +113,17 @@ extension Session {
     private func serveRing(_ queues: [UInt16], cpu: UInt16?, isNeeded: Bool) {
         prepareThread(cpu: cpu)
         guard let ring = cfuse_ring_open(connection, queues, UInt32(queues.count)) else {
-            let message = "make a ring"
-            return isNeeded ? abandon(message, .last) : log("io_uring: \(message): \(Errno.last)")
+            let message = "io_uring: make a ring"
+            return isNeeded ? abandon(message, .last) : log("\(message): \(Errno.last)")
         }
         let result = cfuse_ring_serve(ring)
         cfuse_ring_close(ring)
-        if result != -ENODEV { abandon("serve a ring", Errno(rawValue: -result)) }
+        if result != -ENODEV { abandon("io_uring: serve a ring", Errno(rawValue: -result)) }
     }
 
     /// Without all its rings the kernel would wait for ever: better no mount than one that hangs.
     private func abandon(_ what: String, _ error: Errno) {
-        log("io_uring: \(what): \(error); the mount is given up")
+        log("\(what): \(error); the mount is given up")
         raise(SIGTERM)
     }
 
@@ -119,6 +134,13 @@ extension Session {
         // Where it may not be, it serves elsewhere.
         if let cpu { _ = cfuse_pin(UInt32(cpu)) }
     }
+}
+
+/// `cfuse_readers`, which all threads share.
+private struct Readers: @unchecked Sendable {
+    // Safe to share: it has a lock of its own.
+    let pointer: OpaquePointer
+    init(_ pointer: OpaquePointer) { self.pointer = pointer }
 }
 
 /// Whether to spin before sleeping: as long as it finds something, and now and then to see whether it would.

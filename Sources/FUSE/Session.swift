@@ -11,7 +11,7 @@ import Glibc
 /// upon which the kernel stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush).
 /// In passthrough mode files are opened and closed by requests, and read and written without.
 package final class Session: @unchecked Sendable {
-    // Safe to share: `connection` is changed by `cfuse_serve` for INIT only, before any other request arrives, and
+    // Safe to share: `connection` is changed by INIT only, before any other request arrives, and
     // `place` before there is a second thread.
     let connection: UnsafeMutablePointer<cfuse_connection>
     let operations: any Operations

@@ -71,12 +71,14 @@ int cfuse_start(struct cfuse_connection *_Nonnull connection, const struct fuse_
 /// Gives the session the open /dev/fuse `fd`, which stays the caller's. 0, or -errno.
 int cfuse_attach(struct cfuse_connection *_Nonnull connection, int fd);
 
-/// Bytes a buffer for `cfuse_serve` must have: the largest request and its header, and the data of a reply.
+/// Bytes a buffer for `cfuse_read_request` must have: the largest request and its header, and the data of a reply.
 enum { CFUSE_DATA_SIZE = 1 << 20, CFUSE_BUFFER_SIZE = CFUSE_DATA_SIZE + 4096 + CFUSE_DATA_SIZE };
 
-/// Reads one request into `buffer` and has it served on this thread. 0; 1 where that was INIT and rings were
-/// granted; -errno where reading failed: -ENODEV after unmount.
-int cfuse_serve(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer);
+/// Reads one request into `buffer`. Its size; 0 where it was taken back; -errno: -ENODEV after unmount.
+ssize_t cfuse_read_request(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer);
+
+/// Has the request in such a buffer served on this thread. 0; 1 where that was INIT and rings were granted.
+int cfuse_serve_request(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer, size_t size);
 
 /// Has libfuse decode and serve one whole request on this thread.
 void cfuse_process(struct cfuse_connection *_Nonnull connection, void *_Nonnull request, size_t size);

@@ -1,0 +1,294 @@
+#define _GNU_SOURCE
+#include "cfuse_readers.h"
+
+#include "cfuse_handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    /// Requests that a thread has served between two looks at how they came.
+    PERIOD = 32,
+    /// Callers that took turns in a period: few enough to lead, and too many to go on.
+    FEW_TURNS = PERIOD / 8,
+    MANY_TURNS = PERIOD / 4,
+    /// Nanoseconds for each request, above which others should not wait for the thread that serves it.
+    SLOW = 50 * 1000,
+    /// Nanoseconds from an answer to the next request, above which that may come from another CPU; and how many of
+    /// them are looked into, at first.
+    LATE = 20 * 1000,
+    FIRST_PATIENCE = 2,
+    /// Nanoseconds between two looks of the watcher.
+    TICK = 2 * 1000 * 1000,
+    /// Periods after which a thread may lead again: at first, and at most.
+    FIRST_PAUSE = 2,
+    LAST_PAUSE = 256,
+};
+
+struct cfuse_readers {
+    struct cfuse_connection *connection;
+    pthread_mutex_t lock;
+    /// That all read again, and that there is something to watch.
+    pthread_cond_t all, active;
+    /// Who reads alone; NULL: all do. Set under the lock, taken back by the leader and the watcher.
+    _Atomic(struct cfuse_reader *) leader;
+    /// The leader's requests: one when it begins to serve, one when it is done.
+    atomic_uint steps;
+    /// The watcher sleeps until somebody tells it that there is something to watch.
+    atomic_int is_asleep;
+    int is_watched, is_over;
+};
+
+struct cfuse_reader {
+    struct cfuse_readers *readers;
+    int home, cpu;
+    struct cfuse_handover *handover;
+    int is_leading;
+    /// In this period.
+    unsigned served, turns;
+    uint64_t start, answered, took;
+    /// One after the other that were late, and how many are not enough.
+    unsigned late, patience;
+    uint32_t caller;
+    unsigned pause, next_pause;
+};
+
+/// Who serves a request on this thread that is not answered yet.
+static __thread struct cfuse_reader *serving;
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/// The CPU that a thread ran on last, or -1 (field 39 of proc_pid_stat(5)).
+static int cpu_of(uint32_t thread) {
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%u/stat", thread);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0) return -1;
+    text[size] = 0;
+    // The name may have blanks and brackets; behind its end comes field 3.
+    const char *place = strrchr(text, ')');
+    for (int field = 2; place && field < 39; field++) place = strchr(place + 1, ' ');
+    return place ? atoi(place + 1) : -1;
+}
+
+/// All read again. Under the lock.
+static void dismiss(struct cfuse_readers *all) {
+    atomic_store(&all->leader, NULL);
+    pthread_cond_broadcast(&all->all);
+}
+
+static void *watch(void *argument) {
+    struct cfuse_readers *all = argument;
+    // Not kept on the CPU of the thread that began it.
+    cpu_set_t cpus;
+    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    pthread_mutex_lock(&all->lock);
+    unsigned last = atomic_load(&all->steps) - 1;
+    while (!all->is_over) {
+        unsigned steps = atomic_load(&all->steps);
+        int is_still = steps == last;
+        last = steps;
+        if (is_still && steps % 2 == 1) dismiss(all);
+        if (!atomic_load(&all->leader) || is_still) {
+            atomic_store(&all->is_asleep, 1);
+            // Somebody may have begun in between, and seen no need to tell.
+            if (!atomic_load(&all->leader) || atomic_load(&all->steps) == steps)
+                pthread_cond_wait(&all->active, &all->lock);
+            atomic_store(&all->is_asleep, 0);
+            last = atomic_load(&all->steps) - 1;
+        }
+        uint64_t end = now() + TICK;
+        struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
+        if (!all->is_over) pthread_cond_timedwait(&all->active, &all->lock, &time);
+    }
+    all->is_watched = 0;
+    pthread_cond_broadcast(&all->all);
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+struct cfuse_readers *cfuse_readers_new(struct cfuse_connection *connection) {
+    struct cfuse_readers *all = calloc(1, sizeof *all);
+    if (!all) return NULL;
+    all->connection = connection;
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&all->all, NULL);
+    pthread_cond_init(&all->active, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return all;
+}
+
+struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
+    struct cfuse_reader *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->readers = readers;
+    r->home = r->cpu = cpu;
+    r->next_pause = FIRST_PAUSE;
+    r->patience = FIRST_PATIENCE;
+    return r;
+}
+
+/// To the CPU of who asked last; whether that is another one.
+static int follow(struct cfuse_reader *r) {
+    int cpu = cpu_of(r->caller);
+    r->late = 0;
+    // Where it may not be, it stays where it is.
+    if (cpu < 0 || cpu == r->cpu || cfuse_pin((unsigned)cpu) != 0) return 0;
+    r->cpu = cpu;
+    return 1;
+}
+
+/// Follows a caller that has moved, before long: what comes from another CPU takes longer to come.
+static void note_gap(struct cfuse_reader *r, uint64_t gap) {
+    if (gap < LATE) {
+        r->late = 0;
+    } else if (++r->late >= r->patience) {
+        // Or it has something else to do in between, and will have again.
+        r->patience = follow(r) ? FIRST_PATIENCE : r->patience < PERIOD ? 2 * r->patience : PERIOD;
+    }
+}
+
+static void lead(struct cfuse_reader *r) {
+    struct cfuse_readers *all = r->readers;
+    if (atomic_load(&all->leader)) return;
+    // Without it the caller would be the one that moves.
+    r->handover = cfuse_handover_join();
+    if (!r->handover) {
+        r->pause = r->next_pause = LAST_PAUSE;
+        return;
+    }
+    pthread_mutex_lock(&all->lock);
+    if (!all->is_watched && !all->is_over) {
+        pthread_t thread;
+        all->is_watched = pthread_create(&thread, NULL, watch, all) == 0;
+        if (all->is_watched) pthread_detach(thread);
+    }
+    if (all->is_watched && !all->is_over && !atomic_load(&all->leader)) {
+        atomic_fetch_and(&all->steps, ~1u);
+        atomic_store(&all->leader, r);
+        r->is_leading = 1;
+        pthread_cond_signal(&all->active);
+    }
+    pthread_mutex_unlock(&all->lock);
+    if (r->is_leading) {
+        follow(r);
+    } else {
+        cfuse_handover_leave(r->handover);
+        r->handover = NULL;
+    }
+}
+
+/// Is one of many again. `pause`: because it did not pay.
+static void resign(struct cfuse_reader *r, int is_to_pause) {
+    struct cfuse_readers *all = r->readers;
+    pthread_mutex_lock(&all->lock);
+    if (atomic_load(&all->leader) == r) dismiss(all);
+    pthread_mutex_unlock(&all->lock);
+    r->is_leading = 0;
+    cfuse_handover_leave(r->handover);
+    r->handover = NULL;
+    if (r->home >= 0 && r->cpu != r->home && cfuse_pin((unsigned)r->home) == 0) r->cpu = r->home;
+    if (!is_to_pause) return;
+    r->pause = r->next_pause;
+    if (r->next_pause < LAST_PAUSE) r->next_pause *= 2;
+}
+
+/// After each request: whether to lead from now on, or no more.
+static void consider(struct cfuse_reader *r, uint32_t caller) {
+    // FORGET and what the kernel does by itself have no caller.
+    int is_new = caller != 0 && caller != r->caller;
+    if (is_new) {
+        r->caller = caller;
+        r->turns++;
+        if (r->is_leading) follow(r);
+    }
+    if (++r->served < PERIOD) return;
+    int is_slow = r->took > (uint64_t)r->served * SLOW;
+    unsigned turns = r->turns;
+    r->served = r->turns = 0;
+    r->took = 0;
+    if (r->is_leading) {
+        if (is_slow || turns > MANY_TURNS) {
+            resign(r, 1);
+        } else {
+            follow(r);
+            if (r->next_pause > FIRST_PAUSE) r->next_pause--;
+        }
+    } else if (r->pause > 0) {
+        r->pause--;
+    } else if (!is_slow && turns <= FEW_TURNS && r->caller != 0) {
+        lead(r);
+    }
+}
+
+int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
+    struct cfuse_readers *all = r->readers;
+    struct cfuse_reader *leader = atomic_load(&all->leader);
+    if (r->is_leading && leader != r) resign(r, 1);
+    if (leader && leader != r) {
+        pthread_mutex_lock(&all->lock);
+        while ((leader = atomic_load(&all->leader)) && leader != r) pthread_cond_wait(&all->all, &all->lock);
+        pthread_mutex_unlock(&all->lock);
+    }
+    ssize_t size = cfuse_read_request(all->connection, buffer);
+    if (size <= 0) return (int)size;
+    uint32_t caller = ((const struct fuse_in_header *)buffer)->pid;
+    r->start = now();
+    if (r->is_leading) {
+        atomic_fetch_add(&all->steps, 1);
+        note_gap(r, r->start - r->answered);
+        if (atomic_load(&all->is_asleep)) {
+            pthread_mutex_lock(&all->lock);
+            pthread_cond_signal(&all->active);
+            pthread_mutex_unlock(&all->lock);
+        }
+    }
+    serving = r;
+    int result = cfuse_serve_request(all->connection, buffer, (size_t)size);
+    cfuse_reader_answers();
+    if (r->is_leading) cfuse_handover_served(r->handover);
+    consider(r, caller);
+    return result;
+}
+
+void cfuse_reader_answers(void) {
+    struct cfuse_reader *r = serving;
+    if (!r) return;
+    serving = NULL;
+    r->answered = now();
+    r->took += r->answered - r->start;
+    if (r->is_leading) atomic_fetch_add(&r->readers->steps, 1);
+}
+
+int cfuse_reader_leads(const struct cfuse_reader *reader) { return reader->is_leading; }
+
+void cfuse_reader_leave(struct cfuse_reader *r) {
+    struct cfuse_readers *all = r->readers;
+    if (r->is_leading) resign(r, 0);
+    pthread_mutex_lock(&all->lock);
+    all->is_over = 1;
+    dismiss(all);
+    pthread_cond_signal(&all->active);
+    while (all->is_watched) pthread_cond_wait(&all->all, &all->lock);
+    pthread_mutex_unlock(&all->lock);
+    free(r);
+}
