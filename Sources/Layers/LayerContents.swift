@@ -12,7 +12,7 @@ package final class LayerContents: Sendable {
     private let index: LayerIndex
     private let packs: [FilePath]
     private let files: FileCache
-    private let holdsPacksOnce: Bool
+    private let windows: PackWindows?
 
     /// - Parameters:
     ///   - openFiles: how many are kept open; a stack may have more layers than a process may have files.
@@ -24,7 +24,7 @@ package final class LayerContents: Sendable {
         openFiles: Int = 24,
         holdsPacksOnce: Bool = false
     ) {
-        self.holdsPacksOnce = holdsPacksOnce
+        windows = holdsPacksOnce ? PackWindows() : nil
         self.layout = layout
         self.index = index
         packs = index.layers.map { layout.layer($0).appending("pack") }
@@ -48,11 +48,9 @@ package final class LayerContents: Sendable {
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         let got = try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: wanted, at: position) }
         guard got == count else { throw .system(.ioError) }
-        if holdsPacksOnce, inode.contentKind == ContentKind.packed.rawValue,
-            offset + UInt64(count) == inode.size
+        if let windows, inode.contentKind == ContentKind.packed.rawValue, offset + UInt64(count) == inode.size
         {
-            // Whole pages only: what is at either end belongs to a neighbour as well.
-            _ = file.fd.use { posix_fadvise($0, off_t(start), off_t(inode.size), POSIX_FADV_DONTNEED) }
+            windows.note(pack: inode.layer, file, from: start, count: inode.size)
         }
         return count
     }

@@ -6,7 +6,7 @@ import Synchronization
 import SystemPackage
 import Testing
 
-/// Those of rings let their callers go first on a CPU when they serve many requests; those that read /dev/fuse never do.
+/// They let their callers go first on a CPU when they serve many requests.
 @Suite(.enabled(if: geteuid() == 0, "mounts"))
 struct `A daemon's threads` {
     /// SCHED_IDLE, which Glibc hides from Swift.
