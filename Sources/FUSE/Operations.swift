@@ -67,6 +67,17 @@ package struct FilesystemStatus: Sendable {
     package init() {}
 }
 
+/// So many references to a node.
+package struct References: Sendable {
+    package var node: UInt64
+    package var count: UInt64
+
+    package init(_ node: UInt64, _ count: UInt64) {
+        self.node = node
+        self.count = count
+    }
+}
+
 /// What a mounted filesystem answers: one method per request it supports, called on several threads at once.
 ///
 /// Names are without `/` and NUL. Errors reach the caller as their errno. A returned `NodeStatus` of a lookup or
@@ -75,7 +86,8 @@ package struct FilesystemStatus: Sendable {
 package protocol Operations: AnyObject, Sendable {
     /// nil: there is no such name, and the kernel may remember it.
     func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus?
-    func forget(_ node: UInt64, count: UInt64)
+    /// Many at a time, as the kernel gives them back.
+    func forget(_ references: [References])
     func status(of node: UInt64) throws(FSError) -> NodeStatus
     func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus
     func target(of node: UInt64) throws(FSError) -> [UInt8]
@@ -184,4 +196,8 @@ extension Operations {
     }
 
     package func release(_ node: UInt64) {}
+}
+
+extension Operations {
+    package func forget(_ node: UInt64, count: UInt64) { forget([References(node, count)]) }
 }

@@ -22,9 +22,9 @@ extension Session {
         }
         table.forget_multi = { request, count, list in
             if let operations = session(request)?.operations, let list {
-                for item in UnsafeBufferPointer(start: list, count: count) {
-                    operations.forget(item.ino, count: item.nlookup)
-                }
+                operations.forget(
+                    UnsafeBufferPointer(start: list, count: count).map { References($0.ino, $0.nlookup) }
+                )
             }
             fuse_reply_none(request)
         }

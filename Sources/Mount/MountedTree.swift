@@ -14,7 +14,9 @@ package final class MountedTree: Operations {
         try union.lookup(name, in: parent).map(NodeStatus.init)
     }
 
-    package func forget(_ node: UInt64, count: UInt64) { union.forget(node, count) }
+    package func forget(_ references: [References]) {
+        union.forget(references.map { (node: $0.node, count: $0.count) })
+    }
 
     package func status(of node: UInt64) throws(FSError) -> NodeStatus {
         NodeStatus(try union.attributes(of: node))

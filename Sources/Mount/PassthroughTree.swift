@@ -252,17 +252,26 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         try tree.lookup(name, in: parent).map(counted)
     }
 
-    package override func forget(_ node: UInt64, count: UInt64) {
-        let id = plain(node)
-        guard isSuperseded(id) else { return tree.forget(id, count: count) }
-        let due = state.withLock { state -> UInt64 in
-            guard var entry = state.superseded[id] else { return count }
-            if isSuccessor(node) {
-                entry.references -= min(count, entry.references)
-            } else {
-                entry.forgotten += count
+    package override func forget(_ references: [References]) {
+        tree.forget(
+            references.compactMap { given in
+                let id = plain(given.node)
+                let due = isSuperseded(id) ? due(given, of: id) : given.count
+                return due > 0 ? References(id, due) : nil
             }
-            var due = isSuccessor(node) ? count : 0
+        )
+    }
+
+    /// How many references a superseded node loses, or its successor with the same number.
+    private func due(_ given: References, of id: UInt64) -> UInt64 {
+        state.withLock { state -> UInt64 in
+            guard var entry = state.superseded[id] else { return given.count }
+            if isSuccessor(given.node) {
+                entry.references -= min(given.count, entry.references)
+            } else {
+                entry.forgotten += given.count
+            }
+            var due = isSuccessor(given.node) ? given.count : 0
             if entry.references == 0 {
                 due += entry.forgotten
                 entry.forgotten = 0
@@ -270,7 +279,6 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
             state.superseded[id] = entry
             return due
         }
-        if due > 0 { tree.forget(id, count: due) }
     }
 
     package override func status(of node: UInt64) throws(FSError) -> NodeStatus {

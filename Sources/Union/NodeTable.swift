@@ -39,13 +39,15 @@ final class NodeTable: @unchecked Sendable {
         return true
     }
 
-    /// Takes back `count` references to what has no node. False, and nothing done, where it has one.
-    func forget(_ id: UInt64, _ count: UInt64) -> Bool {
+    /// Takes back references to what has no node. Returns those to what has one, with which nothing was done.
+    func forget(_ references: [(node: UInt64, count: UInt64)]) -> [(node: UInt64, count: UInt64)] {
         lock.lock()
         defer { lock.unlock() }
-        guard nodes[id] == nil else { return false }
-        guard let inode = NodeID.lowerInode(id), let known = lowerLookups[inode] else { return true }
-        lowerLookups[inode] = known > count ? known - count : nil
-        return true
+        return references.filter { id, count in
+            guard nodes[id] == nil else { return true }
+            guard let inode = NodeID.lowerInode(id), let known = lowerLookups[inode] else { return false }
+            lowerLookups[inode] = known > count ? known - count : nil
+            return false
+        }
     }
 }

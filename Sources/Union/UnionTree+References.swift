@@ -3,13 +3,17 @@ import SystemPackage
 
 /// What the kernel holds of nodes, and when they go.
 extension UnionTree {
-    /// The kernel gives back `count` references.
-    package func forget(_ id: UInt64, _ count: UInt64) {
-        guard !table.forget(id, count) else { return }
+    package func forget(_ id: UInt64, _ count: UInt64) { forget([(id, count)]) }
+
+    /// The kernel gives back references. Many at once, because whoever changes names meanwhile waits each time.
+    package func forget(_ references: [(node: UInt64, count: UInt64)]) {
+        let references = table.forget(references)
+        guard !references.isEmpty else { return }
         // Freeing a large file's blocks takes its time: not under the lock.
         var unused: [Node] = []
         names.lock()
-        if let node = table.find(id) {
+        for (id, count) in references {
+            guard let node = table.find(id) else { continue }
             node.lookups -= min(count, node.lookups)
             dropIfUnused(node) { unused.append($0) }
         }

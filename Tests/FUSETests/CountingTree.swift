@@ -35,7 +35,7 @@ final class CountingTree: Operations {
         return name.elementsEqual("file".utf8) ? status(2) : nil
     }
 
-    func forget(_ node: UInt64, count: UInt64) {}
+    func forget(_ references: [References]) {}
 
     func status(of node: UInt64) throws(FSError) -> NodeStatus {
         count("getattr")

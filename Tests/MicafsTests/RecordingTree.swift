@@ -83,8 +83,10 @@ final class RecordingTree: Operations {
         return try reference(node)
     }
 
-    func forget(_ node: UInt64, count: UInt64) {
-        state.withLock { $0.references[node, default: 0] -= Int(count) }
+    func forget(_ references: [References]) {
+        state.withLock { state in
+            for given in references { state.references[given.node, default: 0] -= Int(given.count) }
+        }
     }
 
     func status(of node: UInt64) throws(FSError) -> NodeStatus { try file(node).status }

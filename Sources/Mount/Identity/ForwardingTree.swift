@@ -13,7 +13,7 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         try base.lookup(name, in: parent)
     }
 
-    package func forget(_ node: UInt64, count: UInt64) { base.forget(node, count: count) }
+    package func forget(_ references: [References]) { base.forget(references) }
 
     package func status(of node: UInt64) throws(FSError) -> NodeStatus { try base.status(of: node) }
 
