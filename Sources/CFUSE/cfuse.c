@@ -109,7 +109,8 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) 
     }
     ssize_t sent;
     if (cfuse_ring_reply(iov, count, &sent)) return sent;
-    cfuse_reader_answers();
+    // A notification is no answer.
+    if (header->unique != 0) cfuse_reader_answers();
     return writev(fd, iov, count);
 }
 

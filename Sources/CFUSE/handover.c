@@ -225,5 +225,7 @@ void cfuse_handover_leave(struct cfuse_handover *h) {
     *place = h->next;
     pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
+    // The warden may have been about to change it.
+    set_class(0, SCHED_OTHER);
     free(h);
 }

@@ -39,10 +39,12 @@ struct cfuse_readers {
     pthread_mutex_t lock;
     /// That all read again, and that there is something to watch.
     pthread_cond_t all, active;
-    /// Who reads alone; NULL: all do. Set under the lock, taken back by the leader and the watcher.
+    /// Who reads alone; NULL: all do. Changed under the lock, taken back by the leader and the watcher.
     _Atomic(struct cfuse_reader *) leader;
-    /// The leader's requests: one when it begins to serve, one when it is done.
-    atomic_uint steps;
+    /// Where the process may run.
+    cpu_set_t cpus;
+    /// How many there are. One alone does not lead: nobody could take over.
+    atomic_int count;
     /// The watcher sleeps until somebody tells it that there is something to watch.
     atomic_int is_asleep;
     int is_watched, is_over;
@@ -52,6 +54,8 @@ struct cfuse_reader {
     struct cfuse_readers *readers;
     int home, cpu;
     struct cfuse_handover *handover;
+    /// Its own count, for the watcher: odd while others may have to wait for it.
+    atomic_uint steps;
     int is_leading;
     /// In this period.
     unsigned served, turns;
@@ -96,22 +100,26 @@ static void dismiss(struct cfuse_readers *all) {
 static void *watch(void *argument) {
     struct cfuse_readers *all = argument;
     // Not kept on the CPU of the thread that began it.
-    cpu_set_t cpus;
-    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    sched_setaffinity(0, sizeof all->cpus, &all->cpus);
     pthread_mutex_lock(&all->lock);
-    unsigned last = atomic_load(&all->steps) - 1;
+    const struct cfuse_reader *known = NULL;
+    unsigned last = 0;
     while (!all->is_over) {
-        unsigned steps = atomic_load(&all->steps);
-        int is_still = steps == last;
+        struct cfuse_reader *leader = atomic_load(&all->leader);
+        unsigned steps = leader ? atomic_load(&leader->steps) : 0;
+        int is_still = leader == known && steps == last;
+        known = leader;
         last = steps;
-        if (is_still && steps % 2 == 1) dismiss(all);
-        if (!atomic_load(&all->leader) || is_still) {
+        if (leader && is_still && steps % 2 == 1) {
+            dismiss(all);
+            leader = NULL;
+        }
+        if (!leader || is_still) {
             atomic_store(&all->is_asleep, 1);
             // Somebody may have begun in between, and seen no need to tell.
-            if (!atomic_load(&all->leader) || atomic_load(&all->steps) == steps)
-                pthread_cond_wait(&all->active, &all->lock);
+            if (!leader || atomic_load(&leader->steps) == steps) pthread_cond_wait(&all->active, &all->lock);
             atomic_store(&all->is_asleep, 0);
-            last = atomic_load(&all->steps) - 1;
+            known = NULL;
         }
         uint64_t end = now() + TICK;
         struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
@@ -123,10 +131,24 @@ static void *watch(void *argument) {
     return NULL;
 }
 
+/// Others may have to wait for this leader from now on, until it ends: the watcher looks.
+static void begin(struct cfuse_reader *r) {
+    struct cfuse_readers *all = r->readers;
+    atomic_fetch_add(&r->steps, 1);
+    if (!atomic_load(&all->is_asleep)) return;
+    pthread_mutex_lock(&all->lock);
+    pthread_cond_signal(&all->active);
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void end(struct cfuse_reader *r) { atomic_fetch_add(&r->steps, 1); }
+
 struct cfuse_readers *cfuse_readers_new(struct cfuse_connection *connection) {
     struct cfuse_readers *all = calloc(1, sizeof *all);
     if (!all) return NULL;
     all->connection = connection;
+    // Of the first thread, which stays where it began.
+    if (sched_getaffinity(getpid(), sizeof all->cpus, &all->cpus) != 0) CPU_ZERO(&all->cpus);
     pthread_mutex_init(&all->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -144,15 +166,17 @@ struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
     r->home = r->cpu = cpu;
     r->next_pause = FIRST_PAUSE;
     r->patience = FIRST_PATIENCE;
+    atomic_fetch_add(&readers->count, 1);
     return r;
 }
 
-/// To the CPU of who asked last; whether that is another one.
+/// To the CPU of who asked last; whether that is another one. Others may have to wait for it: where the caller ends
+/// meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this mount's files.
 static int follow(struct cfuse_reader *r) {
     int cpu = cpu_of(r->caller);
     r->late = 0;
-    // Where it may not be, it stays where it is.
-    if (cpu < 0 || cpu == r->cpu || cfuse_pin((unsigned)cpu) != 0) return 0;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == r->cpu || !CPU_ISSET(cpu, &r->readers->cpus)) return 0;
+    if (cfuse_pin((unsigned)cpu) != 0) return 0;
     r->cpu = cpu;
     return 1;
 }
@@ -169,7 +193,7 @@ static void note_gap(struct cfuse_reader *r, uint64_t gap) {
 
 static void lead(struct cfuse_reader *r) {
     struct cfuse_readers *all = r->readers;
-    if (atomic_load(&all->leader)) return;
+    if (atomic_load(&all->leader) || atomic_load(&all->count) < 2) return;
     // Without it the caller would be the one that moves.
     r->handover = cfuse_handover_join();
     if (!r->handover) {
@@ -183,7 +207,8 @@ static void lead(struct cfuse_reader *r) {
         if (all->is_watched) pthread_detach(thread);
     }
     if (all->is_watched && !all->is_over && !atomic_load(&all->leader)) {
-        atomic_fetch_and(&all->steps, ~1u);
+        // Looking for its caller.
+        atomic_fetch_or(&r->steps, 1);
         atomic_store(&all->leader, r);
         r->is_leading = 1;
         pthread_cond_signal(&all->active);
@@ -191,9 +216,11 @@ static void lead(struct cfuse_reader *r) {
     pthread_mutex_unlock(&all->lock);
     if (r->is_leading) {
         follow(r);
+        end(r);
     } else {
         cfuse_handover_leave(r->handover);
         r->handover = NULL;
+        r->pause = FIRST_PAUSE;
     }
 }
 
@@ -206,19 +233,26 @@ static void resign(struct cfuse_reader *r, int is_to_pause) {
     r->is_leading = 0;
     cfuse_handover_leave(r->handover);
     r->handover = NULL;
-    if (r->home >= 0 && r->cpu != r->home && cfuse_pin((unsigned)r->home) == 0) r->cpu = r->home;
+    if (r->cpu != r->home) {
+        if (r->home >= 0) cfuse_pin((unsigned)r->home);
+        else sched_setaffinity(0, sizeof all->cpus, &all->cpus);
+        r->cpu = r->home;
+    }
     if (!is_to_pause) return;
     r->pause = r->next_pause;
     if (r->next_pause < LAST_PAUSE) r->next_pause *= 2;
 }
 
-/// After each request: whether to lead from now on, or no more.
-static void consider(struct cfuse_reader *r, uint32_t caller) {
-    // FORGET and what the kernel does by itself have no caller.
-    int is_new = caller != 0 && caller != r->caller;
-    if (is_new) {
-        r->caller = caller;
+/// What the kernel asks for by itself.
+static int has_caller(uint32_t operation) {
+    return operation != FUSE_FORGET && operation != FUSE_BATCH_FORGET && operation != FUSE_INTERRUPT;
+}
+
+/// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
+static void consider(struct cfuse_reader *r, uint32_t operation, uint32_t caller) {
+    if (has_caller(operation) && (caller == 0 || caller != r->caller)) {
         r->turns++;
+        if (caller != 0) r->caller = caller;
         if (r->is_leading) follow(r);
     }
     if (++r->served < PERIOD) return;
@@ -251,22 +285,24 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     }
     ssize_t size = cfuse_read_request(all->connection, buffer);
     if (size <= 0) return (int)size;
-    uint32_t caller = ((const struct fuse_in_header *)buffer)->pid;
+    const struct fuse_in_header *header = buffer;
+    uint32_t operation = header->opcode, caller = header->pid;
     r->start = now();
     if (r->is_leading) {
-        atomic_fetch_add(&all->steps, 1);
+        begin(r);
         note_gap(r, r->start - r->answered);
-        if (atomic_load(&all->is_asleep)) {
-            pthread_mutex_lock(&all->lock);
-            pthread_cond_signal(&all->active);
-            pthread_mutex_unlock(&all->lock);
-        }
     }
     serving = r;
     int result = cfuse_serve_request(all->connection, buffer, (size_t)size);
     cfuse_reader_answers();
-    if (r->is_leading) cfuse_handover_served(r->handover);
-    consider(r, caller);
+    if (r->is_leading) {
+        cfuse_handover_served(r->handover);
+        begin(r);
+        consider(r, operation, caller);
+        end(r);
+    } else {
+        consider(r, operation, caller);
+    }
     return result;
 }
 
@@ -276,7 +312,7 @@ void cfuse_reader_answers(void) {
     serving = NULL;
     r->answered = now();
     r->took += r->answered - r->start;
-    if (r->is_leading) atomic_fetch_add(&r->readers->steps, 1);
+    if (r->is_leading) end(r);
 }
 
 int cfuse_reader_leads(const struct cfuse_reader *reader) { return reader->is_leading; }
@@ -286,6 +322,7 @@ void cfuse_reader_leave(struct cfuse_reader *r) {
     if (r->is_leading) resign(r, 0);
     pthread_mutex_lock(&all->lock);
     all->is_over = 1;
+    atomic_fetch_sub(&all->count, 1);
     dismiss(all);
     pthread_cond_signal(&all->active);
     while (all->is_watched) pthread_cond_wait(&all->all, &all->lock);

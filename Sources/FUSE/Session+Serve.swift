@@ -19,7 +19,9 @@ extension Session {
         let buffer = Session.buffer()
         defer { buffer.deallocate() }
         // The first one is INIT, which says where the others come from.
-        guard serveNext(buffer, cpus) else { return started() }
+        repeat {
+            guard serveNext(buffer, cpus) else { return started() }
+        } while connection.pointee.kernel_minor == 0
         if connection.pointee.has_rings != 0 {
             started()
             helpRings(at: cpus)
@@ -124,7 +126,8 @@ extension Session {
     /// Without all its rings the kernel would wait for ever: better no mount than one that hangs.
     private func abandon(_ what: String, _ error: Errno) {
         log("\(what): \(error); the mount is given up")
-        raise(SIGTERM)
+        // To the process: the thread that waits for it is another one.
+        kill(getpid(), SIGTERM)
     }
 
     private func prepareThread(cpu: UInt16?) {

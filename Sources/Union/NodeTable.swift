@@ -40,7 +40,7 @@ final class NodeTable: @unchecked Sendable {
     }
 
     /// Takes back references to what has no node. Returns those to what has one, with which nothing was done.
-    func forget(_ references: [(node: UInt64, count: UInt64)]) -> [(node: UInt64, count: UInt64)] {
+    func forget(_ references: ArraySlice<(node: UInt64, count: UInt64)>) -> [(node: UInt64, count: UInt64)] {
         lock.lock()
         defer { lock.unlock() }
         return references.filter { id, count in

@@ -5,8 +5,15 @@ import SystemPackage
 extension UnionTree {
     package func forget(_ id: UInt64, _ count: UInt64) { forget([(id, count)]) }
 
-    /// The kernel gives back references. Many at once, because whoever changes names meanwhile waits each time.
+    /// The kernel gives back references. Some at once, because whoever changes names meanwhile waits each time; not
+    /// all, which may be very many.
     package func forget(_ references: [(node: UInt64, count: UInt64)]) {
+        for start in stride(from: 0, to: references.count, by: 256) {
+            forget(references[start..<min(start + 256, references.count)])
+        }
+    }
+
+    private func forget(_ references: ArraySlice<(node: UInt64, count: UInt64)>) {
         let references = table.forget(references)
         guard !references.isEmpty else { return }
         // Freeing a large file's blocks takes its time: not under the lock.

@@ -27,8 +27,11 @@ final class Daemon: Sendable {
         try Daemon(pipe: OwnedFD(adopting: ready)).withdrawn()
     }
 
-    /// Tells the one who waits that requests are served from now on. Once.
-    func report() { try? pipe.writeAll([1]) }
+    /// Tells the one who waits that requests are served from now on. Once. Where nobody waits any more, nobody knows of
+    /// the mount: it goes.
+    func report(_ session: Session) {
+        do { try pipe.writeAll([1]) } catch { try? session.unmount() }
+    }
 
     /// Holds on to no directory and to nobody's streams.
     private func withdrawn() throws -> Daemon {

@@ -95,7 +95,7 @@ struct Micafs {
             try WorkerThread {
                 Signals.unmountOnTermination(session, log: log)
                 fill(union, arguments, log)
-                session.run(threads: arguments.threads) { daemon?.report() }
+                session.run(threads: arguments.threads) { daemon?.report(session) }
                 union.close()
             }
         }

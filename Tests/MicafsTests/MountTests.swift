@@ -151,6 +151,18 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         #expect(try Tool.run(micafs, ["-h"]).hasPrefix("usage: micafs [options] <mountpoint>\n"))
     }
 
+    @Test func `goes where nobody waits for it any more`() throws {
+        let lower = try workspace.directory("lower")
+        let target = try workspace.directory("mount")
+        // A pipe that nobody will ever read: opened for both, once more for writing, and the first closed.
+        let script = """
+            mkfifo "$1.pipe"; exec 3<>"$1.pipe" 4>"$1.pipe" 3<&-
+            exec "$2" --ready-fd 4 -o "lowerdir=$3" "$1"
+            """
+        try run("sh", "-c", script, "sh", target, micafs.path, lower)
+        #expect(MountTable.current().top(at: FilePath(target)) == nil)
+    }
+
     @Test(arguments: [
         (["-o", "lowerdir=/tmp,sideways", "/nowhere"], 2, "unknown option sideways"),
         (["--lock-fd", "99", "--chain", "/nothing", "--store", "/tmp", "/nowhere"], 2, "--lock-fd 99"),
