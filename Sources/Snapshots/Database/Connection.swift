@@ -42,7 +42,8 @@ package final class Connection {
         sqlite3_wal_hook(
             handle,
             { connection, _, _, pages in
-                Unmanaged<Connection>.fromOpaque(connection!).takeUnretainedValue().pagesInLog = pages
+                guard let connection else { return SQLITE_OK }
+                Unmanaged<Connection>.fromOpaque(connection).takeUnretainedValue().pagesInLog = pages
                 return SQLITE_OK
             },
             Unmanaged.passUnretained(self).toOpaque()
