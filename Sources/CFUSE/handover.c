@@ -109,6 +109,8 @@ static void *watch(void *unused) {
     // Not kept on the CPU of the thread that began it: that may be the one that is taken.
     cpu_set_t cpus;
     if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    struct sched_param parameter = {1};
+    sched_setscheduler(0, SCHED_FIFO, &parameter);
     pthread_mutex_lock(&lock);
     while (members) {
         if (look()) {

@@ -101,6 +101,8 @@ static void *watch(void *argument) {
     struct cfuse_readers *all = argument;
     // Not kept on the CPU of the thread that began it.
     sched_setaffinity(0, sizeof all->cpus, &all->cpus);
+    struct sched_param parameter = {1};
+    sched_setscheduler(0, SCHED_FIFO, &parameter);
     pthread_mutex_lock(&all->lock);
     const struct cfuse_reader *known = NULL;
     unsigned last = 0;
@@ -224,7 +226,7 @@ static void lead(struct cfuse_reader *r) {
     }
 }
 
-/// Is one of many again. `pause`: because it did not pay.
+/// Is one of many again. `is_to_pause`: because it did not pay.
 static void resign(struct cfuse_reader *r, int is_to_pause) {
     struct cfuse_readers *all = r->readers;
     pthread_mutex_lock(&all->lock);
@@ -243,14 +245,15 @@ static void resign(struct cfuse_reader *r, int is_to_pause) {
     if (r->next_pause < LAST_PAUSE) r->next_pause *= 2;
 }
 
-/// What the kernel asks for by itself.
+/// Not what the kernel asks for by itself.
 static int has_caller(uint32_t operation) {
     return operation != FUSE_FORGET && operation != FUSE_BATCH_FORGET && operation != FUSE_INTERRUPT;
 }
 
-/// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
-static void consider(struct cfuse_reader *r, uint32_t operation, uint32_t caller) {
-    if (has_caller(operation) && (caller == 0 || caller != r->caller)) {
+/// After each request: whether to lead from now on, or no more. `is_asked`: somebody waited for it; `caller` is 0 where
+/// that can't be seen.
+static void consider(struct cfuse_reader *r, int is_asked, uint32_t caller) {
+    if (is_asked && (caller == 0 || caller != r->caller)) {
         r->turns++;
         if (caller != 0) r->caller = caller;
         if (r->is_leading) follow(r);
@@ -286,22 +289,26 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     ssize_t size = cfuse_read_request(all->connection, buffer);
     if (size <= 0) return (int)size;
     const struct fuse_in_header *header = buffer;
-    uint32_t operation = header->opcode, caller = header->pid;
+    uint32_t caller = header->pid;
+    int is_asked = has_caller(header->opcode);
+    uint64_t answered = r->answered;
     r->start = now();
     if (r->is_leading) {
         begin(r);
-        note_gap(r, r->start - r->answered);
+        if (is_asked) note_gap(r, r->start - answered);
     }
     serving = r;
     int result = cfuse_serve_request(all->connection, buffer, (size_t)size);
     cfuse_reader_answers();
+    // What nobody waits for has only put off the next request.
+    if (!is_asked) r->answered = answered + (r->answered - r->start);
     if (r->is_leading) {
         cfuse_handover_served(r->handover);
         begin(r);
-        consider(r, operation, caller);
+        consider(r, is_asked, caller);
         end(r);
     } else {
-        consider(r, operation, caller);
+        consider(r, is_asked, caller);
     }
     return result;
 }
