@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cfuse_readers.h"
 
+#include "cfuse_forgets.h"
 #include "cfuse_handover.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ enum {
 
 struct cfuse_readers {
     struct cfuse_connection *connection;
+    struct cfuse_forgets *forgets;
     pthread_mutex_t lock;
     /// That all read again, and that there is something to watch.
     pthread_cond_t all, active;
@@ -151,6 +153,11 @@ struct cfuse_readers *cfuse_readers_new(struct cfuse_connection *connection) {
     all->connection = connection;
     // Of the first thread, which stays where it began.
     if (sched_getaffinity(getpid(), sizeof all->cpus, &all->cpus) != 0) CPU_ZERO(&all->cpus);
+    all->forgets = cfuse_forgets_new(connection);
+    if (!all->forgets) {
+        free(all);
+        return NULL;
+    }
     pthread_mutex_init(&all->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -291,6 +298,7 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     const struct fuse_in_header *header = buffer;
     uint32_t caller = header->pid;
     int is_asked = has_caller(header->opcode);
+    if (!is_asked && r->is_leading && cfuse_forgets_take(all->forgets, header, (size_t)size, r->cpu)) return 0;
     uint64_t answered = r->answered;
     r->start = now();
     if (r->is_leading) {
@@ -334,5 +342,6 @@ void cfuse_reader_leave(struct cfuse_reader *r) {
     pthread_cond_signal(&all->active);
     while (all->is_watched) pthread_cond_wait(&all->all, &all->lock);
     pthread_mutex_unlock(&all->lock);
+    cfuse_forgets_end(all->forgets);
     free(r);
 }

@@ -1,4 +1,5 @@
 import FUSE
+import Foundation
 import Glibc
 import Linux
 import MountFixtures
@@ -45,6 +46,41 @@ struct `A daemon's threads` {
         for worker in workers { worker.join() }
         while try classes(of: daemon).contains(Self.idle) { usleep(1000) }
         #expect(try !classes(of: daemon).isEmpty)
+        try mount.unmount()
+    }
+
+    /// Names of files that the process has open and nobody can open any more.
+    private func removed(heldBy daemon: pid_t) throws -> Int {
+        let descriptors = "/proc/\(daemon)/fd"
+        return try FileManager.default.contentsOfDirectory(atPath: descriptors).count {
+            // It may be closed by now.
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\($0)")
+            return target?.hasSuffix(" (deleted)") ?? false
+        }
+    }
+
+    /// Nobody waits for a FORGET, so it may be served late, but none may be lost.
+    @Test(arguments: Transport.usable) func `let go of removed files soon`(_ transport: Transport) throws {
+        let mount = try mount(transport)
+        let daemon = try mount.daemon()
+        for number in 0..<2000 {
+            let name = "\(mount.path)/file-\(number)"
+            close(open(name, O_WRONLY | O_CREAT, 0o644))
+            #expect(unlink(name) == 0)
+        }
+        let open = Glibc.open("\(mount.path)/open", O_RDWR | O_CREAT, 0o644)
+        #expect(unlink("\(mount.path)/open") == 0)
+        while try removed(heldBy: daemon) > 1 { usleep(1000) }
+        #expect(try removed(heldBy: daemon) == 1)
+        #expect(pwrite(open, "still", 5, 0) == 5)
+        close(open)
+        while try removed(heldBy: daemon) > 0 { usleep(1000) }
+        // And right after some more, ends.
+        for number in 0..<200 {
+            let name = "\(mount.path)/last-\(number)"
+            close(Glibc.open(name, O_WRONLY | O_CREAT, 0o644))
+            #expect(unlink(name) == 0)
+        }
         try mount.unmount()
     }
 
