@@ -22,7 +22,7 @@ package struct DaemonMount: RootMount {
         // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
         let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
         // The daemon opens it meanwhile: all of it is read once, which takes as long as a mount.
-        var known = chains.unverified(for: tree.layers)
+        var known = chains.unverified(for: tree.layers, chainID: tree.chainID)
         if known == nil { _ = try chains.index(for: tree.layers) }
         var isWhole = true
         try serve(tree, at: target, lock: lock, log: log) {
@@ -106,7 +106,7 @@ package struct DaemonMount: RootMount {
 
     /// micafs over a tree whose chain is there, without what it is to do with it.
     private func command(_ tree: RootTree) throws -> [String] {
-        let chain = ChainStore(layout: layout).path(for: tree.layers)
+        let chain = ChainStore(layout: layout).path(of: tree.chainID)
         var arguments = [
             try DaemonMount.program(), "--chain", chain.string, "--store", layout.root.string,
         ]
@@ -129,15 +129,14 @@ package struct DaemonMount: RootMount {
     /// $MICA_MICAFS, or beside this program, or in ../libexec/mica, or in PATH.
     private static func program() throws -> String {
         if let path = getenv("MICA_MICAFS"), path.pointee != 0 { return String(cString: path) }
-        let directory = try HostProcess.program().removingLastComponent()
+        // Strings, because FilePath takes its time when it is asked the first time.
+        let program = try HostProcess.program().string
+        let directory = program[..<(program.lastIndex(of: "/") ?? program.startIndex)]
         let path = getenv("PATH").map { String(cString: $0) } ?? ""
-        var candidates = [
-            directory.appending("micafs"),
-            directory.removingLastComponent().appending("libexec/mica/micafs"),
-        ]
-        candidates += path.split(separator: ":").map { FilePath(String($0)).appending("micafs") }
-        for candidate in candidates where candidate.withPlatformString({ access($0, X_OK) }) == 0 {
-            return candidate.string
+        let beside = ["\(directory)/micafs", "\(directory)/../libexec/mica/micafs"]
+        if let found = beside.first(where: { access($0, X_OK) == 0 }) { return found }
+        for directory in path.split(separator: ":") where access("\(directory)/micafs", X_OK) == 0 {
+            return "\(directory)/micafs"
         }
         throw Failure(
             "micafs is not installed: it is neither in \(directory) nor in PATH",

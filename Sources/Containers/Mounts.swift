@@ -22,9 +22,8 @@ package struct Mounts: Sendable {
     package func mount(image name: String, at target: FilePath, options: [String] = []) throws {
         let target = try directory(target)
         let image = try store.image(named: name)
-        let top = ChainID.all(of: image.layers).last.map { "\($0)" }
         let tree = RootTree(layers: image.layers, snapshot: nil, source: name, options: options)
-        try mount(tree, of: top, at: target)
+        try mount(tree, of: tree.chainID.map { "\($0)" }, at: target)
     }
 
     /// Mounts the active snapshot `key`, to be written to.

@@ -4,7 +4,9 @@ package import SystemPackage
 /// What a mount shows.
 package struct RootTree: Sendable {
     /// diffIDs, bottom to top.
-    package var layers: [Digest]
+    package let layers: [Digest]
+    /// The chainID of all of them; nil without layers.
+    package let chainID: Digest?
     /// The directory of an active snapshot (with `upper` and `work` in it); nil: read-only.
     package var snapshot: FilePath?
     /// What /proc/self/mountinfo calls it.
@@ -14,6 +16,7 @@ package struct RootTree: Sendable {
 
     package init(layers: [Digest], snapshot: FilePath?, source: String, options: [String] = []) {
         self.layers = layers
+        chainID = ChainID.all(of: layers).last
         self.snapshot = snapshot
         self.source = source
         self.options = options

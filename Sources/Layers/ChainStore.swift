@@ -11,9 +11,11 @@ package struct ChainStore: Sendable {
     package init(layout: StoreLayout) { self.layout = layout }
 
     /// Where the index of a stack is, or would be. `layers`: bottom to top; an empty stack has one, too.
-    package func path(for layers: [Digest]) -> FilePath {
-        guard let chainID = ChainID.all(of: layers).last else { return layout.chains.appending("empty") }
-        return layout.chain(chainID)
+    package func path(for layers: [Digest]) -> FilePath { path(of: ChainID.all(of: layers).last) }
+
+    /// The same for who knows the stack's chainID already, which takes a hash for each layer. nil: the empty stack.
+    package func path(of chainID: Digest?) -> FilePath {
+        chainID.map { layout.chain($0) } ?? layout.chains.appending("empty")
     }
 
     /// The index of a stack, folded now if need be. Two callers at once both fold, and either result serves.
@@ -28,10 +30,9 @@ package struct ChainStore: Sendable {
 
     /// The index of a stack if it is there, of which only the header has been checked: `hasRightChecksum` says
     /// whether the rest is what was written.
-    package func unverified(for layers: [Digest]) -> LayerIndex? {
-        guard let index = try? LayerIndex(path(for: layers), verifying: false), index.layers == layers else {
-            return nil
-        }
+    package func unverified(for layers: [Digest], chainID: Digest?) -> LayerIndex? {
+        guard let index = try? LayerIndex(path(of: chainID), verifying: false), index.layers == layers
+        else { return nil }
         return index
     }
 

@@ -14,7 +14,12 @@ struct GlobalOptions: ParsableArguments {
 
     /// Where the store is: --root, $MICA_ROOT, /var/lib/mica for root, $XDG_DATA_HOME/mica for everybody else.
     var layout: StoreLayout {
-        get throws { StoreLayout(root: try absolute(FilePath(root ?? GlobalOptions.defaultRoot()))) }
+        get throws { try GlobalOptions.layout(root: root) }
+    }
+
+    /// `root`: nil where it was not given.
+    static func layout(root: String?) throws -> StoreLayout {
+        StoreLayout(root: try absolute(FilePath(root ?? defaultRoot())))
     }
 
     private static func defaultRoot() throws -> String {
@@ -29,7 +34,7 @@ struct GlobalOptions: ParsableArguments {
     }
 
     /// Daemons change their directory: the store's path must not depend on it.
-    private func absolute(_ path: FilePath) throws -> FilePath {
+    private static func absolute(_ path: FilePath) throws -> FilePath {
         if path.isAbsolute { return path.lexicallyNormalized() }
         guard let current = getcwd(nil, 0) else { throw Failure("find the current directory", .last) }
         defer { free(current) }

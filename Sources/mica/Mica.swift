@@ -20,8 +20,12 @@ struct Mica: ParsableCommand {
             from: GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
         )
         do {
-            var command = try parse(arguments)
-            try command.run()
+            if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {
+                try mount.run()
+            } else {
+                var command = try parse(arguments)
+                try command.run()
+            }
             // What print() could not write is lost unless somebody looks.
             guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
         } catch {
@@ -34,7 +38,6 @@ struct Mica: ParsableCommand {
     /// the message takes the whole. Verbs have mica as their super-command: for a root of its own the parser first
     /// tries twice whether it is asked for a completion script, which is half of its time.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-        if arguments.first == "mount", let mount = MountCommand.plain(arguments.dropFirst()) { return mount }
         let named = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
         if let named, let command = try? named.parseAsRoot(Array(arguments.dropFirst())) { return command }
         return try parseAsRoot(arguments)

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Containers
+import Linux
+import Snapshots
+import SystemPackage
+
+/// What `mica mount` was asked for, in types of our own: making a command's properties instantiates the parser's
+/// generic types, which takes a twentieth of a mount.
+struct MountRequest {
+    /// The store's directory; nil: the usual one.
+    var root: String?
+    var isWritable = false
+    var name: String?
+    /// Lists of mount options, as they came.
+    var options: [String] = []
+    var image = ""
+    var directory = ""
+
+    init() {}
+
+    /// A command line with nothing in it but words that the parser would take as they are; nil for every other one,
+    /// which is the parser's: it takes longer than a mount (docs/adr/0016-plain-command-lines.md).
+    init?(plain arguments: ArraySlice<String>) {
+        var operands: [String] = []
+        var rest = arguments
+        while let argument = rest.popFirst() {
+            guard argument.hasPrefix("-") else {
+                operands.append(argument)
+                continue
+            }
+            if argument == "--rw" {
+                isWritable = true
+                continue
+            }
+            guard let value = rest.popFirst(), !value.hasPrefix("-") else { return nil }
+            switch argument {
+            case "-o": options.append(value)
+            case "--name" where name == nil: name = value
+            case "--root" where root == nil: root = value
+            default: return nil
+            }
+        }
+        guard operands.count == 2, (try? checked()) != nil else { return nil }
+        image = operands[0]
+        directory = operands[1]
+    }
+
+    /// All of what was asked for, wherever in the command line.
+    func checked() throws -> MountOptions {
+        var all = try MountOptions(options)
+        if isWritable { all.isWritable = true }
+        all.name = name ?? all.name
+        all.root = all.root ?? root
+        if let name = all.name, all.isWritable != true {
+            throw ValidationError("name=\(name): a read-only mount makes no snapshot to name; --rw does.")
+        }
+        return all
+    }
+
+    func run() throws {
+        let options = try checked()
+        let mounts = Mounts(try Store.open(GlobalOptions.layout(root: options.root)))
+        let target = FilePath(directory)
+        guard options.isWritable == true else {
+            return try mounts.mount(image: image, at: target, options: options.flags)
+        }
+        print(try mounts.mountWritable(image: image, key: options.name, at: target, options: options.flags))
+    }
+}
