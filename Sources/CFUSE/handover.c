@@ -109,6 +109,7 @@ static void *watch(void *unused) {
     // Not kept on the CPU of the thread that began it: that may be the one that is taken.
     cpu_set_t cpus;
     if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    // See docs/adr/0015: of the fair class it would keep a CPU from counting as idle for longer than it runs.
     struct sched_param parameter = {1};
     sched_setscheduler(0, SCHED_FIFO, &parameter);
     pthread_mutex_lock(&lock);
@@ -200,8 +201,8 @@ void cfuse_handover_served(struct cfuse_handover *h) {
     if (is_contended) {
         stay(h);
     } else if (was_rescued) {
-        // Most often because nobody asked for anything.
-        h->pause = FIRST_PAUSE;
+        // Most often because nobody asked for anything, or it waited for a disk.
+        h->pause = 0;
     } else if (h->pause > 0) {
         h->pause--;
     } else if (atomic_load(&h->is_wanted)) {

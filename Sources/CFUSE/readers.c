@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -22,8 +23,11 @@ enum {
     /// Callers that took turns in a period: few enough to lead, and too many to go on.
     FEW_TURNS = PERIOD / 8,
     MANY_TURNS = PERIOD / 4,
-    /// Nanoseconds for each request, above which others should not wait for the thread that serves it.
+    /// Periods between two looks at where the caller is, although it does not seem to have moved.
+    SAME_PLACE = 8,
+    /// Nanoseconds above which others should not wait for the thread that serves a request, and of how many in a period.
     SLOW = 50 * 1000,
+    MANY_SLOW = PERIOD / 4,
     /// Nanoseconds from an answer to the next request, above which that may come from another CPU; and how many of
     /// them are looked into, at first.
     LATE = 20 * 1000,
@@ -60,8 +64,10 @@ struct cfuse_reader {
     atomic_uint steps;
     int is_leading;
     /// In this period.
-    unsigned served, turns;
-    uint64_t start, answered, took;
+    unsigned served, turns, slow;
+    /// Since it was looked for the caller.
+    unsigned periods;
+    uint64_t start, answered;
     /// One after the other that were late, and how many are not enough.
     unsigned late, patience;
     uint32_t caller;
@@ -99,10 +105,17 @@ static void dismiss(struct cfuse_readers *all) {
     pthread_cond_broadcast(&all->all);
 }
 
+/// Whether a request waits for somebody to read it.
+static int is_anything_asked(struct cfuse_readers *all) {
+    struct pollfd fd = {.fd = all->connection->fd, .events = POLLIN};
+    return poll(&fd, 1, 0) > 0;
+}
+
 static void *watch(void *argument) {
     struct cfuse_readers *all = argument;
     // Not kept on the CPU of the thread that began it.
     sched_setaffinity(0, sizeof all->cpus, &all->cpus);
+    // See docs/adr/0015: of the fair class it would keep a CPU from counting as idle for longer than it runs.
     struct sched_param parameter = {1};
     sched_setscheduler(0, SCHED_FIFO, &parameter);
     pthread_mutex_lock(&all->lock);
@@ -111,14 +124,14 @@ static void *watch(void *argument) {
     while (!all->is_over) {
         struct cfuse_reader *leader = atomic_load(&all->leader);
         unsigned steps = leader ? atomic_load(&leader->steps) : 0;
-        int is_still = leader == known && steps == last;
+        int is_still = leader == known && steps == last, is_serving = steps % 2 == 1;
         known = leader;
         last = steps;
-        if (leader && is_still && steps % 2 == 1) {
+        if (leader && is_still && is_serving && is_anything_asked(all)) {
             dismiss(all);
             leader = NULL;
         }
-        if (!leader || is_still) {
+        if (!leader || (is_still && !is_serving)) {
             atomic_store(&all->is_asleep, 1);
             // Somebody may have begun in between, and seen no need to tell.
             if (!leader || atomic_load(&leader->steps) == steps) pthread_cond_wait(&all->active, &all->lock);
@@ -183,7 +196,7 @@ struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
 /// meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this mount's files.
 static int follow(struct cfuse_reader *r) {
     int cpu = cpu_of(r->caller);
-    r->late = 0;
+    r->late = r->periods = 0;
     if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == r->cpu || !CPU_ISSET(cpu, &r->readers->cpus)) return 0;
     if (cfuse_pin((unsigned)cpu) != 0) return 0;
     r->cpu = cpu;
@@ -266,15 +279,14 @@ static void consider(struct cfuse_reader *r, int is_asked, uint32_t caller) {
         if (r->is_leading) follow(r);
     }
     if (++r->served < PERIOD) return;
-    int is_slow = r->took > (uint64_t)r->served * SLOW;
+    int is_slow = r->slow > MANY_SLOW;
     unsigned turns = r->turns;
-    r->served = r->turns = 0;
-    r->took = 0;
+    r->served = r->turns = r->slow = 0;
     if (r->is_leading) {
         if (is_slow || turns > MANY_TURNS) {
             resign(r, 1);
         } else {
-            follow(r);
+            if (++r->periods >= SAME_PLACE) follow(r);
             if (r->next_pause > FIRST_PAUSE) r->next_pause--;
         }
     } else if (r->pause > 0) {
@@ -326,7 +338,7 @@ void cfuse_reader_answers(void) {
     if (!r) return;
     serving = NULL;
     r->answered = now();
-    r->took += r->answered - r->start;
+    if (r->answered - r->start > SLOW) r->slow++;
     if (r->is_leading) end(r);
 }
 

@@ -43,7 +43,7 @@ enum {
     /// In front of the payload: the header the kernel fills, and room to put a request together.
     PREFIX_SIZE = 4096,
     PAYLOAD_SIZE = 1 << 20,
-    SETUP_FLAGS = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER,
+    SETUP_FLAGS = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
     /// Requests that a thread serves before it is worth to think of whose turn it is.
     EARLY = 16,
 };
