@@ -12,10 +12,9 @@
 
 enum {
     /// References that are kept for later. Each may hold an open file.
-    ROOM = 128,
-    /// Nanoseconds between two looks at what has come, and how many of them in vain before the thread sleeps.
+    ROOM = 64,
+    /// Nanoseconds after a message: what comes meanwhile makes the next one.
     PAUSE = 3000 * 1000,
-    LOOKS = 8,
 };
 
 /// FUSE_BATCH_FORGET as the kernel sends it.
@@ -62,18 +61,15 @@ static void serve(struct cfuse_forgets *f, struct batch *batch) {
 static void *run(void *argument) {
     struct cfuse_forgets *f = argument;
     struct batch batch;
-    unsigned looks = 0;
     pthread_mutex_lock(&f->lock);
     while (f->count > 0 || !f->is_over) {
-        if (f->count > 0) {
-            serve(f, &batch);
-            looks = 0;
-        } else if (++looks > LOOKS) {
+        if (f->count == 0) {
             f->is_asleep = 1;
             pthread_cond_wait(&f->changed, &f->lock);
             f->is_asleep = 0;
             continue;
         }
+        serve(f, &batch);
         if (f->is_over) continue;
         pthread_mutex_unlock(&f->lock);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE}, NULL);
@@ -97,13 +93,18 @@ struct cfuse_forgets *cfuse_forgets_new(struct cfuse_connection *connection) {
     return f;
 }
 
-/// Under the lock.
+/// Under the lock. Of the usual class, whatever the leader is of that starts it: it takes locks that others need.
 static int start(struct cfuse_forgets *f) {
     // With one CPU it would only be more work.
     if (f->is_over || CPU_COUNT(&f->cpus) < 2) return 0;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+    pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t thread;
-    f->has_thread = pthread_create(&thread, NULL, run, f) == 0;
-    if (f->has_thread) pthread_detach(thread);
+    f->has_thread = pthread_create(&thread, &attributes, run, f) == 0;
+    pthread_attr_destroy(&attributes);
     return f->has_thread;
 }
 
@@ -125,7 +126,8 @@ int cfuse_forgets_take(struct cfuse_forgets *f, const void *request, size_t size
     } else {
         return 0;
     }
-    pthread_mutex_lock(&f->lock);
+    // Whoever has it may be waiting for a CPU: the leader must not.
+    if (pthread_mutex_trylock(&f->lock) != 0) return 0;
     int is_taken = count <= ROOM - f->count && cpu >= 0 && cpu < CPU_SETSIZE && (f->has_thread || start(f));
     if (is_taken) {
         memcpy(f->references + f->count, references, count * sizeof *references);

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "cfuse_handover.h"
 
+#include "cfuse_watcher.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -58,12 +60,6 @@ static struct cfuse_handover *members;
 /// There is a warden.
 static int is_watched;
 
-static uint64_t now(clockid_t clock) {
-    struct timespec time;
-    if (clock_gettime(clock, &time) != 0) return 0;
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 /// Nanoseconds that this thread has waited for a CPU since it began (run_delay of Documentation/scheduler/sched-stats).
 /// 0, or -1 where the kernel does not count them.
 static int read_wait(uint64_t *waited) {
@@ -88,7 +84,7 @@ static int look(void) {
     for (struct cfuse_handover *h = members; h; h = h->next) {
         int is_wanted = atomic_load(&h->is_wanted);
         if (h->is_idle) {
-            uint64_t ran = now(h->clock);
+            uint64_t ran = cfuse_now(h->clock);
             if (is_wanted && ran - h->ran < HEADWAY) {
                 // Nobody asks for anything, or others have the CPU.
                 atomic_store(&h->is_wanted, is_wanted = 0);
@@ -98,7 +94,7 @@ static int look(void) {
             if (!is_wanted && set_class(h->thread, SCHED_OTHER) == 0) h->is_idle = 0;
         } else if (is_wanted && set_class(h->thread, SCHED_IDLE) == 0) {
             h->is_idle = 1;
-            h->ran = now(h->clock);
+            h->ran = cfuse_now(h->clock);
         }
         count += h->is_idle;
     }
@@ -106,18 +102,11 @@ static int look(void) {
 }
 
 static void *watch(void *unused) {
-    // Not kept on the CPU of the thread that began it: that may be the one that is taken.
-    cpu_set_t cpus;
-    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
-    // See docs/adr/0015: of the fair class it would keep a CPU from counting as idle for longer than it runs.
-    struct sched_param parameter = {1};
-    sched_setscheduler(0, SCHED_FIFO, &parameter);
+    cfuse_watcher_begin();
     pthread_mutex_lock(&lock);
     while (members) {
         if (look()) {
-            uint64_t end = now(CLOCK_MONOTONIC) + TICK;
-            struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
-            pthread_cond_timedwait(&changed, &lock, &time);
+            cfuse_watcher_wait(&changed, &lock, TICK);
         } else {
             pthread_cond_wait(&changed, &lock);
         }
@@ -137,11 +126,7 @@ static int is_possible;
 
 static void prepare(void) {
     if (sched_getscheduler(0) != SCHED_OTHER) return;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cfuse_watcher_condition(&changed);
     pthread_t thread;
     if (pthread_create(&thread, NULL, try_class, &is_possible) == 0) pthread_join(thread, NULL);
 }
@@ -161,12 +146,10 @@ struct cfuse_handover *cfuse_handover_join(void) {
     h->period = PERIOD;
     h->next_pause = FIRST_PAUSE;
     h->waited = waited;
-    h->since = now(CLOCK_MONOTONIC);
+    h->since = cfuse_now(CLOCK_MONOTONIC);
     pthread_mutex_lock(&lock);
     if (!is_watched) {
-        pthread_t thread;
-        is_watched = pthread_create(&thread, NULL, watch, NULL) == 0;
-        if (is_watched) pthread_detach(thread);
+        is_watched = cfuse_watcher_start(watch, &members);
     }
     if (is_watched) {
         h->next = members;
@@ -189,7 +172,7 @@ void cfuse_handover_served(struct cfuse_handover *h) {
     if (!h || ++h->served < h->period) return;
     unsigned count = h->served;
     h->served = 0;
-    uint64_t time = now(CLOCK_MONOTONIC), waited = h->waited;
+    uint64_t time = cfuse_now(CLOCK_MONOTONIC), waited = h->waited;
     if (read_wait(&waited) < 0) return;
     int is_busy = time - h->since < (uint64_t)count * BUSY;
     int is_contended = waited - h->waited > (uint64_t)count * CONTENDED;

@@ -3,6 +3,7 @@
 
 #include "cfuse_forgets.h"
 #include "cfuse_handover.h"
+#include "cfuse_watcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,8 @@ struct cfuse_reader {
     /// Since it was looked for the caller.
     unsigned periods;
     uint64_t start, answered;
+    /// Somebody waits for what it serves.
+    int is_asked;
     /// One after the other that were late, and how many are not enough.
     unsigned late, patience;
     uint32_t caller;
@@ -76,12 +79,6 @@ struct cfuse_reader {
 
 /// Who serves a request on this thread that is not answered yet.
 static __thread struct cfuse_reader *serving;
-
-static uint64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /// The CPU that a thread ran on last, or -1 (field 39 of proc_pid_stat(5)).
 static int cpu_of(uint32_t thread) {
@@ -113,11 +110,7 @@ static int is_anything_asked(struct cfuse_readers *all) {
 
 static void *watch(void *argument) {
     struct cfuse_readers *all = argument;
-    // Not kept on the CPU of the thread that began it.
-    sched_setaffinity(0, sizeof all->cpus, &all->cpus);
-    // See docs/adr/0015: of the fair class it would keep a CPU from counting as idle for longer than it runs.
-    struct sched_param parameter = {1};
-    sched_setscheduler(0, SCHED_FIFO, &parameter);
+    cfuse_watcher_begin();
     pthread_mutex_lock(&all->lock);
     const struct cfuse_reader *known = NULL;
     unsigned last = 0;
@@ -138,9 +131,7 @@ static void *watch(void *argument) {
             atomic_store(&all->is_asleep, 0);
             known = NULL;
         }
-        uint64_t end = now() + TICK;
-        struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
-        if (!all->is_over) pthread_cond_timedwait(&all->active, &all->lock, &time);
+        if (!all->is_over) cfuse_watcher_wait(&all->active, &all->lock, TICK);
     }
     all->is_watched = 0;
     pthread_cond_broadcast(&all->all);
@@ -172,12 +163,8 @@ struct cfuse_readers *cfuse_readers_new(struct cfuse_connection *connection) {
         return NULL;
     }
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&all->all, NULL);
-    pthread_cond_init(&all->active, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cfuse_watcher_condition(&all->active);
     return all;
 }
 
@@ -224,9 +211,7 @@ static void lead(struct cfuse_reader *r) {
     }
     pthread_mutex_lock(&all->lock);
     if (!all->is_watched && !all->is_over) {
-        pthread_t thread;
-        all->is_watched = pthread_create(&thread, NULL, watch, all) == 0;
-        if (all->is_watched) pthread_detach(thread);
+        all->is_watched = cfuse_watcher_start(watch, all);
     }
     if (all->is_watched && !all->is_over && !atomic_load(&all->leader)) {
         // Looking for its caller.
@@ -309,10 +294,10 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     if (size <= 0) return (int)size;
     const struct fuse_in_header *header = buffer;
     uint32_t caller = header->pid;
-    int is_asked = has_caller(header->opcode);
+    int is_asked = r->is_asked = has_caller(header->opcode);
     if (!is_asked && r->is_leading && cfuse_forgets_take(all->forgets, header, (size_t)size, r->cpu)) return 0;
     uint64_t answered = r->answered;
-    r->start = now();
+    r->start = cfuse_now(CLOCK_MONOTONIC);
     if (r->is_leading) {
         begin(r);
         if (is_asked) note_gap(r, r->start - answered);
@@ -337,8 +322,8 @@ void cfuse_reader_answers(void) {
     struct cfuse_reader *r = serving;
     if (!r) return;
     serving = NULL;
-    r->answered = now();
-    if (r->answered - r->start > SLOW) r->slow++;
+    r->answered = cfuse_now(CLOCK_MONOTONIC);
+    if (r->is_asked && r->answered - r->start > SLOW) r->slow++;
     if (r->is_leading) end(r);
 }
 

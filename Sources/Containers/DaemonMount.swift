@@ -129,7 +129,7 @@ package struct DaemonMount: RootMount {
     /// $MICA_MICAFS, or beside this program, or in ../libexec/mica, or in PATH.
     private static func program() throws -> String {
         if let path = getenv("MICA_MICAFS"), path.pointee != 0 { return String(cString: path) }
-        // Strings, because FilePath takes its time when it is asked the first time.
+        // No path arithmetic: what FilePath instantiates for that takes a fiftieth of a mount.
         let program = try HostProcess.program().string
         let directory = program[..<(program.lastIndex(of: "/") ?? program.startIndex)]
         let path = getenv("PATH").map { String(cString: $0) } ?? ""

@@ -88,6 +88,8 @@ package protocol Operations: AnyObject, Sendable {
     func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus?
     /// Many at a time, as the kernel gives them back.
     func forget(_ references: [References])
+    /// Whether references that the kernel still has keep room that `forget` would give back.
+    var mayGainRoom: Bool { get }
     func status(of node: UInt64) throws(FSError) -> NodeStatus
     func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus
     func target(of node: UInt64) throws(FSError) -> [UInt8]

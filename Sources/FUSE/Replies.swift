@@ -32,11 +32,35 @@ func answer(
         fuse_reply_err(request, EIO)
         return
     }
-    do throws(FSError) {
-        try body(session.operations)
-    } catch {
-        session.report(error, what, node)
-        fuse_reply_err(request, error.errno)
+    var patience = Patience()
+    while true {
+        do throws(FSError) {
+            return try body(session.operations)
+        } catch {
+            if patience.isWorthwhile(after: error, session.operations) { continue }
+            session.report(error, what, node)
+            fuse_reply_err(request, error.errno)
+            return
+        }
+    }
+}
+
+/// What a removed file took comes back with its last FORGET, which the kernel sends when the removal is answered and
+/// for which nobody waits: `rm` and then `cp` on a full disk must not fail because of that.
+private struct Patience {
+    private var attempts = 0
+    private var wasHopeful = true
+
+    /// Whether to try again what failed for want of room. Sleeps before it says so, except the first time.
+    mutating func isWorthwhile(after error: FSError, _ operations: any Operations) -> Bool {
+        guard error.errno == ENOSPC || error.errno == EDQUOT, attempts < 10 else { return false }
+        // It may have come back between the failure and this look.
+        let isHopeful = operations.mayGainRoom
+        defer { wasHopeful = isHopeful }
+        guard isHopeful || wasHopeful else { return false }
+        if attempts > 0 { usleep(2000) }
+        attempts += 1
+        return true
     }
 }
 

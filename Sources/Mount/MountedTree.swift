@@ -18,6 +18,8 @@ package final class MountedTree: Operations {
         union.forget(references.map { (node: $0.node, count: $0.count) })
     }
 
+    package var mayGainRoom: Bool { union.mayGainRoom }
+
     package func status(of node: UInt64) throws(FSError) -> NodeStatus {
         NodeStatus(try union.attributes(of: node))
     }

@@ -24,9 +24,16 @@ extension UnionTree {
             node.lookups -= min(count, node.lookups)
             dropIfUnused(node) { unused.append($0) }
         }
+        if !unused.isEmpty { leavingCount += 1 }
         names.unlock()
+        guard !unused.isEmpty else { return }
         for node in unused where node.kept == nil { removeOrphan(node) }
+        unused = []
+        names.locked { leavingCount -= 1 }
     }
+
+    /// Whether there are removed files that the kernel has references to, or that are just being freed.
+    package var mayGainRoom: Bool { names.locked { heldCount > 0 || leavingCount > 0 } }
 
     /// Counts a reference to a lower inode that somebody may be copying up just now.
     func count(lower inode: UInt32) {

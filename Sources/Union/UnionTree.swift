@@ -29,6 +29,8 @@ package final class UnionTree: @unchecked Sendable {
     var unmarked: [UInt64: Node] = [:]
     /// Nodes that are `kept`. Guarded by `names`.
     var heldCount = 0
+    /// Calls that free removed files just now.
+    var leavingCount = 0
 
     /// Without an upper the tree is read-only: EROFS.
     package init(lower: any LowerTree, upper: Upper?) throws {

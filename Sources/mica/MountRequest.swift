@@ -4,8 +4,8 @@ import Linux
 import Snapshots
 import SystemPackage
 
-/// What `mica mount` was asked for, in types of our own: making a command's properties instantiates the parser's
-/// generic types, which takes a twentieth of a mount.
+/// What `mica mount` was asked for, without a command's properties: to make them instantiates generic types of the
+/// parser, which takes a twentieth of a mount.
 struct MountRequest {
     /// The store's directory; nil: the usual one.
     var root: String?

@@ -73,6 +73,31 @@ struct `With the real daemon` {
         try #expect(box.layout.mounts.names().isEmpty)
     }
 
+    /// `at`: of the chain's index. The header is looked at before the daemon starts, the rest while it does.
+    @Test(arguments: [0.0, 0.3, 0.6, 0.999]) func `a damaged chain is folded again while it is mounted`(
+        at place: Double
+    ) throws {
+        let directory = box.root.outside.string
+        try #expect(mica("mount", "real", directory).status == 0)
+        try #expect(mica("umount", directory).status == 0)
+        let name = try #require(box.layout.chains.names().first)
+        let chain = box.layout.chains.appending(String(decoding: name, as: UTF8.self))
+        let whole = try OwnedFD.open(chain, O_RDONLY).contents(limit: 1 << 24)
+        do {
+            let fd = try OwnedFD.open(chain, O_RDWR)
+            let offset = off_t(Double(whole.count) * place)
+            var byte = ~whole[Int(offset)]
+            #expect(pwrite(fd.raw, &byte, 1, offset) == 1)
+        }
+        try #expect(mica("mount", "real", directory).status == 0)
+        let names = try [FilePath(directory), box.root.path].map { try Set($0.appending("bin").names()) }
+        #expect(names[0] == names[1])
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(OwnedFD.open(chain, O_RDONLY).contents(limit: 1 << 24) == whole)
+        try #expect(mica("mounts", "-q").output == "")
+        try #expect(box.isClean())
+    }
+
     @Test func `a dead mount is unmounted though its snapshot was removed`() throws {
         let directory = box.root.outside.string
         try #expect(mica("mount", "--rw", "--name", "work", "real", directory).status == 0)

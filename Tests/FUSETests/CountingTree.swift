@@ -36,6 +36,7 @@ final class CountingTree: Operations {
     }
 
     func forget(_ references: [References]) {}
+    var mayGainRoom: Bool { false }
 
     func status(of node: UInt64) throws(FSError) -> NodeStatus {
         count("getattr")

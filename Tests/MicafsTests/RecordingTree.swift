@@ -83,6 +83,8 @@ final class RecordingTree: Operations {
         return try reference(node)
     }
 
+    var mayGainRoom: Bool { false }
+
     func forget(_ references: [References]) {
         state.withLock { state in
             for given in references { state.references[given.node, default: 0] -= Int(given.count) }

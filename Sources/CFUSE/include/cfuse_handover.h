@@ -4,7 +4,7 @@
 // it moves the caller to another CPU, which must wake up first, and where another queue and another thread serve its
 // next request. A CPU on which only threads of the class SCHED_IDLE run counts as having nothing to do
 // (`select_idle_sibling` in kernel/sched/fair.c), so a thread that serves many requests joins that class, and the
-// caller goes on where it is. The price: whoever else wants that CPU goes first. A warden, a thread of the usual class,
+// caller goes on where it is. The price: whoever else wants that CPU goes first. A warden, a thread of its own,
 // takes a thread back as soon as it makes no headway.
 #pragma once
 

@@ -15,6 +15,8 @@ package class ForwardingTree: Operations, @unchecked Sendable {
 
     package func forget(_ references: [References]) { base.forget(references) }
 
+    package var mayGainRoom: Bool { base.mayGainRoom }
+
     package func status(of node: UInt64) throws(FSError) -> NodeStatus { try base.status(of: node) }
 
     package func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {

@@ -1,3 +1,4 @@
+import FUSE
 import Linux
 import MountFixtures
 import SystemPackage
@@ -25,6 +26,32 @@ struct `On a full disk` {
             }
             total += count
         }
+    }
+
+    /// The kernel forgets a removed file when the removal is answered already, and what forgets may take its time.
+    @Test(arguments: Transport.usable) func `what a removed file took can be written at once`(
+        _ transport: Transport
+    ) throws {
+        let disk = try LoopDisk(in: workspace, megabytes: 32)
+        let mount = try LayeredMount(
+            Lower(workspace.directory("lower"), as: .directory, in: workspace),
+            in: workspace,
+            uppers: disk.path,
+            options: ["--transport", transport.rawValue]
+        )
+        // Where one reader may lead, it does now.
+        for number in 0..<500 { #expect(access("\(mount.path)/absent-\(number)", F_OK) == -1) }
+        let data = [UInt8](repeating: 7, count: Int(try room(disk.path)) / 12)
+        for round in 0..<10 {
+            // More than half of the disk, in files.
+            for number in 0..<7 {
+                let file = Glibc.open("\(mount.path)/\(round)-\(number)", O_WRONLY | O_CREAT, 0o644)
+                #expect(write(file, data, data.count) == data.count, "\(Errno.last)")
+                close(file)
+            }
+            for number in 0..<7 { #expect(unlink("\(mount.path)/\(round)-\(number)") == 0) }
+        }
+        try mount.unmount()
     }
 
     /// Bytes that are free for everybody.
@@ -101,6 +128,8 @@ struct `On a full disk` {
         }
         for name in ["one", "two", "gone"] { #expect(mkdir(tree.path(name), 0o755) == 0) }
         try tree.write("inside", to: "two/file")
+        // There already: ext4 may have to split the block where a new name's hash leads, and has no room for that.
+        try tree.write("old", to: "replaced")
         #expect(unlink(tree.path("full/sub/deep")) == 0)
         var directory: OpenFile? = OpenFile(try tree.open("gone", O_RDONLY | O_DIRECTORY))
         _ = try fill(tree.path("filler"), block: 100_000)

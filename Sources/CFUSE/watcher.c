@@ -1,0 +1,42 @@
+#define _GNU_SOURCE
+#include "cfuse_watcher.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+uint64_t cfuse_now(clockid_t clock) {
+    struct timespec time;
+    if (clock_gettime(clock, &time) != 0) return 0;
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+void cfuse_watcher_condition(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void cfuse_watcher_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t nanoseconds) {
+    uint64_t end = cfuse_now(CLOCK_MONOTONIC) + nanoseconds;
+    struct timespec time = {(time_t)(end / 1000000000), (long)(end % 1000000000)};
+    pthread_cond_timedwait(condition, lock, &time);
+}
+
+int cfuse_watcher_start(void *(*body)(void *), void *argument) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, body, argument) != 0) return 0;
+    pthread_detach(thread);
+    return 1;
+}
+
+void cfuse_watcher_begin(void) {
+    // Not kept on the CPU of the thread that began it, which may be the one that is taken: where the first thread may
+    // be, which stays where it began.
+    cpu_set_t cpus;
+    if (sched_getaffinity(getpid(), sizeof cpus, &cpus) == 0) sched_setaffinity(0, sizeof cpus, &cpus);
+    // Of the fair class it would keep a CPU from counting as idle for longer than it runs (docs/adr/0015).
+    struct sched_param parameter = {.sched_priority = 1};
+    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
+}
