@@ -144,7 +144,8 @@ extension UnionTree {
         let copy = upper.temporaryName()
         let attributes = try privateAttributes(of: inode, isMarked: false)
         try FSError.wrap { () throws(Errno) in
-            try upper.work.makeDirectory(copy, mode: 0o700)
+            // Nobody looks into it yet, whatever its mode.
+            try upper.work.makeDirectory(copy, mode: record.mode & 0o777)
             do throws(Errno) {
                 try apply(record, attributes, to: copy, upper)
                 try put(copy)
@@ -271,9 +272,14 @@ extension UnionTree {
         to copy: FileName,
         _ upper: Upper
     ) throws(Errno) {
-        // The owner first: changing it drops set-id bits and capabilities.
-        try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid)
-        if !record.isSymlink { try upper.work.changeMode(copy, record.mode) }
+        // Most are right as they were made, and to look takes less than a change. The owner first: changing it drops
+        // set-id bits and capabilities.
+        let made = try upper.work.status(of: copy)
+        let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
+        if !isOurs { try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid) }
+        if !record.isSymlink, !isOurs || made.st_mode & 0o7777 != record.mode & 0o7777 {
+            try upper.work.changeMode(copy, record.mode)
+        }
         for (name, value) in attributes {
             try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
                 try upper.work.setAttribute(name, of: copy, to: value)
@@ -291,7 +297,11 @@ extension UnionTree {
         _ upper: Upper
     ) throws(Errno) {
         try fd.use { raw throws(Errno) in
-            _ = try Errno.check(fchown(raw, record.uid, record.gid))
+            var made = FileStatus()
+            _ = try Errno.check(fstat(raw, &made))
+            if made.st_uid != record.uid || made.st_gid != record.gid {
+                _ = try Errno.check(fchown(raw, record.uid, record.gid))
+            }
             _ = try Errno.check(fchmod(raw, record.mode & 0o7777))
             for (name, value) in attributes {
                 try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in

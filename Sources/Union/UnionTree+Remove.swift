@@ -70,7 +70,8 @@ extension UnionTree {
     /// Makes a whiteout where the upper has nothing. Preconditions: `names` is locked.
     private func hide(_ name: FileName, in directory: Node) throws(FSError) {
         let fd = try self.directory(directory)
-        try FSError.wrap { () throws(Errno) in try fd.fd.makeNode(name, mode: S_IFCHR, device: 0) }
+        let upper = try writable()
+        try FSError.wrap { () throws(Errno) in try upper.makeWhiteout(name, in: fd.fd) }
         try set(name, .whiteout, in: directory)
     }
 
@@ -155,7 +156,7 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             let orphan = upper.temporaryName()
             if isHiding {
-                try upper.orphans.fd.makeNode(orphan, mode: S_IFCHR, device: 0)
+                try upper.makeWhiteout(orphan, in: upper.orphans.fd)
                 do throws(Errno) {
                     try upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
                 } catch {

@@ -40,6 +40,31 @@ import Union
         try expect(tree.xattrs(of: id).filter { $0.hasPrefix("user.overlay.") } == ["user.overlay.a"])
     }
 
+    @Test func `makes one inode of its whiteouts, and keeps no name for it`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union()
+        for name in ["file", "link"] { try tree.unlink(name) }
+        try tree.write("d/x", "copied up")
+        try tree.unlink("d/x")
+        let upper = fixture.directory.appending("upper")
+        func whiteouts() throws -> [FileStatus] {
+            try ["file", "link", "d/x"].map { try upper.appending($0).status() }
+        }
+        let made = try whiteouts()
+        #expect(made.allSatisfy { $0.st_mode & S_IFMT == S_IFCHR && $0.st_rdev == 0 })
+        #expect(Set(made.map(\.st_ino)).count == 1)
+        try end(&tree)
+        #expect(try whiteouts().allSatisfy { $0.st_nlink == 3 })
+        tree = try fixture.union()
+        try expect(tree.names("/") == ["d"])
+        try expect(tree.names("d") == [])
+        // One that is in the way of something new is no other's.
+        try tree.touch("file")
+        try tree.unlink("file")
+        try expect(tree.names("/") == ["d"])
+        #expect(try whiteouts().map(\.st_nlink).min() == 2)
+    }
+
     @Test func `copies up what can have no user attributes without a mark`() throws {
         let fixture = try fixture()
         var tree = try fixture.union(userxattr: true)
