@@ -10,7 +10,8 @@ import Synchronization
 /// ```
 /// work/orphans/<number>  unlinked, but still open: gone when the kernel forgets it
 /// work/links/<mark>      a copied-up file whose several names are not all in place yet
-/// work/<number>          whatever is about to be renamed into the upper; and a whiteout, to make links to
+/// work/<number>          whatever is about to be renamed into the upper
+/// work/whiteout          what whiteouts are links to
 /// work/work/…            see `VolatileMark`
 /// ```
 package final class Upper: Sendable {
@@ -37,8 +38,9 @@ package final class Upper: Sendable {
     private let volatileMark: VolatileMark
     let holes = HoleProbe()
     private let counter = Atomic<UInt64>(0)
-    /// In the work directory: what whiteouts are links to.
-    private let whiteout = Mutex<FileName?>(nil)
+    /// In the work directory: what whiteouts are links to, if it is there.
+    private static let whiteout = FileName("whiteout")
+    private let hasWhiteout = Mutex(false)
 
     /// Opens both directories and empties the work directory of what a crash left. Both must be on one filesystem.
     ///
@@ -125,7 +127,7 @@ package final class Upper: Sendable {
 
     /// The mount ended cleanly.
     func close() {
-        forgetWhiteout()
+        if hasWhiteout.withLock({ $0 }) { try? work.unlink(Upper.whiteout) }
         if isVolatile { volatileMark.remove() }
     }
 
@@ -158,30 +160,18 @@ package final class Upper: Sendable {
     /// Makes a whiteout: a link to one that is there, as kernel overlayfs does, because an inode takes longer to make
     /// than a name. Where no (more) links can be made it is one of its own, and the next is a link to another.
     func makeWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
-        if let whiteout = whiteout.withLock({ $0 }) {
+        if hasWhiteout.withLock({ $0 }) {
             do throws(Errno) {
-                return try work.link(whiteout, to: directory, name)
+                return try work.link(Upper.whiteout, to: directory, name)
             } catch {
                 if error == .fileExists { throw error }
             }
         }
         try directory.makeNode(name, mode: S_IFCHR, device: 0)
-        let shared = temporaryName()
-        let isShared = (try? directory.link(name, to: work, shared)) != nil
-        let former = whiteout.withLock { (known) -> FileName? in
-            defer { known = isShared ? shared : nil }
-            return known
+        hasWhiteout.withLock { isThere in
+            if isThere { try? work.unlink(Upper.whiteout) }
+            isThere = (try? directory.link(name, to: work, Upper.whiteout)) != nil
         }
-        if let former { try? work.unlink(former) }
-    }
-
-    /// The whiteout in the work directory is no more than its name: the others stay.
-    func forgetWhiteout() {
-        let former = whiteout.withLock { (known) -> FileName? in
-            defer { known = nil }
-            return known
-        }
-        if let former { try? work.unlink(former) }
     }
 
     static let capability = "security.capability"

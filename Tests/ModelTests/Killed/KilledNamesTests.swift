@@ -46,7 +46,7 @@ struct `After a kill -9, names` {
             // What a mount has open of its own is all that may be there.
             #expect(
                 Set(try FilePath(mount.work).names().map { String(decoding: $0, as: UTF8.self) })
-                    .isSubset(of: ["orphans", "links", "work"]),
+                    .isSubset(of: ["orphans", "links", "work", "whiteout"]),
                 "\(what)"
             )
         }
