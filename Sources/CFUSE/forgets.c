@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "cfuse_forgets.h"
 
+#include "cfuse_watcher.h"
+
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <sched.h>
@@ -93,18 +95,11 @@ struct cfuse_forgets *cfuse_forgets_new(struct cfuse_connection *connection) {
     return f;
 }
 
-/// Under the lock. Of the usual class, whatever the leader is of that starts it: it takes locks that others need.
+/// Under the lock.
 static int start(struct cfuse_forgets *f) {
     // With one CPU it would only be more work.
     if (f->is_over || CPU_COUNT(&f->cpus) < 2) return 0;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
-    pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    f->has_thread = pthread_create(&thread, &attributes, run, f) == 0;
-    pthread_attr_destroy(&attributes);
+    f->has_thread = cfuse_watcher_start(run, f);
     return f->has_thread;
 }
 

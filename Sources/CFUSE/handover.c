@@ -148,9 +148,7 @@ struct cfuse_handover *cfuse_handover_join(void) {
     h->waited = waited;
     h->since = cfuse_now(CLOCK_MONOTONIC);
     pthread_mutex_lock(&lock);
-    if (!is_watched) {
-        is_watched = cfuse_watcher_start(watch, &members);
-    }
+    if (!is_watched) is_watched = cfuse_watcher_start(watch, &members);
     if (is_watched) {
         h->next = members;
         members = h;

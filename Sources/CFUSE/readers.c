@@ -255,10 +255,9 @@ static int has_caller(uint32_t operation) {
     return operation != FUSE_FORGET && operation != FUSE_BATCH_FORGET && operation != FUSE_INTERRUPT;
 }
 
-/// After each request: whether to lead from now on, or no more. `is_asked`: somebody waited for it; `caller` is 0 where
-/// that can't be seen.
-static void consider(struct cfuse_reader *r, int is_asked, uint32_t caller) {
-    if (is_asked && (caller == 0 || caller != r->caller)) {
+/// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
+static void consider(struct cfuse_reader *r, uint32_t caller) {
+    if (r->is_asked && (caller == 0 || caller != r->caller)) {
         r->turns++;
         if (caller != 0) r->caller = caller;
         if (r->is_leading) follow(r);
@@ -294,26 +293,23 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     if (size <= 0) return (int)size;
     const struct fuse_in_header *header = buffer;
     uint32_t caller = header->pid;
-    int is_asked = r->is_asked = has_caller(header->opcode);
-    if (!is_asked && r->is_leading && cfuse_forgets_take(all->forgets, header, (size_t)size, r->cpu)) return 0;
-    uint64_t answered = r->answered;
+    r->is_asked = has_caller(header->opcode);
+    if (!r->is_asked && r->is_leading && cfuse_forgets_take(all->forgets, header, (size_t)size, r->cpu)) return 0;
     r->start = cfuse_now(CLOCK_MONOTONIC);
     if (r->is_leading) {
         begin(r);
-        if (is_asked) note_gap(r, r->start - answered);
+        if (r->is_asked) note_gap(r, r->start - r->answered);
     }
     serving = r;
     int result = cfuse_serve_request(all->connection, buffer, (size_t)size);
     cfuse_reader_answers();
-    // What nobody waits for has only put off the next request.
-    if (!is_asked) r->answered = answered + (r->answered - r->start);
     if (r->is_leading) {
         cfuse_handover_served(r->handover);
         begin(r);
-        consider(r, is_asked, caller);
+        consider(r, caller);
         end(r);
     } else {
-        consider(r, is_asked, caller);
+        consider(r, caller);
     }
     return result;
 }
@@ -322,8 +318,14 @@ void cfuse_reader_answers(void) {
     struct cfuse_reader *r = serving;
     if (!r) return;
     serving = NULL;
-    r->answered = cfuse_now(CLOCK_MONOTONIC);
-    if (r->is_asked && r->answered - r->start > SLOW) r->slow++;
+    uint64_t time = cfuse_now(CLOCK_MONOTONIC), took = time - r->start;
+    if (r->is_asked) {
+        r->answered = time;
+        if (took > SLOW) r->slow++;
+    } else {
+        // What nobody waits for has only put off the next request.
+        r->answered += took;
+    }
     if (r->is_leading) end(r);
 }
 

@@ -25,10 +25,15 @@ void cfuse_watcher_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
 }
 
 int cfuse_watcher_start(void *(*body)(void *), void *argument) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+    pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t thread;
-    if (pthread_create(&thread, NULL, body, argument) != 0) return 0;
-    pthread_detach(thread);
-    return 1;
+    int is_started = pthread_create(&thread, &attributes, body, argument) == 0;
+    pthread_attr_destroy(&attributes);
+    return is_started;
 }
 
 void cfuse_watcher_begin(void) {

@@ -1,5 +1,5 @@
-// Threads that look after others: what the warden of the handover (cfuse_handover.h) and the watcher of the readers
-// (cfuse_readers.h) have in common.
+// Threads beside those that serve: what the warden of the handover (cfuse_handover.h), the watcher of the readers
+// (cfuse_readers.h) and the thread of FORGETs (cfuse_forgets.h) have in common.
 #pragma once
 
 #include <pthread.h>
@@ -15,7 +15,7 @@ void cfuse_watcher_condition(pthread_cond_t *_Nonnull condition);
 /// Waits for the condition, at most so many nanoseconds. The lock is held.
 void cfuse_watcher_wait(pthread_cond_t *_Nonnull condition, pthread_mutex_t *_Nonnull lock, uint64_t nanoseconds);
 
-/// Starts a thread that nobody joins. Whether it was started.
+/// Starts a thread that nobody joins, of the usual class, whatever this thread is of. Whether it was started.
 int cfuse_watcher_start(void *_Nullable (*_Nonnull body)(void *_Nonnull), void *_Nonnull argument);
 
 /// This thread watches: it runs on any CPU the process may have, and before all that does not watch.
