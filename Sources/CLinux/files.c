@@ -16,7 +16,12 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 
 static int open_how(int dirfd, const char *path, uint64_t flags, uint32_t mode, uint64_t resolve) {
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    return result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+    int opened, tries = 0;
+    // EAGAIN: something was renamed or mounted somewhere while `..` was walked, which is to be tried again (openat2(2)).
+    // Not for ever: what is opened may answer so by itself.
+    do opened = result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+    while (opened == -EAGAIN && ++tries < 1000);
+    return opened;
 }
 
 int clinux_open_beneath(int dirfd, const char *path, uint64_t flags, uint32_t mode, int same_mount) {
