@@ -14,6 +14,16 @@ package enum OpenFileLimit {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// Makes the process's table of descriptors large enough for `files`, or as many as it may have, now: the kernel
+    /// starts with 64 and doubles the table when it is full, and where threads share it, whoever opens the file that
+    /// does not fit waits for an RCU grace period each time, 10 to 20 ms (`expand_fdtable`, fs/file.c). So this is for
+    /// a process that has one thread yet, and after its last fork: a child gets a table for what is open. Nothing
+    /// fails: a table that stays small is only slow. `descriptor` is any that is open.
+    package static func makeRoom(for files: Int, using descriptor: CInt) {
+        let last = fcntl(descriptor, F_DUPFD_CLOEXEC, CInt(min(files, current) - 1))
+        if last >= 0 { close(last) }
+    }
+
     private static let raised: Void = {
         let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()

@@ -89,6 +89,8 @@ struct Micafs {
         let target = try absolute(arguments.target)
         try session.mount(request(arguments, at: target))
         let daemon = try daemon(arguments, session, at: target)
+        // The removed files that are held, the layers, and what is being served.
+        OpenFileLimit.makeRoom(for: 1024, using: session.device)
         // Not on this thread: Swift's locks remember the number it had before the fork, and whoever waited for one of
         // them would wait for a thread that is not there.
         let server = try naming("start a thread") {

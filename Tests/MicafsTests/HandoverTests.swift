@@ -49,6 +49,15 @@ struct `A daemon's threads` {
         try mount.unmount()
     }
 
+    /// Else the thread that opens the 65th file waits 10 to 20 ms, and the one it serves with it.
+    @Test func `share a table of descriptors that need not grow`() throws {
+        let mount = try mount(.automatic)
+        let status = try String(contentsOfFile: "/proc/\(mount.daemon())/status", encoding: .utf8)
+        let size = try #require(status.split(separator: "\n").first { $0.hasPrefix("FDSize:") })
+        #expect(try #require(Int(size.split(separator: "\t")[1])) >= min(1024, OpenFileLimit.current))
+        try mount.unmount()
+    }
+
     /// Names of files that the process has open and nobody can open any more.
     private func removed(heldBy daemon: pid_t) throws -> Int {
         let descriptors = "/proc/\(daemon)/fd"
