@@ -15,17 +15,23 @@
 #include <unistd.h>
 
 enum {
-    /// Requests between two looks at oneself: in the usual class, and in the idle one.
-    PERIOD = 16,
+    /// Requests between two looks at oneself: in the usual class, there because others wanted the CPU, and in the idle
+    /// one.
+    PERIOD = 4,
+    PAUSED_PERIOD = 16,
     IDLE_PERIOD = 64,
-    /// Nanoseconds for each request, above which it makes no difference where the caller wakes up.
-    BUSY = 300 * 1000,
-    /// Nanoseconds of waiting for the CPU for each request, above which others want it. The caller itself is there for
-    /// one or two microseconds after it has asked.
-    CONTENDED = 20 * 1000,
-    /// Nanoseconds between two looks of the warden, and how many of them a thread of the idle class must have run.
+    /// Nanoseconds for each request, above which it is not worth that the warden looks.
+    BUSY = 10 * 1000 * 1000,
+    /// Nanoseconds of waiting for the CPU for each request, above which others want it. A caller on the same CPU is there
+    /// for one or two microseconds after it has asked; a CPU that slept takes up to 100 to wake.
+    CONTENDED = 100 * 1000,
+    /// Nanoseconds between two looks of the warden, and how many of them a thread of the idle class must have run that
+    /// has something to do.
     TICK = 5 * 1000 * 1000,
     HEADWAY = TICK / 50,
+    /// Looks in a row that found it with less headway; and that found nothing asked of it.
+    MANY_SLOW = 2,
+    MANY_QUIET = 20,
     /// Periods to stay in the usual class after others wanted the CPU: at first, and at most.
     FIRST_PAUSE = 4,
     LAST_PAUSE = 1024,
@@ -34,15 +40,16 @@ enum {
 struct cfuse_handover {
     // The thread's own.
     unsigned served;
-    unsigned period;
     unsigned pause;
     unsigned next_pause;
+    /// It was to be of the idle class when it looked last.
+    int was_wanted;
     uint64_t since;
     uint64_t waited;
 
     /// Whether it is to be of the idle class. Set by the thread, taken back by either.
     atomic_int is_wanted;
-    /// How often the warden took it back, and how often the thread knows of.
+    /// How often the warden took it back because others had the CPU, and how often the thread knows of.
     atomic_uint rescues;
     unsigned known_rescues;
 
@@ -50,6 +57,7 @@ struct cfuse_handover {
     pid_t thread;
     clockid_t clock;
     int is_idle;
+    unsigned slow, quiet;
     uint64_t ran;
     struct cfuse_handover *next;
 };
@@ -78,22 +86,29 @@ static int set_class(pid_t thread, int policy) {
     return sched_setscheduler(thread, policy, &parameter);
 }
 
+/// Looks at a thread of the idle class that is wanted there; takes it back if others have its CPU, or if nobody has
+/// asked for anything for a while.
+static void look_at(struct cfuse_handover *h) {
+    uint64_t ran = cfuse_now(h->clock) - h->ran;
+    h->ran += ran;
+    h->quiet = ran == 0 ? h->quiet + 1 : 0;
+    // It may be about to run, but not without having run since the last look.
+    int is_slow = ran < HEADWAY && !cfuse_thread_is_asleep(h->thread);
+    h->slow = is_slow ? h->slow + 1 : 0;
+    int is_stuck = h->slow >= MANY_SLOW || (is_slow && ran == 0);
+    if (is_stuck) atomic_fetch_add(&h->rescues, 1);
+    if (is_stuck || h->quiet >= MANY_QUIET) atomic_store(&h->is_wanted, 0);
+}
+
 /// Whether any member is of the idle class now.
 static int look(void) {
     int count = 0;
     for (struct cfuse_handover *h = members; h; h = h->next) {
+        if (h->is_idle && atomic_load(&h->is_wanted)) look_at(h);
         int is_wanted = atomic_load(&h->is_wanted);
-        if (h->is_idle) {
-            uint64_t ran = cfuse_now(h->clock);
-            if (is_wanted && ran - h->ran < HEADWAY) {
-                // Nobody asks for anything, or others have the CPU.
-                atomic_store(&h->is_wanted, is_wanted = 0);
-                atomic_fetch_add(&h->rescues, 1);
-            }
-            h->ran = ran;
-            if (!is_wanted && set_class(h->thread, SCHED_OTHER) == 0) h->is_idle = 0;
-        } else if (is_wanted && set_class(h->thread, SCHED_IDLE) == 0) {
-            h->is_idle = 1;
+        if (is_wanted != h->is_idle && set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
+            h->is_idle = is_wanted;
+            h->slow = h->quiet = 0;
             h->ran = cfuse_now(h->clock);
         }
         count += h->is_idle;
@@ -143,7 +158,6 @@ struct cfuse_handover *cfuse_handover_join(void) {
         return NULL;
     }
     h->thread = gettid();
-    h->period = PERIOD;
     h->next_pause = FIRST_PAUSE;
     h->waited = waited;
     h->since = cfuse_now(CLOCK_MONOTONIC);
@@ -161,15 +175,20 @@ struct cfuse_handover *cfuse_handover_join(void) {
 }
 
 static void stay(struct cfuse_handover *h) {
-    atomic_store(&h->is_wanted, 0);
+    atomic_store(&h->is_wanted, h->was_wanted = 0);
     h->pause = h->next_pause;
     if (h->next_pause < LAST_PAUSE) h->next_pause *= 2;
 }
 
 void cfuse_handover_served(struct cfuse_handover *h) {
-    if (!h || ++h->served < h->period) return;
-    unsigned count = h->served;
-    h->served = 0;
+    if (!h) return;
+    int is_wanted = atomic_load(&h->is_wanted);
+    int is_taken_back = h->was_wanted && !is_wanted;
+    unsigned count = ++h->served;
+    if (count < (is_wanted ? IDLE_PERIOD : h->pause > 0 ? PAUSED_PERIOD : PERIOD) && !is_taken_back) return;
+    // Where nobody has asked for a while, one more request soon is enough.
+    h->served = is_taken_back ? PERIOD - 1 : 0;
+    h->was_wanted = is_wanted;
     uint64_t time = cfuse_now(CLOCK_MONOTONIC), waited = h->waited;
     if (read_wait(&waited) < 0) return;
     int is_busy = time - h->since < (uint64_t)count * BUSY;
@@ -177,26 +196,23 @@ void cfuse_handover_served(struct cfuse_handover *h) {
     h->since = time;
     h->waited = waited;
     unsigned rescues = atomic_load(&h->rescues);
-    int was_rescued = rescues != h->known_rescues;
-    h->known_rescues = rescues;
-    if (is_contended) {
+    if (is_contended || rescues != h->known_rescues) {
+        h->known_rescues = rescues;
         stay(h);
-    } else if (was_rescued) {
-        // Most often because nobody asked for anything, or it waited for a disk.
-        h->pause = 0;
     } else if (h->pause > 0) {
         h->pause--;
-    } else if (atomic_load(&h->is_wanted)) {
+    } else if (is_wanted) {
         h->next_pause = FIRST_PAUSE;
     } else if (is_busy) {
         // Of the usual class still, so that the lock is not kept for long.
         pthread_mutex_lock(&lock);
-        atomic_store(&h->is_wanted, 1);
+        atomic_store(&h->is_wanted, h->was_wanted = 1);
         pthread_cond_signal(&changed);
         pthread_mutex_unlock(&lock);
     }
-    h->period = atomic_load(&h->is_wanted) ? IDLE_PERIOD : PERIOD;
 }
+
+int cfuse_handover_is_on(const struct cfuse_handover *h) { return h && atomic_load(&h->is_wanted); }
 
 void cfuse_handover_leave(struct cfuse_handover *h) {
     if (!h) return;

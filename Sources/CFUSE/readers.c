@@ -6,15 +6,12 @@
 #include "cfuse_watcher.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,9 +26,10 @@ enum {
     /// Nanoseconds above which others should not wait for the thread that serves a request, and of how many in a period.
     SLOW = 50 * 1000,
     MANY_SLOW = PERIOD / 4,
-    /// Nanoseconds from an answer to the next request, above which that may come from another CPU; and how many of
-    /// them are looked into, at first.
+    /// Nanoseconds from an answer to the next request, above which that may come from another CPU; above which it is as
+    /// good as two or more of them; and how many of them are looked into, at first.
     LATE = 20 * 1000,
+    RARE = 16 * LATE,
     FIRST_PATIENCE = 2,
     /// Nanoseconds between two looks of the watcher.
     TICK = 2 * 1000 * 1000,
@@ -71,7 +69,7 @@ struct cfuse_reader {
     uint64_t start, answered;
     /// Somebody waits for what it serves.
     int is_asked;
-    /// One after the other that were late, and how many are not enough.
+    /// One after the other that were late, and how many are enough.
     unsigned late, patience;
     uint32_t caller;
     unsigned pause, next_pause;
@@ -79,22 +77,6 @@ struct cfuse_reader {
 
 /// Who serves a request on this thread that is not answered yet.
 static __thread struct cfuse_reader *serving;
-
-/// The CPU that a thread ran on last, or -1 (field 39 of proc_pid_stat(5)).
-static int cpu_of(uint32_t thread) {
-    char path[32], text[1024];
-    snprintf(path, sizeof path, "/proc/%u/stat", thread);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (size <= 0) return -1;
-    text[size] = 0;
-    // The name may have blanks and brackets; behind its end comes field 3.
-    const char *place = strrchr(text, ')');
-    for (int field = 2; place && field < 39; field++) place = strchr(place + 1, ' ');
-    return place ? atoi(place + 1) : -1;
-}
 
 /// All read again. Under the lock.
 static void dismiss(struct cfuse_readers *all) {
@@ -182,7 +164,7 @@ struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
 /// To the CPU of who asked last; whether that is another one. Others may have to wait for it: where the caller ends
 /// meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this mount's files.
 static int follow(struct cfuse_reader *r) {
-    int cpu = cpu_of(r->caller);
+    int cpu = cfuse_thread_cpu((pid_t)r->caller);
     r->late = r->periods = 0;
     if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == r->cpu || !CPU_ISSET(cpu, &r->readers->cpus)) return 0;
     if (cfuse_pin((unsigned)cpu) != 0) return 0;
@@ -192,9 +174,9 @@ static int follow(struct cfuse_reader *r) {
 
 /// Follows a caller that has moved, before long: what comes from another CPU takes longer to come.
 static void note_gap(struct cfuse_reader *r, uint64_t gap) {
-    if (gap < LATE) {
+    if (gap < LATE || !cfuse_handover_is_on(r->handover)) {
         r->late = 0;
-    } else if (++r->late >= r->patience) {
+    } else if ((r->late += 1 + (unsigned)(gap < RARE * PERIOD ? gap / RARE : PERIOD)) >= r->patience) {
         // Or it has something else to do in between, and will have again.
         r->patience = follow(r) ? FIRST_PATIENCE : r->patience < PERIOD ? 2 * r->patience : PERIOD;
     }

@@ -1,7 +1,11 @@
 #define _GNU_SOURCE
 #include "cfuse_watcher.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 uint64_t cfuse_now(clockid_t clock) {
@@ -44,4 +48,32 @@ void cfuse_watcher_begin(void) {
     // Of the fair class it would keep a CPU from counting as idle for longer than it runs (docs/adr/0015).
     struct sched_param parameter = {.sched_priority = 1};
     sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
+}
+
+/// Field `number` of proc_pid_stat(5), 3 or more, in `text`; or NULL.
+static const char *stat_field(pid_t thread, int number, char *text, size_t room) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return NULL;
+    ssize_t size = read(fd, text, room - 1);
+    close(fd);
+    if (size <= 0) return NULL;
+    text[size] = 0;
+    // The name may have blanks and brackets; behind its end comes field 3.
+    const char *place = strrchr(text, ')');
+    for (int field = 2; place && field < number; field++) place = strchr(place + 1, ' ');
+    return place ? place + 1 : NULL;
+}
+
+int cfuse_thread_is_asleep(pid_t thread) {
+    char text[1024];
+    const char *state = stat_field(thread, 3, text, sizeof text);
+    return state && *state != 'R';
+}
+
+int cfuse_thread_cpu(pid_t thread) {
+    char text[1024];
+    const char *cpu = stat_field(thread, 39, text, sizeof text);
+    return cpu ? atoi(cpu) : -1;
 }

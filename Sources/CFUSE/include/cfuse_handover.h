@@ -20,5 +20,8 @@ struct cfuse_handover *_Nullable cfuse_handover_join(void);
 /// It has served one. Without effect for NULL.
 void cfuse_handover_served(struct cfuse_handover *_Nullable handover);
 
+/// Whether its callers go on where they are. 0 for NULL.
+int cfuse_handover_is_on(const struct cfuse_handover *_Nullable handover);
+
 /// It serves no more. Without effect for NULL.
 void cfuse_handover_leave(struct cfuse_handover *_Nullable handover);
