@@ -114,12 +114,24 @@ static void do_chmod(void) { need(chmod(name, 0600) == 0, name); }
 static void do_rename(void) { need(rename(other, name) == 0, name); }
 static void do_unlink(void) { need(unlink(name) == 0, name); }
 static void do_rmdir(void) { need(rmdir(name) == 0, name); }
+static void do_absent(void) { need(access(name, F_OK) != 0 && errno == ENOENT, name); }
+
+/* What is not measured of a loop. */
+static uint64_t pauses;
+
+static void do_absent_rarely(void) {
+    uint64_t start = now(), time;
+    do time = now(); while (time - start < 1000000);
+    pauses += time - start;
+    do_absent();
+}
 
 /* `first` and `second` are the letters that `name` and `other` begin with. */
 static const struct { const char *command; void (*each)(void); char first, second; } numbered[] = {
     {"create", do_create, 'f', 0}, {"mkdir", do_mkdir, 'd', 0}, {"symlink", do_symlink, 's', 0},
     {"link", do_link, 'l', 'f'}, {"stat", do_stat, 'f', 0}, {"chmod", do_chmod, 'f', 0},
     {"rename", do_rename, 'r', 'f'}, {"unlink", do_unlink, 'r', 0}, {"rmdir", do_rmdir, 'd', 0},
+    {"absent", do_absent, 'a', 0}, {"absent-rarely", do_absent_rarely, 'b', 0},
 };
 
 static void for_numbers(const char *directory, long count, void (*each)(void), char first, char second) {
@@ -213,7 +225,7 @@ int main(int count, char **words) {
         if (strcmp(command, numbered[entry].command) != 0) continue;
         uint64_t start = now();
         for_numbers(argument, number, numbered[entry].each, numbered[entry].first, numbered[entry].second);
-        printf("%lu\n", now() - start);
+        printf("%lu\n", now() - start - pauses);
         return 0;
     }
     for (size_t entry = 0; entry < COUNT(files); entry++) {

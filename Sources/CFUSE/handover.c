@@ -15,54 +15,60 @@
 #include <unistd.h>
 
 enum {
-    /// Requests between two looks at oneself: in the usual class, there because others wanted the CPU, and in the idle
-    /// one.
+    /// Requests between two looks at oneself in the usual class.
     PERIOD = 4,
-    PAUSED_PERIOD = 16,
-    IDLE_PERIOD = 64,
     /// Nanoseconds for each request, above which it is not worth that the warden looks.
     BUSY = 10 * 1000 * 1000,
-    /// Nanoseconds of waiting for the CPU for each request, above which others want it. A caller on the same CPU is there
-    /// for one or two microseconds after it has asked; a CPU that slept takes up to 100 to wake.
-    CONTENDED = 100 * 1000,
+    /// Nanoseconds of waiting for the CPU for each request, above which others want it. In the usual class that may be
+    /// the caller, which computes before its thread has gone to sleep, or a CPU that had to wake up.
+    CONTENDED = 1000 * 1000,
     /// Nanoseconds between two looks of the warden, and how many of them a thread of the idle class must have run that
-    /// has something to do.
+    /// has something to do and has served nothing.
     TICK = 5 * 1000 * 1000,
-    HEADWAY = TICK / 50,
-    /// Looks in a row that found it with less headway; and that found nothing asked of it.
-    MANY_SLOW = 2,
+    HEADWAY = TICK / 4,
+    /// Looks in a row that found it with less headway. The first may have found it before it slept, while its caller
+    /// computes.
+    MANY_STUCK = 2,
+    /// Looks that found nothing served, more than twice as many as others.
     MANY_QUIET = 20,
-    /// Periods to stay in the usual class after others wanted the CPU: at first, and at most.
-    FIRST_PAUSE = 4,
-    LAST_PAUSE = 1024,
 };
+
+/// Nanoseconds to stay in the usual class after others had the CPU: at first, and at most. What went well for the
+/// longest begins anew.
+static const uint64_t first_pause = 50 * 1000 * 1000, last_pause = 1600 * 1000 * 1000;
 
 struct cfuse_handover {
     // The thread's own.
-    unsigned served;
-    unsigned pause;
-    unsigned next_pause;
-    /// It was to be of the idle class when it looked last.
-    int was_wanted;
+    unsigned served, needed;
     uint64_t since;
     uint64_t waited;
+    /// It was to be of the idle class when it looked last, and since when.
+    int was_wanted;
+    uint64_t joined;
+    uint64_t pause, end_of_pause;
+    unsigned known_rescues;
 
+    /// Requests that it has served.
+    atomic_uint total;
     /// Whether it is to be of the idle class. Set by the thread, taken back by either.
     atomic_int is_wanted;
-    /// How often the warden took it back because others had the CPU, and how often the thread knows of.
+    /// How often the warden took it back because others had the CPU.
     atomic_uint rescues;
-    unsigned known_rescues;
 
     // The warden's, under the lock.
     pid_t thread;
     clockid_t clock;
+    /// Its directory in /proc, whose numbers may be those of another namespace.
+    char directory[64];
     int is_idle;
-    unsigned slow, quiet;
+    unsigned stuck, quiet;
+    unsigned known_total;
     uint64_t ran;
     struct cfuse_handover *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/// Whoever has it runs when the warden waits for it, whatever its class.
+static pthread_mutex_t lock;
 static pthread_cond_t changed;
 static struct cfuse_handover *members;
 /// There is a warden.
@@ -89,15 +95,16 @@ static int set_class(pid_t thread, int policy) {
 /// Looks at a thread of the idle class that is wanted there; takes it back if others have its CPU, or if nobody has
 /// asked for anything for a while.
 static void look_at(struct cfuse_handover *h) {
+    unsigned total = atomic_load(&h->total), served = total - h->known_total;
     uint64_t ran = cfuse_now(h->clock) - h->ran;
+    h->known_total = total;
     h->ran += ran;
-    h->quiet = ran == 0 ? h->quiet + 1 : 0;
-    // It may be about to run, but not without having run since the last look.
-    int is_slow = ran < HEADWAY && !cfuse_thread_is_asleep(h->thread);
-    h->slow = is_slow ? h->slow + 1 : 0;
-    int is_stuck = h->slow >= MANY_SLOW || (is_slow && ran == 0);
-    if (is_stuck) atomic_fetch_add(&h->rescues, 1);
-    if (is_stuck || h->quiet >= MANY_QUIET) atomic_store(&h->is_wanted, 0);
+    int is_stuck = served == 0 && ran < HEADWAY && !cfuse_thread_is_asleep(h->directory);
+    h->stuck = is_stuck ? h->stuck + 1 : 0;
+    if (served == 0) h->quiet++;
+    else h->quiet -= h->quiet < 2 ? h->quiet : 2;
+    if (h->stuck >= MANY_STUCK) atomic_fetch_add(&h->rescues, 1);
+    if (h->stuck >= MANY_STUCK || h->quiet >= MANY_QUIET) atomic_store(&h->is_wanted, 0);
 }
 
 /// Whether any member is of the idle class now.
@@ -108,7 +115,8 @@ static int look(void) {
         int is_wanted = atomic_load(&h->is_wanted);
         if (is_wanted != h->is_idle && set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
             h->is_idle = is_wanted;
-            h->slow = h->quiet = 0;
+            h->stuck = h->quiet = 0;
+            h->known_total = atomic_load(&h->total);
             h->ran = cfuse_now(h->clock);
         }
         count += h->is_idle;
@@ -141,6 +149,11 @@ static int is_possible;
 
 static void prepare(void) {
     if (sched_getscheduler(0) != SCHED_OTHER) return;
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
     cfuse_watcher_condition(&changed);
     pthread_t thread;
     if (pthread_create(&thread, NULL, try_class, &is_possible) == 0) pthread_join(thread, NULL);
@@ -153,12 +166,14 @@ struct cfuse_handover *cfuse_handover_join(void) {
     // A class that somebody chose for the daemon stays.
     if (!is_possible || sched_getscheduler(0) != SCHED_OTHER || read_wait(&waited) < 0) return NULL;
     struct cfuse_handover *h = calloc(1, sizeof *h);
-    if (!h || pthread_getcpuclockid(pthread_self(), &h->clock) != 0) {
+    if (!h || pthread_getcpuclockid(pthread_self(), &h->clock) != 0 ||
+        readlink("/proc/thread-self", h->directory, sizeof h->directory - 1) < 0) {
         free(h);
         return NULL;
     }
     h->thread = gettid();
-    h->next_pause = FIRST_PAUSE;
+    h->needed = PERIOD;
+    h->pause = first_pause;
     h->waited = waited;
     h->since = cfuse_now(CLOCK_MONOTONIC);
     pthread_mutex_lock(&lock);
@@ -174,45 +189,57 @@ struct cfuse_handover *cfuse_handover_join(void) {
     return NULL;
 }
 
-static void stay(struct cfuse_handover *h) {
-    atomic_store(&h->is_wanted, h->was_wanted = 0);
-    h->pause = h->next_pause;
-    if (h->next_pause < LAST_PAUSE) h->next_pause *= 2;
+/// The warden has taken it back.
+static void begin_anew(struct cfuse_handover *h) {
+    uint64_t time = cfuse_now(CLOCK_MONOTONIC);
+    unsigned rescues = atomic_load(&h->rescues);
+    // Where nobody asked for a while, one more request soon is enough.
+    h->needed = 1;
+    if (rescues != h->known_rescues) {
+        h->needed = PERIOD;
+        if (time - h->joined > last_pause) h->pause = first_pause;
+        h->end_of_pause = time + h->pause;
+        if (h->pause < last_pause) h->pause *= 2;
+    }
+    h->known_rescues = rescues;
+    h->was_wanted = 0;
+    h->served = 0;
+    h->since = time;
+    read_wait(&h->waited);
+}
+
+static void join(struct cfuse_handover *h, uint64_t time) {
+    // The warden has it for long where it looks at many; and this thread's caller waits.
+    if (pthread_mutex_trylock(&lock) != 0) return;
+    h->joined = time;
+    h->end_of_pause = 0;
+    atomic_store(&h->is_wanted, h->was_wanted = 1);
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
 }
 
 void cfuse_handover_served(struct cfuse_handover *h) {
     if (!h) return;
-    int is_wanted = atomic_load(&h->is_wanted);
-    int is_taken_back = h->was_wanted && !is_wanted;
-    unsigned count = ++h->served;
-    if (count < (is_wanted ? IDLE_PERIOD : h->pause > 0 ? PAUSED_PERIOD : PERIOD) && !is_taken_back) return;
-    // Where nobody has asked for a while, one more request soon is enough.
-    h->served = is_taken_back ? PERIOD - 1 : 0;
-    h->was_wanted = is_wanted;
-    uint64_t time = cfuse_now(CLOCK_MONOTONIC), waited = h->waited;
+    atomic_fetch_add_explicit(&h->total, 1, memory_order_relaxed);
+    if (atomic_load(&h->is_wanted)) return;
+    if (h->was_wanted) {
+        begin_anew(h);
+        return;
+    }
+    if (++h->served < h->needed) return;
+    uint64_t count = h->served, time = cfuse_now(CLOCK_MONOTONIC), waited = h->waited;
     if (read_wait(&waited) < 0) return;
-    int is_busy = time - h->since < (uint64_t)count * BUSY;
-    int is_contended = waited - h->waited > (uint64_t)count * CONTENDED;
+    int is_busy = time - h->since < count * BUSY, is_contended = waited - h->waited > count * CONTENDED;
+    h->served = 0;
+    h->needed = PERIOD;
     h->since = time;
     h->waited = waited;
-    unsigned rescues = atomic_load(&h->rescues);
-    if (is_contended || rescues != h->known_rescues) {
-        h->known_rescues = rescues;
-        stay(h);
-    } else if (h->pause > 0) {
-        h->pause--;
-    } else if (is_wanted) {
-        h->next_pause = FIRST_PAUSE;
-    } else if (is_busy) {
-        // Of the usual class still, so that the lock is not kept for long.
-        pthread_mutex_lock(&lock);
-        atomic_store(&h->is_wanted, h->was_wanted = 1);
-        pthread_cond_signal(&changed);
-        pthread_mutex_unlock(&lock);
-    }
+    if (is_busy && !is_contended && time >= h->end_of_pause) join(h, time);
 }
 
 int cfuse_handover_is_on(const struct cfuse_handover *h) { return h && atomic_load(&h->is_wanted); }
+
+int cfuse_handover_is_paused(const struct cfuse_handover *h) { return h && h->end_of_pause != 0; }
 
 void cfuse_handover_leave(struct cfuse_handover *h) {
     if (!h) return;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,7 +165,9 @@ struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
 /// To the CPU of who asked last; whether that is another one. Others may have to wait for it: where the caller ends
 /// meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this mount's files.
 static int follow(struct cfuse_reader *r) {
-    int cpu = cfuse_thread_cpu((pid_t)r->caller);
+    char caller[16];
+    snprintf(caller, sizeof caller, "%u", r->caller);
+    int cpu = cfuse_thread_cpu(caller);
     r->late = r->periods = 0;
     if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == r->cpu || !CPU_ISSET(cpu, &r->readers->cpus)) return 0;
     if (cfuse_pin((unsigned)cpu) != 0) return 0;
@@ -179,6 +182,8 @@ static void note_gap(struct cfuse_reader *r, uint64_t gap) {
     } else if ((r->late += 1 + (unsigned)(gap < RARE * PERIOD ? gap / RARE : PERIOD)) >= r->patience) {
         // Or it has something else to do in between, and will have again.
         r->patience = follow(r) ? FIRST_PATIENCE : r->patience < PERIOD ? 2 * r->patience : PERIOD;
+        // That is not the request's.
+        r->start = cfuse_now(CLOCK_MONOTONIC);
     }
 }
 
@@ -239,6 +244,11 @@ static int has_caller(uint32_t operation) {
 
 /// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
 static void consider(struct cfuse_reader *r, uint32_t caller) {
+    if (r->is_leading && cfuse_handover_is_paused(r->handover)) {
+        // Here others want the CPU, and it would drive its callers from one to the other.
+        resign(r, 1);
+        return;
+    }
     if (r->is_asked && (caller == 0 || caller != r->caller)) {
         r->turns++;
         if (caller != 0) r->caller = caller;

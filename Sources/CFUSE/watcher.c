@@ -51,9 +51,9 @@ void cfuse_watcher_begin(void) {
 }
 
 /// Field `number` of proc_pid_stat(5), 3 or more, in `text`; or NULL.
-static const char *stat_field(pid_t thread, int number, char *text, size_t room) {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
+static const char *stat_field(const char *directory, int number, char *text, size_t room) {
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%s/stat", directory);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return NULL;
     ssize_t size = read(fd, text, room - 1);
@@ -66,14 +66,14 @@ static const char *stat_field(pid_t thread, int number, char *text, size_t room)
     return place ? place + 1 : NULL;
 }
 
-int cfuse_thread_is_asleep(pid_t thread) {
+int cfuse_thread_is_asleep(const char *directory) {
     char text[1024];
-    const char *state = stat_field(thread, 3, text, sizeof text);
+    const char *state = stat_field(directory, 3, text, sizeof text);
     return state && *state != 'R';
 }
 
-int cfuse_thread_cpu(pid_t thread) {
+int cfuse_thread_cpu(const char *directory) {
     char text[1024];
-    const char *cpu = stat_field(thread, 39, text, sizeof text);
+    const char *cpu = stat_field(directory, 39, text, sizeof text);
     return cpu ? atoi(cpu) : -1;
 }

@@ -3,9 +3,9 @@
 // Waking the caller, the kernel looks for a CPU with nothing to do, because the one it is on has the daemon's thread:
 // it moves the caller to another CPU, which must wake up first, and where another queue and another thread serve its
 // next request. A CPU on which only threads of the class SCHED_IDLE run counts as having nothing to do
-// (`select_idle_sibling` in kernel/sched/fair.c), so a thread that serves many requests joins that class, and the
-// caller goes on where it is. The price: whoever else wants that CPU goes first. A warden, a thread of its own,
-// takes a thread back as soon as it makes no headway.
+// (`select_idle_sibling` in kernel/sched/fair.c), so a thread that serves one request after the other joins that
+// class, and the caller goes on where it is. The price: whoever else wants that CPU goes first. A warden, a thread of
+// its own, takes a thread back that makes no headway, and one that has nothing to do.
 #pragma once
 
 #include <stddef.h>
@@ -22,6 +22,9 @@ void cfuse_handover_served(struct cfuse_handover *_Nullable handover);
 
 /// Whether its callers go on where they are. 0 for NULL.
 int cfuse_handover_is_on(const struct cfuse_handover *_Nullable handover);
+
+/// Whether others had the CPU, and it does not try again yet. 0 for NULL.
+int cfuse_handover_is_paused(const struct cfuse_handover *_Nullable handover);
 
 /// It serves no more. Without effect for NULL.
 void cfuse_handover_leave(struct cfuse_handover *_Nullable handover);

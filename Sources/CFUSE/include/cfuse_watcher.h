@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <time.h>
 
 /// Nanoseconds of a clock; 0 where it can't be read.
@@ -22,8 +21,9 @@ int cfuse_watcher_start(void *_Nullable (*_Nonnull body)(void *_Nonnull), void *
 /// This thread watches: it runs on any CPU the process may have, and before all that does not watch.
 void cfuse_watcher_begin(void);
 
-/// Whether it is known neither to have a CPU nor to wait for one.
-int cfuse_thread_is_asleep(pid_t thread);
+/// Whether a thread is known neither to have a CPU nor to wait for one. `directory`: what it has below /proc,
+/// `PID/task/TID` for instance.
+int cfuse_thread_is_asleep(const char *_Nonnull directory);
 
-/// The CPU that it ran on last, or -1.
-int cfuse_thread_cpu(pid_t thread);
+/// The CPU that a thread ran on last, or -1.
+int cfuse_thread_cpu(const char *_Nonnull directory);

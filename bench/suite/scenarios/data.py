@@ -43,7 +43,7 @@ def touch_memory(bench):
     file.unlink()
 
 
-@scenario("write", kinds=WITH_NATIVE, stack=data)
+@scenario("write", kinds=WITH_NATIVE, stack=data, rounds=3)
 def write(bench, system, stack):
     with system.place(stack, writable=True) as place:
         file = place.work() / "written"

@@ -6,6 +6,8 @@ from .registry import LAYERED, WITH_NATIVE, scenario
 COUNT = 2000
 # A cold lookup waits for the disk.
 COLD = 1000
+# One a millisecond.
+RARE = 300
 
 
 def lists(bench, stack, count):
@@ -24,6 +26,15 @@ def lookup(bench, system, stack):
         bench.measure(place, "lookup-again", lambda: bench.client.seconds(place.target, "lstat", existing), count)
         place.again()
         bench.measure(place, "absent", lambda: bench.client.seconds(place.target, "lstat", absent), count)
+
+
+@scenario("rare", rounds=2)
+def rare(bench, system, stack):
+    """As a program does that computes in between: where it goes on after an answer matters more than the answer."""
+    system.warm(stack)
+    with system.place(stack) as place:
+        bench.client.seconds(place.target, "absent", ".", RARE)
+        bench.measure(place, "absent-rare", lambda: bench.client.seconds(place.target, "absent-rarely", ".", RARE), RARE)
 
 
 @scenario("lookup-cold", kinds=WITH_NATIVE, deep=True)
