@@ -11,26 +11,28 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    /// Requests between two looks at oneself in the usual class.
+    /// Requests between two looks at oneself: in the usual class, and in the idle one.
     PERIOD = 4,
+    IDLE_PERIOD = 64,
     /// Nanoseconds for each request, above which it is not worth that the warden looks.
-    BUSY = 10 * 1000 * 1000,
-    /// Nanoseconds of waiting for the CPU for each request, above which others want it. In the usual class that may be
-    /// the caller, which computes before its thread has gone to sleep, or a CPU that had to wake up.
+    BUSY = 5 * 1000 * 1000,
+    /// Nanoseconds of waiting for the CPU for each request, above which others want it. In the idle class the caller
+    /// itself is there for one or two microseconds after it has asked. In the usual one it may also be the caller that
+    /// computes, before its thread has gone to sleep, or a CPU that had to wake up.
+    IDLE_CONTENDED = 100 * 1000,
     CONTENDED = 1000 * 1000,
-    /// Nanoseconds between two looks of the warden, and how many of them a thread of the idle class must have run that
-    /// has something to do and has served nothing.
+    /// Nanoseconds between two looks of the warden: at first, and at most, while it finds nothing.
     TICK = 5 * 1000 * 1000,
-    HEADWAY = TICK / 4,
-    /// Looks in a row that found it with less headway. The first may have found it before it slept, while its caller
-    /// computes.
-    MANY_STUCK = 2,
-    /// Looks that found nothing served, more than twice as many as others.
-    MANY_QUIET = 20,
+    LAST_TICK = 20 * 1000 * 1000,
+    /// The part of the time that a thread of the idle class must have run that had something to do and served nothing.
+    HEADWAY = 4,
+    /// Nanoseconds without a request, less twice those with one.
+    QUIET = 100 * 1000 * 1000,
 };
 
 /// Nanoseconds to stay in the usual class after others had the CPU: at first, and at most. What went well for the
@@ -42,6 +44,8 @@ struct cfuse_handover {
     unsigned served, needed;
     uint64_t since;
     uint64_t waited;
+    /// How often it had to leave the CPU although it had something to do.
+    long preemptions;
     /// It was to be of the idle class when it looked last, and since when.
     int was_wanted;
     uint64_t joined;
@@ -58,10 +62,12 @@ struct cfuse_handover {
     // The warden's, under the lock.
     pid_t thread;
     clockid_t clock;
-    /// Its directory in /proc, whose numbers may be those of another namespace.
-    char directory[64];
+    /// Its file in /proc, where numbers may be those of another namespace.
+    int stat;
     int is_idle;
-    unsigned stuck, quiet;
+    /// The last look found it with something to do and nothing served.
+    int is_suspect;
+    uint64_t quiet;
     unsigned known_total;
     uint64_t ran;
     struct cfuse_handover *next;
@@ -92,44 +98,59 @@ static int set_class(pid_t thread, int policy) {
     return sched_setscheduler(thread, policy, &parameter);
 }
 
-/// Looks at a thread of the idle class that is wanted there; takes it back if others have its CPU, or if nobody has
-/// asked for anything for a while.
-static void look_at(struct cfuse_handover *h) {
-    unsigned total = atomic_load(&h->total), served = total - h->known_total;
-    uint64_t ran = cfuse_now(h->clock) - h->ran;
-    h->known_total = total;
-    h->ran += ran;
-    int is_stuck = served == 0 && ran < HEADWAY && !cfuse_thread_is_asleep(h->directory);
-    h->stuck = is_stuck ? h->stuck + 1 : 0;
-    if (served == 0) h->quiet++;
-    else h->quiet -= h->quiet < 2 ? h->quiet : 2;
-    if (h->stuck >= MANY_STUCK) atomic_fetch_add(&h->rescues, 1);
-    if (h->stuck >= MANY_STUCK || h->quiet >= MANY_QUIET) atomic_store(&h->is_wanted, 0);
+/// Whether a thread that served nothing for `elapsed` nanoseconds is kept from its CPU.
+static int is_kept(struct cfuse_handover *h, uint64_t elapsed) {
+    int was_suspect = h->is_suspect;
+    h->is_suspect = !cfuse_thread_is_asleep(h->stat);
+    if (!h->is_suspect) return 0;
+    uint64_t ran = cfuse_now(h->clock), before = h->ran;
+    h->ran = ran;
+    // Once, it may just not have slept yet when its caller went on and computed.
+    return was_suspect && elapsed >= TICK / 2 && ran - before < elapsed / HEADWAY;
 }
 
-/// Whether any member is of the idle class now.
-static int look(void) {
-    int count = 0;
-    for (struct cfuse_handover *h = members; h; h = h->next) {
-        if (h->is_idle && atomic_load(&h->is_wanted)) look_at(h);
-        int is_wanted = atomic_load(&h->is_wanted);
-        if (is_wanted != h->is_idle && set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
-            h->is_idle = is_wanted;
-            h->stuck = h->quiet = 0;
-            h->known_total = atomic_load(&h->total);
-            h->ran = cfuse_now(h->clock);
-        }
-        count += h->is_idle;
+/// Looks at a thread of the idle class that is wanted there, `elapsed` nanoseconds after the last time; takes it back
+/// if others have its CPU, or if nobody has asked for anything for a while.
+static void look_at(struct cfuse_handover *h, uint64_t elapsed) {
+    unsigned total = atomic_load(&h->total), known = h->known_total;
+    h->known_total = total;
+    if (total != known) {
+        h->is_suspect = 0;
+        h->quiet -= h->quiet < 2 * elapsed ? h->quiet : 2 * elapsed;
+        return;
     }
-    return count > 0;
+    h->quiet += elapsed;
+    int others_have_it = is_kept(h, elapsed);
+    if (others_have_it) atomic_fetch_add(&h->rescues, 1);
+    if (others_have_it || h->quiet >= QUIET) atomic_store(&h->is_wanted, 0);
+}
+
+/// Looks at all members, `elapsed` nanoseconds after the last time. In how many to look again; 0: when somebody joins.
+static uint64_t look(uint64_t elapsed) {
+    uint64_t next = 0, calm = elapsed < TICK ? TICK : 2 * elapsed < LAST_TICK ? 2 * elapsed : LAST_TICK;
+    for (struct cfuse_handover *h = members; h; h = h->next) {
+        if (h->is_idle && atomic_load(&h->is_wanted)) look_at(h, elapsed);
+        int is_wanted = atomic_load(&h->is_wanted), is_news = is_wanted != h->is_idle;
+        if (is_news && set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
+            h->is_idle = is_wanted;
+            h->is_suspect = 0;
+            h->quiet = 0;
+            h->known_total = atomic_load(&h->total);
+        }
+        if (h->is_idle && next != TICK) next = is_news || h->is_suspect ? TICK : calm;
+    }
+    return next;
 }
 
 static void *watch(void *unused) {
     cfuse_watcher_begin();
     pthread_mutex_lock(&lock);
+    uint64_t last = cfuse_now(CLOCK_MONOTONIC);
     while (members) {
-        if (look()) {
-            cfuse_watcher_wait(&changed, &lock, TICK);
+        uint64_t time = cfuse_now(CLOCK_MONOTONIC), tick = look(time - last);
+        last = time;
+        if (tick > 0) {
+            cfuse_watcher_wait(&changed, &lock, tick);
         } else {
             pthread_cond_wait(&changed, &lock);
         }
@@ -159,6 +180,11 @@ static void prepare(void) {
     if (pthread_create(&thread, NULL, try_class, &is_possible) == 0) pthread_join(thread, NULL);
 }
 
+static void end(struct cfuse_handover *h) {
+    if (h->stat >= 0) close(h->stat);
+    free(h);
+}
+
 struct cfuse_handover *cfuse_handover_join(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, prepare);
@@ -166,9 +192,10 @@ struct cfuse_handover *cfuse_handover_join(void) {
     // A class that somebody chose for the daemon stays.
     if (!is_possible || sched_getscheduler(0) != SCHED_OTHER || read_wait(&waited) < 0) return NULL;
     struct cfuse_handover *h = calloc(1, sizeof *h);
-    if (!h || pthread_getcpuclockid(pthread_self(), &h->clock) != 0 ||
-        readlink("/proc/thread-self", h->directory, sizeof h->directory - 1) < 0) {
-        free(h);
+    if (!h) return NULL;
+    h->stat = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC);
+    if (h->stat < 0 || pthread_getcpuclockid(pthread_self(), &h->clock) != 0) {
+        end(h);
         return NULL;
     }
     h->thread = gettid();
@@ -185,27 +212,32 @@ struct cfuse_handover *cfuse_handover_join(void) {
     int is_member = is_watched;
     pthread_mutex_unlock(&lock);
     if (is_member) return h;
-    free(h);
+    end(h);
     return NULL;
 }
 
-/// The warden has taken it back.
-static void begin_anew(struct cfuse_handover *h) {
-    uint64_t time = cfuse_now(CLOCK_MONOTONIC);
-    unsigned rescues = atomic_load(&h->rescues);
-    // Where nobody asked for a while, one more request soon is enough.
-    h->needed = 1;
-    if (rescues != h->known_rescues) {
-        h->needed = PERIOD;
-        if (time - h->joined > last_pause) h->pause = first_pause;
-        h->end_of_pause = time + h->pause;
-        if (h->pause < last_pause) h->pause *= 2;
-    }
-    h->known_rescues = rescues;
-    h->was_wanted = 0;
+static long read_preemptions(void) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw;
+}
+
+/// Counts anew.
+static void begin_period(struct cfuse_handover *h, uint64_t time) {
     h->served = 0;
+    h->needed = h->was_wanted ? IDLE_PERIOD : PERIOD;
     h->since = time;
     read_wait(&h->waited);
+    h->preemptions = read_preemptions();
+}
+
+/// Others had the CPU. What went well for long begins with the first pause.
+static void begin_pause(struct cfuse_handover *h, uint64_t time) {
+    atomic_store(&h->is_wanted, h->was_wanted = 0);
+    h->needed = PERIOD;
+    if (time - h->joined > last_pause) h->pause = first_pause;
+    h->end_of_pause = time + h->pause;
+    if (h->pause < last_pause) h->pause *= 2;
 }
 
 static void join(struct cfuse_handover *h, uint64_t time) {
@@ -213,28 +245,44 @@ static void join(struct cfuse_handover *h, uint64_t time) {
     if (pthread_mutex_trylock(&lock) != 0) return;
     h->joined = time;
     h->end_of_pause = 0;
+    h->needed = IDLE_PERIOD;
     atomic_store(&h->is_wanted, h->was_wanted = 1);
     pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
 }
 
+/// The warden has taken it back.
+static void begin_anew(struct cfuse_handover *h, uint64_t time) {
+    unsigned rescues = atomic_load(&h->rescues);
+    h->was_wanted = 0;
+    begin_period(h, time);
+    // Where nobody asked for a while, one more request soon is enough.
+    if (rescues == h->known_rescues) h->needed = 1;
+    else begin_pause(h, time);
+    h->known_rescues = rescues;
+}
+
 void cfuse_handover_served(struct cfuse_handover *h) {
     if (!h) return;
     atomic_fetch_add_explicit(&h->total, 1, memory_order_relaxed);
-    if (atomic_load(&h->is_wanted)) return;
-    if (h->was_wanted) {
-        begin_anew(h);
+    int is_taken_back = h->was_wanted && !atomic_load(&h->is_wanted);
+    if (++h->served < h->needed && !is_taken_back) return;
+    uint64_t time = cfuse_now(CLOCK_MONOTONIC);
+    if (is_taken_back) {
+        begin_anew(h, time);
         return;
     }
-    if (++h->served < h->needed) return;
-    uint64_t count = h->served, time = cfuse_now(CLOCK_MONOTONIC), waited = h->waited;
-    if (read_wait(&waited) < 0) return;
-    int is_busy = time - h->since < count * BUSY, is_contended = waited - h->waited > count * CONTENDED;
-    h->served = 0;
-    h->needed = PERIOD;
-    h->since = time;
-    h->waited = waited;
-    if (is_busy && !is_contended && time >= h->end_of_pause) join(h, time);
+    uint64_t count = h->served, took = time - h->since, waited = h->waited;
+    long preemptions = h->preemptions;
+    begin_period(h, time);
+    waited = h->waited - waited;
+    preemptions = h->preemptions - preemptions;
+    if (!h->was_wanted) {
+        if (took < count * BUSY && waited < count * CONTENDED && time >= h->end_of_pause) join(h, time);
+    } else if (waited > count * IDLE_CONTENDED && (uint64_t)preemptions < count / 2) {
+        // More preemptions: by its caller, before it has gone to sleep. Then it waits as long as its caller computes.
+        begin_pause(h, time);
+    }
 }
 
 int cfuse_handover_is_on(const struct cfuse_handover *h) { return h && atomic_load(&h->is_wanted); }
@@ -254,5 +302,5 @@ void cfuse_handover_leave(struct cfuse_handover *h) {
     pthread_mutex_unlock(&lock);
     // The warden may have been about to change it.
     set_class(0, SCHED_OTHER);
-    free(h);
+    end(h);
 }

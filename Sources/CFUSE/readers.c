@@ -6,6 +6,7 @@
 #include "cfuse_watcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
@@ -165,9 +166,10 @@ struct cfuse_reader *cfuse_reader_join(struct cfuse_readers *readers, int cpu) {
 /// To the CPU of who asked last; whether that is another one. Others may have to wait for it: where the caller ends
 /// meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this mount's files.
 static int follow(struct cfuse_reader *r) {
-    char caller[16];
-    snprintf(caller, sizeof caller, "%u", r->caller);
-    int cpu = cfuse_thread_cpu(caller);
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%u/stat", r->caller);
+    int stat = open(path, O_RDONLY | O_CLOEXEC), cpu = stat < 0 ? -1 : cfuse_thread_cpu(stat);
+    if (stat >= 0) close(stat);
     r->late = r->periods = 0;
     if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == r->cpu || !CPU_ISSET(cpu, &r->readers->cpus)) return 0;
     if (cfuse_pin((unsigned)cpu) != 0) return 0;

@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
 #include "cfuse_watcher.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,13 +49,8 @@ void cfuse_watcher_begin(void) {
 }
 
 /// Field `number` of proc_pid_stat(5), 3 or more, in `text`; or NULL.
-static const char *stat_field(const char *directory, int number, char *text, size_t room) {
-    char path[96];
-    snprintf(path, sizeof path, "/proc/%s/stat", directory);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return NULL;
-    ssize_t size = read(fd, text, room - 1);
-    close(fd);
+static const char *stat_field(int stat, int number, char *text, size_t room) {
+    ssize_t size = pread(stat, text, room - 1, 0);
     if (size <= 0) return NULL;
     text[size] = 0;
     // The name may have blanks and brackets; behind its end comes field 3.
@@ -66,14 +59,14 @@ static const char *stat_field(const char *directory, int number, char *text, siz
     return place ? place + 1 : NULL;
 }
 
-int cfuse_thread_is_asleep(const char *directory) {
+int cfuse_thread_is_asleep(int stat) {
     char text[1024];
-    const char *state = stat_field(directory, 3, text, sizeof text);
+    const char *state = stat_field(stat, 3, text, sizeof text);
     return state && *state != 'R';
 }
 
-int cfuse_thread_cpu(const char *directory) {
+int cfuse_thread_cpu(int stat) {
     char text[1024];
-    const char *cpu = stat_field(directory, 39, text, sizeof text);
+    const char *cpu = stat_field(stat, 39, text, sizeof text);
     return cpu ? atoi(cpu) : -1;
 }

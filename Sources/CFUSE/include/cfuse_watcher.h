@@ -21,9 +21,8 @@ int cfuse_watcher_start(void *_Nullable (*_Nonnull body)(void *_Nonnull), void *
 /// This thread watches: it runs on any CPU the process may have, and before all that does not watch.
 void cfuse_watcher_begin(void);
 
-/// Whether a thread is known neither to have a CPU nor to wait for one. `directory`: what it has below /proc,
-/// `PID/task/TID` for instance.
-int cfuse_thread_is_asleep(const char *_Nonnull directory);
+/// Whether a thread is known neither to have a CPU nor to wait for one. `stat`: its open file of that name in /proc.
+int cfuse_thread_is_asleep(int stat);
 
 /// The CPU that a thread ran on last, or -1.
-int cfuse_thread_cpu(const char *_Nonnull directory);
+int cfuse_thread_cpu(int stat);
