@@ -26,17 +26,19 @@ enum {
     /// computes, before its thread has gone to sleep, or a CPU that had to wake up.
     IDLE_CONTENDED = 100 * 1000,
     CONTENDED = 1000 * 1000,
+    /// Nanoseconds of waiting altogether in the idle class, below which it is no matter.
+    LITTLE = 3 * 1000 * 1000,
     /// Nanoseconds between two looks of the warden: at first, and at most, while it finds nothing.
     TICK = 5 * 1000 * 1000,
-    LAST_TICK = 20 * 1000 * 1000,
+    LAST_TICK = 10 * 1000 * 1000,
     /// The part of the time that a thread of the idle class must have run that had something to do and served nothing.
     HEADWAY = 4,
-    /// Nanoseconds without a request, less twice those with one.
+    /// Nanoseconds between looks that found nothing served, less those between others.
     QUIET = 100 * 1000 * 1000,
 };
 
-/// Nanoseconds to stay in the usual class after others had the CPU: at first, and at most. What went well for the
-/// longest begins anew.
+/// Nanoseconds to stay in the usual class after others had the CPU: at first, and at most. What went well for that long
+/// begins anew.
 static const uint64_t first_pause = 50 * 1000 * 1000, last_pause = 1600 * 1000 * 1000;
 
 struct cfuse_handover {
@@ -44,11 +46,12 @@ struct cfuse_handover {
     unsigned served, needed;
     uint64_t since;
     uint64_t waited;
-    /// How often it had to leave the CPU although it had something to do.
+    /// How often it had to leave the CPU before it slept.
     long preemptions;
-    /// It was to be of the idle class when it looked last, and since when.
+    /// It was to be of the idle class when it looked last.
     int was_wanted;
-    uint64_t joined;
+    int is_paused;
+    /// The next pause, and when the last one ended or ends.
     uint64_t pause, end_of_pause;
     unsigned known_rescues;
 
@@ -58,6 +61,8 @@ struct cfuse_handover {
     atomic_int is_wanted;
     /// How often the warden took it back because others had the CPU.
     atomic_uint rescues;
+    /// The warden has looked: the thread is to look at itself.
+    atomic_int is_due;
 
     // The warden's, under the lock.
     pid_t thread;
@@ -73,7 +78,6 @@ struct cfuse_handover {
     struct cfuse_handover *next;
 };
 
-/// Whoever has it runs when the warden waits for it, whatever its class.
 static pthread_mutex_t lock;
 static pthread_cond_t changed;
 static struct cfuse_handover *members;
@@ -106,7 +110,7 @@ static int is_kept(struct cfuse_handover *h, uint64_t elapsed) {
     uint64_t ran = cfuse_now(h->clock), before = h->ran;
     h->ran = ran;
     // Once, it may just not have slept yet when its caller went on and computed.
-    return was_suspect && elapsed >= TICK / 2 && ran - before < elapsed / HEADWAY;
+    return was_suspect && ran - before < elapsed / HEADWAY;
 }
 
 /// Looks at a thread of the idle class that is wanted there, `elapsed` nanoseconds after the last time; takes it back
@@ -114,9 +118,10 @@ static int is_kept(struct cfuse_handover *h, uint64_t elapsed) {
 static void look_at(struct cfuse_handover *h, uint64_t elapsed) {
     unsigned total = atomic_load(&h->total), known = h->known_total;
     h->known_total = total;
+    atomic_store(&h->is_due, 1);
     if (total != known) {
         h->is_suspect = 0;
-        h->quiet -= h->quiet < 2 * elapsed ? h->quiet : 2 * elapsed;
+        h->quiet -= h->quiet < elapsed ? h->quiet : elapsed;
         return;
     }
     h->quiet += elapsed;
@@ -125,18 +130,30 @@ static void look_at(struct cfuse_handover *h, uint64_t elapsed) {
     if (others_have_it || h->quiet >= QUIET) atomic_store(&h->is_wanted, 0);
 }
 
-/// Looks at all members, `elapsed` nanoseconds after the last time. In how many to look again; 0: when somebody joins.
+/// Changes classes as wanted. Whether there was something to change.
+static int change(struct cfuse_handover *h) {
+    int is_wanted = atomic_load(&h->is_wanted);
+    if (is_wanted == h->is_idle) return 0;
+    if (set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
+        h->is_idle = is_wanted;
+        h->is_suspect = 0;
+        h->quiet = 0;
+        h->known_total = atomic_load(&h->total);
+    } else if (is_wanted) {
+        // As good as if others had the CPU: later.
+        atomic_fetch_add(&h->rescues, 1);
+        atomic_store(&h->is_wanted, 0);
+    }
+    return 1;
+}
+
+/// Looks at all members, `elapsed` nanoseconds after the last time, or, for 0, only at what they want. In how many to
+/// look again; 0: when somebody joins.
 static uint64_t look(uint64_t elapsed) {
     uint64_t next = 0, calm = elapsed < TICK ? TICK : 2 * elapsed < LAST_TICK ? 2 * elapsed : LAST_TICK;
     for (struct cfuse_handover *h = members; h; h = h->next) {
-        if (h->is_idle && atomic_load(&h->is_wanted)) look_at(h, elapsed);
-        int is_wanted = atomic_load(&h->is_wanted), is_news = is_wanted != h->is_idle;
-        if (is_news && set_class(h->thread, is_wanted ? SCHED_IDLE : SCHED_OTHER) == 0) {
-            h->is_idle = is_wanted;
-            h->is_suspect = 0;
-            h->quiet = 0;
-            h->known_total = atomic_load(&h->total);
-        }
+        if (elapsed > 0 && h->is_idle && atomic_load(&h->is_wanted)) look_at(h, elapsed);
+        int is_news = change(h);
         if (h->is_idle && next != TICK) next = is_news || h->is_suspect ? TICK : calm;
     }
     return next;
@@ -147,8 +164,11 @@ static void *watch(void *unused) {
     pthread_mutex_lock(&lock);
     uint64_t last = cfuse_now(CLOCK_MONOTONIC);
     while (members) {
-        uint64_t time = cfuse_now(CLOCK_MONOTONIC), tick = look(time - last);
-        last = time;
+        uint64_t time = cfuse_now(CLOCK_MONOTONIC), elapsed = time - last;
+        // Whoever joins does not make others look kept from their CPU.
+        if (elapsed < TICK / 2) elapsed = 0;
+        else last = time;
+        uint64_t tick = look(elapsed);
         if (tick > 0) {
             cfuse_watcher_wait(&changed, &lock, tick);
         } else {
@@ -170,11 +190,7 @@ static int is_possible;
 
 static void prepare(void) {
     if (sched_getscheduler(0) != SCHED_OTHER) return;
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-    pthread_mutex_init(&lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
+    cfuse_watcher_mutex(&lock);
     cfuse_watcher_condition(&changed);
     pthread_t thread;
     if (pthread_create(&thread, NULL, try_class, &is_possible) == 0) pthread_join(thread, NULL);
@@ -229,65 +245,81 @@ static void begin_period(struct cfuse_handover *h, uint64_t time) {
     h->since = time;
     read_wait(&h->waited);
     h->preemptions = read_preemptions();
+    atomic_store(&h->is_due, 0);
 }
 
-/// Others had the CPU. What went well for long begins with the first pause.
+/// Others had the CPU.
 static void begin_pause(struct cfuse_handover *h, uint64_t time) {
     atomic_store(&h->is_wanted, h->was_wanted = 0);
+    // The warden would do it as well, later.
+    set_class(0, SCHED_OTHER);
+    h->served = 0;
     h->needed = PERIOD;
-    if (time - h->joined > last_pause) h->pause = first_pause;
+    h->is_paused = 1;
+    if (time - h->end_of_pause > last_pause) h->pause = first_pause;
     h->end_of_pause = time + h->pause;
     if (h->pause < last_pause) h->pause *= 2;
 }
 
-static void join(struct cfuse_handover *h, uint64_t time) {
+static void join(struct cfuse_handover *h) {
     // The warden has it for long where it looks at many; and this thread's caller waits.
     if (pthread_mutex_trylock(&lock) != 0) return;
-    h->joined = time;
-    h->end_of_pause = 0;
+    h->known_rescues = atomic_load(&h->rescues);
     h->needed = IDLE_PERIOD;
     atomic_store(&h->is_wanted, h->was_wanted = 1);
-    pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
+    pthread_cond_signal(&changed);
 }
 
 /// The warden has taken it back.
 static void begin_anew(struct cfuse_handover *h, uint64_t time) {
-    unsigned rescues = atomic_load(&h->rescues);
     h->was_wanted = 0;
+    if (atomic_load(&h->rescues) != h->known_rescues) {
+        begin_pause(h, time);
+    } else {
+        begin_period(h, time);
+        // Nobody asked for a while: one more request soon is enough.
+        h->needed = 1;
+    }
+}
+
+/// Ends the period: whether to change classes.
+static void consider(struct cfuse_handover *h, uint64_t time) {
+    uint64_t count = h->served, took = time - h->since, waited = h->waited;
+    uint64_t preemptions = (uint64_t)h->preemptions;
     begin_period(h, time);
-    // Where nobody asked for a while, one more request soon is enough.
-    if (rescues == h->known_rescues) h->needed = 1;
-    else begin_pause(h, time);
-    h->known_rescues = rescues;
+    waited = h->waited - waited;
+    preemptions = (uint64_t)h->preemptions - preemptions;
+    if (!h->was_wanted) {
+        if (took < count * BUSY && waited < count * CONTENDED) join(h);
+    } else if (waited > LITTLE && waited > count * IDLE_CONTENDED) {
+        // Where its caller takes the CPU before it has slept, it waits as long as its caller computes.
+        if (preemptions < count / 2 || waited > count * 2 * BUSY) begin_pause(h, time);
+    }
 }
 
 void cfuse_handover_served(struct cfuse_handover *h) {
     if (!h) return;
     atomic_fetch_add_explicit(&h->total, 1, memory_order_relaxed);
     int is_taken_back = h->was_wanted && !atomic_load(&h->is_wanted);
-    if (++h->served < h->needed && !is_taken_back) return;
+    int is_due = is_taken_back || (h->was_wanted && atomic_load(&h->is_due));
+    if (++h->served < h->needed && !is_due) return;
     uint64_t time = cfuse_now(CLOCK_MONOTONIC);
     if (is_taken_back) {
         begin_anew(h, time);
-        return;
-    }
-    uint64_t count = h->served, took = time - h->since, waited = h->waited;
-    long preemptions = h->preemptions;
-    begin_period(h, time);
-    waited = h->waited - waited;
-    preemptions = h->preemptions - preemptions;
-    if (!h->was_wanted) {
-        if (took < count * BUSY && waited < count * CONTENDED && time >= h->end_of_pause) join(h, time);
-    } else if (waited > count * IDLE_CONTENDED && (uint64_t)preemptions < count / 2) {
-        // More preemptions: by its caller, before it has gone to sleep. Then it waits as long as its caller computes.
-        begin_pause(h, time);
+    } else if (!h->is_paused) {
+        consider(h, time);
+    } else if (time < h->end_of_pause) {
+        h->served = 0;
+    } else {
+        h->is_paused = 0;
+        begin_period(h, time);
     }
 }
 
 int cfuse_handover_is_on(const struct cfuse_handover *h) { return h && atomic_load(&h->is_wanted); }
 
-int cfuse_handover_is_paused(const struct cfuse_handover *h) { return h && h->end_of_pause != 0; }
+int cfuse_handover_is_paused(const struct cfuse_handover *h) { return h && h->is_paused; }
 
 void cfuse_handover_leave(struct cfuse_handover *h) {
     if (!h) return;

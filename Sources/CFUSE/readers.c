@@ -35,10 +35,14 @@ enum {
     FIRST_PATIENCE = 2,
     /// Nanoseconds between two looks of the watcher.
     TICK = 2 * 1000 * 1000,
-    /// Periods after which a thread may lead again: at first, and at most.
+    /// Periods after which a thread may lead again for which it did not pay: at first, and at most.
     FIRST_PAUSE = 2,
     LAST_PAUSE = 256,
 };
+
+/// Nanoseconds after which somebody may lead again where others wanted a leader's CPU: at first, and at most. What went
+/// well for that long begins anew.
+static const uint64_t first_rest = 50 * 1000 * 1000, last_rest = 1600 * 1000 * 1000;
 
 struct cfuse_readers {
     struct cfuse_connection *connection;
@@ -55,6 +59,9 @@ struct cfuse_readers {
     /// The watcher sleeps until somebody tells it that there is something to watch.
     atomic_int is_asleep;
     int is_watched, is_over;
+    /// Nobody leads until then, because others wanted a leader's CPU; and for how long the next time. Changed under the lock.
+    _Atomic(uint64_t) end_of_rest;
+    uint64_t rest;
 };
 
 struct cfuse_reader {
@@ -128,9 +135,10 @@ static void begin(struct cfuse_reader *r) {
     struct cfuse_readers *all = r->readers;
     atomic_fetch_add(&r->steps, 1);
     if (!atomic_load(&all->is_asleep)) return;
+    // It looks once more before it sleeps, with the lock: so it sleeps by now, or will see.
     pthread_mutex_lock(&all->lock);
-    pthread_cond_signal(&all->active);
     pthread_mutex_unlock(&all->lock);
+    pthread_cond_signal(&all->active);
 }
 
 static void end(struct cfuse_reader *r) { atomic_fetch_add(&r->steps, 1); }
@@ -146,7 +154,7 @@ struct cfuse_readers *cfuse_readers_new(struct cfuse_connection *connection) {
         free(all);
         return NULL;
     }
-    pthread_mutex_init(&all->lock, NULL);
+    cfuse_watcher_mutex(&all->lock);
     pthread_cond_init(&all->all, NULL);
     cfuse_watcher_condition(&all->active);
     return all;
@@ -192,6 +200,7 @@ static void note_gap(struct cfuse_reader *r, uint64_t gap) {
 static void lead(struct cfuse_reader *r) {
     struct cfuse_readers *all = r->readers;
     if (atomic_load(&all->leader) || atomic_load(&all->count) < 2) return;
+    if (cfuse_now(CLOCK_MONOTONIC) < atomic_load(&all->end_of_rest)) return;
     // Without it the caller would be the one that moves.
     r->handover = cfuse_handover_join();
     if (!r->handover) {
@@ -239,6 +248,16 @@ static void resign(struct cfuse_reader *r, int is_to_pause) {
     if (r->next_pause < LAST_PAUSE) r->next_pause *= 2;
 }
 
+/// Others wanted a leader's CPU: nobody leads for a while.
+static void rest(struct cfuse_readers *all) {
+    uint64_t time = cfuse_now(CLOCK_MONOTONIC);
+    pthread_mutex_lock(&all->lock);
+    if (time - all->end_of_rest > last_rest) all->rest = first_rest;
+    atomic_store(&all->end_of_rest, time + all->rest);
+    if (all->rest < last_rest) all->rest *= 2;
+    pthread_mutex_unlock(&all->lock);
+}
+
 /// Not what the kernel asks for by itself.
 static int has_caller(uint32_t operation) {
     return operation != FUSE_FORGET && operation != FUSE_BATCH_FORGET && operation != FUSE_INTERRUPT;
@@ -248,7 +267,8 @@ static int has_caller(uint32_t operation) {
 static void consider(struct cfuse_reader *r, uint32_t caller) {
     if (r->is_leading && cfuse_handover_is_paused(r->handover)) {
         // Here others want the CPU, and it would drive its callers from one to the other.
-        resign(r, 1);
+        rest(r->readers);
+        resign(r, 0);
         return;
     }
     if (r->is_asked && (caller == 0 || caller != r->caller)) {

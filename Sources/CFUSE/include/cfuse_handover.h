@@ -14,16 +14,17 @@
 struct cfuse_handover;
 
 /// This thread is going to serve requests. NULL where it can't change its class and back (without CAP_SYS_NICE and with
-/// RLIMIT_NICE below 20), or where the kernel does not say how long it waits for its CPU.
+/// RLIMIT_NICE below 20), where somebody chose another class for it, where the kernel does not say how long it waits for
+/// its CPU, and without memory or a descriptor.
 struct cfuse_handover *_Nullable cfuse_handover_join(void);
 
 /// It has served one. Without effect for NULL.
 void cfuse_handover_served(struct cfuse_handover *_Nullable handover);
 
-/// Whether its callers go on where they are. 0 for NULL.
+/// Whether its callers go on where they are, or are about to. 0 for NULL.
 int cfuse_handover_is_on(const struct cfuse_handover *_Nullable handover);
 
-/// Whether others had the CPU, and it does not try again yet. 0 for NULL.
+/// Whether others had the CPU, so that it will not try again for a while. 0 for NULL.
 int cfuse_handover_is_paused(const struct cfuse_handover *_Nullable handover);
 
 /// It serves no more. Without effect for NULL.

@@ -9,6 +9,10 @@
 /// Nanoseconds of a clock; 0 where it can't be read.
 uint64_t cfuse_now(clockid_t clock);
 
+/// A lock that a watcher shares with threads that may have to wait for their CPU: whoever has it then inherits the
+/// watcher's priority.
+void cfuse_watcher_mutex(pthread_mutex_t *_Nonnull lock);
+
 /// A condition for `cfuse_watcher_wait`.
 void cfuse_watcher_condition(pthread_cond_t *_Nonnull condition);
 
