@@ -19,8 +19,10 @@ enum {
     /// Requests between two looks at oneself: in the usual class, and in the idle one.
     PERIOD = 4,
     IDLE_PERIOD = 64,
-    /// Nanoseconds for each request, above which it is not worth that the warden looks.
+    /// Nanoseconds for each request, above which it is not worth that the warden looks; and above which another caller
+    /// may well compute on the CPU when the next one asks.
     BUSY = 5 * 1000 * 1000,
+    DENSE = 300 * 1000,
     /// Nanoseconds of waiting for the CPU for each request, above which others want it. In the idle class the caller
     /// itself is there for one or two microseconds after it has asked. In the usual one it may also be the caller that
     /// computes, before its thread has gone to sleep, or a CPU that had to wake up.
@@ -264,6 +266,8 @@ static void begin_pause(struct cfuse_handover *h, uint64_t time) {
 static void join(struct cfuse_handover *h) {
     // The warden has it for long where it looks at many; and this thread's caller waits.
     if (pthread_mutex_trylock(&lock) != 0) return;
+    // It may have left the class by itself since the last look.
+    h->is_idle = 0;
     h->known_rescues = atomic_load(&h->rescues);
     h->needed = IDLE_PERIOD;
     atomic_store(&h->is_wanted, h->was_wanted = 1);
@@ -284,21 +288,21 @@ static void begin_anew(struct cfuse_handover *h, uint64_t time) {
 }
 
 /// Ends the period: whether to change classes.
-static void consider(struct cfuse_handover *h, uint64_t time) {
+static void consider(struct cfuse_handover *h, uint64_t time, int is_local) {
     uint64_t count = h->served, took = time - h->since, waited = h->waited;
     uint64_t preemptions = (uint64_t)h->preemptions;
     begin_period(h, time);
     waited = h->waited - waited;
     preemptions = (uint64_t)h->preemptions - preemptions;
     if (!h->was_wanted) {
-        if (took < count * BUSY && waited < count * CONTENDED) join(h);
+        if (took < count * (is_local ? BUSY : DENSE) && waited < count * CONTENDED) join(h);
     } else if (waited > LITTLE && waited > count * IDLE_CONTENDED) {
         // Where its caller takes the CPU before it has slept, it waits as long as its caller computes.
         if (preemptions < count / 2 || waited > count * 2 * BUSY) begin_pause(h, time);
     }
 }
 
-void cfuse_handover_served(struct cfuse_handover *h) {
+void cfuse_handover_served(struct cfuse_handover *h, int is_local) {
     if (!h) return;
     atomic_fetch_add_explicit(&h->total, 1, memory_order_relaxed);
     int is_taken_back = h->was_wanted && !atomic_load(&h->is_wanted);
@@ -308,13 +312,20 @@ void cfuse_handover_served(struct cfuse_handover *h) {
     if (is_taken_back) {
         begin_anew(h, time);
     } else if (!h->is_paused) {
-        consider(h, time);
+        consider(h, time, is_local);
     } else if (time < h->end_of_pause) {
         h->served = 0;
     } else {
         h->is_paused = 0;
         begin_period(h, time);
     }
+}
+
+void cfuse_handover_stop(struct cfuse_handover *h) {
+    if (!h || !h->was_wanted) return;
+    atomic_store(&h->is_wanted, h->was_wanted = 0);
+    set_class(0, SCHED_OTHER);
+    begin_period(h, cfuse_now(CLOCK_MONOTONIC));
 }
 
 int cfuse_handover_is_on(const struct cfuse_handover *h) { return h && atomic_load(&h->is_wanted); }

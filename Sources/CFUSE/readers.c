@@ -33,6 +33,8 @@ enum {
     LATE = 20 * 1000,
     RARE = 16 * LATE,
     FIRST_PATIENCE = 2,
+    /// Requests of one caller after which there seems to be no other.
+    ALONE = 64,
     /// Nanoseconds between two looks of the watcher.
     TICK = 2 * 1000 * 1000,
     /// Periods after which a thread may lead again for which it did not pay: at first, and at most.
@@ -76,11 +78,13 @@ struct cfuse_reader {
     /// Since it was looked for the caller.
     unsigned periods;
     uint64_t start, answered;
-    /// Somebody waits for what it serves.
-    int is_asked;
+    /// Somebody waits for what it serves; who asked long after the last answer.
+    int is_asked, is_rare;
     /// One after the other that were late, and how many are enough.
     unsigned late, patience;
     uint32_t caller;
+    /// Requests of this caller.
+    unsigned same;
     unsigned pause, next_pause;
 };
 
@@ -273,8 +277,15 @@ static void consider(struct cfuse_reader *r, uint32_t caller) {
     }
     if (r->is_asked && (caller == 0 || caller != r->caller)) {
         r->turns++;
+        r->same = 0;
         if (caller != 0) r->caller = caller;
-        if (r->is_leading) follow(r);
+        if (r->is_leading) {
+            // Whoever asked before may compute on this CPU while the other one waits for it.
+            if (r->is_rare) cfuse_handover_stop(r->handover);
+            follow(r);
+        }
+    } else if (r->is_asked) {
+        r->same++;
     }
     if (++r->served < PERIOD) return;
     int is_slow = r->slow > MANY_SLOW;
@@ -312,13 +323,14 @@ int cfuse_reader_serve(struct cfuse_reader *r, void *buffer) {
     r->start = cfuse_now(CLOCK_MONOTONIC);
     if (r->is_leading) {
         begin(r);
+        r->is_rare = r->start - r->answered > RARE;
         if (r->is_asked) note_gap(r, r->start - r->answered);
     }
     serving = r;
     int result = cfuse_serve_request(all->connection, buffer, (size_t)size);
     cfuse_reader_answers();
     if (r->is_leading) {
-        cfuse_handover_served(r->handover);
+        cfuse_handover_served(r->handover, r->same >= ALONE);
         begin(r);
         consider(r, caller);
         end(r);

@@ -204,7 +204,7 @@ static int serve_all(struct cfuse_ring *r, struct cfuse_handover **handover) {
             result = submit(r, e, COMMAND_COMMIT_AND_FETCH, e->header->commit_id);
             if (result < 0) return result;
             if (early == EARLY) {
-                cfuse_handover_served(*handover);
+                cfuse_handover_served(*handover, 1);
             } else if (++early == EARLY) {
                 *handover = cfuse_handover_join();
             }

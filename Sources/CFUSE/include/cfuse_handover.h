@@ -18,8 +18,12 @@ struct cfuse_handover;
 /// its CPU, and without memory or a descriptor.
 struct cfuse_handover *_Nullable cfuse_handover_join(void);
 
-/// It has served one. Without effect for NULL.
-void cfuse_handover_served(struct cfuse_handover *_Nullable handover);
+/// It has served one. `is_local`: whoever asks next is on this CPU, too, as far as is known; so nobody who asked before
+/// computes there then. Without effect for NULL.
+void cfuse_handover_served(struct cfuse_handover *_Nullable handover, int is_local);
+
+/// Others may want the CPU: it begins anew. Without effect for NULL.
+void cfuse_handover_stop(struct cfuse_handover *_Nullable handover);
 
 /// Whether its callers go on where they are, or are about to. 0 for NULL.
 int cfuse_handover_is_on(const struct cfuse_handover *_Nullable handover);
