@@ -39,10 +39,6 @@ enum {
     QUIET = 100 * 1000 * 1000,
 };
 
-/// Nanoseconds to stay in the usual class after others had the CPU: at first, and at most. What went well for that long
-/// begins anew.
-static const uint64_t first_pause = 50 * 1000 * 1000, last_pause = 1600 * 1000 * 1000;
-
 struct cfuse_handover {
     // The thread's own.
     unsigned served, needed;
@@ -53,8 +49,7 @@ struct cfuse_handover {
     /// It was to be of the idle class when it looked last.
     int was_wanted;
     int is_paused;
-    /// The next pause, and when the last one ended or ends.
-    uint64_t pause, end_of_pause;
+    struct cfuse_pause pause;
     unsigned known_rescues;
 
     /// Requests that it has served.
@@ -102,6 +97,13 @@ static int read_wait(uint64_t *waited) {
 static int set_class(pid_t thread, int policy) {
     struct sched_param parameter = {0};
     return sched_setscheduler(thread, policy, &parameter);
+}
+
+void cfuse_pause_begin(struct cfuse_pause *pause, uint64_t time) {
+    static const uint64_t first = 50 * 1000 * 1000, last = 1600 * 1000 * 1000;
+    if (pause->length == 0 || time - pause->end > last) pause->length = first;
+    else if (pause->length < last) pause->length *= 2;
+    pause->end = time + pause->length;
 }
 
 /// Whether a thread that served nothing for `elapsed` nanoseconds is kept from its CPU.
@@ -152,7 +154,7 @@ static int change(struct cfuse_handover *h) {
 /// Looks at all members, `elapsed` nanoseconds after the last time, or, for 0, only at what they want. In how many to
 /// look again; 0: when somebody joins.
 static uint64_t look(uint64_t elapsed) {
-    uint64_t next = 0, calm = elapsed < TICK ? TICK : 2 * elapsed < LAST_TICK ? 2 * elapsed : LAST_TICK;
+    uint64_t next = 0, calm = elapsed < TICK ? TICK : LAST_TICK;
     for (struct cfuse_handover *h = members; h; h = h->next) {
         if (elapsed > 0 && h->is_idle && atomic_load(&h->is_wanted)) look_at(h, elapsed);
         int is_news = change(h);
@@ -218,7 +220,6 @@ struct cfuse_handover *cfuse_handover_join(void) {
     }
     h->thread = gettid();
     h->needed = PERIOD;
-    h->pause = first_pause;
     h->waited = waited;
     h->since = cfuse_now(CLOCK_MONOTONIC);
     pthread_mutex_lock(&lock);
@@ -250,17 +251,19 @@ static void begin_period(struct cfuse_handover *h, uint64_t time) {
     atomic_store(&h->is_due, 0);
 }
 
+/// Does not wait for the warden to do it.
+static void leave_class(struct cfuse_handover *h) {
+    atomic_store(&h->is_wanted, h->was_wanted = 0);
+    set_class(0, SCHED_OTHER);
+}
+
 /// Others had the CPU.
 static void begin_pause(struct cfuse_handover *h, uint64_t time) {
-    atomic_store(&h->is_wanted, h->was_wanted = 0);
-    // The warden would do it as well, later.
-    set_class(0, SCHED_OTHER);
+    leave_class(h);
     h->served = 0;
     h->needed = PERIOD;
     h->is_paused = 1;
-    if (time - h->end_of_pause > last_pause) h->pause = first_pause;
-    h->end_of_pause = time + h->pause;
-    if (h->pause < last_pause) h->pause *= 2;
+    cfuse_pause_begin(&h->pause, time);
 }
 
 static void join(struct cfuse_handover *h) {
@@ -313,7 +316,7 @@ void cfuse_handover_served(struct cfuse_handover *h, int is_local) {
         begin_anew(h, time);
     } else if (!h->is_paused) {
         consider(h, time, is_local);
-    } else if (time < h->end_of_pause) {
+    } else if (time < h->pause.end) {
         h->served = 0;
     } else {
         h->is_paused = 0;
@@ -323,8 +326,7 @@ void cfuse_handover_served(struct cfuse_handover *h, int is_local) {
 
 void cfuse_handover_stop(struct cfuse_handover *h) {
     if (!h || !h->was_wanted) return;
-    atomic_store(&h->is_wanted, h->was_wanted = 0);
-    set_class(0, SCHED_OTHER);
+    leave_class(h);
     begin_period(h, cfuse_now(CLOCK_MONOTONIC));
 }
 
@@ -335,8 +337,7 @@ int cfuse_handover_is_paused(const struct cfuse_handover *h) { return h && h->is
 void cfuse_handover_leave(struct cfuse_handover *h) {
     if (!h) return;
     // Of the idle class it might have to wait while it keeps the warden waiting.
-    atomic_store(&h->is_wanted, 0);
-    set_class(0, SCHED_OTHER);
+    leave_class(h);
     pthread_mutex_lock(&lock);
     struct cfuse_handover **place = &members;
     while (*place != h) place = &(*place)->next;

@@ -42,10 +42,6 @@ enum {
     LAST_PAUSE = 256,
 };
 
-/// Nanoseconds after which somebody may lead again where others wanted a leader's CPU: at first, and at most. What went
-/// well for that long begins anew.
-static const uint64_t first_rest = 50 * 1000 * 1000, last_rest = 1600 * 1000 * 1000;
-
 struct cfuse_readers {
     struct cfuse_connection *connection;
     struct cfuse_forgets *forgets;
@@ -61,9 +57,8 @@ struct cfuse_readers {
     /// The watcher sleeps until somebody tells it that there is something to watch.
     atomic_int is_asleep;
     int is_watched, is_over;
-    /// Nobody leads until then, because others wanted a leader's CPU; and for how long the next time. Changed under the lock.
-    _Atomic(uint64_t) end_of_rest;
-    uint64_t rest;
+    /// Nobody leads meanwhile, because others wanted a leader's CPU. Under the lock.
+    struct cfuse_pause rest;
 };
 
 struct cfuse_reader {
@@ -204,7 +199,10 @@ static void note_gap(struct cfuse_reader *r, uint64_t gap) {
 static void lead(struct cfuse_reader *r) {
     struct cfuse_readers *all = r->readers;
     if (atomic_load(&all->leader) || atomic_load(&all->count) < 2) return;
-    if (cfuse_now(CLOCK_MONOTONIC) < atomic_load(&all->end_of_rest)) return;
+    pthread_mutex_lock(&all->lock);
+    int is_rest = cfuse_now(CLOCK_MONOTONIC) < all->rest.end;
+    pthread_mutex_unlock(&all->lock);
+    if (is_rest) return;
     // Without it the caller would be the one that moves.
     r->handover = cfuse_handover_join();
     if (!r->handover) {
@@ -254,11 +252,8 @@ static void resign(struct cfuse_reader *r, int is_to_pause) {
 
 /// Others wanted a leader's CPU: nobody leads for a while.
 static void rest(struct cfuse_readers *all) {
-    uint64_t time = cfuse_now(CLOCK_MONOTONIC);
     pthread_mutex_lock(&all->lock);
-    if (time - all->end_of_rest > last_rest) all->rest = first_rest;
-    atomic_store(&all->end_of_rest, time + all->rest);
-    if (all->rest < last_rest) all->rest *= 2;
+    cfuse_pause_begin(&all->rest, cfuse_now(CLOCK_MONOTONIC));
     pthread_mutex_unlock(&all->lock);
 }
 

@@ -8,7 +8,17 @@
 // its own, takes a thread back that makes no headway, and one that has nothing to do.
 #pragma once
 
-#include <stddef.h>
+#include <stdint.h>
+
+/// How long not to try again what others stood in the way of: 50 ms, then 100, … 1.6 s; and 50 ms again after it went
+/// well for longer than 1.6 s. All zero at first.
+struct cfuse_pause {
+    /// Nanoseconds, and when it ended or ends, of CLOCK_MONOTONIC.
+    uint64_t length, end;
+};
+
+/// Others stood in the way, at `time`.
+void cfuse_pause_begin(struct cfuse_pause *_Nonnull pause, uint64_t time);
 
 /// What is known of a thread that serves requests.
 struct cfuse_handover;
