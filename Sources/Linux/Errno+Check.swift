@@ -1,12 +1,14 @@
-package import SystemPackage
+public import SystemPackage
 
-import Glibc
+public import Glibc
 
 extension Errno {
     /// The calling thread's errno.
+    @inlinable
     package static var last: Errno { Errno(rawValue: Glibc.errno) }
 
     /// The one place where -1 becomes a thrown errno.
+    @inlinable
     @discardableResult
     package static func check<Result: SignedInteger>(_ result: Result) throws(Errno) -> Result {
         guard result != -1 else { throw .last }
@@ -14,6 +16,7 @@ extension Errno {
     }
 
     /// Repeats `call` while it is interrupted.
+    @inlinable
     @discardableResult
     package static func retrying<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
         while true {

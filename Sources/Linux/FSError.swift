@@ -19,9 +19,15 @@ package enum FSError: Error, Equatable {
     }
 
     /// Runs `body`, whose system calls throw `Errno`.
+    @inlinable
     @inline(__always)
     @discardableResult
-    package static func wrap<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
+    package static func wrap<R>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
+        do { return try body() } catch { throw .system(error) }
+    }
+
+    /// The same for what can't be copied. Of its own, because such code is never specialised for those who call it.
+    package static func wrapOwned<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
         do { return try body() } catch { throw .system(error) }
     }
 }

@@ -8,17 +8,10 @@ package final class OpenFile: Sendable {
 
 /// A few open files by number; the longest unused one is closed for a new one. Safe for any number of threads.
 package final class FileCache: Sendable {
-    private struct Slot {
-        let key: UInt64
-        let file: OpenFile
-        var used: UInt64
-    }
-    private struct State {
-        var slots: [Slot] = []
-        var clock: UInt64 = 0
-    }
+    private typealias Slot = (key: UInt64, file: OpenFile)
     private let capacity: Int
-    private let state = Mutex(State())
+    /// In the order of use, the last one last: it is the one that is wanted next, as a rule.
+    private let slots = Mutex<[Slot]>([])
 
     package init(capacity: Int) { self.capacity = max(capacity, 1) }
 
@@ -27,11 +20,10 @@ package final class FileCache: Sendable {
         _ key: UInt64,
         open: () throws(E) -> OwnedFD
     ) throws(E) -> OpenFile {
-        let known = state.withLock { state -> OpenFile? in
-            state.clock += 1
-            guard let slot = state.slots.firstIndex(where: { $0.key == key }) else { return nil }
-            state.slots[slot].used = state.clock
-            return state.slots[slot].file
+        let known = slots.withLock { slots -> OpenFile? in
+            guard let found = slots.lastIndex(where: { $0.key == key }) else { return nil }
+            if found != slots.count - 1 { slots.append(slots.remove(at: found)) }
+            return slots[slots.count - 1].file
         }
         if let known { return known }
         // Opened outside the lock: a cold disk must not hold up other files' readers.
@@ -42,24 +34,23 @@ package final class FileCache: Sendable {
 
     /// The file of `key`, if it is open.
     package func known(_ key: UInt64) -> OpenFile? {
-        state.withLock { state in state.slots.first { $0.key == key }?.file }
+        slots.withLock { slots in slots.last { $0.key == key }?.file }
     }
 
     /// Keeps a file that is open already. Precondition: there is none of this key.
     package func insert(_ key: UInt64, _ file: OpenFile) {
-        state.withLock { state in
-            state.clock += 1
-            if state.slots.count >= capacity,
-                let oldest = state.slots.indices.min(by: { state.slots[$0].used < state.slots[$1].used })
-            {
-                state.slots.remove(at: oldest)
-            }
-            state.slots.append(Slot(key: key, file: file, used: state.clock))
+        // Closed when the lock is not held.
+        let unused = slots.withLock { slots in
+            slots.append((key, file))
+            return slots.count > capacity ? slots.removeFirst() : nil
         }
+        _ = unused
     }
 
     /// Closes the file of `key`, as soon as nobody uses it.
     package func remove(_ key: UInt64) {
-        state.withLock { $0.slots.removeAll { $0.key == key } }
+        slots.withLock { slots in
+            if slots.contains(where: { $0.key == key }) { slots.removeAll { $0.key == key } }
+        }
     }
 }

@@ -46,10 +46,17 @@ package struct OwnedFD: ~Copyable, Sendable {
 
     /// Calls `body` with the descriptor, which stays open until it returns: the number alone keeps nothing open,
     /// and the optimizer may end a value's life at its last use.
+    @inlinable
     @inline(__always)
     package borrowing func use<R, E: Error>(_ body: (CInt) throws(E) -> R) throws(E) -> R {
-        try withExtendedLifetime(self) { (fd: borrowing OwnedFD) throws(E) -> R in try body(fd.raw) }
+        defer { stay() }
+        return try body(raw)
     }
+
+    /// The descriptor is open until here. Not for the optimizer to look into, which would find that nothing is done.
+    @usableFromInline
+    @inline(never)
+    package borrowing func stay() { clinux_nothing(raw) }
 
     /// Gives the descriptor away: the caller closes it.
     package consuming func release() -> CInt {

@@ -7,9 +7,7 @@ import SystemPackage
 /// be O_PATH.
 extension OwnedFD {
     func call(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
-        let result = use { raw in name.withCString { body(raw, $0) } }
-        guard let result else { throw .invalidArgument }
-        try Errno.check(result)
+        try Errno.check(use { raw in name.withCString { body(raw, $0) } })
     }
 
     func status(of name: FileName) throws(Errno) -> FileStatus {
@@ -36,6 +34,18 @@ extension OwnedFD {
         }
     }
 
+    /// Whether `reopen` can open what is only open as a place.
+    static let canReopen = access("/proc/self/fd", X_OK) == 0
+
+    /// What is open once more, for `flags` even where it is O_PATH.
+    func reopen(_ flags: CInt) throws(Errno) -> OwnedFD {
+        let isPlace = try Errno.check(use { fcntl($0, F_GETFL) }) & O_PATH != 0
+        guard isPlace else { return try duplicate() }
+        return OwnedFD(
+            adopting: try Errno.check(use { Glibc.open("/proc/self/fd/\($0)", flags | O_CLOEXEC) })
+        )
+    }
+
     /// The kernel applies the thread's umask, or the directory's default ACL.
     func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
         try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }
@@ -46,7 +56,7 @@ extension OwnedFD {
     }
 
     func makeSymlink(_ name: FileName, target: FileName) throws(Errno) {
-        try call(name) { directory, name in target.withCString { symlinkat($0, directory, name) } ?? -1 }
+        try call(name) { directory, name in target.withCString { symlinkat($0, directory, name) } }
     }
 
     func unlink(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, 0) } }
@@ -65,7 +75,6 @@ extension OwnedFD {
                 }
             }
         }
-        guard let result = result ?? nil else { throw .invalidArgument }
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
@@ -77,7 +86,7 @@ extension OwnedFD {
                     name.isItself
                         ? linkat(AT_FDCWD, "/proc/self/fd/\(directory)", target, $0, AT_SYMLINK_FOLLOW)
                         : linkat(directory, path, target, $0, 0)
-                } ?? -1
+                }
             }
         }
     }
@@ -112,10 +121,9 @@ extension OwnedFD {
             }
         }
         switch result {
-        case .success(let value)?: return value
-        case .failure(.noData)?, .failure(.notSupported)?: return nil
-        case .failure(let error)?: throw error
-        case nil: throw .invalidArgument
+        case .success(let value): return value
+        case .failure(.noData), .failure(.notSupported): return nil
+        case .failure(let error): throw error
         }
     }
 
@@ -134,7 +142,6 @@ extension OwnedFD {
                 }
             }
         }
-        guard let count else { throw .invalidArgument }
         guard count != -Int(EOPNOTSUPP) else { return [] }
         guard count >= 0 else { throw Errno(rawValue: CInt(-count)) }
         return list[..<count].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
@@ -161,7 +168,6 @@ extension OwnedFD {
     /// Of a call that returns -errno.
     private func check(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
         let result = use { raw in name.withCString { body(raw, $0) } }
-        guard let result else { throw .invalidArgument }
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
@@ -174,6 +180,6 @@ extension OwnedFD {
 
     /// Removes `name` and, where it is a directory, all in it.
     func removeAll(_ name: FileName) throws(Errno) {
-        try removeTree(Array(name.terminated.dropLast()))
+        try removeTree(name.bytes)
     }
 }

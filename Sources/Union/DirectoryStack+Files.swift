@@ -148,7 +148,7 @@ extension DirectoryStack {
             let position = parent.pieces.firstIndex(where: { $0.layer == location.piece.layer })
         else { return nil }
         var walk = StackWalk(
-            Array(location.name.terminated.dropLast()),
+            location.name.bytes,
             in: parent.pieces,
             from: position + 1,
             isDirectory: false,
@@ -170,7 +170,7 @@ extension DirectoryStack {
             let location = try location(of: number)
             guard try status(location).st_mode & S_IFMT == S_IFREG else { throw .system(.invalidArgument) }
             let file = try open(location)
-            return try FSError.wrap { () throws(Errno) in
+            return try FSError.wrapOwned { () throws(Errno) in
                 guard let data = try data(of: file, location) else { throw .ioError }
                 return try data.fd.duplicate()
             }

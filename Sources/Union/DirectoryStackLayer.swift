@@ -53,7 +53,7 @@ final class StackLayer: Sendable {
         let flags = UInt64(flags | O_NOFOLLOW | O_CLOEXEC)
         let name = path.isEmpty ? FileName(".") : FileName(path)
         let fd = directory.use { raw in
-            name.withCString { clinux_open_beneath(raw, $0, flags, 0, 0) } ?? -EINVAL
+            name.withCString { clinux_open_beneath(raw, $0, flags, 0, 0) }
         }
         guard fd >= 0 else { throw Errno(rawValue: -fd) }
         return OwnedFD(adopting: fd)

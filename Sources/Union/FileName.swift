@@ -1,38 +1,73 @@
 import Glibc
 
 /// A name in a directory: bytes, ended by NUL for system calls.
-package struct FileName: Hashable, Sendable {
-    let terminated: [UInt8]
-
-    package init(_ name: UnsafeRawBufferPointer) {
-        terminated = [UInt8](unsafeUninitializedCapacity: name.count + 1) { buffer, count in
-            UnsafeMutableRawBufferPointer(buffer).copyMemory(from: name)
-            buffer[name.count] = 0
-            count = name.count + 1
-        }
+///
+/// One is made for nearly each request, and looked for in more than one table: it is one allocation, and is hashed
+/// once.
+package struct FileName: Hashable, @unchecked Sendable {
+    // Safe to share: what is behind it is never changed once it is made.
+    private struct Header {
+        /// Of the name, without the NUL.
+        let count: Int
+        let hash: Int
     }
 
-    package init(_ name: [UInt8]) { terminated = name + [0] }
+    /// The bytes are behind the object.
+    private final class Storage: ManagedBuffer<Header, UInt8> {}
 
-    package init(_ name: String) { terminated = Array(name.utf8) + [0] }
+    private let storage: Storage
+
+    package init(_ name: UnsafeRawBufferPointer) {
+        let made = Storage.create(minimumCapacity: name.count + 1) { made in
+            made.withUnsafeMutablePointerToElements { bytes in
+                UnsafeMutableRawBufferPointer(start: bytes, count: name.count).copyMemory(from: name)
+                bytes[name.count] = 0
+            }
+            var hasher = Hasher()
+            hasher.combine(bytes: name)
+            return Header(count: name.count, hash: hasher.finalize())
+        }
+        storage = unsafeDowncast(made, to: Storage.self)
+    }
+
+    package init(_ name: [UInt8]) { self = name.withUnsafeBytes { FileName($0) } }
+
+    package init(_ name: String) { self.init(Array(name.utf8)) }
 
     /// Not a name, but what is open: of the calls in `OwnedFD`, those that ask for or change what a file is take it.
     static let itself = FileName("")
 
-    var isItself: Bool { terminated.count == 1 }
+    var isItself: Bool { storage.header.count == 0 }
 
     /// The bytes of the name.
     @inline(__always)
     package func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-        try terminated.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(E) -> R in
-            try body(UnsafeRawBufferPointer(rebasing: bytes.dropLast()))
+        try storage.withUnsafeMutablePointers { header, bytes throws(E) -> R in
+            try body(UnsafeRawBufferPointer(start: bytes, count: header.pointee.count))
         }
     }
 
+    package var bytes: [UInt8] { withBytes { [UInt8]($0) } }
+
     @inline(__always)
-    func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R? {
-        terminated.withUnsafeBytes { bytes in
-            bytes.assumingMemoryBound(to: CChar.self).baseAddress.map(body)
+    func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
+        storage.withUnsafeMutablePointerToElements {
+            body(UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
         }
     }
+
+    package static func == (one: FileName, other: FileName) -> Bool {
+        if one.storage === other.storage { return true }
+        return one.storage.withUnsafeMutablePointers { header, bytes in
+            other.storage.withUnsafeMutablePointers { otherHeader, otherBytes in
+                header.pointee.hash == otherHeader.pointee.hash
+                    && header.pointee.count == otherHeader.pointee.count
+                    && memcmp(bytes, otherBytes, header.pointee.count) == 0
+            }
+        }
+    }
+
+    package var hashValue: Int { storage.header.hash }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(storage.header.hash) }
 }

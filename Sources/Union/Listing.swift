@@ -5,64 +5,84 @@
 final class Listing {
     enum Kind { case entry, whiteout }
 
-    private struct Item {
-        let name: FileName
-        let kind: Kind
-        let sequence: UInt64
-        /// What it leads to, once somebody looked.
-        var node: Node?
-    }
-
-    /// Ascending by sequence; nil where a name is gone.
-    private var items: [Item?] = []
-    private var positions: [FileName: Int] = [:]
+    // One column each, so that a look at one of them touches no other. Ascending by sequence; a name is nil where it is
+    // gone.
+    private var names: [FileName?] = []
+    private var kinds: [Kind] = []
+    private var sequences: [UInt64] = []
+    /// What they lead to, once somebody looked.
+    private var nodes: [Node?] = []
+    private var positions = PositionTable()
     private var nextSequence: UInt64 = 0
     private var gone = 0
     private(set) var entryCount = 0
 
-    subscript(name: FileName) -> Kind? {
-        positions[name].flatMap { items[$0]?.kind }
+    /// Where a name is in the columns, until the next change.
+    private func position(_ name: FileName) -> Int? {
+        positions.find(name.hashValue) { names[$0] == name }
     }
 
-    /// The node that a name leads to, where that is known.
-    func node(_ name: FileName) -> Node? { positions[name].flatMap { items[$0]?.node } }
+    subscript(name: FileName) -> Kind? { position(name).map { kinds[$0] } }
+
+    /// What a name is, and the node that it leads to, where that is known.
+    func find(_ name: FileName) -> (kind: Kind, node: Node?)? {
+        position(name).map { (kinds[$0], nodes[$0]) }
+    }
 
     func remember(_ node: Node, _ name: FileName) {
-        if let position = positions[name] { items[position]?.node = node }
+        if let position = position(name) { nodes[position] = node }
     }
 
     func forget(_ node: Node, _ name: FileName) {
-        if let position = positions[name], items[position]?.node === node { items[position]?.node = nil }
+        if let position = position(name), nodes[position] === node { nodes[position] = nil }
     }
 
+    /// Says what a name is from now on. What it leads to is not known.
     func set(_ name: FileName, _ kind: Kind) {
-        if let position = positions[name], let old = items[position] {
-            guard old.kind != kind else {
-                items[position]?.node = nil
+        if let position = position(name) {
+            guard kinds[position] != kind else {
+                nodes[position] = nil
                 return
             }
             // An entry that replaces a whiteout is new to readers: it gets a number behind them all.
             remove(name)
         }
-        positions[name] = items.count
-        items.append(Item(name: name, kind: kind, sequence: nextSequence, node: nil))
+        positions.insert(names.count, name.hashValue)
+        names.append(name)
+        kinds.append(kind)
+        sequences.append(nextSequence)
+        nodes.append(nil)
         nextSequence += 1
         if kind == .entry { entryCount += 1 }
     }
 
     func remove(_ name: FileName) {
-        guard let position = positions.removeValue(forKey: name) else { return }
-        if items[position]?.kind == .entry { entryCount -= 1 }
-        items[position] = nil
+        guard let position = position(name) else { return }
+        positions.remove(position, name.hashValue)
+        if kinds[position] == .entry { entryCount -= 1 }
+        names[position] = nil
+        nodes[position] = nil
         gone += 1
-        if gone > 64, gone > items.count / 2 { compact() }
+        if gone > 64, gone > names.count / 2 { compact() }
     }
 
     private func compact() {
-        let kept = items.compactMap { $0 }
-        items = kept
+        var kept = 0
+        positions = PositionTable()
+        for position in names.indices {
+            guard let name = names[position] else { continue }
+            positions.insert(kept, name.hashValue)
+            names[kept] = name
+            kinds[kept] = kinds[position]
+            sequences[kept] = sequences[position]
+            nodes[kept] = nodes[position]
+            kept += 1
+        }
+        names.removeLast(gone)
+        kinds.removeLast(gone)
+        sequences.removeLast(gone)
+        nodes.removeLast(gone)
         gone = 0
-        for (position, item) in kept.enumerated() { positions[item.name] = position }
     }
 
     /// Entries (not whiteouts) with a sequence of at least `sequence`, ascending, until `body` returns false.
@@ -71,23 +91,16 @@ final class Listing {
         _ body: (FileName, UInt64) throws(E) -> Bool
     ) throws(E) {
         var low = 0
-        var high = items.count
-        // Gaps have no sequence of their own, but those around them do: skip to one that has.
+        var high = names.count
         while low < high {
             let middle = (low + high) / 2
-            var probe = middle
-            while probe < high, items[probe] == nil { probe += 1 }
-            if probe < high, let item = items[probe], item.sequence < sequence {
-                low = probe + 1
-            } else {
-                high = middle
-            }
+            if sequences[middle] < sequence { low = middle + 1 } else { high = middle }
         }
-        for position in low..<items.count {
-            guard let item = items[position], item.kind == .entry else { continue }
-            guard try body(item.name, item.sequence) else { return }
+        for position in low..<names.count {
+            guard let name = names[position], kinds[position] == .entry else { continue }
+            guard try body(name, sequences[position]) else { return }
         }
     }
 
-    var isEmpty: Bool { positions.isEmpty }
+    var isEmpty: Bool { names.count == gone }
 }

@@ -61,6 +61,11 @@ final class Node {
     /// continues.
     var lowerSubdirectories: UInt32?
 
+    /// Of a directory that is open: see `OpenDirectories`.
+    var opened: OpenFile?
+    /// Somebody wanted `opened` since it was last looked at for closing.
+    var isOpenedInUse = false
+
     /// References the kernel holds and has not forgotten.
     var lookups: UInt64 = 0
     /// Names of nodes that are in this directory.

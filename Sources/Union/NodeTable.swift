@@ -4,9 +4,8 @@ import Linux
 final class NodeTable: @unchecked Sendable {
     // Safe to share: all is only touched under `lock`.
     private let lock = Lock()
-    private var nodes: [UInt64: Node] = [:]
-    /// By number of the lower.
-    private var lowerLookups: [UInt32: UInt64] = [:]
+    private var nodes = NumberMap<Node>()
+    private var lowerLookups = LookupCounts()
 
     func find(_ id: UInt64) -> Node? {
         lock.lock()
@@ -21,7 +20,7 @@ final class NodeTable: @unchecked Sendable {
         defer { lock.unlock() }
         nodes[node.id] = node
         guard let inode = NodeID.lowerInode(node.id) else { return }
-        if let count = lowerLookups.removeValue(forKey: inode) { node.lookups += count }
+        node.lookups += lowerLookups.take(inode)
     }
 
     func remove(_ node: Node) {
@@ -35,7 +34,7 @@ final class NodeTable: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         guard nodes[NodeID.lower(inode)] == nil else { return false }
-        lowerLookups[inode, default: 0] += 1
+        lowerLookups.add(inode)
         return true
     }
 
@@ -45,9 +44,42 @@ final class NodeTable: @unchecked Sendable {
         defer { lock.unlock() }
         return references.filter { id, count in
             guard nodes[id] == nil else { return true }
-            guard let inode = NodeID.lowerInode(id), let known = lowerLookups[inode] else { return false }
-            lowerLookups[inode] = known > count ? known - count : nil
+            if let inode = NodeID.lowerInode(id) { lowerLookups.subtract(count, from: inode) }
             return false
         }
+    }
+}
+
+/// How often the kernel was told each inode of the lower. Their numbers are dense, but a mount may see few of many: so
+/// there are pages, made when first needed.
+private struct LookupCounts {
+    /// Empty where nothing was counted.
+    private var pages: [[UInt32]] = []
+    private static let pageSize = 1024
+
+    mutating func add(_ inode: UInt32) {
+        let (page, index) = place(inode)
+        while pages.count <= page { pages.append([]) }
+        if pages[page].isEmpty { pages[page] = Array(repeating: 0, count: Self.pageSize) }
+        // What reaches the end of the numbers is never given up.
+        if pages[page][index] < .max { pages[page][index] += 1 }
+    }
+
+    mutating func subtract(_ count: UInt64, from inode: UInt32) {
+        let (page, index) = place(inode)
+        guard page < pages.count, !pages[page].isEmpty, pages[page][index] < .max else { return }
+        pages[page][index] -= UInt32(min(UInt64(pages[page][index]), count))
+    }
+
+    /// All of them, which are no longer counted here.
+    mutating func take(_ inode: UInt32) -> UInt64 {
+        let (page, index) = place(inode)
+        guard page < pages.count, !pages[page].isEmpty else { return 0 }
+        defer { pages[page][index] = 0 }
+        return UInt64(pages[page][index])
+    }
+
+    private func place(_ inode: UInt32) -> (page: Int, index: Int) {
+        (Int(inode) / Self.pageSize, Int(inode) % Self.pageSize)
     }
 }

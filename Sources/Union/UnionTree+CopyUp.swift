@@ -200,7 +200,7 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) -> (OpenFile, DataPlace) {
         let file = OpenFile(
-            try FSError.wrap { () throws(Errno) in
+            try FSError.wrapOwned { () throws(Errno) in
                 try upper.work.open(copy, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
             }
         )

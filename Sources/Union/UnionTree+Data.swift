@@ -238,14 +238,13 @@ extension UnionTree {
     /// The file of an upper node, open for reading and writing.
     func open(_ node: Node) throws(FSError) -> OpenFile {
         try files.file(node.id) { () throws(FSError) in
+            // Opening a FIFO or a device would do more than open it.
+            guard node.isRegular else { throw .system(.invalidArgument) }
             names.lock()
             defer { names.unlock() }
             let (directory, name) = try location(of: node)
-            return try FSError.wrap { () throws(Errno) in
-                let status = try directory.fd.status(of: name)
-                // Opening a FIFO or a device would do more than open it.
-                guard status.st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
-                guard !name.isItself else { return try directory.fd.duplicate() }
+            return try FSError.wrapOwned { () throws(Errno) in
+                guard !name.isItself else { return try directory.fd.reopen(O_RDWR) }
                 guard upper?.keepsAccessTimes == true else { return try directory.fd.open(name, O_RDWR) }
                 return try directory.fd.openQuietly(name, O_RDWR)
             }

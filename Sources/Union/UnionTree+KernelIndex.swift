@@ -66,7 +66,8 @@ extension DirectoryStack {
     package func number(of handle: KernelHandle) throws(FSError) -> UInt32? {
         try scan()
         for (position, layer) in layers.enumerated() {
-            let root = try FSError.wrap { () throws(Errno) in try layer.open([], O_RDONLY | O_DIRECTORY) }
+            let root = try FSError.wrapOwned { () throws(Errno) in try layer.open([], O_RDONLY | O_DIRECTORY)
+            }
             let fd = root.use { raw in
                 handle.bytes.withUnsafeBytes { bytes in
                     bytes.baseAddress.map {

@@ -91,7 +91,7 @@ extension UnionTree {
         table.remove(node)
         if !unmarked.isEmpty { unmarked = unmarked.filter { $0.value !== node } }
         files.remove(node.id)
-        directories.remove(node.id)
+        directories.close(node)
     }
 
     // MARK: - Names

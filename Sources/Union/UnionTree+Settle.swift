@@ -91,7 +91,7 @@ extension UnionTree {
             let node = try node(name, in: directory)
             // Another of its names must not let it go meanwhile.
             node.lookups += 1
-            children.append((node, path + [UInt8(ascii: "/")] + name.terminated.dropLast()))
+            children.append((node, path + [UInt8(ascii: "/")] + name.bytes))
         }
         return children
     }

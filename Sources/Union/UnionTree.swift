@@ -22,7 +22,8 @@ package final class UnionTree: @unchecked Sendable {
     let table = NodeTable()
     let copyUps = CopyUps()
     let fills = FillQueue()
-    let directories = FileCache(capacity: 48)
+    /// Guarded by `names`.
+    let directories = OpenDirectories(capacity: 48)
     let files = FileCache(capacity: 48)
     let root: Node
     /// Copies of lower files that cannot have a mark, by st_ino in the upper. Guarded by `names`.

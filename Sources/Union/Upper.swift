@@ -143,7 +143,7 @@ package final class Upper: Sendable {
     }
 
     static func mark(ofPending name: FileName) -> [UInt8]? {
-        let digits = name.terminated.dropLast().map { Character(UnicodeScalar($0)).hexDigitValue }
+        let digits = name.bytes.map { Character(UnicodeScalar($0)).hexDigitValue }
         guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
         return stride(from: 0, to: digits.count, by: 2).map {
             UInt8(truncatingIfNeeded: (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0))

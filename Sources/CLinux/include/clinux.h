@@ -67,6 +67,9 @@ int clinux_can_set_trusted(void);
 /// Closes all descriptors from `first` on but the `count` that are `kept`.
 void clinux_close_from(int first, const int *_Nonnull kept, int count);
 
+/// Uses a descriptor without doing anything with it, in a place that no optimizer looks into.
+void clinux_nothing(int fd);
+
 // Extended attributes of `name` in an open directory, which may be O_PATH; a symbolic link is not followed, and an
 // empty name is what is open. What lgetxattr(2), llistxattr(2), lsetxattr(2) and lremovexattr(2) return, or -errno.
 ssize_t clinux_get_attribute(int directory, const char *_Nonnull name, const char *_Nonnull attribute,

@@ -1,0 +1,37 @@
+import Linux
+
+/// A few upper directories that are kept open, in their nodes. For a new one, one that nobody wanted for some time is
+/// closed: the first that was not used since the hand of the clock passed it. Guarded by the union's lock of names.
+final class OpenDirectories {
+    private var places: [Node?]
+    private var hand = 0
+
+    init(capacity: Int) { places = Array(repeating: nil, count: capacity) }
+
+    func find(_ node: Node) -> OpenFile? {
+        guard let opened = node.opened else { return nil }
+        node.isOpenedInUse = true
+        return opened
+    }
+
+    /// Precondition: `find` found none.
+    func insert(_ opened: OpenFile, _ node: Node) {
+        while let other = places[hand], other.isOpenedInUse {
+            other.isOpenedInUse = false
+            advance()
+        }
+        places[hand]?.opened = nil
+        places[hand] = node
+        advance()
+        node.opened = opened
+    }
+
+    /// Whoever uses it at the moment keeps it open.
+    func close(_ node: Node) {
+        guard node.opened != nil, let place = places.firstIndex(where: { $0 === node }) else { return }
+        node.opened = nil
+        places[place] = nil
+    }
+
+    private func advance() { hand = (hand + 1) % places.count }
+}
