@@ -17,7 +17,7 @@ let foundation: [LinkerSetting] = [
 ]
 
 /// Of what serves requests: the checks for overlapping accesses were a tenth of the daemon's own instructions. Debug
-/// builds have them, and CI runs their tests.
+/// builds have them, and CI runs their tests on those as well.
 let served: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
