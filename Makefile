@@ -47,7 +47,7 @@ test: setup ## build once, in release, and run all tests on those binaries
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release --skip-build --disable-xctest
 
-# Overlapping accesses, overflows and failed assertions that a release build does not look for, in what serves requests.
+# Overlapping accesses, which a release build does not look for in what serves requests, and failed assertions.
 CHECKED_TESTS := ^(LinuxTests|LayersTests|UnionTests|FUSETests|MicafsTests|ConformanceTests|ModelTests)\.
 
 test-debug: setup ## the tests of what serves requests, on debug builds

@@ -89,7 +89,10 @@ let package = Package(
 
         .testTarget(name: "DigestsTests", dependencies: ["Digests"]),
         .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", system]),
-        .testTarget(name: "UnionTests", dependencies: ["Digests", "Layers", "Linux", "Union", system]),
+        .testTarget(
+            name: "UnionTests",
+            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "Union", system]
+        ),
         .target(
             name: "ImageFixtures",
             dependencies: ["CCodecs", "Linux", "OCI", "Tar", system],
@@ -137,10 +140,11 @@ let package = Package(
 )
 
 for target in package.targets {
-    target.swiftSettings = [
-        .enableUpcomingFeature("ExistentialAny"),
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        .enableUpcomingFeature("MemberImportVisibility"),
-        .treatAllWarnings(as: .error),
-    ]
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            .enableUpcomingFeature("ExistentialAny"),
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            .enableUpcomingFeature("MemberImportVisibility"),
+            .treatAllWarnings(as: .error),
+        ]
 }

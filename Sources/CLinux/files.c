@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int result(long value) { return value < 0 ? -errno : (int)value; }
@@ -79,4 +80,9 @@ uint32_t clinux_encode_device(uint64_t device) {
 
 uint64_t clinux_decode_device(uint32_t encoded) {
     return makedev(encoded >> 8 & 0xfff, (encoded & 0xff) | (encoded >> 12 & 0xfff00));
+}
+
+int64_t clinux_filesystem_type(int fd) {
+    struct statfs status;
+    return fstatfs(fd, &status) < 0 ? -errno : (int64_t)(uint32_t)status.f_type;
 }

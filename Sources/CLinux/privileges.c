@@ -2,7 +2,9 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -12,4 +14,10 @@ int clinux_can_set_trusted(void) {
     int result = fremovexattr(fd, "trusted.none") == 0 || errno != EPERM;
     close(fd);
     return result;
+}
+
+int clinux_can_override_modes(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective & 1u << CAP_DAC_OVERRIDE) != 0;
 }

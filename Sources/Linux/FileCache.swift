@@ -37,7 +37,7 @@ package final class FileCache: Sendable {
         slots.withLock { slots in slots.last { $0.key == key }?.file }
     }
 
-    /// Keeps a file that is open already. Precondition: there is none of this key.
+    /// Keeps a file that is open already. Where there is one of this key, both are kept until `remove`.
     package func insert(_ key: UInt64, _ file: OpenFile) {
         // Closed when the lock is not held.
         let unused = slots.withLock { slots in

@@ -34,18 +34,6 @@ extension OwnedFD {
         }
     }
 
-    /// Whether `reopen` can open what is only open as a place.
-    static let canReopen = access("/proc/self/fd", X_OK) == 0
-
-    /// What is open once more, for `flags` even where it is O_PATH.
-    func reopen(_ flags: CInt) throws(Errno) -> OwnedFD {
-        let isPlace = try Errno.check(use { fcntl($0, F_GETFL) }) & O_PATH != 0
-        guard isPlace else { return try duplicate() }
-        return OwnedFD(
-            adopting: try Errno.check(use { Glibc.open("/proc/self/fd/\($0)", flags | O_CLOEXEC) })
-        )
-    }
-
     /// The kernel applies the thread's umask, or the directory's default ACL.
     func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
         try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }

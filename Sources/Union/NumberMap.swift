@@ -1,5 +1,6 @@
-/// Values by number, for numbers that nobody chooses to do harm: those of inodes. A lookup is one multiplication and,
-/// as a rule, one look, where a `Dictionary` would compute a keyed hash.
+/// Values by number, for the numbers of inodes: whoever picked files so that they collide would slow down the mount that
+/// has them, which is their own. A lookup is one multiplication and, as a rule, one look, where a `Dictionary` would
+/// compute a keyed hash.
 ///
 /// Open addressing with linear probing, at most three quarters full; what is taken out is replaced by what is behind it.
 package struct NumberMap<Value> {

@@ -31,6 +31,8 @@ final class OpenDirectories {
         guard node.opened != nil, let place = places.firstIndex(where: { $0 === node }) else { return }
         node.opened = nil
         places[place] = nil
+        // The next one goes there.
+        hand = place
     }
 
     private func advance() { hand = (hand + 1) % places.count }

@@ -238,14 +238,16 @@ extension UnionTree {
     /// The file of an upper node, open for reading and writing.
     func open(_ node: Node) throws(FSError) -> OpenFile {
         try files.file(node.id) { () throws(FSError) in
-            // Opening a FIFO or a device would do more than open it.
+            // Opening a FIFO or a device would do more than open it. (A node that was discarded meanwhile has no place: then
+            // it is the root that can't be opened for writing.)
             guard node.isRegular else { throw .system(.invalidArgument) }
             names.lock()
             defer { names.unlock() }
+            let upper = try writable()
             let (directory, name) = try location(of: node)
             return try FSError.wrapOwned { () throws(Errno) in
-                guard !name.isItself else { return try directory.fd.reopen(O_RDWR) }
-                guard upper?.keepsAccessTimes == true else { return try directory.fd.open(name, O_RDWR) }
+                guard !name.isItself else { return try upper.reopen(directory) }
+                guard upper.keepsAccessTimes else { return try directory.fd.open(name, O_RDWR) }
                 return try directory.fd.openQuietly(name, O_RDWR)
             }
         }

@@ -201,8 +201,8 @@ extension UnionTree {
     func hold(_ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError) -> OpenFile {
         guard !node.isDirectory else { return try self.directory(node) }
         if let open = files.known(node.id) { return open }
-        // Its data may never be asked for again, and opening a file for that takes twice as long.
-        let flags = node.isRegular && !OwnedFD.canReopen ? O_RDWR : O_PATH
+        let upper = try writable()
+        let flags = node.isRegular && !upper.canReopen ? O_RDWR : O_PATH
         return try FSError.wrap { () throws(Errno) in OpenFile(try directory.fd.open(name, flags)) }
     }
 

@@ -173,4 +173,98 @@ struct `What the kernel refers to` {
         }
         #expect(result == ENOENT)
     }
+
+    @Test func `has its data when it is first asked for after the name is gone`() throws {
+        let fixture = try fixture()
+        var tree = try fixture.union()
+        for name in ["a", "b"] {
+            try tree.touch(name)
+            try tree.write(name, "contents")
+        }
+        // Nothing of it is open.
+        try remount(fixture, &tree)
+        let (read, written) = try (tree.id("a"), tree.id("b"))
+        try tree.unlink("a")
+        try tree.touch("c")
+        try tree.rename("c", to: "b")
+        #expect(tree.mayGainRoom)
+        var change = AttributeChange()
+        change.mode = 0
+        for id in [read, written] {
+            try expect(tree.attributes(of: id).nlink == 0)
+            try expect(tree.change(id, change).mode & 0o777 == 0)
+            try Array("v".utf8).withUnsafeBytes { try tree.setXattr("user.x", of: id, to: $0, flags: 0) }
+            try expect(tree.xattr("user.x", of: id) == Array("v".utf8))
+        }
+        try expect(contents(tree, read) == "contents")
+        try write(tree, written, "CON")
+        try expect(contents(tree, written) == "CONtents")
+        change = AttributeChange()
+        change.size = 4
+        try expect(tree.change(written, change).size == 4)
+        try tree.synchronize(written, dataOnly: false)
+        try expect(contents(tree, written) == "CONt")
+        tree.forget(read, 1)
+        tree.forget(written, 1)
+        #expect(!tree.mayGainRoom)
+        try expect(orphans(fixture) == 0)
+    }
+
+    /// More than are kept open, in an order in which the longest unused one is wanted next.
+    @Test func `is found in more directories than are open`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        for number in 0..<120 {
+            try tree.mkdir("d\(number)")
+            try tree.touch("d\(number)/f")
+        }
+        for round in 0..<3 {
+            for number in 0..<120 { try tree.write("d\(number)/f", "\(round) \(1000 + number)") }
+            for number in 0..<120 {
+                try expect(tree.contents("d\(number)/f") == "\(round) \(1000 + number)")
+                try expect(tree.stat("d\(number)")?.nlink == 2)
+            }
+            // One that is open goes somewhere else, and another comes to its place.
+            try tree.rename("d\(round)", to: "moved")
+            try tree.rename("d\(119 - round)", to: "d\(round)")
+            try tree.rename("moved", to: "d\(119 - round)")
+            try expect(tree.contents("d\(round)/f") == "\(round) \(1119 - round)")
+        }
+        for number in 0..<120 {
+            try tree.unlink("d\(number)/f")
+            try tree.rmdir("d\(number)")
+        }
+        try tree.mkdir("d7")
+        try expect(tree.names("d7") == [])
+    }
+
+    @Test func `is listed once, however many names go while a directory is read`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        try tree.mkdir("many")
+        let names = (0..<300).map { "name \($0)" }
+        for name in names { try tree.touch("many/\(name)") }
+        let directory = try tree.id("many")
+        var (seen, position): ([String], UInt64) = ([], 0)
+        func read(_ count: Int) throws {
+            var left = count
+            try tree.list(directory, from: position, isCounting: false) { (entry) throws(FSError) in
+                if left == 0 { return false }
+                left -= 1
+                position = entry.next
+                seen.append(String(decoding: entry.name, as: UTF8.self))
+                return true
+            }
+        }
+        try read(102)
+        #expect(seen == [".", ".."] + names[..<100])
+        for (number, name) in names.enumerated() where number % 3 != 0 { try tree.unlink("many/\(name)") }
+        try tree.touch("many/new")
+        // Its entry comes again, behind them all.
+        try tree.unlink("many/\(names[0])")
+        try tree.touch("many/\(names[0])")
+        try read(.max)
+        let left = stride(from: 102, to: 300, by: 3).map { names[$0] }
+        #expect(seen[102...] == left[...] + ["new", names[0]])
+    }
 }

@@ -53,6 +53,8 @@ enum { CLINUX_UTIME_NOW = (1 << 30) - 1, CLINUX_UTIME_OMIT = (1 << 30) - 2 };
 /// copy_file_range(2); the offsets are moved on. A result is a count of bytes.
 int64_t clinux_copy_file_range(int from, int64_t *_Nonnull from_offset, int to, int64_t *_Nonnull to_offset,
                                uint64_t count);
+/// statfs(2)'s f_type: a file system's magic number.
+int64_t clinux_filesystem_type(int fd);
 int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 
 /// Device numbers between dev_t and the kernel's 32-bit encoding (new_encode_dev):
@@ -63,6 +65,9 @@ uint64_t clinux_decode_device(uint32_t encoded);
 /// Whether this process may set attributes in `trusted.` (CAP_SYS_ADMIN in the first user namespace). Asked by
 /// removing one that is not there from a file that is nowhere: fs/xattr.c, xattr_permission.
 int clinux_can_set_trusted(void);
+
+/// Whether this thread has CAP_DAC_OVERRIDE: no file's mode keeps it from opening it.
+int clinux_can_override_modes(void);
 
 /// Closes all descriptors from `first` on but the `count` that are `kept`.
 void clinux_close_from(int first, const int *_Nonnull kept, int count);
