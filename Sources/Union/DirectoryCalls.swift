@@ -85,9 +85,11 @@ extension OwnedFD {
 
     func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
         try call(name) { raw, path in
+            guard name.isItself else { return fchmodat(raw, path, mode & 0o7777, 0) }
             // There is no AT_EMPTY_PATH for this, and fchmod(2) does not take O_PATH.
-            name.isItself
-                ? chmod("/proc/self/fd/\(raw)", mode & 0o7777) : fchmodat(raw, path, mode & 0o7777, 0)
+            let result = fchmod(raw, mode & 0o7777)
+            return result == -1 && Errno.last == .badFileDescriptor
+                ? chmod("/proc/self/fd/\(raw)", mode & 0o7777) : result
         }
     }
 

@@ -45,7 +45,8 @@ extension UnionTree {
         defer { filled?.lock.unlock() }
         names.lock()
         defer { names.unlock() }
-        let (directory, name) = try location(of: node)
+        // An open directory's mode is not changed any faster by its descriptor, which is a place only.
+        let (directory, name) = try node.isDirectory ? location(of: node) : nearest(node)
         try FSError.wrap { () throws(Errno) in
             if change.uid != nil || change.gid != nil {
                 try directory.fd.changeOwner(name, uid: change.uid ?? .max, gid: change.gid ?? .max)

@@ -169,14 +169,8 @@ extension UnionTree {
 
     /// Preconditions: `names` is locked.
     func attributes(of node: Node) throws(FSError) -> Attributes {
-        let status: FileStatus
-        if let opened = directories.find(node) {
-            // Twice as fast as by its name.
-            status = try FSError.wrap { () throws(Errno) in try opened.fd.status() }
-        } else {
-            let (directory, name) = try location(of: node)
-            status = try FSError.wrap { () throws(Errno) in try directory.fd.status(of: name) }
-        }
+        let (file, name) = try nearest(node)
+        let status = try FSError.wrap { () throws(Errno) in try file.fd.status(of: name) }
         return try attributes(of: node, status)
     }
 
@@ -250,6 +244,15 @@ extension UnionTree {
         if node.isOrphan { return (upper.orphans, node.name) }
         guard let parent = node.parent else { return (try directory(root), FileName(".")) }
         return (try directory(parent), node.name)
+    }
+
+    /// The same, without its name where it is open already: that takes half as long.
+    func nearest(_ node: Node) throws(FSError) -> (file: OpenFile, name: FileName) {
+        if let open = node.isDirectory ? directories.find(node) : files.known(node.id) {
+            return (open, .itself)
+        }
+        let (directory, name) = try location(of: node)
+        return (directory, name)
     }
 
     /// An open descriptor of an upper directory.

@@ -30,7 +30,7 @@ struct `With the real daemon` {
     }
 
     private func wait(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<250 {
+        for _ in 0..<3000 {
             if try condition() { return true }
             usleep(20_000)
         }

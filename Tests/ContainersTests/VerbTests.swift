@@ -19,7 +19,7 @@ struct `The verbs` {
     }
 
     private func wait(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<250 {
+        for _ in 0..<3000 {
             if try condition() { return true }
             usleep(20_000)
         }
