@@ -144,7 +144,8 @@ for target in package.targets {
         (target.swiftSettings ?? []) + [
             .enableUpcomingFeature("ExistentialAny"),
             .enableUpcomingFeature("InternalImportsByDefault"),
-            .enableUpcomingFeature("MemberImportVisibility"),
+            // Debug builds compile files in groups, and to which module a C struct belongs then depends on the group.
+            .enableUpcomingFeature("MemberImportVisibility", .when(configuration: .release)),
             .treatAllWarnings(as: .error),
         ]
 }
