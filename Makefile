@@ -17,7 +17,7 @@ UNITS := $(wildcard mount-helpers/systemd/*)
 PAGES := $(wildcard docs/man/*.[1-8])
 
 # What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
-BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev
+BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs util-linux zstd python3 \
 	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git
 
@@ -42,6 +42,7 @@ setup: ## install what is missing (Debian packages; needs root only for that)
 build: setup ## release binaries: .build/release/mica and .build/release/micafs
 	$(BUILD) --product mica
 	$(BUILD) --product micafs
+	$(BUILD) --product mica-enter
 
 test: setup ## build once, in release, and run all tests on those binaries
 	$(BUILD) --build-tests
@@ -79,7 +80,7 @@ check: setup ## format, scripts, the module table, nothing in the repository tha
 
 install: build ## into DESTDIR/PREFIX; mount.mica goes where mount(8) looks for it
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SBINDIR)"
-	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs "$(DESTDIR)$(PREFIX)/bin/"
+	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(BINARIES)/mica-enter "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 mount-helpers/mount.mica "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do ln -sf mount.mica "$(DESTDIR)$(SBINDIR)/$$link"; done
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd" $(UNITS)
@@ -88,7 +89,7 @@ install: build ## into DESTDIR/PREFIX; mount.mica goes where mount(8) looks for 
 	done
 
 uninstall: ## what install put there
-	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(SBINDIR)/mount.mica"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do rm -f "$(DESTDIR)$(SBINDIR)/$$link"; done
 	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd"
 	for page in $(PAGES); do \

@@ -22,11 +22,21 @@ let served: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+/// C alone, without a library: a few kilobytes that are copied and executed for each program that enters a container.
+let isBare: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-executable", "-nostartfiles", "-Xclang-linker", "-nostdlib", "-Xlinker", "--gc-sections",
+        "-Xlinker",
+        "--strip-all", "-Xlinker", "-z", "-Xlinker", "noexecstack",
+    ])
+]
+
 let package = Package(
     name: "mica",
     products: [
         .executable(name: "mica", targets: ["mica"]),
         .executable(name: "micafs", targets: ["micafs"]),
+        .executable(name: "mica-enter", targets: ["mica-enter"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -37,6 +47,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CFUSE", linkerSettings: [.linkedLibrary("fuse3"), .linkedLibrary("uring")]),
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
+        .target(name: "CSeccomp", linkerSettings: [.linkedLibrary("seccomp")]),
         .target(
             name: "CCodecs",
             linkerSettings: [
@@ -65,7 +76,7 @@ let package = Package(
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
         .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
         .target(name: "Images", dependencies: ["Layers", "Linux", "OCI", "Snapshots", "Tar", system]),
-        .target(name: "Runner", dependencies: ["CLinux", "Linux", "OCI", system]),
+        .target(name: "Runner", dependencies: ["CLinux", "CSeccomp", "Linux", "OCI", system]),
         .target(
             name: "Containers",
             dependencies: ["Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", system]
@@ -85,6 +96,14 @@ let package = Package(
                 "CFUSE", "CLinux", "FUSE", "Layers", "Linux", "Mount", "Options", "Union", system,
             ],
             linkerSettings: isStatic
+        ),
+        .executableTarget(
+            name: "mica-enter",
+            cSettings: [
+                .headerSearchPath("../CLinux/include"),
+                .unsafeFlags(["-ffreestanding", "-fno-stack-protector"]),
+            ],
+            linkerSettings: isBare
         ),
 
         .testTarget(name: "DigestsTests", dependencies: ["Digests"]),

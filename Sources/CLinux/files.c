@@ -1,11 +1,10 @@
 #define _GNU_SOURCE
 #include "clinux.h"
+#include "kernel_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/mount.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -15,23 +14,16 @@
 
 static int result(long value) { return value < 0 ? -errno : (int)value; }
 
-static int open_how(int dirfd, const char *path, uint64_t flags, uint32_t mode, uint64_t resolve) {
-    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    int opened, tries = 0;
-    // EAGAIN: something was renamed or mounted somewhere while `..` was walked, which is to be tried again (openat2(2)).
-    // Not for ever: what is opened may answer so by itself.
-    do opened = result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
-    while (opened == -EAGAIN && ++tries < 1000);
-    return opened;
-}
-
 int clinux_open_beneath(int dirfd, const char *path, uint64_t flags, uint32_t mode, int same_mount) {
-    uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    return open_how(dirfd, path, flags, mode, same_mount ? resolve | RESOLVE_NO_XDEV : resolve);
+    return kernel_open(dirfd, path, flags, mode, KERNEL_BENEATH | (same_mount ? RESOLVE_NO_XDEV : 0));
 }
 
 int clinux_open_in_root(int dirfd, const char *path, uint64_t flags, uint32_t mode) {
-    return open_how(dirfd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    return kernel_open(dirfd, path, flags, mode, KERNEL_IN_ROOT);
+}
+
+int clinux_new_filesystem(const char *type, const char *const *options, uint64_t attributes) {
+    return kernel_new_filesystem(type, options, attributes);
 }
 
 int clinux_open_tree_copy(const char *path) {

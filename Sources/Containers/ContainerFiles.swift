@@ -26,6 +26,8 @@ package struct ContainerFiles: Sendable {
     /// What the mount's daemon, and the supervisor of a detached container, have to say.
     package var daemonLog: FilePath { directory.appending("micafs.log") }
     package var supervisorLog: FilePath { directory.appending("supervisor.log") }
+    /// The seccomp filter that was made of a profile of the user's own, as the kernel takes it.
+    package var filter: FilePath { directory.appending("seccomp") }
     package var hostname: FilePath { directory.appending("hostname") }
     package var hosts: FilePath { directory.appending("hosts") }
     package var resolver: FilePath { directory.appending("resolv.conf") }

@@ -17,6 +17,7 @@ extension Containers {
         let config = try ImageConfig(json: image.config, name: "the config of image \(request.image)")
         let id = ContainerName.randomID()
         let spec = try request.spec(id: id, image: config.config, host: hostname())
+        let filter = try request.seccompFilter()
         for volume in spec.volumes { try makeSource(of: volume) }
 
         let encoder = JSONEncoder()
@@ -41,6 +42,7 @@ extension Containers {
             try container.files.directory.makeDirectory(mode: 0o700)
         }
         try container.files.replace(container.files.config, json, mode: 0o600)
+        if let filter { try container.files.replace(container.files.filter, filter.bytes, mode: 0o600) }
         return container
     }
 

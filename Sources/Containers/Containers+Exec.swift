@@ -79,11 +79,15 @@ extension Containers {
         guard let pidfd = leader.open() else {
             throw Failure("container \(container.record.name) is not running", kind: .failedPrecondition)
         }
+        let confinement = try Confinement(joining: container, in: store.layout)
         return try Sandbox.join(
             pidfd,
             pid: leader.pid,
             process,
+            of: container.spec,
             streams: streams,
+            group: confinement.group,
+            filter: confinement.filter,
             diesWithCaller: diesWithCaller
         )
     }

@@ -4,8 +4,9 @@ import Snapshots
 import SystemPackage
 
 extension Containers {
-    /// Cleans up behind those who were killed while they ran a container: unmounts its root, writes down that
-    /// it has ended, and removes it where that was to happen at its end. Returns what could not be done.
+    /// Cleans up behind those who were killed while they ran a container: kills what is left of it, unmounts its root,
+    /// writes down that it has ended, and removes it where that was to happen at its end. Returns what could not be
+    /// done.
     ///
     /// Cheap where there is nothing to do: a look at each container's state.
     @discardableResult
@@ -43,6 +44,8 @@ extension Containers {
         guard files.directory.exists else { return try store.removeContainer(container.record.id) }
         // Somebody else may be at it, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
+        // One that survived whoever ran it, as it can with its death signal cleared, ends here.
+        ControlGroup.remove(container.record.id)
         if container.spec.removeAtExit {
             try removeLocked(container)
         } else {

@@ -63,17 +63,28 @@ extension Containers {
         let files = container.files
         // Who removes it unmounts it on the way.
         defer { if !container.spec.removeAtExit { unmountRoot(of: container) } }
-        let snapshot = try mountRoot(of: container) { try NetworkFiles.write(for: container) }
         let process = container.spec.process
         let streams =
             try process.terminal
             ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
             : ProcessStreams(interactive: process.interactive)
+        var confinement: Confinement?
+        defer { confinement?.group.remove() }
+        var antechamber: Sandbox.Antechamber?
+        let snapshot = try mountRoot(of: container) {
+            try NetworkFiles.write(for: container)
+            let confined = try Confinement(of: container, in: store.layout)
+            confinement = confined
+            antechamber = try Sandbox.prepare(container.spec, streams: streams, group: confined.group)
+        }
+        guard let confinement, let antechamber else { return .failed }
         let running = try Sandbox.start(
             container.spec,
+            in: antechamber,
             root: files.root,
             files: NetworkFiles.volumes(of: container),
             streams: streams,
+            filter: confinement.filter,
             // Not worth a failure: a diff would show them.
             made: { try? store.note(mountPoints: $0, in: snapshot) }
         )

@@ -75,6 +75,7 @@ extension Containers {
     /// The caller has the container's lock, and it does not run.
     func removeLocked(_ container: Container) throws {
         let files = container.files
+        ControlGroup.remove(container.record.id)
         takeOutRoot(of: container)
         // What is in tmp/ without this lock is garbage.
         let change = try store.lockForChange()

@@ -1,6 +1,7 @@
 import OCI
 package import Runner
 
+import Glibc
 import Linux
 import SystemPackage
 
@@ -20,11 +21,26 @@ package struct RunRequest: Sendable {
     package var network = ContainerSpec.Network.none
     package var volumes: [Volume] = []
     package var readOnlyRoot = false
+    package var resources = Resources()
+    package var noNewPrivileges = false
+    /// `unconfined`, or the path of a profile; nil: the standard one.
+    package var seccomp: String?
     package var terminal = false
     package var interactive = false
     package var removeAtExit = false
 
     package init(image: String) { self.image = image }
+
+    package static let unconfined = "unconfined"
+
+    /// The filter of a profile of the user's own; nil where there is none.
+    func seccompFilter() throws -> SeccompFilter? {
+        guard let seccomp, seccomp != RunRequest.unconfined else { return nil }
+        let json = try naming("read the seccomp profile \(seccomp)") {
+            try OwnedFD.open(FilePath(seccomp), O_RDONLY).contents(limit: 1 << 24)
+        }
+        return try SeccompFilter(SeccompProfile(json: json, name: seccomp, capabilities: .container))
+    }
 
     /// Docker's rules. `host`: the host's name, for a container that shares its network.
     func spec(id: String, image config: ImageConfig.Process?, host: String) throws -> ContainerSpec {
@@ -72,6 +88,9 @@ package struct RunRequest: Sendable {
         spec.volumes = volumes
         spec.readOnlyRoot = readOnlyRoot
         spec.removeAtExit = removeAtExit
+        spec.resources = resources
+        spec.noNewPrivileges = noNewPrivileges
+        spec.seccomp = seccomp
         if let signal = config?.stopSignal, !signal.isEmpty { spec.stopSignal = signal }
         return spec
     }

@@ -20,6 +20,8 @@ package struct StoreLayout: Sendable {
     package var snapshots: FilePath { root.appending("snapshots") }
     package var containers: FilePath { root.appending("containers") }
     package var mounts: FilePath { root.appending("mounts") }
+    /// The standard seccomp filter of the version in use, a cache.
+    package var seccomp: FilePath { root.appending("seccomp") }
 
     /// A directory: index, pack, recipe.
     package func layer(_ diffID: Digest) -> FilePath { layers.appending(diffID.hex) }

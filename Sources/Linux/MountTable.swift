@@ -11,12 +11,21 @@ package struct MountTable: Sendable {
         package var source: String
         /// `major:minor` of st_dev.
         package var device: String
+        /// The filesystem's own options, as in "rw,cpu,cpuacct".
+        package var options: String
 
-        package init(target: FilePath, type: String, source: String, device: String = "") {
+        package init(
+            target: FilePath,
+            type: String,
+            source: String,
+            device: String = "",
+            options: String = ""
+        ) {
             self.target = target
             self.type = type
             self.source = source
             self.device = device
+            self.options = options
         }
     }
 
@@ -43,7 +52,8 @@ package struct MountTable: Sendable {
                 ),
                 type: String(decoding: fields[hyphen + 1], as: UTF8.self),
                 source: String(decoding: MountTable.unescaped(fields[hyphen + 2]), as: UTF8.self),
-                device: String(decoding: fields[2], as: UTF8.self)
+                device: String(decoding: fields[2], as: UTF8.self),
+                options: hyphen + 3 < fields.count ? String(decoding: fields[hyphen + 3], as: UTF8.self) : ""
             )
         }
     }

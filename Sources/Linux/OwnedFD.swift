@@ -90,4 +90,7 @@ package struct Pipe: ~Copyable, Sendable {
 
     /// The end to read from; the other is closed.
     package consuming func takeReadEnd() -> OwnedFD { read }
+
+    /// The end to write to; the other is closed.
+    package consuming func takeWriteEnd() -> OwnedFD { write }
 }

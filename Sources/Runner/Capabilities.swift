@@ -25,4 +25,23 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
         .chown, .dacOverride, .fowner, .fsetid, .kill, .setgid, .setuid, .setpcap, .netBindService, .netRaw,
         .sysChroot, .mknod, .auditWrite, .setfcap,
     ]
+
+    /// By number.
+    private static let names = [
+        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+        "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK",
+        "IPC_OWNER",
+        "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT",
+        "SYS_NICE",
+        "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL",
+        "SETFCAP",
+        "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+        "CHECKPOINT_RESTORE",
+    ]
+
+    /// `name`: "CAP_CHOWN". One that nobody knows is not in the set.
+    func contains(named name: String) -> Bool {
+        guard let number = Capabilities.names.firstIndex(where: { name == "CAP_\($0)" }) else { return false }
+        return contains(Capabilities(rawValue: 1 << UInt64(number)))
+    }
 }

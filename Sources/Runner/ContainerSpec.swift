@@ -16,6 +16,12 @@ package struct ContainerSpec: Codable, Sendable, Equatable {
     package var readOnlyRoot: Bool
     /// Sent by `stop`; a signal's name or number.
     package var stopSignal: String
+    /// nil: the usual ones.
+    package var resources: Resources?
+    /// Whether set-user-ID programs and file capabilities give nothing. nil: they do.
+    package var noNewPrivileges: Bool?
+    /// `unconfined`, or the path of the profile that its filter was made of. nil: SeccompProfile.standard.
+    package var seccomp: String?
     /// Gone with everything it wrote once it has ended.
     package var removeAtExit: Bool
 

@@ -1,9 +1,10 @@
-/// What of the kernel's a container doesn't see, or only reads: docker's lists.
-enum HiddenPaths {
-    static let masked = [
+/// What of the kernel's a container doesn't see, or only reads: docker's lists and podman's.
+package enum HiddenPaths {
+    /// Files become /dev/null, directories empty.
+    package static let masked = [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-        "/sys/devices/virtual/powercap", "/sys/firmware",
+        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/dev/block",
+        "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/selinux",
     ]
-    static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+    package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 }

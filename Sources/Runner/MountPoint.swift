@@ -21,22 +21,22 @@ struct MountPoint {
     var strict = false
     var optional = false
 
-    func plan(in memory: CStrings) -> clinux_mount {
-        var mount = clinux_mount()
+    func planned(in plan: inout EnterPlan) -> enter_mount {
+        var mount = enter_mount()
         switch kind {
         case .filesystem(let type):
-            mount.kind = Int32(CLINUX_MOUNT_FILESYSTEM)
-            mount.source = memory.string(type)
+            mount.kind = UInt32(ENTER_MOUNT_FILESYSTEM)
+            mount.source = plan.string(type)
         case .bind(let source, let file):
-            mount.kind = Int32(CLINUX_MOUNT_BIND)
-            mount.source = memory.string(source)
+            mount.kind = UInt32(ENTER_MOUNT_BIND)
+            mount.source = plan.string(source)
             mount.file = file ? 1 : 0
         case .devices:
-            mount.kind = Int32(CLINUX_MOUNT_DEVICES)
-            mount.source = memory.string("tmpfs")
+            mount.kind = UInt32(ENTER_MOUNT_DEVICES)
+            mount.source = plan.string("tmpfs")
         }
-        mount.target = memory.string(target)
-        mount.options = memory.list(options.flatMap { [$0.0, $0.1] })
+        mount.target = plan.string(target)
+        mount.options = plan.strings(options.flatMap { [$0.0, $0.1] })
         mount.attributes = UInt64(attributes)
         mount.strict = strict ? 1 : 0
         mount.optional = optional ? 1 : 0

@@ -1,7 +1,6 @@
 import Linux
 package import SystemPackage
 
-import CLinux
 import Glibc
 import Synchronization
 
@@ -17,33 +16,26 @@ package final class ProcessStreams: Sendable {
         }
     }
 
-    /// The program's, passed on at the start and then closed here: while we held them, their other ends
-    /// would never see an end.
+    /// The program's, passed on at the start and then closed here.
     private struct Theirs: ~Copyable, Sendable {
         var input: OwnedFD?
         var output: OwnedFD?
         var error: OwnedFD?
-        var socket: OwnedFD?
     }
-    /// To write its input, to read its output and errors, to receive its terminal.
+    /// To write its input, to read its output and errors.
     private struct Ours: ~Copyable, Sendable {
         var input: OwnedFD?
         var output: OwnedFD?
         var error: OwnedFD?
-        var socket: OwnedFD?
     }
     private let theirs: Mutex<Theirs>
     private let ours: Mutex<Ours>
-    private let size: WindowSize
 
     /// A terminal of the container's, whose master the started process has.
-    package init(terminal size: WindowSize) throws(Errno) {
-        var ends: [CInt] = [-1, -1]
-        let result = clinux_socketpair(&ends)
-        guard result == 0 else { throw Errno(rawValue: -result) }
-        ours = Mutex(Ours(socket: OwnedFD(adopting: ends[0])))
-        theirs = Mutex(Theirs(socket: OwnedFD(adopting: ends[1])))
-        self.size = size
+    package init(terminal size: WindowSize) {
+        ours = Mutex(Ours())
+        theirs = Mutex(Theirs())
+        terminal = size
     }
 
     /// Pipes. Without `interactive` the program reads from /dev/null.
@@ -61,7 +53,7 @@ package final class ProcessStreams: Sendable {
         }
         ours = Mutex(our)
         theirs = Mutex(their)
-        size = WindowSize(rows: 0, columns: 0)
+        terminal = nil
     }
 
     /// /dev/null, all of them.
@@ -71,30 +63,19 @@ package final class ProcessStreams: Sendable {
         theirs = Mutex(
             Theirs(input: try null.duplicate(), output: try null.duplicate(), error: try null.duplicate())
         )
-        size = WindowSize(rows: 0, columns: 0)
+        terminal = nil
     }
 
     // duplicate() gives descriptors above 2, even where we were started without standard streams.
 
-    func give(to plan: inout clinux_process) {
-        let (input, output, error, socket) = theirs.withLock {
-            ($0.input.raw, $0.output.raw, $0.error.raw, $0.socket.raw)
-        }
-        plan.stdio = (input, output, error)
-        plan.terminal_socket = socket
-        plan.rows = size.rows
-        plan.columns = size.columns
-    }
+    /// What the program gets as 0, 1 and 2; -1: nothing.
+    var standard: [CInt] { theirs.withLock { [$0.input.raw, $0.output.raw, $0.error.raw] } }
 
-    /// After the start, or its failure.
-    func receiveTerminal() throws -> OwnedFD? {
-        theirs.withLock { $0 = Theirs() }
-        let socket = ours.withLock { $0.socket.take() }
-        guard let socket else { return nil }
-        let master = clinux_receive_fd(socket.raw)
-        guard master >= 0 else { throw Failure("receive the container's terminal", Errno(rawValue: -master)) }
-        return OwnedFD(adopting: master)
-    }
+    /// nil where there is to be no terminal.
+    let terminal: WindowSize?
+
+    /// The program has its ends. While we had them too, their other ends would never see an end.
+    func closeTheirs() { theirs.withLock { $0 = Theirs() } }
 
     func takeInput() -> OwnedFD? { ours.withLock { $0.input.take() } }
     func takeOutput() -> OwnedFD? { ours.withLock { $0.output.take() } }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Linux
+import Runner
 import SystemPackage
 
 import Glibc
@@ -175,29 +176,25 @@ private enum Doctor {
         return Finding(what: "fusermount3", state: .ok, detail: "\(path); users \(others) share their mounts")
     }
 
+    /// What `run` can limit: --memory, --cpus, --pids-limit.
     private static var controllers: Finding {
         let what = "cgroup controllers"
-        let found = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].compactMap { root in
-            Machine.setting(FilePath("\(root)/cgroup.controllers")).map { (root: root, list: $0) }
-        }.first
-        guard let found else {
-            return Finding(
-                what: what,
-                state: .missing,
-                detail: "no version 2 hierarchy",
-                remedy:
-                    "mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
-            )
+        let remedy = "mount the cgroups of version 2: mount -t cgroup2 none /sys/fs/cgroup"
+        guard let hierarchies = try? ControlGroupHierarchy.all(), !hierarchies.isEmpty else {
+            return Finding(what: what, state: .missing, detail: "no cgroups can be opened", remedy: remedy)
         }
-        guard !found.list.isEmpty else {
-            return Finding(
-                what: what,
-                state: .off,
-                detail: "\(found.root) has none: version 1 holds them",
-                remedy: "boot with cgroup_no_v1=all"
-            )
+        let wanted = ["memory", "cpu", "pids"]
+        let found = wanted.compactMap { name in
+            hierarchies.first { $0.has(name) }.map { "\(name) (\($0.version == .two ? 2 : 1))" }
         }
-        return Finding(what: what, state: .ok, detail: found.list)
+        let detail =
+            found.isEmpty ? "none of \(wanted.joined(separator: ", "))" : found.joined(separator: ", ")
+        return Finding(
+            what: what,
+            state: found.count == wanted.count ? .ok : .off,
+            detail: detail,
+            remedy: found.count == wanted.count ? nil : remedy
+        )
     }
 
     private static var files: Finding {

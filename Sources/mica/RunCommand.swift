@@ -17,6 +17,7 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var process: ProcessOptions
+    @OptionGroup var confinement: ConfinementOptions
 
     @Flag(name: [.short, .long], help: "Run in the background and print the container's ID.")
     var detach = false
@@ -89,6 +90,7 @@ struct RunCommand: ParsableCommand {
         request.terminal = process.tty
         request.interactive = process.interactive
         request.removeAtExit = remove
+        try confinement.apply(to: &request)
         return request
     }
 }

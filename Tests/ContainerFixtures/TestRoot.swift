@@ -11,8 +11,38 @@ package final class TestRoot: Sendable {
     package var outside: FilePath { base.appending("outside") }
 
     package static let isPossible = getuid() == 0 && FilePath("/bin/busybox").exists
+    package static let canCompile = isPossible && FilePath("/usr/bin/gcc").exists
+
+    /// Directories with what was built together with these tests: either they are the running program, or an argument
+    /// of their runner's.
+    package static let binaries =
+        [
+            URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        ] + CommandLine.arguments.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
+
+    /// Containers that are started by the tests' own process need mica-enter, which is not beside it.
+    private static let knowsEnter: Bool = {
+        let candidates = binaries.map { $0.appendingPathComponent("mica-enter").path }
+        guard let path = candidates.first(where: { access($0, X_OK) == 0 }) else { return false }
+        return setenv("MICA_ENTER", path, 1) == 0
+    }()
+
+    /// Compiles `source`, C without libraries, to bin/`name`.
+    package func compile(_ source: String, to name: String) throws {
+        let file = base.appending("\(name).c")
+        try Data(source.utf8).write(to: URL(fileURLWithPath: file.string))
+        let compiler = Process()
+        compiler.executableURL = URL(fileURLWithPath: "/usr/bin/gcc")
+        compiler.arguments = [
+            "-O1", "-w", "-static", "-o", path.appending("bin/\(name)").string, file.string,
+        ]
+        try compiler.run()
+        compiler.waitUntilExit()
+        guard compiler.terminationStatus == 0 else { throw Errno.invalidArgument }
+    }
 
     package init() throws {
+        guard TestRoot.knowsEnter else { throw Errno.noSuchFileOrDirectory }
         var template = Array("/tmp/mica-runner-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Errno.last }
         base = FilePath(platformString: template)

@@ -15,12 +15,7 @@ struct MicaCommand {
     private let micafs: FilePath?
 
     static var program: URL? {
-        let directory = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent()
-        // Either the tests are the running program, or they are an argument of their runner's.
-        let candidates =
-            [directory] + CommandLine.arguments.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
-        return candidates.map { $0.appendingPathComponent("mica") }
+        TestRoot.binaries.map { $0.appendingPathComponent("mica") }
             .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     }
 

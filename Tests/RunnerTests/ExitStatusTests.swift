@@ -50,7 +50,7 @@ struct `Exit status` {
     {
         let streams = try ProcessStreams()
         let spec = root.spec(["/bin/sh", "-c", "trap 'exit 7' USR1; while :; do sleep 0.05; done"])
-        let process = try Sandbox.start(spec, root: root.path, streams: streams, diesWithCaller: false)
+        let process = try root.start(spec, streams)
         // Process 1 of a pid namespace only gets the signals it handles, and KILL.
         try process.send(Signal(rawValue: 9))
         try #expect(process.wait().rawValue == 137)

@@ -11,12 +11,7 @@ struct `A program that joins a container` {
 
     private func withContainer(_ body: (ContainerProcess) throws -> Void) throws {
         let spec = root.spec(["/bin/sleep", "1000"])
-        let leader = try Sandbox.start(
-            spec,
-            root: root.path,
-            streams: try ProcessStreams(),
-            diesWithCaller: false
-        )
+        let leader = try root.start(spec, try ProcessStreams())
         defer {
             try? leader.send(.kill)
             _ = try? leader.wait()
@@ -33,7 +28,10 @@ struct `A program that joins a container` {
             leader.pidfd,
             pid: leader.pid,
             process,
+            of: root.spec([]),
             streams: streams,
+            group: nil,
+            filter: TestRoot.filter,
             diesWithCaller: false
         )
         let collected = Collected()

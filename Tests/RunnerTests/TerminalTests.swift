@@ -14,9 +14,9 @@ struct `A terminal` {
             $0.process.terminal = true
             $0.process.user = user
         }
-        let streams = try ProcessStreams(terminal: .init(rows: 33, columns: 77))
+        let streams = ProcessStreams(terminal: .init(rows: 33, columns: 77))
         let relay = try Relay()
-        let process = try Sandbox.start(spec, root: root.path, streams: streams, diesWithCaller: false)
+        let process = try root.start(spec, streams)
         let collected = Collected()
         let status = try relay.run(process, streams) { collected.add($0, $1) }
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)

@@ -38,30 +38,49 @@ extension TestRoot {
         return spec
     }
 
-    func run(_ arguments: [String], files: [Volume] = [], _ change: (inout ContainerSpec) -> Void = { _ in })
-        throws
-        -> Outcome
-    {
-        let spec = spec(arguments, change)
-        let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
-        // A test's thread may end before the container does.
-        let process = try Sandbox.start(
+    /// Prepares and starts. A test's thread may end before the container does.
+    func start(
+        _ spec: ContainerSpec,
+        files: [Volume] = [],
+        _ streams: ProcessStreams,
+        group: ControlGroup? = nil,
+        filter: SeccompFilter? = TestRoot.filter
+    ) throws -> ContainerProcess {
+        try Sandbox.start(
             spec,
+            in: try Sandbox.prepare(spec, streams: streams, group: group, diesWithCaller: false),
             root: path,
             files: files,
             streams: streams,
-            diesWithCaller: false
+            filter: filter
         )
+    }
+
+    static let filter = try? SeccompFilter(.standard)
+
+    func run(
+        _ arguments: [String],
+        files: [Volume] = [],
+        group: ControlGroup? = nil,
+        filter: SeccompFilter? = TestRoot.filter,
+        _ change: (inout ContainerSpec) -> Void = { _ in }
+    ) throws -> Outcome {
+        let spec = spec(arguments, change)
+        let streams = try ProcessStreams(interactive: false)
+        let relay = try Relay()
+        let process = try start(spec, files: files, streams, group: group, filter: filter)
         let collected = Collected()
         let status = try relay.run(process, streams) { collected.add($0, $1) }
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)
     }
 
-    func shell(_ script: String, files: [Volume] = [], _ change: (inout ContainerSpec) -> Void = { _ in })
-        throws
-        -> Outcome
-    {
-        try run(["/bin/sh", "-c", script], files: files, change)
+    func shell(
+        _ script: String,
+        files: [Volume] = [],
+        group: ControlGroup? = nil,
+        filter: SeccompFilter? = TestRoot.filter,
+        _ change: (inout ContainerSpec) -> Void = { _ in }
+    ) throws -> Outcome {
+        try run(["/bin/sh", "-c", script], files: files, group: group, filter: filter, change)
     }
 }

@@ -1,16 +1,9 @@
-#include "container_internal.h"
-#include "clinux.h"
+#include "internal.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int returned(int result) {
-    if (result >= 0) return result;
-    errno = -result;
-    return -1;
-}
 
 // `done` is what has been resolved (a path inside the root, links included), `rest` what has not.
 struct walk {
@@ -21,9 +14,9 @@ struct walk {
 };
 
 static int open_inside(int root, const char *path, int strict) {
-    if (!strict) return returned(clinux_open_in_root(root, *path ? path : "/", O_PATH | O_CLOEXEC, 0));
+    if (!strict) return checked(kernel_open(root, *path ? path : "/", O_PATH | O_CLOEXEC, 0, KERNEL_IN_ROOT));
     while (*path == '/') path++;
-    return returned(clinux_open_beneath(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, 0));
+    return checked(kernel_open(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, KERNEL_BENEATH));
 }
 
 /// Takes the next component off `rest` into `name`. 0 at the end, -1 when it is too long.
@@ -57,27 +50,20 @@ static int create(int parent, const char *name, int file) {
 }
 
 /// As `create`, but the directory looks as if nothing had happened, and `path` is remembered.
-static int make_mount_point(struct clinux_process *process, int parent, const char *name, int file,
-                            const char *path) {
+static int make_mount_point(int parent, const char *name, int file, const char *path) {
     struct stat before = {0};
     int known = fstat(parent, &before);
     if (create(parent, name, file) < 0) return -1;
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before.st_mtim};
     // A filesystem that does not like it loses nothing but the looks.
     if (known == 0) (void)!utimensat(parent, "", times, AT_EMPTY_PATH);
-    size_t size = strlen(path) + 1;
-    if (process->made && size <= process->made_capacity - process->made_length) {
-        memcpy(process->made + process->made_length, path, size);
-        process->made_length += size;
-    }
-    return 0;
+    return report(ENTER_MADE, 0, path, -1);
 }
 
 static int is_last(const struct walk *walk) { return walk->rest[strspn(walk->rest, "/")] == 0; }
 
 /// One component that open_inside(done + name) did not find. 0 when it is there now, 1 when it was a link.
-static int supply(struct clinux_process *process, struct walk *walk, int root,
-                  size_t parent_length, int file, int strict) {
+static int supply(struct walk *walk, int root, size_t parent_length, int file, int strict, int quietly) {
     walk->done[parent_length] = 0;
     int parent = open_inside(root, walk->done, strict);
     if (parent < 0) return -1;
@@ -90,7 +76,7 @@ static int supply(struct clinux_process *process, struct walk *walk, int root,
         // Somebody else's container may share the directory and be faster.
         int is_file = file && is_last(walk);
         walk->done[parent_length] = '/';
-        result = process ? make_mount_point(process, parent, walk->name, is_file, walk->done)
+        result = quietly ? make_mount_point(parent, walk->name, is_file, walk->done)
                          : create(parent, walk->name, is_file);
         walk->done[parent_length] = 0;
         if (result < 0 && errno == EEXIST) result = 0;
@@ -101,7 +87,7 @@ static int supply(struct clinux_process *process, struct walk *walk, int root,
     return result;
 }
 
-int container_make(struct clinux_process *process, int root, const char *path, int file, int strict) {
+int make_path(int root, const char *path, int file, int strict, int quietly) {
     int found = open_inside(root, path, strict);
     if (found >= 0 || errno != ENOENT) return found;
 
@@ -121,7 +107,7 @@ int container_make(struct clinux_process *process, int root, const char *path, i
             continue;
         }
         if (errno != ENOENT) return -1;
-        int supplied = supply(process, &walk, root, before, file, strict);
+        int supplied = supply(&walk, root, before, file, strict, quietly);
         if (supplied < 0) return -1;
         if (supplied == 0) {
             walk.done[before] = '/';

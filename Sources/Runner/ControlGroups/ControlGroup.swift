@@ -1,0 +1,84 @@
+import Linux
+import SystemPackage
+
+import Glibc
+
+/// A container's cgroup, `mica/<id>` below the root of each hierarchy: it holds all of its processes and nothing else,
+/// limits what they use, and is how they are found when nobody else knows them any more.
+package struct ControlGroup: Sendable {
+    /// Below a hierarchy's root, as docker's "docker".
+    static let parent = "mica"
+
+    let id: String
+    let hierarchies: [ControlGroupHierarchy]
+    /// For CLONE_INTO_CGROUP: the directory in version 2. nil where the kernel has none.
+    let unified: OpenFile?
+    /// `tasks` of version 1, open for writing: a thread that writes 0 there moves itself.
+    let tasks: [OpenFile]
+
+    /// Makes the cgroup of container `id`, with `limits`. Failure: a limit that can't be enforced, by its controller's
+    /// name, or cgroups that can't be made.
+    package init(of id: String, limits: Resources) throws {
+        self.id = id
+        hierarchies = try ControlGroupHierarchy.all()
+        do {
+            for hierarchy in hierarchies { _ = try hierarchy.make(id) }
+            try limits.apply(to: id, in: hierarchies)
+            (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+        } catch {
+            _ = ControlGroup.remove(id, from: hierarchies)
+            throw error
+        }
+    }
+
+    /// The cgroup of container `id`, which runs. One that was started without, by an earlier mica, gets one.
+    package init(existing id: String) throws {
+        self.id = id
+        hierarchies = try ControlGroupHierarchy.all()
+        do {
+            (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+        } catch Errno.noSuchFileOrDirectory {
+            for hierarchy in hierarchies { _ = try hierarchy.make(id) }
+            (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+        }
+    }
+
+    private static func doors(
+        to id: String,
+        in hierarchies: [ControlGroupHierarchy]
+    ) throws -> (unified: OpenFile?, tasks: [OpenFile]) {
+        var unified: OpenFile?
+        var tasks: [OpenFile] = []
+        for hierarchy in hierarchies {
+            let group = ControlGroupHierarchy.path(id)
+            switch hierarchy.version {
+            case .two: unified = OpenFile(try hierarchy.directory.fd.open(group, O_PATH | O_DIRECTORY))
+            case .one:
+                tasks.append(OpenFile(try hierarchy.directory.fd.open(group.appending("tasks"), O_WRONLY)))
+            }
+        }
+        return (unified, tasks)
+    }
+
+    /// Kills what is left in it, and removes it. Whether it is gone.
+    @discardableResult
+    package func remove() -> Bool { ControlGroup.remove(id, from: hierarchies) }
+
+    /// The same for a container that somebody else has started. What is not there is fine.
+    @discardableResult
+    package static func remove(_ id: String) -> Bool {
+        guard let hierarchies = try? ControlGroupHierarchy.all() else { return false }
+        return remove(id, from: hierarchies)
+    }
+
+    private static func remove(_ id: String, from hierarchies: [ControlGroupHierarchy]) -> Bool {
+        // What is dying leaves a cgroup a moment after its process is gone.
+        for attempt in 0..<200 {
+            let left = hierarchies.filter { !$0.remove(id) }
+            if left.isEmpty { return true }
+            for hierarchy in left { hierarchy.kill(id) }
+            if attempt > 0 { usleep(10_000) }
+        }
+        return false
+    }
+}

@@ -1,0 +1,104 @@
+import Linux
+import SystemPackage
+
+import CLinux
+import Glibc
+
+extension ControlGroupHierarchy {
+    /// Of the cgroup of container `id`, below a hierarchy's root.
+    static func path(_ id: String) -> FilePath { FilePath("\(ControlGroup.parent)/\(id)") }
+
+    /// The directory of container `id`, made where it is missing. O_PATH.
+    func make(_ id: String) throws -> OwnedFD {
+        try naming("make the cgroup \(ControlGroup.parent)/\(id) of \(name)") { () throws(Errno) in
+            let parent = try child(ControlGroup.parent, of: directory.fd)
+            return try child(id, of: parent)
+        }
+    }
+
+    /// For messages.
+    var name: String { version == .two ? "version 2" : controllers.joined(separator: ",") }
+
+    private func child(_ name: String, of parent: borrowing OwnedFD) throws(Errno) -> OwnedFD {
+        let path = FilePath(name)
+        let isThere = parent.use { faccessat($0, name, F_OK, AT_SYMLINK_NOFOLLOW) } == 0
+        if !isThere, parent.use({ mkdirat($0, name, 0o755) }) == -1, Errno.last != .fileExists { throw .last }
+        let child = try parent.open(path, O_PATH | O_DIRECTORY)
+        guard controllers.contains("cpuset") else { return child }
+        // A new cgroup of version 1 has no CPUs and no memory to run on, and takes nobody.
+        for file: FilePath in ["cpuset.cpus", "cpuset.mems"] {
+            let own = try child.open(file, O_RDONLY).contents(limit: 1 << 16)
+            if own.allSatisfy({ $0 == UInt8(ascii: "\n") }) {
+                try child.write(try parent.open(file, O_RDONLY).contents(limit: 1 << 16), to: file)
+            }
+        }
+        return child
+    }
+
+    /// Whether the cgroup of `id`, and those that were made in it, are gone.
+    func remove(_ id: String) -> Bool {
+        let path = ControlGroupHierarchy.path(id)
+        if removeDirectory(path) { return true }
+        guard let group = try? directory.fd.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else {
+            return false
+        }
+        removeChildren(of: group)
+        return removeDirectory(path)
+    }
+
+    private func removeDirectory(_ path: FilePath) -> Bool {
+        directory.fd.use { unlinkat($0, path.string, AT_REMOVEDIR) } == 0
+            || Errno.last == .noSuchFileOrDirectory
+    }
+
+    /// The deepest first, one a turn: only a container with rights to it can have made any.
+    private func removeChildren(of group: borrowing OwnedFD) {
+        for _ in 0..<10_000 {
+            guard let path = try? ControlGroupHierarchy.deepest(below: group), !path.isEmpty,
+                group.use({ unlinkat($0, path.string, AT_REMOVEDIR) }) == 0
+            else { return }
+        }
+    }
+
+    /// Empty where there is none.
+    private static func deepest(below group: borrowing OwnedFD) throws -> FilePath {
+        var path = FilePath("")
+        while true {
+            let directory = try group.open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY)
+            guard let child = try directory.entries().first(where: { $0.kind == DT_DIR }) else { return path }
+            path = path.pushing(FilePath(platformString: child.name.map { CChar(bitPattern: $0) } + [0]))
+        }
+    }
+
+    /// SIGKILL to all processes in the cgroup of `id`, frozen ones as well.
+    func kill(_ id: String) {
+        guard let group = try? directory.fd.open(ControlGroupHierarchy.path(id), O_PATH | O_DIRECTORY) else {
+            return
+        }
+        // Linux 5.14: all at once, whatever is being born meanwhile.
+        if (try? group.write(Array("1".utf8), to: "cgroup.kill")) != nil { return }
+        try? group.write(Array("THAWED".utf8), to: "freezer.state")
+        guard let list = try? group.open("cgroup.procs", O_RDONLY).contents(limit: 1 << 24) else { return }
+        for line in String(decoding: list, as: UTF8.self).split(separator: "\n") {
+            guard let pid = Int32(line), pid > 1 else { continue }
+            let raw = clinux_pidfd_open(pid)
+            guard raw >= 0 else { continue }
+            let process = OwnedFD(adopting: raw)
+            // Asked after the opening: now the number can't go to another.
+            let groups = try? OwnedFD.open(FilePath("/proc/\(pid)/cgroup"), O_RDONLY).contents(limit: 1 << 20)
+            guard let groups,
+                String(decoding: groups, as: UTF8.self).contains("/\(ControlGroup.parent)/\(id)")
+            else {
+                continue
+            }
+            _ = process.use { clinux_pidfd_send_signal($0, SIGKILL) }
+        }
+    }
+}
+
+extension OwnedFD {
+    /// Writes `bytes` to the existing file `name` in this directory with one write(2), as cgroup files want it.
+    func write(_ bytes: [UInt8], to name: FilePath) throws(Errno) {
+        try open(name, O_WRONLY).writeAll(bytes)
+    }
+}

@@ -1,0 +1,90 @@
+import Linux
+import SystemPackage
+
+import CLinux
+import Glibc
+
+/// A hierarchy of cgroups that this kernel has: one of version 1 for some controllers, or the one of version 2.
+///
+/// A process is in one cgroup of each. A container has to leave all of the host's: where it was in one with the host's
+/// processes, it could freeze and kill them.
+package struct ControlGroupHierarchy: Sendable {
+    package enum Version: Sendable, Equatable { case one, two }
+
+    package let version: Version
+    /// Of version 1: "memory", "name=systemd" … Empty for version 2, whose cgroup.controllers says it.
+    let controllers: [String]
+    /// The root, as far up as this process sees.
+    let directory: OpenFile
+
+    /// All that there are: /proc/self/cgroup. One that is mounted nowhere is opened nevertheless.
+    package static func all() throws -> [ControlGroupHierarchy] {
+        let bytes: [UInt8]
+        do {
+            bytes = try OwnedFD.open("/proc/self/cgroup", O_RDONLY).contents(limit: 1 << 20)
+        } catch .noSuchFileOrDirectory {
+            return []
+        } catch {
+            throw Failure("read /proc/self/cgroup", error)
+        }
+        let mounts = MountTable.current().entries.filter { $0.type == "cgroup" || $0.type == "cgroup2" }
+        // "4:memory:/path", and "0::/path" for version 2.
+        var found = try String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3 else { return ControlGroupHierarchy?.none }
+            let controllers = fields[1].split(separator: ",").map(String.init)
+            return try ControlGroupHierarchy(fields[0] == "0" ? .two : .one, controllers, mounts)
+        }
+        // Version 2 is there even before somebody mounts it.
+        if !found.contains(where: { $0.version == .two }),
+            let two = try? ControlGroupHierarchy(.two, [], mounts)
+        {
+            found.append(two)
+        }
+        return found
+    }
+
+    private init?(_ version: Version, _ controllers: [String], _ mounts: [MountTable.Entry]) throws {
+        self.version = version
+        self.controllers = controllers
+        let mount = mounts.first { mount in
+            switch version {
+            case .two: mount.type == "cgroup2"
+            case .one:
+                mount.type == "cgroup"
+                    && Set(controllers).isSubset(of: mount.options.split(separator: ",").map(String.init))
+            }
+        }
+        if let mount {
+            directory = OpenFile(
+                try naming("open \(mount.target)") { try OwnedFD.open(mount.target, O_PATH | O_DIRECTORY) }
+            )
+        } else {
+            directory = OpenFile(try ControlGroupHierarchy.mount(version, controllers))
+        }
+    }
+
+    /// A mount of its own, which no other process sees.
+    private static func mount(_ version: Version, _ controllers: [String]) throws -> OwnedFD {
+        let memory = CStrings()
+        var options: [String] = []
+        for controller in controllers {
+            options +=
+                controller.hasPrefix("name=") ? ["name", String(controller.dropFirst(5))] : [controller, ""]
+            // A hierarchy without controllers says so.
+            if controller.hasPrefix("name=") { options += ["none", ""] }
+        }
+        let raw = withExtendedLifetime(memory) {
+            clinux_new_filesystem(version == .two ? "cgroup2" : "cgroup", memory.list(options), 0)
+        }
+        guard raw >= 0 else {
+            throw Failure(
+                "open the cgroups of \(controllers.isEmpty ? "version 2" : controllers.joined(separator: ","))",
+                Errno(rawValue: -raw),
+                advice:
+                    "Mount them, at /sys/fs/cgroup as a rule, so that containers can have cgroups of their own."
+            )
+        }
+        return OwnedFD(adopting: raw)
+    }
+}

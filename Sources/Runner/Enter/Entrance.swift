@@ -1,0 +1,133 @@
+import Linux
+import SystemPackage
+
+import CLinux
+import Glibc
+
+/// A mica-enter that has been started and waits for its plan.
+final class Entrance {
+    /// In our pid namespace.
+    let pid: Int32
+    private let pidfd: OwnedFD
+    private let plan: OwnedFD
+    private let reports: OwnedFD
+    /// Whether it has been waited for, which is done once, or is another's to wait for.
+    private var isGivenAway = false
+
+    /// Starts it in `group`, and in new `namespaces` (CLONE_NEW*), which it makes while the caller goes on, but for that
+    /// of PIDs. `leader`: the pidfd of a process whose namespaces it is to join, -1 for none.
+    init(
+        _ streams: ProcessStreams,
+        namespaces: Int32,
+        group: ControlGroup?,
+        leader: CInt = -1,
+        diesWithCaller: Bool
+    ) throws {
+        let program = try EnterProgram.sealed()
+        let pipe = try Pipe()
+        let pair = try SocketPair()
+        let null = try OwnedFD.open("/dev/null", O_RDWR)
+        let given =
+            streams.standard + [pipe.read.raw, pair.theirs.raw, leader]
+            + (group?.tasks ?? []).map { $0.fd.raw }
+        let fds = given.map { $0 < 0 ? null.raw : $0 }
+        let started = try Entrance.start(
+            program,
+            fds,
+            namespaces & CLONE_NEWPID,
+            group?.unified?.fd.raw ?? -1
+        )
+        null.stay()
+        withExtendedLifetime((group, streams)) {}
+        pid = started.pid
+        pidfd = OwnedFD(adopting: started.pidfd)
+        plan = pipe.takeWriteEnd()
+        reports = pair.takeOurs()
+
+        var start = enter_start()
+        start.magic = UInt32(ENTER_MAGIC)
+        start.version = UInt32(ENTER_VERSION)
+        start.namespaces = UInt32(bitPattern: namespaces & ~CLONE_NEWPID)
+        start.cgroups = UInt32(group?.tasks.count ?? 0)
+        start.death_signal = diesWithCaller ? UInt32(SIGKILL) : 0
+        withUnsafeBytes(of: start) { write($0) }
+    }
+
+    /// One that is gone says why, or how it ended.
+    private func write(_ bytes: UnsafeRawBufferPointer) {
+        _ = bytes.baseAddress.map { clinux_write_quietly(plan.raw, $0, bytes.count) }
+    }
+
+    private static func start(
+        _ program: borrowing OwnedFD,
+        _ fds: [CInt],
+        _ namespaces: Int32,
+        _ cgroup: CInt
+    ) throws -> (pid: Int32, pidfd: CInt) {
+        var pidfd: CInt = -1
+        let flags = UInt64(UInt32(bitPattern: namespaces))
+        let pid = clinux_start(program.raw, EnterProgram.name, fds, Int32(fds.count), flags, cgroup, &pidfd)
+        guard pid > 0 else {
+            throw Failure(
+                "start \(EnterProgram.name)",
+                Errno(rawValue: -pid),
+                exitCode: ExitStatus.failed.rawValue
+            )
+        }
+        // It has been executed. Nobody does so again: it is not what a container finds to execute at /proc/self/exe.
+        program.use { _ = fchmod($0, 0) }
+        return (pid, pidfd)
+    }
+
+    deinit {
+        guard !isGivenAway else { return }
+        _ = clinux_pidfd_send_signal(pidfd.raw, SIGKILL)
+        _ = clinux_wait(pidfd.raw)
+    }
+
+    /// Has it do what `plan` says. Returns once the program runs, `isJoining` as another process than this one. `made`
+    /// gets the paths that had to be created to mount something on them, also before a failure. Once at most.
+    func go(_ plan: EnterPlan, isJoining: Bool, made: ([[UInt8]]) -> Void = { _ in }) throws
+        -> ContainerProcess
+    {
+        guard let bytes = plan.finished() else {
+            throw Failure(
+                "the command line or the environment is too long",
+                exitCode: ExitStatus.failed.rawValue
+            )
+        }
+        bytes.withUnsafeBytes { write($0) }
+        var told = try EnterReports(of: reports)
+        made(told.made)
+        let isRunning = told.failure == nil && told.isExecuting
+        if isJoining {
+            if let joined = told.takeProcess() {
+                if isRunning {
+                    return ContainerProcess(pid: told.pid, pidfd: joined, terminal: told.takeTerminal())
+                }
+                _ = clinux_wait(joined.raw)
+            }
+        } else if isRunning {
+            isGivenAway = true
+            return ContainerProcess(pid: pid, pidfd: try pidfd.duplicate(), terminal: told.takeTerminal())
+        }
+        throw told.failure ?? Failure("\(EnterProgram.name) was killed", exitCode: ExitStatus.failed.rawValue)
+    }
+}
+
+/// socketpair(2), SOCK_SEQPACKET.
+private struct SocketPair: ~Copyable {
+    let ours: OwnedFD
+    let theirs: OwnedFD
+
+    init() throws(Errno) {
+        var ends: [CInt] = [-1, -1]
+        let result = clinux_socketpair(&ends)
+        guard result == 0 else { throw Errno(rawValue: -result) }
+        ours = OwnedFD(adopting: ends[0])
+        theirs = OwnedFD(adopting: ends[1])
+    }
+
+    /// The other is closed.
+    consuming func takeOurs() -> OwnedFD { ours }
+}

@@ -1,0 +1,74 @@
+// mica-enter puts one program into a container: it makes or joins the container's namespaces, takes the program's
+// identity, and executes it. It is started by mica from a sealed memfd, with an empty environment, and knows nothing
+// but the plan that it reads from a pipe (enter.h).
+#pragma once
+
+#define _GNU_SOURCE
+#include "enter.h"
+#include "kernel_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// A plan whose offsets have become pointers. Lists end with NULL.
+struct plan {
+    const struct enter_plan *head;
+    const char *root, *hostname, *directory, *search;
+    const char **arguments, **environment, **masked, **read_only;
+    const struct enter_mount *mounts;
+    const uint32_t *groups;
+    const void *filter;
+};
+
+static inline int has(const struct plan *plan, uint32_t flag) { return (plan->head->flags & flag) != 0; }
+
+/// Reads and checks what comes before the plan. -1 and errno: EPROTO for one that this program does not understand.
+int read_start(int pipe, struct enter_start *start);
+/// Reads and checks the plan. -1 and errno: EPROTO for one that this program does not understand.
+int read_plan(int pipe, struct plan *plan);
+/// The string at `offset` of a plan that has been checked.
+const char *plan_string(const struct plan *plan, uint32_t offset);
+/// A list of strings of a plan that has been checked, with NULL at the end; NULL and errno.
+const char **plan_list(const struct plan *plan, struct enter_span span);
+
+/// Tells mica. `fd`: a descriptor that goes along, or -1. -1 and errno when mica is gone.
+int report(uint32_t kind, int32_t number, const char *text, int fd);
+/// Tells mica what failed, with errno: "`action` `object`". Only the first failure is told. Returns -1.
+int failed(const char *action, const char *object);
+/// From here on failures are those of the program's execution.
+void executing(void);
+
+#define TRY(action, object, call)                              \
+    do {                                                       \
+        if ((call) < 0) return failed((action), (object));     \
+    } while (0)
+
+/// Turns -errno into -1 and errno.
+static inline int checked(int result) {
+    if (result >= 0) return result;
+    errno = -result;
+    return -1;
+}
+
+/// Builds the mounts below plan->root and pivots into it. The terminal, -1 where none is wanted; look at `*result`.
+int enter_root(const struct plan *plan, int *terminal);
+
+/// Opens a new terminal of the container's devpts below `root`, sends the master to mica, returns the other end.
+/// `console`: also bound over /dev/console.
+int open_terminal(const struct plan *plan, int root, int console);
+
+/// Opens `path` inside `root` (O_PATH), creating what is missing: directories, and where `file` an empty file at the
+/// end. Dangling links are followed, inside, unless `strict`. Where `quietly`, what it creates is reported and does
+/// not count as a change of the directory it is in. -1 and errno.
+int make_path(int root, const char *path, int file, int strict, int quietly);
+
+/// Keyring, bounding set, seccomp filter, groups, gid, uid, capabilities.
+int take_identity(const struct plan *plan);
+
+/// execve(2), with a search in plan->search. Returns only on failure, which it has reported.
+int execute_program(const struct plan *plan);
