@@ -69,6 +69,10 @@ struct MicaCommand {
 
     func callAsFunction(_ arguments: String..., input: String? = nil) throws
         -> (status: Int32, output: String, error: String)
+    { try run(arguments, input: input) }
+
+    func run(_ arguments: [String], input: String? = nil) throws
+        -> (status: Int32, output: String, error: String)
     {
         let process = process(arguments)
         let output = Foundation.Pipe()

@@ -1,0 +1,135 @@
+import ContainerFixtures
+import Containers
+import Foundation
+import Linux
+import Runner
+import Snapshots
+import SystemPackage
+import Testing
+
+import Glibc
+
+@Suite(
+    .enabled(
+        if: MicaCommand.isPossible && TestRoot.canCompile,
+        "needs root, busybox-static, gcc and the built mica"
+    ),
+    .timeLimit(.minutes(5))
+)
+struct `What a container may do` {
+    let box: TestStore
+    let mica: MicaCommand
+    init() throws {
+        box = try TestStore()
+        mica = try MicaCommand(box)
+    }
+
+    private func wait(_ condition: () throws -> Bool) throws -> Bool {
+        for _ in 0..<3000 {
+            if try condition() { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
+    /// The directories of a container's cgroups.
+    private func groups(of id: String) -> [String] {
+        MountTable.current().entries.filter { $0.type.hasPrefix("cgroup") }
+            .map { "\($0.target)/mica/\(id)" }
+            .filter { FilePath($0).exists }
+    }
+
+    @Test func `is limited as the command line says`() throws {
+        let pids = try mica(
+            "run",
+            "--rm",
+            "--pids-limit",
+            "6",
+            "box",
+            "sh",
+            "-c",
+            "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done"
+        )
+        #expect(pids.error.contains("fork"))
+        let memory = try mica(
+            "run",
+            "--rm",
+            "-m",
+            "16m",
+            "box",
+            "dd",
+            "if=/dev/zero",
+            "of=/dev/null",
+            "bs=100M",
+            "count=1"
+        )
+        #expect(memory.status == 137)
+        for wrong in [
+            ["-m", "1"], ["--cpus", "0"], ["--pids-limit", "x"], ["--security-opt", "apparmor=x"],
+        ] {
+            let result = try mica.run(["run", "--rm"] + wrong + ["box", "true"])
+            #expect(result.status == 125, "\(wrong)")
+            #expect(result.error.split(separator: "\n").count == 2, "\(result.error)")
+        }
+        try #expect(box.store.containers().isEmpty)
+    }
+
+    @Test func `is filtered unless asked otherwise, for exec as well`() throws {
+        let status = ["grep", "-E", "Seccomp:|NoNewPrivs", "/proc/self/status"]
+        let usual = "NoNewPrivs:\t0\nSeccomp:\t2\n"
+        try #expect(mica.run(["run", "--rm", "box"] + status).output == usual)
+        let open = try mica.run(["run", "--rm", "--security-opt", "seccomp=unconfined", "box"] + status)
+        #expect(open.output == "NoNewPrivs:\t0\nSeccomp:\t0\n")
+        let strict = try mica.run(["run", "--rm", "--security-opt", "no-new-privileges", "box"] + status)
+        #expect(strict.output == "NoNewPrivs:\t1\nSeccomp:\t2\n")
+
+        let profile = box.root.base.appending("profile.json").string
+        let json =
+            #"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":28}]}"#
+        try Data(json.utf8).write(to: URL(fileURLWithPath: profile))
+        try #require(
+            mica("run", "-d", "--name", "own", "--security-opt", "seccomp=\(profile)", "box", "sleep", "1000")
+                .status == 0
+        )
+        // It is the container's from then on.
+        try FilePath(profile).unlink()
+        try #expect(mica("exec", "own", "/bin/busybox", "mkdir", "/x").error.contains("No space left"))
+        try #expect(mica("rm", "-f", "own").status == 0)
+        try #expect(mica("run", "--security-opt", "seccomp=\(profile)", "box", "true").status == 125)
+        try #expect(box.store.containers().isEmpty)
+    }
+
+    @Test func `one that outlives its supervisor is ended, cgroup and all, by the next command that looks`()
+        throws
+    {
+        try box.root.compile(
+            """
+            #include <signal.h>
+            #include <stdio.h>
+            #include <sys/prctl.h>
+            #include <unistd.h>
+            int main(void) { prctl(PR_SET_PDEATHSIG, 0); puts("free"); fflush(stdout); for (;;) pause(); }
+            """,
+            to: "stay"
+        )
+        let run = try mica("run", "-d", "--name", "stays", "box", "/bin/stay")
+        let id = String(run.output.dropLast())
+        try #require(wait { try mica("logs", "stays").output == "free\n" })
+        let process = try #require(box.containers.container(named: "stays").files.readState()?.process)
+        let groups = groups(of: id)
+        try #require(!groups.isEmpty)
+
+        // Its supervisor, which is this test's own.
+        let parent = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
+            .split(separator: ")").last?.split(separator: " ")[1]
+        kill(try #require(parent.flatMap { Int32($0) }), SIGKILL)
+        try #require(wait { !FileLock.isHeld(try box.containers.container(named: "stays").files.lock) })
+        #expect(!process.waitForEnd(milliseconds: 200))
+
+        try #expect(mica("ps", "-a").output.contains("Exited"))
+        #expect(process.waitForEnd(milliseconds: 10_000))
+        #expect(groups.allSatisfy { !FilePath($0).exists })
+        try #expect(mica("rm", "stays").status == 0)
+        try #expect(box.isClean())
+    }
+}
