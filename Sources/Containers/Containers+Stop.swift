@@ -68,6 +68,8 @@ extension Containers {
         } catch {
             throw Failure("lock container \(container.record.name)", error)
         }
+        // Whoever ran it may have been killed before it did so.
+        ControlGroup.remove(container.record.id)
         try removeLocked(container)
         _ = consume lock
     }
@@ -75,7 +77,6 @@ extension Containers {
     /// The caller has the container's lock, and it does not run.
     func removeLocked(_ container: Container) throws {
         let files = container.files
-        ControlGroup.remove(container.record.id)
         takeOutRoot(of: container)
         // What is in tmp/ without this lock is garbage.
         let change = try store.lockForChange()
