@@ -15,8 +15,8 @@ package struct ContainerFiles: Sendable {
     package var config: FilePath { directory.appending("config.json") }
     /// A ContainerState as JSON. Replaced by rename, so it is always whole.
     package var state: FilePath { directory.appending("state") }
-    /// What the container wrote, a JSON object a line, as docker keeps it.
-    package var log: FilePath { directory.appending("log") }
+    // What the container wrote is in log.0, log.1 and so on (LogFormat).
+
     /// Where its root is mounted while it runs.
     package var root: FilePath { directory.appending("rootfs") }
     /// Held by whoever runs, or removes, the container.
@@ -45,10 +45,12 @@ package struct ContainerFiles: Sendable {
         try replace(state, Array(try JSONEncoder().encode(new)), mode: 0o600)
     }
 
+    /// `mode`: whatever the umask. What is bound into the container is read by its users.
     func replace(_ path: FilePath, _ bytes: [UInt8], mode: UInt32) throws {
         let draft = FilePath("\(path.string).new")
         try naming("write \(path)") {
             let file = try OwnedFD.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            try file.use { raw throws(Errno) in _ = try Errno.check(fchmod(raw, mode)) }
             try file.writeAll(bytes)
             try draft.rename(to: path)
         }

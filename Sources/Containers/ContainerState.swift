@@ -10,6 +10,8 @@ package struct ContainerState: Codable, Sendable, Equatable {
     package var phase: Phase
     /// Process 1 of the container, while it runs.
     package var process: ProcessIdentity?
+    /// Whoever runs it and cleans up behind it, while it runs.
+    package var supervisor: ProcessIdentity?
     /// Unix nanoseconds.
     package var started: Int64?
     package var finished: Int64?

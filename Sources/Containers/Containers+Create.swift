@@ -78,7 +78,9 @@ extension Containers {
     private func makeSource(of volume: Volume) throws {
         var status = FileStatus()
         if stat(volume.source, &status) == 0 { return }
-        try naming("create the volume \(volume.source)") { try FilePath(volume.source).makeDirectories() }
+        try naming("create the volume \(volume.source)") {
+            try FilePath(volume.source).makeDirectories(exactly: 0o755)
+        }
     }
 
     private func hostname() -> String {

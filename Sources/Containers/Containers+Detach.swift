@@ -58,6 +58,6 @@ extension Containers {
         guard parts.count == 2, let code = Int32(parts[0]) else {
             throw Failure("the container's supervisor was killed", exitCode: ExitStatus.failed.rawValue)
         }
-        throw Failure(String(parts[1].dropLast()), exitCode: code)
+        throw Failure(described: String(parts[1].dropLast()), exitCode: code)
     }
 }

@@ -20,7 +20,7 @@ extension Containers {
             process.arguments = arguments
             let base =
                 terminal ? Environment.merging(process.environment, ["TERM=xterm"]) : process.environment
-            process.environment = Environment.merging(base, environment)
+            process.environment = Environment.withoutEmptyHome(Environment.merging(base, environment))
             process.directory = directory ?? process.directory
             process.user = user ?? process.user
             process.terminal = terminal

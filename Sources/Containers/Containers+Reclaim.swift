@@ -18,7 +18,8 @@ extension Containers {
             do {
                 try reclaim(container)
             } catch {
-                problems.append("clean up behind container \(record.name): \(error)")
+                let reason = (error as? Failure)?.message ?? "\(error)"
+                problems.append("clean up behind container \(record.name): \(reason)")
             }
         }
         return problems
@@ -54,6 +55,7 @@ extension Containers {
             if state.phase != .exited {
                 state.phase = .exited
                 state.process = nil
+                state.supervisor = nil
                 try files.write(state)
             }
         }

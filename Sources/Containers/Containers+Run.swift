@@ -14,7 +14,7 @@ extension Containers {
         package var input: CInt
         /// The user's terminal, to be raw meanwhile; -1 for none.
         package var terminal: CInt
-        /// Gets its output, after the log has.
+        /// Gets its output, after the log has. It may block: nobody who stops or removes the container waits for it.
         package var sink: Relay.Sink
 
         package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping Relay.Sink = { _, _ in }) {
@@ -35,6 +35,19 @@ extension Containers {
     ) throws -> ExitStatus {
         // First of all, so that a signal finds either no container yet or one that gets it.
         let relay = try Relay()
+        let ended = try runToEnd(container, attachment, relay, started)
+        let status = ended.status
+        // By now it is cleaned up and let go.
+        relay.deliver(ended)
+        return status
+    }
+
+    private func runToEnd(
+        _ container: Container,
+        _ attachment: Attachment,
+        _ relay: borrowing Relay,
+        _ started: () throws -> Void
+    ) throws -> Relay.Ended {
         let lock = try naming("lock container \(container.record.name)") {
             try FileLock(container.files.lock)
         }
@@ -59,7 +72,7 @@ extension Containers {
         _ attachment: Attachment,
         _ relay: borrowing Relay,
         _ started: () throws -> Void
-    ) throws -> ExitStatus {
+    ) throws -> Relay.Ended {
         let files = container.files
         // Who removes it unmounts it on the way.
         defer { if !container.spec.removeAtExit { unmountRoot(of: container) } }
@@ -77,7 +90,11 @@ extension Containers {
             confinement = confined
             antechamber = try Sandbox.prepare(container.spec, streams: streams, group: confined.group)
         }
-        guard let confinement, let antechamber else { return .failed }
+        guard let confinement, let antechamber else {
+            throw Failure(
+                "the root of container \(container.record.name) was mounted without waiting for its process"
+            )
+        }
         let running = try Sandbox.start(
             container.spec,
             in: antechamber,
@@ -91,25 +108,29 @@ extension Containers {
 
         var state = ContainerState(.running)
         state.process = ProcessIdentity(of: running.pid)
+        state.supervisor = ProcessIdentity(of: getpid())
         state.started = UnixTime.now
         try files.write(state)
         try started()
 
-        let log = LogWriter(files.log)
-        let sink = attachment.sink
-        let status = try relay.run(running, streams, input: attachment.input, terminal: attachment.terminal) {
-            log.append($0, $1)
-            try sink($0, $1)
-        }
-        log.finish()
+        let log = LogWriter(files.directory, container.spec.logLimits ?? .standard)
+        let ended = try relay.follow(
+            running,
+            streams,
+            input: attachment.input,
+            terminal: attachment.terminal,
+            log: { log.append($0, $1) },
+            client: attachment.sink
+        )
         // Nobody will read how it ended.
-        if container.spec.removeAtExit { return status }
+        if container.spec.removeAtExit { return ended }
         state.phase = .exited
         state.process = nil
-        state.exitCode = status.rawValue
+        state.supervisor = nil
+        state.exitCode = ended.status.rawValue
         state.finished = UnixTime.now
         try files.write(state)
-        return status
+        return ended
     }
 
     /// Returns the number of its snapshot.

@@ -21,8 +21,14 @@ extension Containers {
         try? process.send(signal)
         if !process.waitForEnd(milliseconds: milliseconds) { try? process.send(.kill) }
         _ = process.waitForEnd(milliseconds: 10_000)
+        wakeSupervisor(of: container)
         // Whoever runs it still has to clean up, and to write down how it ended.
         _ = Unmount.waitForDaemon(container.files.lock)
+    }
+
+    /// A `mica run` that was put to sleep (Ctrl-Z) cleans up behind its container as well.
+    private func wakeSupervisor(of container: Container) {
+        try? container.files.readState()?.supervisor?.send(Signal(rawValue: SIGCONT))
     }
 
     /// Waits while it is being started.
@@ -51,6 +57,7 @@ extension Containers {
         for _ in 0..<200 where force && !isFree {
             // Again and again: it may only be about to start.
             try? container.files.readState()?.process?.send(.kill)
+            wakeSupervisor(of: container)
             isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
         }
         guard isFree else {

@@ -65,10 +65,8 @@ package struct DaemonMount: RootMount {
         let status = try daemon.wait()
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
         let message = DaemonMount.text(of: errors.read)
-        throw Failure(
-            message.isEmpty ? "micafs failed to mount \(target) (status \(status))" : message,
-            advice: message.isEmpty ? "See \(log)." : nil
-        )
+        guard message.isEmpty else { throw Failure(described: message) }
+        throw Failure("micafs failed to mount \(target) (status \(status))", advice: "See \(log).")
     }
 
     /// `errors`, `ready`: of which the daemon alone has the ends to write to. Descriptors 3 and 4 are `lock` and
@@ -101,7 +99,7 @@ package struct DaemonMount: RootMount {
         guard status != 0 else { return }
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
         let message = DaemonMount.text(of: errors.read)
-        throw Failure(message.isEmpty ? "micafs failed (status \(status))" : message)
+        throw Failure(described: message.isEmpty ? "micafs failed (status \(status))" : message)
     }
 
     /// micafs over a tree whose chain is there, without what it is to do with it.
@@ -121,9 +119,9 @@ package struct DaemonMount: RootMount {
     private static func text(of pipe: borrowing OwnedFD) -> String {
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = buffer.withUnsafeMutableBytes { (try? pipe.read(into: $0)) ?? 0 }
-        var text = String(decoding: buffer[..<count], as: UTF8.self)
-        while text.last?.isNewline == true { text.removeLast() }
-        return text.hasPrefix("micafs: ") ? String(text.dropFirst(8)) : text
+        // Among them may be one of fusermount3's.
+        let lines = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n")
+        return lines.map { $0.hasPrefix("micafs: ") ? $0.dropFirst(8) : $0 }.joined(separator: "\n")
     }
 
     /// $MICA_MICAFS, or beside this program, or in ../libexec/mica, or in PATH.

@@ -1,75 +1,115 @@
 package import SystemPackage
 
-import FoundationEssentials
 import Glibc
 import Linux
 
-/// Reads a log while it may still be growing.
+/// Reads a log while it may still be growing, and while its oldest files go.
 package struct LogReader: ~Copyable {
-    private let path: FilePath
-    private var file: OwnedFD?
-    private var rest: [UInt8] = []
-    private let decoder = JSONDecoder()
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
+    private struct Numbered {
+        let number: Int
+        let file: OpenFile
+    }
 
-    /// A log that is not there yet is empty.
-    package init(_ path: FilePath) { self.path = path }
+    private let directory: FilePath
+    /// Those that were there at the last look and have not been read to the end, in order.
+    private var files: [Numbered] = []
+    /// Of the last one that was opened; -1 before the first.
+    private var last = -1
+    /// Of the first of `files`: where what is in `buffer` begins, and how much of it there is.
+    private var offset = 0
+    private var used = 0
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+    private var damaged: Int?
+
+    /// Whether part of the log was removed before it was read.
+    package private(set) var isBehind = false
+    /// A file that has something else than records in it: what is behind that in this file is not read.
+    package var damage: FilePath? { damaged.map { LogFormat.path(of: $0, in: directory) } }
+
+    /// In the directory of a container. A log that is not there yet is empty.
+    package init(_ directory: FilePath) { self.directory = directory }
+
+    private init(_ directory: FilePath, _ files: [Numbered]) {
+        self.directory = directory
+        self.files = files
+    }
 
     deinit { buffer.deallocate() }
 
-    /// Goes to the last `count` lines of what is there.
-    package mutating func skip(toLast count: Int) throws {
-        try open()
-        switch file {
-        case .some(let file):
-            var position = UInt64(max(0, try file.status().st_size))
-            var newlines = 0
-            while position > 0 {
-                let start = position > UInt64(buffer.count) ? position - UInt64(buffer.count) : 0
-                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(position - start)])
-                let size = try file.readFully(into: piece, at: start)
-                for index in stride(from: size - 1, through: 0, by: -1)
-                where piece[index] == UInt8(ascii: "\n") {
-                    newlines += 1
-                    // The newline before the first one wanted; the last byte of the file ends the last line.
-                    if newlines > count {
-                        lseek(file.raw, Int(start) + index + 1, SEEK_SET)
-                        return
-                    }
-                }
-                position = start
-            }
-        case .none: break
+    /// The number of lines in what is there. Before anything is read.
+    package mutating func lines() throws -> Int {
+        look()
+        var other = LogReader(directory, files)
+        var lines = LogLines()
+        while true {
+            let records = try other.next(looking: false)
+            if records.isEmpty { return lines.count }
+            for record in records { lines.forEach(in: record) { _ in } }
         }
     }
 
-    /// The lines that have come since. Empty at the end, for now.
-    package mutating func next() throws -> [LogLine] {
-        try open()
-        switch file {
-        case .none: return []
-        case .some(let file):
-            while true {
-                let count = try naming("read \(path)") { try file.read(into: buffer) }
-                guard count > 0 else { return [] }
-                rest.append(contentsOf: buffer[..<count])
-                guard let last = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
-                let lines = rest[...last].split(separator: UInt8(ascii: "\n")).compactMap {
-                    LogLine($0, decoder)
-                }
-                rest.removeSubrange(...last)
-                return lines
+    /// Records that have come since. Empty at the end, for now.
+    package mutating func next() throws -> [LogRecord] { try next(looking: true) }
+
+    /// `looking`: for files that are newer than those that are open.
+    private mutating func next(looking: Bool) throws -> [LogRecord] {
+        while true {
+            if files.isEmpty, looking { look() }
+            guard let current = files.first else { return [] }
+            var isFull = files.count > 1
+            var records = try read(current)
+            if records.isEmpty, !isFull, looking {
+                look()
+                isFull = files.count > 1
+                // Whatever was written to it was written before the next one was begun.
+                if isFull { records = try read(current) }
             }
+            guard records.isEmpty, isFull else { return records }
+            files.removeFirst()
+            (offset, used) = (0, 0)
         }
     }
 
-    private mutating func open() throws {
-        guard file == nil else { return }
-        do {
-            file = try OwnedFD.open(path, O_RDONLY)
-        } catch Errno.noSuchFileOrDirectory {
-        } catch {
-            throw Failure("open \(path)", error)
+    private mutating func look() {
+        for number in LogFormat.numbers(in: directory) where number > last {
+            // It may just have been removed.
+            guard let file = try? OwnedFD.open(LogFormat.path(of: number, in: directory), O_RDONLY) else {
+                continue
+            }
+            if last >= 0, number > last + 1 { isBehind = true }
+            files.append(Numbered(number: number, file: OpenFile(file)))
+            last = number
         }
+    }
+
+    private mutating func read(_ current: Numbered) throws -> [LogRecord] {
+        guard damaged != current.number else { return [] }
+        let path = LogFormat.path(of: current.number, in: directory)
+        used += try naming("read \(path)") {
+            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[used...])
+            return try current.file.fd.readFully(into: free, at: UInt64(offset + used))
+        }
+        var place = 0
+        if offset == 0 {
+            guard used >= LogFormat.header else { return [] }
+            place = LogFormat.header
+            if !LogFormat.isHeader(UnsafeRawBufferPointer(rebasing: buffer[..<place])) {
+                damaged = current.number
+            }
+        }
+        var records: [LogRecord] = []
+        parsing: while damaged != current.number {
+            switch LogFormat.record(UnsafeRawBufferPointer(rebasing: buffer[place..<used])) {
+            case .record(let record, let size):
+                records.append(record)
+                place += size
+            case .unfinished: break parsing
+            case .damaged: damaged = current.number
+            }
+        }
+        if let start = buffer.baseAddress { memmove(start, start + place, used - place) }
+        offset += place
+        used -= place
+        return records
     }
 }

@@ -5,72 +5,74 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Writes what a container says to its log: one JSON object a line, `{"log","stream","time"}`, as docker's
-/// json-file does. Created with the first byte. Thread-safe.
+/// Writes what a container says to its log, byte for byte (`LogFormat`), and removes the oldest file of as many as are
+/// to be kept. Created with the first byte. Thread-safe.
 ///
-/// A log that can't be written (a full disk) costs its lines, not the container's life.
+/// A log that can't be written (a full disk) costs what can't be, not the container's life.
 package final class LogWriter: Sendable {
-    /// A line that is longer becomes several, as docker has it: only the last one ends in "\n".
-    static let longest = 16384
-
     private struct State: ~Copyable {
         var file: OwnedFD?
-        var output: [UInt8] = []
-        var error: [UInt8] = []
+        /// Of `file`, or of the next one.
+        var number = 0
+        var size = 0
+        /// What is about to be written: memory to be used again.
+        var bytes: [UInt8] = []
     }
-    private let path: FilePath
+    private let directory: FilePath
+    private let limits: LogLimits
+    private let longest: Int
     private let state = Mutex(State())
 
-    package init(_ path: FilePath) { self.path = path }
+    /// In the directory of a container.
+    package init(_ directory: FilePath, _ limits: LogLimits = .standard) {
+        self.directory = directory
+        self.limits = limits
+        longest = max(1, min(LogFormat.longest, limits.size - LogFormat.header - LogFormat.recordHeader))
+    }
 
     package func append(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) {
+        let time = UnixTime.now
         state.withLock { state in
-            switch stream {
-            case .output: write(LogWriter.lines(&state.output, bytes), stream, &state.file)
-            case .error: write(LogWriter.lines(&state.error, bytes), stream, &state.file)
+            var rest = bytes
+            while !rest.isEmpty {
+                let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(longest))
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(longest))
+                state.bytes.removeAll(keepingCapacity: true)
+                let size = LogFormat.recordHeader + piece.count
+                if state.size > 0, state.size + size > limits.size { next(&state) }
+                if state.size == 0 { LogFormat.appendHeader(to: &state.bytes) }
+                LogFormat.append(piece, stream, at: time, to: &state.bytes)
+                write(&state)
             }
         }
     }
 
-    /// Writes lines that have no end.
-    package func finish() {
-        state.withLock { state in
-            write([state.output].filter { !$0.isEmpty }, .output, &state.file)
-            write([state.error].filter { !$0.isEmpty }, .error, &state.file)
-            state.output = []
-            state.error = []
-        }
+    private func next(_ state: inout State) {
+        state.file = nil
+        state.size = 0
+        state.number += 1
+        let oldest = state.number - limits.files
+        if oldest >= 0 { try? LogFormat.path(of: oldest, in: directory).unlink() }
     }
 
-    /// Takes whole lines out of `rest` + `bytes`.
-    private static func lines(_ rest: inout [UInt8], _ bytes: UnsafeRawBufferPointer) -> [[UInt8]] {
-        var lines: [[UInt8]] = []
-        var start = 0
-        while start < bytes.count {
-            let room = min(bytes.count, start + longest - rest.count)
-            let end = bytes[start..<room].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? room
-            rest.append(contentsOf: bytes[start..<end])
-            start = end
-            guard rest.last == UInt8(ascii: "\n") || rest.count >= longest else { break }
-            lines.append(rest)
-            rest.removeAll(keepingCapacity: true)
+    private func write(_ state: inout State) {
+        if state.size == 0 {
+            let path = LogFormat.path(of: state.number, in: directory)
+            state.file = try? OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
         }
-        return lines
-    }
-
-    private func write(_ lines: [[UInt8]], _ stream: Relay.Stream, _ file: inout OwnedFD?) {
-        guard !lines.isEmpty else { return }
-        let time = LogTime.text(UnixTime.now)
-        var text: [UInt8] = []
-        for line in lines {
-            text += "{\"log\":\"".utf8
-            JSONText.append(line, to: &text)
-            text += "\",\"stream\":\"\(stream.rawValue)\",\"time\":\"\(time)\"}\n".utf8
-        }
-        if file == nil { file = try? OwnedFD.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600) }
-        switch file {
-        case .some(let file): try? file.writeAll(text)
+        var isLost = false
+        switch state.file {
+        case .some(let file):
+            do {
+                try file.writeAll(state.bytes)
+                state.size += state.bytes.count
+            } catch {
+                // A piece of a record would hide what comes after it.
+                isLost = (try? file.truncate(to: UInt64(state.size))) == nil
+                if !isLost { _ = lseek(file.raw, state.size, SEEK_SET) }
+            }
         case .none: break
         }
+        if isLost { next(&state) }
     }
 }

@@ -8,6 +8,10 @@ import Linux
 
 /// Mounts that a user asks for: images to look at, snapshots to write to.
 package struct Mounts: Sendable {
+    /// An image's set-id programs and device nodes are whatever its maker put there: whoever can look into the mount
+    /// could use them, root's privileges included. Who trusts the image leaves these out.
+    package static let confining = ["nosuid", "nodev"]
+
     private let store: Store
     private let roots: any RootMount
 
@@ -19,7 +23,7 @@ package struct Mounts: Sendable {
     }
 
     /// Shows an image at `target`, read-only. `options`: as in RootTree.
-    package func mount(image name: String, at target: FilePath, options: [String] = []) throws {
+    package func mount(image name: String, at target: FilePath, options: [String] = Mounts.confining) throws {
         let target = try directory(target)
         let image = try store.image(named: name)
         let tree = RootTree(layers: image.layers, snapshot: nil, source: name, options: options)
@@ -27,7 +31,8 @@ package struct Mounts: Sendable {
     }
 
     /// Mounts the active snapshot `key`, to be written to.
-    package func mount(snapshot key: String, at target: FilePath, options: [String] = []) throws {
+    package func mount(snapshot key: String, at target: FilePath, options: [String] = Mounts.confining) throws
+    {
         let target = try directory(target)
         let snapshot = try store.snapshot(key)
         guard snapshot.kind == .active else {
@@ -54,7 +59,7 @@ package struct Mounts: Sendable {
         image name: String,
         key: String?,
         at target: FilePath,
-        options: [String] = []
+        options: [String] = Mounts.confining
     ) throws -> String {
         let target = try directory(target)
         let image = try store.image(named: name)
@@ -131,6 +136,7 @@ package struct Mounts: Sendable {
     }
 
     private func mount(_ tree: RootTree, of snapshot: String?, at target: FilePath) throws {
+        try checkThatConfinementCanBeLeftOut(tree.options, at: target)
         let new = try store.addMount(of: snapshot, source: tree.source, at: target)
         let id = new.record.id
         do {
@@ -141,6 +147,19 @@ package struct Mounts: Sendable {
             throw error
         }
         _ = consume new
+    }
+
+    /// What fusermount3 mounts for ordinary users is always confined: who asks for something else must not believe
+    /// that it was done.
+    private func checkThatConfinementCanBeLeftOut(_ options: [String], at target: FilePath) throws {
+        guard geteuid() != 0, let missing = Mounts.confining.first(where: { !options.contains($0) }) else {
+            return
+        }
+        throw Failure(
+            "mount at \(target): \(missing.dropFirst(2)) is for root; what other users mount is \(missing)",
+            advice: "Leave the option out.",
+            kind: .failedPrecondition
+        )
     }
 
     /// The target as the kernel will call it.

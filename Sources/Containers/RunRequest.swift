@@ -28,6 +28,7 @@ package struct RunRequest: Sendable {
     package var terminal = false
     package var interactive = false
     package var removeAtExit = false
+    package var logLimits = LogLimits.standard
 
     package init(image: String) { self.image = image }
 
@@ -78,7 +79,7 @@ package struct RunRequest: Sendable {
         }
 
         var process = ProcessSpec(arguments: arguments)
-        process.environment = Environment.merging(base, environment)
+        process.environment = Environment.withoutEmptyHome(Environment.merging(base, environment))
         process.directory = try workingDirectory(config)
         process.user = user ?? config?.user ?? ""
         process.terminal = terminal
@@ -91,6 +92,7 @@ package struct RunRequest: Sendable {
         spec.resources = resources
         spec.noNewPrivileges = noNewPrivileges
         spec.seccomp = seccomp
+        spec.logLimits = logLimits
         if let signal = config?.stopSignal, !signal.isEmpty { spec.stopSignal = signal }
         return spec
     }

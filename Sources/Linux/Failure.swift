@@ -27,9 +27,21 @@ package struct Failure: Error, CustomStringConvertible, Sendable {
         self.init("\(subject): \(errno)", advice: advice, exitCode: exitCode)
     }
 
+    /// In two lines at most, for a terminal: what a message quotes may come from anywhere.
     package var description: String {
-        guard let advice else { return message }
-        return "\(message)\n\(advice)"
+        guard let advice else { return Printable.text(message) }
+        return "\(Printable.text(message))\n\(Printable.text(advice))"
+    }
+
+    /// What another process said of its failure in the same way: the last of several lines is advice.
+    package init(described text: String, kind: Kind = .other, exitCode: Int32 = 1) {
+        let lines = text.split(separator: "\n")
+        self.init(
+            lines.count > 1 ? lines.dropLast().joined(separator: "; ") : text,
+            advice: lines.count > 1 ? lines.last.map(String.init) : nil,
+            kind: kind,
+            exitCode: exitCode
+        )
     }
 }
 

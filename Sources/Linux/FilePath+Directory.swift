@@ -19,6 +19,23 @@ extension FilePath {
         }
     }
 
+    /// The same for what others than us are to use: each directory that is made has this mode, whatever the umask.
+    package func makeDirectories(exactly mode: UInt32) throws(Errno) {
+        func make() throws(Errno) {
+            if withPlatformString({ mkdir($0, mode) }) == 0 {
+                try Errno.check(withPlatformString { chmod($0, mode) })
+            } else if Errno.last != .fileExists {
+                throw .last
+            }
+        }
+        do {
+            try make()
+        } catch Errno.noSuchFileOrDirectory where !removingLastComponent().isEmpty {
+            try removingLastComponent().makeDirectories(exactly: mode)
+            try make()
+        }
+    }
+
     /// Whether lstat(2) finds anything here.
     package var exists: Bool {
         var status = FileStatus()

@@ -11,6 +11,9 @@ package struct Account: Sendable, Equatable {
     package var groups: [UInt32]
     package var home: String
 
+    /// What setgroups(2) takes.
+    private static let mostGroups = 65536
+
     package init(uid: UInt32, gid: UInt32, groups: [UInt32] = [], home: String = "/") {
         self.uid = uid
         self.gid = gid
@@ -19,53 +22,119 @@ package struct Account: Sendable, Equatable {
     }
 
     /// Looks `user` ("user", "uid", "user:group", "uid:gid", either part may be a name or a number) up in
-    /// /etc/passwd and /etc/group below `root`, never outside. Docker's rules: a number needs no entry; a
-    /// group that is named alone replaces the supplementary ones.
+    /// /etc/passwd and /etc/group below `root`, never outside. Docker's rules: digits are a number, also where
+    /// an entry is named so, and need no entry; a group that is named alone replaces the supplementary ones.
     package init(of user: String, root: borrowing OwnedFD) throws {
-        let passwd = try AccountFile.lines(of: "/etc/passwd", root: root)
         let parts = user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init
         )
         let name = parts.first ?? ""
-        let wanted = name.isEmpty ? "0" : name
-
-        let entry = passwd.first { $0.count >= 4 && ($0[0] == wanted || $0[2] == wanted) }
-        if let entry, let uid = AccountFile.number(entry[2]), let gid = AccountFile.number(entry[3]) {
-            self.init(uid: uid, gid: gid, home: entry.count > 5 && !entry[5].isEmpty ? entry[5] : "/")
-        } else if let uid = AccountFile.number(wanted) {
+        let wanted = try Wanted(name.isEmpty ? "0" : name, "user")
+        let entry = try Account.passwd(wanted, root)
+        if let entry {
+            self.init(uid: entry.uid, gid: entry.gid, home: entry.home)
+        } else if case .number(let uid) = wanted {
             self.init(uid: uid, gid: 0)
         } else {
-            throw Failure(
-                "no user \(name) in the container's /etc/passwd",
+            throw wanted.failure("user", "/etc/passwd")
+        }
+
+        if parts.count == 2, !parts[1].isEmpty {
+            gid = try Account.group(try Wanted(parts[1], "group"), root)
+        } else if let entry {
+            groups = try Account.groups(listing: entry.name, root).filter { $0 != gid }
+        }
+    }
+
+    /// What a user or a group is looked up by.
+    private enum Wanted {
+        case number(UInt32)
+        case name([UInt8])
+
+        init(_ text: String, _ kind: String) throws {
+            let bytes = Array(text.utf8)
+            guard bytes.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                self = .name(bytes)
+                return
+            }
+            guard let number = AccountFile.number(bytes) else {
+                throw Failure(
+                    "\(kind) \(text) is beyond all numbers of \(kind)s",
+                    advice: "Expected 0 to \(Int32.max), or a name.",
+                    exitCode: 126
+                )
+            }
+            self = .number(number)
+        }
+
+        func matches(name: AccountFile.Field, id: UInt32?) -> Bool {
+            switch self {
+            case .number(let number): id == number
+            case .name(let bytes): name.equals(bytes)
+            }
+        }
+
+        func failure(_ kind: String, _ file: String) -> Failure {
+            let name =
+                switch self {
+                case .number(let number): "\(number)"
+                case .name(let bytes): String(decoding: bytes, as: UTF8.self)
+                }
+            return Failure(
+                "no \(kind) \(name) in the container's \(file)",
                 advice: "Use a name that is there, or a number.",
                 exitCode: 126
             )
         }
+    }
 
-        let groups = try AccountFile.lines(of: "/etc/group", root: root)
-        if parts.count == 2, !parts[1].isEmpty {
-            gid = try Account.group(parts[1], in: groups)
-        } else if let entry {
-            self.groups = Account.groups(listing: entry[0], in: groups).filter { $0 != gid }
+    private struct Entry {
+        var name: [UInt8]
+        var uid: UInt32
+        var gid: UInt32
+        var home: String
+    }
+
+    /// The first entry that fits.
+    private static func passwd(_ wanted: Wanted, _ root: borrowing OwnedFD) throws -> Entry? {
+        var found: Entry?
+        try AccountFile.forEachLine(of: "/etc/passwd", root: root, passingOverLongLines: true) { line in
+            guard let name = line.field(0), let uid = line.field(2)?.id, wanted.matches(name: name, id: uid),
+                let gid = line.field(3)?.id
+            else { return true }
+            let home = line.field(5).map { String(decoding: $0.text, as: UTF8.self) } ?? ""
+            found = Entry(name: name.text, uid: uid, gid: gid, home: home.isEmpty ? "/" : home)
+            return false
         }
+        return found
     }
 
-    private static func group(_ wanted: String, in groups: [[String]]) throws -> UInt32 {
-        let entry = groups.first { $0.count >= 3 && ($0[0] == wanted || $0[2] == wanted) }
-        if let entry, let gid = AccountFile.number(entry[2]) { return gid }
-        if let gid = AccountFile.number(wanted) { return gid }
-        throw Failure(
-            "no group \(wanted) in the container's /etc/group",
-            advice: "Use a name that is there, or a number.",
-            exitCode: 126
-        )
+    private static func group(_ wanted: Wanted, _ root: borrowing OwnedFD) throws -> UInt32 {
+        // It is what it is, whatever the file says of it.
+        if case .number(let gid) = wanted { return gid }
+        var found: UInt32?
+        try AccountFile.forEachLine(of: "/etc/group", root: root) { line in
+            guard let name = line.field(0), wanted.matches(name: name, id: nil), let gid = line.field(2)?.id
+            else { return true }
+            found = gid
+            return false
+        }
+        guard let found else { throw wanted.failure("group", "/etc/group") }
+        return found
     }
 
-    private static func groups(listing user: String, in groups: [[String]]) -> [UInt32] {
+    private static func groups(listing user: [UInt8], _ root: borrowing OwnedFD) throws -> [UInt32] {
         var found: [UInt32] = []
-        for entry in groups where entry.count >= 4 && entry[3].split(separator: ",").contains(Substring(user))
-        {
-            if let gid = AccountFile.number(entry[2]), !found.contains(gid) { found.append(gid) }
+        var known: Set<UInt32> = []
+        try AccountFile.forEachLine(of: "/etc/group", root: root) { line in
+            guard let members = line.field(3), members.lists(user), let gid = line.field(2)?.id,
+                known.insert(gid).inserted
+            else { return true }
+            found.append(gid)
+            guard found.count < mostGroups else {
+                throw Failure("a user of the container is in more than \(mostGroups - 1) of its groups")
+            }
+            return true
         }
         return found
     }

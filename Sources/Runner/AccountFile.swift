@@ -3,36 +3,135 @@ import SystemPackage
 
 import Glibc
 
-/// /etc/passwd and /etc/group of an image: untrusted, so read with a limit, and only if they are files.
+/// /etc/passwd and /etc/group of an image: untrusted, so read only if they are files, up to a limit, a line at a time
+/// and without a copy of what nobody asked for.
 enum AccountFile {
     static let limit = 16 << 20
+    /// A group of 100,000 members has less.
+    static let longestLine = 1 << 20
 
-    /// The fields of every line. A file that is missing has none.
-    static func lines(of path: FilePath, root: borrowing OwnedFD) throws -> [[String]] {
-        let bytes: [UInt8]
+    /// Calls `body` with each line until it returns false. A file that is missing has none. A line that is too long is
+    /// passed over (`passingOver`), or a Failure.
+    static func forEachLine(
+        of path: FilePath,
+        root: borrowing OwnedFD,
+        passingOverLongLines passingOver: Bool = false,
+        _ body: (borrowing Line) throws -> Bool
+    ) throws {
         do {
             // O_NONBLOCK: a FIFO of this name must not hang us.
             let file = try root.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
             guard try file.status().st_mode & Glibc.S_IFMT == Glibc.S_IFREG else {
                 throw Failure("\(path) in the container is not a file")
             }
-            bytes = try file.contents(limit: limit)
+            try read(file, path, passingOver, body)
         } catch Errno.noSuchFileOrDirectory {
-            return []
         } catch Errno.notDirectory {
-            return []
         } catch let errno as Errno {
             throw Failure("read \(path) in the container", errno)
         }
-        return bytes.split(separator: UInt8(ascii: "\n")).map { line in
-            line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-                .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private static func read(
+        _ file: borrowing OwnedFD,
+        _ path: FilePath,
+        _ passingOver: Bool,
+        _ body: (borrowing Line) throws -> Bool
+    ) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longestLine, alignment: 16)
+        defer { buffer.deallocate() }
+        // What of the buffer is filled with the beginning of a line, and how much has been read.
+        var used = 0
+        var total = 0
+        var isWithinLongLine = false
+        while true {
+            let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[used...]))
+            total += count
+            guard total <= limit else { throw Errno(rawValue: EFBIG) }
+            var rest = UnsafeRawBufferPointer(rebasing: buffer[..<(used + count)])
+            while let length = rest.length(until: UInt8(ascii: "\n")) {
+                let isWanted = !isWithinLongLine
+                isWithinLongLine = false
+                guard try !isWanted || body(Line(UnsafeRawBufferPointer(rebasing: rest[..<length]))) else {
+                    return
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[(length + 1)...])
+            }
+            guard count > 0 else {
+                if !rest.isEmpty, !isWithinLongLine { _ = try body(Line(rest)) }
+                return
+            }
+            if rest.count == buffer.count {
+                guard passingOver else {
+                    throw Failure("\(path) in the container has a line of more than \(longestLine) bytes")
+                }
+                isWithinLongLine = true
+            }
+            used = isWithinLongLine ? 0 : rest.count
+            if let target = buffer.baseAddress, let start = rest.baseAddress { memmove(target, start, used) }
         }
     }
 
-    /// An id, 0 to 2³¹-1 as docker has it: (uid_t)-1 would mean "unchanged" to setresuid(2).
-    static func number(_ text: String) -> UInt32? {
-        guard let number = Int32(text), number >= 0 else { return nil }
-        return UInt32(number)
+    /// Fields between colons.
+    struct Line: ~Copyable {
+        private let bytes: UnsafeRawBufferPointer
+        init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+        /// nil where there are not so many.
+        func field(_ number: Int) -> Field? {
+            var rest = bytes
+            for _ in 0..<number {
+                guard let length = rest.length(until: UInt8(ascii: ":")) else { return nil }
+                rest = UnsafeRawBufferPointer(rebasing: rest[(length + 1)...])
+            }
+            let end = rest.length(until: UInt8(ascii: ":")) ?? rest.count
+            return Field(bytes: UnsafeRawBufferPointer(rebasing: rest[..<end]))
+        }
+    }
+
+    /// Valid as long as its line.
+    struct Field {
+        fileprivate let bytes: UnsafeRawBufferPointer
+
+        var isEmpty: Bool { bytes.isEmpty }
+        var text: [UInt8] { Array(bytes) }
+        /// An id in decimal; nil for everything else.
+        var id: UInt32? { AccountFile.number(bytes) }
+
+        func equals(_ other: [UInt8]) -> Bool { bytes.count == other.count && bytes.elementsEqual(other) }
+
+        /// Whether `name` is in this list with commas.
+        func lists(_ name: [UInt8]) -> Bool {
+            var rest = bytes
+            while true {
+                let end = rest.length(until: UInt8(ascii: ",")) ?? rest.count
+                if Field(bytes: UnsafeRawBufferPointer(rebasing: rest[..<end])).equals(name) { return true }
+                guard end < rest.count else { return false }
+                rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+            }
+        }
+    }
+
+    /// An id, 0 to 2³¹-1 as docker has it: (uid_t)-1 would mean "unchanged" to setresuid(2). Zeros in front don't
+    /// count. nil for everything else.
+    static func number(_ digits: some Collection<UInt8>) -> UInt32? {
+        guard !digits.isEmpty else { return nil }
+        var value: UInt32 = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { return nil }
+            let (tens, isTooMuch) = value.multipliedReportingOverflow(by: 10)
+            guard !isTooMuch, tens <= UInt32(Int32.max) else { return nil }
+            value = tens + UInt32(digit - 0x30)
+            guard value <= UInt32(Int32.max) else { return nil }
+        }
+        return value
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The number of bytes before the first `byte`; nil without one.
+    fileprivate func length(until byte: UInt8) -> Int? {
+        guard let start = baseAddress, let found = memchr(start, CInt(byte), count) else { return nil }
+        return UnsafeRawPointer(found) - start
     }
 }

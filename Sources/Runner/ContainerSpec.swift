@@ -24,6 +24,8 @@ package struct ContainerSpec: Codable, Sendable, Equatable {
     package var seccomp: String?
     /// Gone with everything it wrote once it has ended.
     package var removeAtExit: Bool
+    /// nil in what an earlier version wrote: the standard ones.
+    package var logLimits: LogLimits?
 
     package init(
         id: String,

@@ -18,6 +18,12 @@ package enum Environment {
         return merged
     }
 
+    /// `environment` with what a program is to get in the end: an empty HOME is as good as none, and the user's own
+    /// one takes its place.
+    package static func withoutEmptyHome(_ environment: [String]) -> [String] {
+        environment.filter { $0 != "HOME=" }
+    }
+
     /// The value of `name`, nil where it is not set.
     package static func value(of name: String, in environment: [String]) -> String? {
         for entry in environment where entry.hasPrefix("\(name)=") {

@@ -21,6 +21,8 @@ package struct Relay: ~Copyable {
         SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGIO, SIGPWR,
         SIGXCPU,
     ]
+    /// What asks whoever gets it to end.
+    private static let ending: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
     private static let mask = forwarded.reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
 
     private let signals: OwnedFD
@@ -35,6 +37,17 @@ package struct Relay: ~Copyable {
 
     deinit { clinux_release_signals(Relay.mask) }
 
+    /// A program that has ended, and what of its output is still on its way to the client.
+    package struct Ended: ~Copyable {
+        package let status: ExitStatus
+        fileprivate let copies: [Copy]
+    }
+
+    fileprivate struct Copy {
+        let channel: OutputChannel
+        let thread: CopyThread
+    }
+
     /// Returns when the program has ended and everything it wrote has been handed on. `input`: a descriptor
     /// whose bytes become its standard input, -1 for none; it stays open. `terminal`: one that is raw meanwhile.
     package func run(
@@ -44,17 +57,64 @@ package struct Relay: ~Copyable {
         terminal: CInt = -1,
         sink: @escaping Sink
     ) throws -> ExitStatus {
-        let raw = terminal >= 0 ? try? HostTerminal(raw: terminal) : nil
-        if input >= 0 { feed(process, streams, from: input) }
-        let threads = drain(process, streams, into: sink)
-        try forward(until: process)
-        let status = try naming("wait for process \(process.pid)") { try process.wait() }
-        for thread in threads { thread.join() }
-        _ = consume raw
+        let ended = try follow(process, streams, input: input, terminal: terminal, client: sink)
+        let status = ended.status
+        deliver(ended)
         return status
     }
 
+    /// The same, up to the program's end: everything it wrote has gone through `log`, which waits for nobody; what
+    /// `client` does not take is left for `deliver`.
+    package func follow(
+        _ process: ContainerProcess,
+        _ streams: ProcessStreams,
+        input: CInt = -1,
+        terminal: CInt = -1,
+        log: @escaping Sink = { _, _ in },
+        client: @escaping Sink
+    ) throws -> Ended {
+        let raw = terminal >= 0 ? try? HostTerminal(raw: terminal) : nil
+        if input >= 0 { feed(process, streams, from: input) }
+        let copies = channels(process, streams, log, client).map { channel in
+            Copy(channel: channel, thread: CopyThread { channel.copy() })
+        }
+        try forward(until: process)
+        let status = try naming("wait for process \(process.pid)") { try process.wait() }
+        for copy in copies { copy.channel.takeOver() }
+        _ = consume raw
+        return Ended(status: status, copies: copies)
+    }
+
+    /// Returns when the client has got everything, or a signal says that nobody waits for it.
+    package func deliver(_ ended: consuming Ended) {
+        for copy in ended.copies {
+            if let end = copy.channel.end(), isToEnd(before: end) {
+                copy.thread.detach()
+            } else {
+                copy.thread.join()
+            }
+        }
+    }
+
+    /// Whether a signal came that asks to end before `end` can be read.
+    private func isToEnd(before end: consuming OwnedFD) -> Bool {
+        var watched = [
+            pollfd(fd: end.raw, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
+        ]
+        defer { end.stay() }
+        while true {
+            guard (try? Errno.retrying { poll(&watched, 2, -1) }) != nil, watched[0].revents == 0 else {
+                return false
+            }
+            if watched[1].revents != 0, Relay.ending.contains(clinux_next_signal(signals.raw)) { return true }
+        }
+    }
+
+    /// Hands signals on. A program that does not end when it is asked to three times is killed: at the third Ctrl-C
+    /// whoever sits there wants their prompt back.
     private func forward(until process: ContainerProcess) throws {
+        var impatience = Impatience()
         var watched = [
             pollfd(fd: process.pidfd.raw, events: Int16(POLLIN), revents: 0),
             pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
@@ -67,6 +127,7 @@ package struct Relay: ~Copyable {
                 if let size = HostTerminal.size { _ = clinux_set_window(terminal, size.rows, size.columns) }
             } else if signal > 0 {
                 try? process.send(Signal(rawValue: signal))
+                if impatience.isEnough(with: signal) { try? process.send(.kill) }
             }
         }
     }
@@ -83,26 +144,27 @@ package struct Relay: ~Copyable {
         }.detach()
     }
 
-    private func drain(
+    private func channels(
         _ process: ContainerProcess,
         _ streams: ProcessStreams,
-        into sink: @escaping Sink
-    ) -> [CopyThread] {
+        _ log: @escaping Sink,
+        _ client: @escaping Sink
+    ) -> [OutputChannel] {
         if let terminal = process.terminalFD {
-            // At the end of a terminal read(2) says EIO, which is as good.
-            return [
-                CopyThread {
-                    CopyThread.copy(from: terminal, until: process.pidfd.raw) { try sink(.output, $0) }
-                }
-            ]
+            return [OutputChannel(terminal, of: process, .output, log: log, client: client)]
         }
-        let pipes = [(Stream.output, Handle(streams.takeOutput())), (.error, Handle(streams.takeError()))]
-        return pipes.map { stream, handle in
-            CopyThread {
-                guard let pipe = handle.take() else { return }
-                CopyThread.copy(from: pipe.raw, until: process.pidfd.raw) { try sink(stream, $0) }
-            }
+        var channels: [OutputChannel] = []
+        if let pipe = streams.takeOutput() {
+            let raw = pipe.raw
+            channels.append(
+                OutputChannel(raw, owning: pipe, of: process, .output, log: log, client: client)
+            )
         }
+        if let pipe = streams.takeError() {
+            let raw = pipe.raw
+            channels.append(OutputChannel(raw, owning: pipe, of: process, .error, log: log, client: client))
+        }
+        return channels
     }
 
     private static func write(_ bytes: UnsafeRawBufferPointer, to fd: CInt) throws(Errno) {

@@ -3,12 +3,16 @@ import SystemPackage
 
 import Glibc
 
-/// Standard output for lines that are bytes, as names of files are. Nothing else may print meanwhile.
+/// Standard output for lines that are bytes, as names of files are: as they are for programs, escaped for people, as
+/// ls(1) does it. Nothing else may print meanwhile.
 final class ByteOutput {
+    private let isTerminal = isatty(STDOUT_FILENO) == 1
     private var buffer: [UInt8] = []
 
-    func write(_ bytes: [UInt8]) throws {
-        buffer += bytes
+    /// `bytes` and a newline.
+    func line(_ bytes: [UInt8]) throws {
+        buffer += isTerminal ? Printable.bytes(bytes) : bytes
+        buffer.append(UInt8(ascii: "\n"))
         if buffer.count >= 1 << 16 { try flush() }
     }
 

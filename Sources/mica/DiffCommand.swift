@@ -32,7 +32,7 @@ struct DiffCommand: ParsableCommand {
         let output = ByteOutput()
         let report: (Change) throws -> Void = { change in
             switch format {
-            case .table: try output.write(Array("\(change.kind.rawValue) ".utf8) + change.path + [0x0a])
+            case .table: try output.line(Array("\(change.kind.rawValue) ".utf8) + change.path)
             case .json: rows.list.append(Row(change))
             }
         }

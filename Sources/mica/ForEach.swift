@@ -10,7 +10,7 @@ func forEach(_ names: [String], _ body: (String) throws -> Void) throws {
             try body(name)
             print(name)
         } catch let failure as Failure {
-            Mica.complain(failure.description)
+            Mica.complain(failure)
             code = failure.exitCode
         }
     }

@@ -10,7 +10,10 @@ struct LogsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs",
         _superCommandName: Mica.name,
-        abstract: "Show what a container wrote, on the stream it wrote to."
+        abstract: "Show what a container wrote, on the stream it wrote to.",
+        discussion: """
+            Byte for byte. Of a container that writes much the oldest is removed: `mica run --log-opt` says when.
+            """
     )
 
     @OptionGroup var global: GlobalOptions
@@ -34,25 +37,39 @@ struct LogsCommand: ParsableCommand {
     func run() throws {
         let containers = Containers(try Store.open(global.layout))
         let container = try containers.container(named: container)
-        var reader = LogReader(container.files.log)
-        if let tail { try reader.skip(toLast: tail) }
+        var reader = LogReader(container.files.directory)
+        let first = try tail.map { max(0, try reader.lines() - $0) } ?? 0
+        var lines = LogLines()
         while true {
             // Asked before the last look: what it wrote until then is there.
             let isRunning = follow && containers.isRunning(container)
             while true {
-                let lines = try reader.next()
-                if lines.isEmpty { break }
-                for line in lines { try show(line) }
+                let records = try reader.next()
+                if records.isEmpty { break }
+                for record in records { try show(record, &lines, from: first) }
             }
-            guard isRunning else { return }
+            guard isRunning else { break }
             usleep(100_000)
         }
+        if reader.isBehind {
+            Mica.complain("part of the log was removed before it was read (max-size, max-file)")
+        }
+        if let damage = reader.damage { throw Failure("\(damage) is damaged: the rest of it is not shown") }
     }
 
-    private func show(_ line: LogLine) throws {
-        let bytes = timestamps ? Array("\(line.time) ".utf8) + line.text : line.text
+    private func show(_ record: LogRecord, _ lines: inout LogLines, from first: Int) throws {
+        let target = record.stream == .output ? STDOUT_FILENO : STDERR_FILENO
+        guard timestamps || first > 0 else {
+            return try record.bytes.withUnsafeBytes { try Console.write($0, to: target) }
+        }
+        var bytes: [UInt8] = []
+        lines.forEach(in: record) { piece in
+            guard piece.number >= first else { return }
+            if timestamps, piece.begins { bytes += "\(LogTime.text(record.time)) ".utf8 }
+            bytes += piece.bytes
+        }
         try bytes.withUnsafeBytes {
-            try Console.write($0, to: line.stream == .output ? STDOUT_FILENO : STDERR_FILENO)
+            try Console.write($0, to: target)
         }
     }
 }

@@ -80,7 +80,7 @@ struct LookupBench {
         try target.makeDirectory()
         let lock = try FileLock(scratch.appending("lock"))
         try DaemonMount(layout).mount(
-            RootTree(layers: layers, snapshot: nil, source: "bench"),
+            RootTree(layers: layers, snapshot: nil, source: "bench", options: Mounts.confining),
             at: target,
             lock: lock.raw,
             log: scratch.appending("log")

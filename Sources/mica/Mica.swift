@@ -47,7 +47,7 @@ struct Mica: ParsableCommand {
     private static func end(with error: any Error, _ arguments: [String]) -> Never {
         switch error {
         case let failure as Failure:
-            complain(failure.description)
+            complain(failure)
             fflush(nil)
             Glibc.exit(failure.exitCode)
         case let errno as Errno:
@@ -59,15 +59,24 @@ struct Mica: ParsableCommand {
         // ArgumentParser's own: help, version, a bare exit code, usage.
         if exitCode(for: error) == .validationFailure, arguments.first == "run" {
             // Everything below 125 would be taken for the status of the command in the container.
-            complain(message(for: error))
+            say("mica: \(message(for: error))\n")
             Glibc.exit(125)
         }
-        exit(withError: error)
+        guard !exitCode(for: error).isSuccess else { exit(withError: error) }
+        let text = fullMessage(for: error)
+        if !text.isEmpty { say("\(text)\n") }
+        fflush(nil)
+        Glibc.exit(exitCode(for: error).rawValue)
     }
 
-    /// `mica: message` on standard error.
-    static func complain(_ message: String) {
-        var text = Array("mica: \(message)\n".utf8)
-        text.withUnsafeMutableBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    /// `mica: message` on standard error, in one line.
+    static func complain(_ message: String) { say("mica: \(Printable.text(message))\n") }
+
+    static func complain(_ failure: Failure) { say("mica: \(failure)\n") }
+
+    /// On standard error, which may be a terminal, and what is said may quote anything.
+    private static func say(_ text: String) {
+        let bytes = Array(Printable.text(text, lines: true).utf8)
+        bytes.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

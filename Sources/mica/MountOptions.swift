@@ -1,4 +1,5 @@
 import ArgumentParser
+import Containers
 
 /// What follows -o: mount(8)'s options as far as they are the filesystem's business, and mica's own.
 struct MountOptions {
@@ -7,11 +8,12 @@ struct MountOptions {
     var name: String?
     var root: String?
     /// nosuid, nodev, noexec, noatime, relatime, and what has a value in `passed`: for the daemon.
-    private(set) var flags: [String] = []
+    private(set) var flags = Mounts.confining
 
-    /// What takes a flag back. mount.fuse3 always adds `dev,suid`.
+    /// What takes a flag back. mount(8) keeps `suid` and `dev` from helpers, hence a second name for them.
     private static let opposites = [
         "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "norelatime": "relatime",
+        "allow_suid": "nosuid", "allow_dev": "nodev",
     ]
 
     /// Options with a value that the daemon knows; it checks the value.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Linux
 
 /// `--format json|table`.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -10,5 +11,19 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    print(printable(String(decoding: try encoder.encode(value), as: UTF8.self)))
+}
+
+/// JSON that says the same, without what a terminal may obey: the encoder leaves everything from DEL on as it is.
+private func printable(_ json: String) -> String {
+    var result = String.UnicodeScalarView()
+    for scalar in json.unicodeScalars {
+        guard Printable.isControl(scalar), scalar != "\n" else {
+            result.append(scalar)
+            continue
+        }
+        let digits = String(scalar.value, radix: 16)
+        result += ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).unicodeScalars
+    }
+    return String(result)
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Linux
 import Synchronization
 
 /// What a long command is doing, on standard error: bars that are drawn over on a terminal, one plain line
@@ -31,7 +32,9 @@ final class Progress: Sendable {
 
     /// Adds a row; the result names it.
     func add(_ label: String, total: UInt64?) -> Int {
-        state.withLock { state in
+        // Names of files, which must not draw by themselves.
+        let label = Printable.text(label)
+        return state.withLock { state in
             state.rows.append(Row(label: label, total: total))
             return state.rows.count - 1
         }
@@ -52,9 +55,9 @@ final class Progress: Sendable {
     /// The row is complete; `note` says how it came out.
     func finish(_ row: Int, _ note: String) {
         state.withLock { state in
-            state.rows[row].note = note
+            state.rows[row].note = Printable.text(note)
             guard !isQuiet else { return }
-            if isTerminal { draw(&state) } else { put("\(state.rows[row].label): \(note)\n") }
+            if isTerminal { draw(&state) } else { put("\(line(state.rows[row]))\n") }
         }
     }
 

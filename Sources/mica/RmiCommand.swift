@@ -34,7 +34,7 @@ struct RmiCommand: ParsableCommand {
                 for id in removal.deleted { print("Deleted: \(id)") }
             } catch let failure as Failure {
                 // The others go all the same.
-                Mica.complain(failure.description)
+                Mica.complain(failure)
                 hasFailed = true
             }
         }

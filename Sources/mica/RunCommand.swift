@@ -10,6 +10,9 @@ struct RunCommand: ParsableCommand {
         _superCommandName: Mica.name,
         abstract: "Run a command in a new container.",
         discussion: """
+            Signals are passed on. A command that INT or TERM has asked to end three times within ten seconds is \
+            killed: three times Ctrl-C leave any run without a terminal.
+
             Exits with the command's status; 125 when mica failed, 126 when the command can't be executed, 127 when \
             it is not there, 128+n when signal n killed it.
             """
@@ -45,6 +48,14 @@ struct RunCommand: ParsableCommand {
 
     @Flag(help: "Mount the container's root read-only.")
     var readOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How much of what it writes is kept: max-size=10m for a file, max-file=3 for how many.",
+            valueName: "name=value"
+        )
+    )
+    var logOpt: [String] = []
 
     @Argument(help: "An image in the store.")
     var image: String
@@ -91,6 +102,7 @@ struct RunCommand: ParsableCommand {
         request.interactive = process.interactive
         request.removeAtExit = remove
         try confinement.apply(to: &request)
+        request.logLimits = try LogLimits(parsing: logOpt)
         return request
     }
 }

@@ -1,3 +1,5 @@
+import Linux
+
 /// Rows under headings, columns aligned.
 struct Table {
     private var rows: [[String]]
@@ -20,15 +22,10 @@ struct Table {
         }.joined(separator: "\n")
     }
 
-    /// Names and commands come from images: they may not move the terminal's cursor.
+    /// Names and commands come from images: they may not move the terminal's cursor, nor begin a row. The blanks that a
+    /// command of several lines is indented with are as good as spaces.
     private static func printable(_ cell: String) -> String {
-        guard cell.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            return cell
-        }
-        return String(
-            String.UnicodeScalarView(
-                cell.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-            )
-        )
+        let blank = cell.unicodeScalars.map { $0 == "\n" || $0 == "\t" ? " " : $0 }
+        return Printable.text(String(String.UnicodeScalarView(blank)))
     }
 }

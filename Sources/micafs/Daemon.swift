@@ -58,6 +58,6 @@ final class Daemon: Sendable {
 }
 
 func complain(_ message: String) {
-    let line = Array("micafs: \(message)\n".utf8)
+    let line = Array("micafs: \(Printable.text(message, lines: true))\n".utf8)
     _ = write(2, line, line.count)
 }

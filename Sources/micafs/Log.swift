@@ -31,8 +31,9 @@ final class Log: Sendable {
     }
 
     func write(_ message: String) {
+        let message = Printable.text("\(name): \(message)")
         guard case .file(let file) = place else {
-            "micafs[\(getpid())] \(name): \(message)".withCString { text in
+            "micafs[\(getpid())] \(message)".withCString { text in
                 withVaList([text]) { vsyslog(LOG_DAEMON | LOG_ERR, "%s", $0) }
             }
             return
@@ -45,6 +46,6 @@ final class Log: Sendable {
             "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T"
             + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
         // A full disk must not end the daemon.
-        try? file.fd.writeAll(Array("\(stamp) micafs[\(getpid())] \(name): \(message)\n".utf8))
+        try? file.fd.writeAll(Array("\(stamp) micafs[\(getpid())] \(message)\n".utf8))
     }
 }

@@ -33,7 +33,8 @@ struct `An image mounted by mica` {
 
     private func mount(_ image: String, _ options: String...) throws -> String {
         let mountpoint = try workspace.directory("mica-\(UUID().uuidString)")
-        try store.run("mount", options + [image, mountpoint])
+        // As the kernel mounts the other one.
+        try store.run("mount", options + ["-o", "suid,dev", image, mountpoint])
         return mountpoint
     }
 

@@ -79,13 +79,17 @@ struct `The installed helpers` {
             mount -t \(type) -o rw,name=kept layered target >&2; touch target/new; umount target
             mount -t \(type) -o name=kept,noatime layered target >&2
             at; ls -d target/new; umount target
+            mount -t \(type) -o ro,allow_suid layered target; at; umount target
+            mount -t \(type) -o ro,allow_dev,noexec layered target; at; umount target
             """
         )
         #expect(
             output == """
-                layered fuse.mica ro,nosuid,relatime
-                kept fuse.mica rw,noatime
+                layered fuse.mica ro,nosuid,nodev,relatime
+                kept fuse.mica rw,nosuid,nodev,noatime
                 target/new
+                layered fuse.mica ro,nodev,relatime
+                layered fuse.mica ro,nosuid,noexec,relatime
 
                 """
         )
@@ -97,13 +101,20 @@ struct `The installed helpers` {
             mount.fuse3 layered target -o ro,nodev -t mica; at; umount target
             mount.fuse3 layered target -o name=kept -t mica >&2; at; umount target
             mount -t fuse 'mica#layered' -o ro target; at; umount target
+            mount.fuse3 layered target -o ro,suid -t mica; at; umount target
+            mount.fuse3 layered target -o ro,dev,nosuid -t mica; at; umount target
+            mount -t fuse 'mica#layered' -o ro,allow_suid target; at; umount target
             """
         )
+        // It adds dev and suid by itself: that is nobody's wish.
         #expect(
             output == """
+                layered fuse.mica ro,nosuid,nodev,relatime
+                kept fuse.mica rw,nosuid,nodev,relatime
+                layered fuse.mica ro,nosuid,nodev,relatime
                 layered fuse.mica ro,nodev,relatime
-                kept fuse.mica rw,relatime
-                layered fuse.mica ro,relatime
+                layered fuse.mica ro,nosuid,relatime
+                layered fuse.mica ro,nodev,relatime
 
                 """
         )
@@ -127,10 +138,20 @@ struct `The installed helpers` {
             """
             mount -t mica -o name=kept layered target >&2
             mount -o remount,ro target; at; ! touch target/new 2>/dev/null
-            mount -o remount,rw,nosuid target; at; touch target/new; umount target
+            mount -o remount,rw,noexec target; at; touch target/new
+            mount -t mica -o remount,ro kept target; at
+            mount -t mica -o remount,allow_suid kept target; at; umount target
             """
         )
-        #expect(output == "kept fuse.mica ro,relatime\nkept fuse.mica rw,nosuid,relatime\n")
+        #expect(
+            output == """
+                kept fuse.mica ro,nosuid,nodev,relatime
+                kept fuse.mica rw,nosuid,nodev,noexec,relatime
+                kept fuse.mica ro,nosuid,nodev,noexec,relatime
+                kept fuse.mica rw,nodev,noexec,relatime
+
+                """
+        )
     }
 
     @Test func `mount in another namespace`() throws {

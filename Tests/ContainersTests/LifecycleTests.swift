@@ -21,10 +21,10 @@ struct `A container of the store` {
             Issue.record("\(box.containers.status(of: container))")
             return
         }
-        var log = LogReader(container.files.log)
-        let lines = try log.next()
+        var log = LogReader(container.files.directory)
+        let records = try log.next()
         #expect(
-            Set(lines.map { "\($0.stream) \(String(decoding: $0.text, as: UTF8.self))" }) == [
+            Set(records.map { "\($0.stream) \(String(decoding: $0.bytes, as: UTF8.self))" }) == [
                 "output out\n", "error err\n",
             ]
         )

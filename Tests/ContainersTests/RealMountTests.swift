@@ -161,6 +161,41 @@ struct `With the real daemon` {
         try #expect(mica("diff", "busy", "other").output == "")
     }
 
+    /// The options of what is mounted there, as the kernel names them.
+    private func flags(at target: String) throws -> Set<Substring> {
+        let table = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).split(separator: "\n")
+        let line = try #require(table.last { $0.split(separator: " ")[4] == target })
+        return Set(line.split(separator: " ")[5].split(separator: ","))
+    }
+
+    @Test(
+        arguments: [
+            ([], ["nosuid", "nodev"]), (["-o", "suid"], ["nodev"]), (["-o", "dev"], ["nosuid"]),
+            (["-o", "suid,dev"], []), (["-o", "allow_suid,allow_dev"], []),
+            (["-o", "suid,nosuid"], ["nosuid", "nodev"]),
+        ] as [([String], Set<Substring>)]
+    )
+    func `set-id programs and devices are for who asks for them`(options: [String], expected: Set<Substring>)
+        throws
+    {
+        let directory = box.root.outside.string
+        for kind in [[], ["--rw"]] {
+            try #expect(mica.run(["mount"] + kind + options + ["real", directory]).status == 0)
+            try #expect(flags(at: directory).intersection(["nosuid", "nodev"]) == expected)
+            try #expect(mica("umount", directory).status == 0)
+        }
+    }
+
+    @Test func `a container's root keeps its set-id programs, where nobody else gets`() throws {
+        try #expect(mica("run", "-d", "--name", "idle", "real", "sleep", "1000").status == 0)
+        let root = try root(of: "idle")
+        try #expect(flags(at: root).isDisjoint(with: ["nosuid", "nodev"]))
+        try #expect(FilePath(root).removingLastComponent().status().st_mode & 0o777 == 0o700)
+        try #expect(box.layout.root.status().st_mode & 0o777 == 0o700)
+        try #expect(mica("rm", "-f", "idle").status == 0)
+        try #expect(box.isClean())
+    }
+
     @Test func `a container whose root is lost is known to be that`() throws {
         try #expect(
             mica("run", "-d", "--name", "lost", "real", "sh", "-c", "echo 1 > /kept; sleep 1000").status == 0

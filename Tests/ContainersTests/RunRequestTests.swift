@@ -52,6 +52,20 @@ struct `What a container runs` {
         )
     }
 
+    @Test func `gets the user's own home for an empty one`() throws {
+        let box = try TestStore(config: #"{"Env":["HOME=","A=1"]}"#)
+        let image = try box.containers.create(box.request(["x"])).spec.process
+        #expect(image.environment.allSatisfy { !$0.hasPrefix("HOME=") })
+        #expect(image.environment.contains("A=1"))
+        let user = try box.containers.create(box.request(["x"]) { $0.environment = ["HOME=/here", "HOME="] })
+        #expect(user.spec.process.environment.allSatisfy { !$0.hasPrefix("HOME=") })
+        let (_, _, output) = try box.run(["sh", "-c", "echo $HOME"]) {
+            $0.environment = ["HOME="]
+            $0.user = "ann"
+        }
+        #expect(output == "/home/ann\n")
+    }
+
     @Test func `is where and who the image says, or the user`() throws {
         let box = try TestStore(config: #"{"WorkingDir":"/srv","User":"ann","StopSignal":"SIGINT"}"#)
         let image = try box.containers.create(box.request(["x"])).spec

@@ -124,6 +124,221 @@ struct `The verbs` {
         }
     }
 
+    /// A command line for a shell, which gets mica as $MICA.
+    private func shell(_ script: String) -> Process {
+        let process = mica.process([])
+        process.environment?["MICA"] = process.executableURL?.path
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", script]
+        return process
+    }
+
+    private func output(of script: String) throws -> String {
+        let process = shell(script)
+        let output = Foundation.Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return text
+    }
+
+    /// Whether a thread of the process waits in write(2) to a pipe.
+    private func isWritingToFullPipe(_ process: Int32) throws -> Bool {
+        try FilePath("/proc/\(process)/task").names().contains { thread in
+            let path = FilePath("/proc/\(process)/task/\(String(decoding: thread, as: UTF8.self))/wchan")
+            let place = (try? OwnedFD.open(path, O_RDONLY).contents(limit: 4096)) ?? []
+            return String(decoding: place, as: UTF8.self).contains("pipe_write")
+        }
+    }
+
+    @Test(arguments: ["stop", "rm", "remove"]) func `nobody waits for a client that does not read`(
+        _ how: String
+    ) throws {
+        let process = mica.process(
+            ["run"] + (how == "remove" ? ["--rm"] : []) + [
+                "--name", "talker", "box", "sh", "-c", "while :; do echo y; done",
+            ]
+        )
+        let output = Foundation.Pipe()
+        process.standardOutput = output
+        try process.run()
+        // It writes until nobody takes any more.
+        try #expect(wait { try isWritingToFullPipe(process.processIdentifier) })
+        var before: CInt = 0
+        _ = ioctl(output.fileHandleForReading.fileDescriptor, UInt(FIONREAD), &before)
+        #expect(before > 0)
+        if how == "stop" {
+            try #expect(mica("stop", "-t", "0", "talker").status == 0)
+            try #expect(mica("ps", "-a").output.contains("Exited (137)"))
+            // All of it is in the log, though nobody has read it yet.
+            try #expect(mica("logs", "talker").output.utf8.count >= Int(before))
+            try #expect(mica("rm", "talker").status == 0)
+        } else {
+            try #expect(mica("rm", "-f", "talker").status == 0)
+        }
+        try #expect(box.store.containers().isEmpty)
+        try #expect(box.isClean())
+        #expect(process.isRunning)
+        // Who reads after all gets everything.
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 137)
+        #expect(text.count > Int(before))
+    }
+
+    @Test(arguments: ["stop", "rm"]) func `a run that sleeps cleans up behind its container`(_ how: String)
+        throws
+    {
+        let process = mica.process(["run", "--name", "asleep", "box", "sleep", "1000"])
+        try process.run()
+        try #expect(wait { try mica("ps", "-q").output != "" })
+        kill(process.processIdentifier, SIGSTOP)
+        if how == "stop" {
+            try #expect(mica("stop", "-t", "0", "asleep").status == 0)
+            try #expect(mica("ps", "-a").output.contains("Exited (137)"))
+            try #expect(mica("rm", "asleep").status == 0)
+        } else {
+            try #expect(mica("rm", "-f", "asleep").status == 0)
+        }
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 137)
+        try #expect(box.isClean())
+    }
+
+    @Test func `three interrupts end a run whose program ignores them`() throws {
+        let process = mica.process([
+            "run", "--name", "deaf", "box", "sh", "-c",
+            "trap 'echo no' INT; echo up; while :; do sleep 0.02; done",
+        ])
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        try #expect(wait { try mica("logs", "deaf").output == "up\n" })
+        kill(process.processIdentifier, SIGINT)
+        try #expect(wait { try mica("logs", "deaf").output == "up\nno\n" })
+        #expect(process.isRunning)
+        // A slow machine may need more than three within ten seconds.
+        #expect(
+            try wait {
+                if process.isRunning { kill(process.processIdentifier, SIGINT) }
+                return !process.isRunning
+            }
+        )
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 137)
+        try #expect(mica("ps", "-a").output.contains("Exited (137)"))
+        try #expect(box.isClean())
+    }
+
+    @Test func `logs give back what was written, of which the oldest goes`() throws {
+        let script = "printf 'a\\377\\000b\\n'; printf 'no end'"
+        try #expect(mica("run", "--name", "bytes", "box", "sh", "-c", script).status == 0)
+        try #expect(
+            output(of: "$MICA logs bytes | od -An -tx1").split(separator: " ").joined(separator: " ")
+                == "61 ff 00 62 0a 6e 6f 20 65 6e 64\n"
+        )
+        let stamped = try mica("logs", "-t", "--tail", "1", "bytes").output
+        #expect(stamped.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z no end/) != nil)
+        let many = ["--log-opt", "max-size=4k", "--log-opt", "max-file=2", "box", "sh", "-c"]
+        let lines = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done"
+        let process = mica.process(["run", "-d", "--name", "many"] + many + [lines])
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        try #expect(mica("logs", "-f", "many").output.hasSuffix("line 2999\n"))
+        let files = try box.containers.container(named: "many").files.directory
+        let sizes = try files.names().map { String(decoding: $0, as: UTF8.self) }.filter {
+            $0.hasPrefix("log.")
+        }
+        .map { try files.appending($0).status().st_size }
+        #expect(sizes.count == 2)
+        #expect(sizes.allSatisfy { $0 <= 4096 })
+        try #expect(mica("run", "--log-opt", "max-size=much", "box", "true").status == 125)
+    }
+
+    @Test(arguments: ["077", "000"]) func `a container does not depend on its caller's umask`(_ umask: String)
+        throws
+    {
+        let volume = box.root.outside.appending("made/here").string
+        let script = """
+            umask \(umask)
+            exec $MICA run --rm -u ann -v \(volume):/made box sh -c '
+                cat /etc/hosts /etc/hostname /etc/resolv.conf > /dev/null && ls /made /proc/self/status > /dev/null
+                stat -c "%a %n" /etc/hosts /etc/hostname /etc/resolv.conf /made /dev /proc; umask'
+            """
+        try #expect(
+            output(of: script) == """
+                644 /etc/hosts
+                644 /etc/hostname
+                644 /etc/resolv.conf
+                755 /made
+                755 /dev
+                555 /proc
+                0022
+
+                """
+        )
+        for path in [box.root.outside.appending("made"), box.root.outside.appending("made/here")] {
+            try #expect(path.status().st_mode & 0o777 == 0o755)
+        }
+    }
+
+    @Test func `a store is closed whatever the umask, and what is secret in it too`() throws {
+        let store = box.root.base.appending("another")
+        let tar = box.root.base.appending("root.tar")
+        let script = """
+            umask 0
+            tar -C \(box.root.path) -cf \(tar) bin etc
+            $MICA import --root \(store) -q \(tar) box > /dev/null
+            $MICA run --root \(store) -d --name secret -e PASSWORD=secret box sleep 1000 > /dev/null
+            find \(store) -maxdepth 3 -perm /077 ! -type l -printf '%m %P\n' | sed 's,/[0-9a-f]*/,/ID/,' | sort
+            $MICA rm --root \(store) -f secret > /dev/null
+            """
+        // What a container's users read, in a directory that nobody else enters, is open. So is the root of a snapshot.
+        try #expect(
+            output(of: script) == """
+                644 containers/ID/hostname
+                644 containers/ID/hosts
+                644 containers/ID/resolv.conf
+                755 containers/ID/rootfs
+                755 snapshots/ID/upper
+
+                """
+        )
+    }
+
+    @Test func `what images and containers name reaches no terminal as it is`() throws {
+        let odd = "\u{1b}]0;mine\u{7}\u{9b}2J"
+        let directory = box.root.outside.string
+        _ = try mica("mount", "--rw", "--name", "odd", "box", directory)
+        #expect(FileManager.default.createFile(atPath: "\(directory)/\(odd)", contents: nil))
+        try #expect(mica("umount", directory).status == 0)
+        // script(1) gives it a terminal.
+        func onTerminal(_ command: String) throws -> String {
+            try output(of: "ODD=$(printf '\(odd)'); export ODD; script -qec '\(command)' /dev/null")
+        }
+        let commands = [
+            "$MICA diff odd", "$MICA run --name command box sh -c true \"$ODD\"",
+            "$MICA run --rm box \"$ODD\"",
+            "$MICA ps -a --no-trunc", "$MICA inspect command", "$MICA run \"$ODD\"", "$MICA logs \"$ODD\"",
+            "$MICA snapshot prepare \"$ODD\"", "$MICA snapshot ls", "$MICA snapshot ls -q",
+            "$MICA gc --explain",
+            "$MICA \"$ODD\"", "$MICA run --network \"$ODD\" box", "$MICA import \"$ODD\"",
+        ]
+        for command in commands {
+            let text = try onTerminal(command)
+            let bad = text.unicodeScalars.filter { Printable.isControl($0) && $0 != "\r" && $0 != "\n" }
+            #expect(bad.isEmpty, "\(command): \(Printable.text(text))")
+        }
+        try #expect(onTerminal("$MICA diff odd").contains("A /\\x1b]0;mine\\x07\\x9b2J"))
+        // A program gets the name itself.
+        try #expect(mica("diff", "odd").output.contains("A /\(odd)\n"))
+        try #expect(mica("snapshot", "ls", "-q").output.contains("\(odd)\n"))
+        // What is said of it is for people in any case.
+        try #expect(mica("run", "--rm", "box", odd).error.contains("\\x1b]0;mine\\x07\\x9b2J: not found"))
+    }
+
     @Test func `rm -f takes what runs, whoever watches it`() throws {
         _ = try mica("run", "-d", "--name", "one", "box", "sleep", "1000")
         let result = try mica("rm", "-f", "one", "nosuch")

@@ -9,10 +9,14 @@ import Testing
 /// Whoever may write to a set-user-id program must not choose what its owner runs.
 @Suite(.enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
     private let workspace: Workspace
+    /// Where both sides put files, and nobody keeps a store.
+    private let shared: String
 
     init() throws {
         workspace = try Workspace()
-        chmod(workspace.path, 0o777)
+        chmod(workspace.path, 0o755)
+        shared = try workspace.directory("shared")
+        chmod(shared, 0o777)
     }
 
     static let modes: [[String]] =
@@ -22,7 +26,7 @@ import Testing
     private func run(_ script: String) throws {
         try Tool.run(
             URL(fileURLWithPath: "/usr/bin/env"),
-            ["-C", workspace.path, "setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]
+            ["-C", shared, "setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]
                 + ["sh", "-euc", script]
         )
     }
@@ -56,10 +60,10 @@ import Testing
                     "exec 3>>'\(path)'; : > opened; while [ ! -e set ]; do sleep 0.01; done; printf x >&3; rm set"
                 )
             }
-            while !FilePath("\(workspace.path)/opened").exists { usleep(1000) }
-            unlink("\(workspace.path)/opened")
+            while !FilePath("\(shared)/opened").exists { usleep(1000) }
+            unlink("\(shared)/opened")
             chmod(path, 0o4777)
-            _ = try OwnedFD.open(FilePath("\(workspace.path)/set"), O_WRONLY | O_CREAT, mode: 0o666)
+            _ = try OwnedFD.open(FilePath("\(shared)/set"), O_WRONLY | O_CREAT, mode: 0o666)
             other.join()
             #expect(try !hasSetID(path), "\(name)")
             #expect(try !hasSetID("\(mount.upper)/\(name)"), "\(name)")

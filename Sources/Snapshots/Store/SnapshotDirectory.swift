@@ -20,7 +20,8 @@ enum SnapshotDirectory {
         do {
             try naming("create \(staged)") {
                 try staged.appending("work").makeDirectory(mode: 0o700)
-                try staged.appending("upper").makeDirectory(mode: 0o755)
+                // The root of what is mounted, where no layer says how that is.
+                try staged.appending("upper").makeDirectories(exactly: 0o755)
             }
             if !layers.isEmpty { try copyRoot(of: layers, layout, to: staged.appending("upper")) }
             if durably { try staged.synchronize() }

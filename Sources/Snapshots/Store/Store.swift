@@ -18,9 +18,10 @@ package final class Store: @unchecked Sendable {
 
     private init(_ layout: StoreLayout) { self.layout = layout }
 
-    /// Creates what is missing. What an earlier process left in tmp/ goes, unless somebody is working in it.
+    /// Creates what is missing, and closes what others could look into (`StoreLayout.claimed`). What an earlier process
+    /// left in tmp/ goes, unless somebody is working in it.
     package static func open(_ layout: StoreLayout) throws -> Store {
-        if !layout.database.exists { try layout.prepare() }
+        let layout = try layout.claimed()
         if let leftovers = try? layout.tmp.names(), !leftovers.isEmpty,
             let lock = try? FileLock(trying: layout.lock, .exclusive)
         {
