@@ -1,9 +1,9 @@
 import Layers
 import Snapshots
-package import Runner
+import Runner
 
 import Glibc
-import Linux
+package import Linux
 import SystemPackage
 
 extension Containers {

@@ -49,7 +49,9 @@ package struct RunRequest: Sendable {
         if let entrypoint {
             arguments = (entrypoint.isEmpty ? [] : [entrypoint]) + command
         } else {
-            arguments = (config?.entrypoint ?? []) + (command.isEmpty ? config?.command ?? [] : command)
+            // A Dockerfile's ENTRYPOINT [""] takes back the one of its base.
+            let entrypoint = config?.entrypoint == [""] ? [] : config?.entrypoint ?? []
+            arguments = entrypoint + (command.isEmpty ? config?.command ?? [] : command)
         }
         guard !arguments.isEmpty else {
             throw Failure(
@@ -59,6 +61,13 @@ package struct RunRequest: Sendable {
             )
         }
         arguments = arguments.map { String($0.prefix { $0 != "\0" }) }
+        guard arguments.first?.isEmpty == false else {
+            throw Failure(
+                "the first word of the command is empty: no program has that name",
+                advice: "Say what to run: mica run --entrypoint PROGRAM \(image)",
+                exitCode: ExitStatus.notFound.rawValue
+            )
+        }
 
         let hostname = hostname ?? (network == .host ? host : String(id.prefix(12)))
         guard !hostname.isEmpty, hostname.utf8.count <= 64 else {

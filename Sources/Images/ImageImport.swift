@@ -23,7 +23,7 @@ package struct ImageImport: Sendable {
         report: @escaping @Sendable (UInt64) -> Void = { _ in }
     ) throws -> ImageRecord {
         var process = ImageConfig.Process()
-        for change in changes { try change.apply(to: &process) }
+        try ConfigChange.apply(changes, to: &process)
 
         let lock = try store.lockForChange()
         defer { withExtendedLifetime(lock) {} }
@@ -69,7 +69,14 @@ extension ImageInput {
             try naming("read standard input") {
                 FileSource(OwnedFD(adopting: try Errno.check(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3))))
             }
-        case .path(let path): try naming("open \(path)") { FileSource(try OwnedFD.open(path, O_RDONLY)) }
+        case .path(let path):
+            try naming("open \(path)") {
+                let fd = try OwnedFD.open(path, O_RDONLY)
+                guard try fd.status().st_mode & S_IFMT != S_IFDIR else {
+                    throw Failure("\(path) is a directory", advice: "tar -C \(path) -c . | mica import -")
+                }
+                return FileSource(fd)
+            }
         }
     }
 }

@@ -51,11 +51,9 @@ package enum ImageInput: Sendable {
     }
 
     private func isCompressed(_ file: BlobFile.Shared) throws -> Bool {
-        var magic: [UInt8] = [0, 0, 0, 0]
-        _ = try naming("read \(name)") {
-            try magic.withUnsafeMutableBytes { try file.fd.readFully(into: $0, at: 0) }
-        }
-        return magic.starts(with: [0x1f, 0x8b]) || magic == [0x28, 0xb5, 0x2f, 0xfd]
+        // As many bytes as any format is told by.
+        var head = Decompressor(BlobFile(file, offset: 0, size: 6).source(), named: name)
+        return try head.format() != .plain
     }
 
     /// A file without a name that has what `source` unpacks to.

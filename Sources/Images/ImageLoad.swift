@@ -3,6 +3,7 @@ package import Snapshots
 
 import Layers
 import Linux
+import SystemPackage
 import Synchronization
 
 /// Brings the images of an archive or a layout into the store.
@@ -15,6 +16,8 @@ package struct ImageLoad: Sendable {
         case reading(Digest, done: UInt64, total: UInt64?)
         /// Bytes of the files in the layer.
         case read(Digest, contentSize: UInt64)
+        /// No image; it stays where it is.
+        case skipped(SkippedEntry)
     }
 
     package struct Loaded: Sendable {
@@ -43,7 +46,7 @@ package struct ImageLoad: Sendable {
         let lock = try store.lockForChange()
         defer { withExtendedLifetime(lock) {} }
         let archive = try input.archive(in: store.layout)
-        var images = try archive.images()
+        var images = try archive.images { report(.skipped($0)) }
         if let name {
             guard images.count == 1 else {
                 throw Failure(
@@ -56,6 +59,7 @@ package struct ImageLoad: Sendable {
         let wanted = try missingLayers(of: images, report: report)
         let staged = try stage(wanted, of: archive, report: report)
         do {
+            for image in images { try check(image, staged) }
             for layer in staged.values { try layer.publish() }
         } catch {
             for layer in staged.values { layer.discard() }
@@ -68,12 +72,15 @@ package struct ImageLoad: Sendable {
     private struct Wanted: Sendable {
         let layer: ArchivedLayer
         let name: String
+        /// The lowest of some image.
+        let standsAlone: Bool
     }
 
     private func missingLayers(
         of images: [ArchivedImage],
         report: (Event) -> Void
     ) throws -> [Wanted] {
+        let lowest = Set(images.compactMap { $0.layers.first?.diffID })
         var seen: Set<Digest> = []
         var wanted: [Wanted] = []
         for image in images {
@@ -83,7 +90,9 @@ package struct ImageLoad: Sendable {
                     report(.alreadyThere(layer.diffID))
                 } else {
                     let name = "image \(image.label), layer \(position + 1) of \(image.layers.count)"
-                    wanted.append(Wanted(layer: layer, name: name))
+                    wanted.append(
+                        Wanted(layer: layer, name: name, standsAlone: lowest.contains(layer.diffID))
+                    )
                 }
             }
         }
@@ -116,6 +125,7 @@ package struct ImageLoad: Sendable {
                             blobDigest: layer.blobDigest,
                             blobSize: layer.blobSize
                         ),
+                        standsAlone: wanted[number].standsAlone,
                         progress: nil
                     )
                     staged.add(result)
@@ -130,6 +140,18 @@ package struct ImageLoad: Sendable {
             throw error
         }
         return staged.all
+    }
+
+    /// Whether the hard links that a layer has to files of those below are to something there.
+    private func check(_ image: ArchivedImage, _ staged: [Digest: StagedLayer]) throws {
+        let stack = try image.layers.map { layer in
+            try staged[layer.diffID]?.index()
+                ?? LayerIndex(store.layout.layer(layer.diffID).appending("index"), verifying: false)
+        }
+        guard try stack.contains(where: { try $0.inode(0).defersLinks }) else { return }
+        do { _ = try ChainFold.fold(stack) } catch let failure as Failure {
+            throw Failure("image \(image.label): \(failure.message)", advice: failure.advice)
+        }
     }
 
     private func record(_ images: [ArchivedImage], _ staged: [Digest: StagedLayer]) throws -> [Loaded] {

@@ -9,6 +9,9 @@ import SystemPackage
 /// numbers depend on the merged tree alone. So the same stack folds to the same numbers whether it is folded at
 /// once or onto an earlier chain, and a chain index can be thrown away and made again under mounted uppers'
 /// recorded inode numbers.
+///
+/// A layer that changes something through a symbolic link of a layer below, or links to a file of one, is found on
+/// the way; then the tree is that of `AppliedLayers`, numbered the same way.
 package struct ChainFold {
     /// A layer, or a chain of which the layers below are made.
     private struct Input {
@@ -17,7 +20,12 @@ package struct ChainFold {
         let base: Int
         /// Its object numbers in the result; nil until met.
         var objects: [UInt32?]
+        /// A layer with directories that its tar omits, over something: they may be links there.
+        var omitsDirectories: Bool
     }
+
+    /// Thrown where merging directories of the same path is not enough.
+    private struct ReachesElsewhere: Error {}
 
     /// A directory to merge: one inode of each input that has a part in it, topmost first.
     private struct Job {
@@ -35,50 +43,57 @@ package struct ChainFold {
     private var queue: [Job] = []
     private var files: [Source: UInt32] = [:]
     private var xattrLists: [Source: UInt32] = [:]
+    private let mayReachElsewhere: Bool
 
     /// `stack`: bottom to top; the first may be a chain, the others are layers.
     package static func fold(_ stack: [LayerIndex]) throws -> IndexBuilder {
-        var fold = ChainFold(stack)
         do {
-            try fold.run()
+            var fold = try ChainFold(stack)
+            do { try fold.run() } catch is ReachesElsewhere {
+                fold = try ChainFold(stack)
+                try fold.write(AppliedLayers(stack))
+            }
+            return fold.builder
         } catch let error as FSError {
             throw Failure("fold \(stack.count) layers: an index is damaged (\(error))")
         } catch let errno as Errno {
             throw Failure("fold \(stack.count) layers", errno)
         }
-        return fold.builder
     }
 
-    private init(_ stack: [LayerIndex]) {
+    private init(_ stack: [LayerIndex]) throws(FSError) {
         var layers: [Digest] = []
         for index in stack {
+            let root = try index.inode(0)
+            let isAbove = !inputs.isEmpty && root.omitsDirectories
             inputs.append(
                 Input(
                     index: index,
                     base: layers.count,
-                    objects: [UInt32?](repeating: nil, count: index.objectCount)
+                    objects: [UInt32?](repeating: nil, count: index.objectCount),
+                    omitsDirectories: isAbove
                 )
             )
             layers += index.layers
         }
         builder = IndexBuilder(kind: .chain, layers: layers)
+        mayReachElsewhere = inputs.contains(where: \.omitsDirectories)
     }
 
     private mutating func run() throws {
         // Every layer has a root, and the roots always merge; the topmost opaque one hides those below.
-        var parts: [(input: Int, inode: UInt32)] = []
+        var parts = Parts()
         for input in inputs.indices.reversed() {
-            parts.append((input, 0))
-            if try inputs[input].index.inode(0).isOpaque { break }
+            // What is hidden may have changed something elsewhere before it was.
+            if parts.isClosed, inputs[input].omitsDirectories { throw ReachesElsewhere() }
+            try parts.add(input, 0, inputs[input].index.inode(0))
         }
-        if parts.isEmpty {
-            var root = InodeRecord()
-            root.mode = S_IFDIR | 0o755
-            let number = try builder.addInode(root)
+        if parts.list.isEmpty {
+            let number = try builder.addInode(ChainFold.newDirectory)
             try builder.setEntries(of: number, [])
             return
         }
-        queue.append(Job(directory: try addDirectory(parts), parts: parts))
+        queue.append(Job(directory: try addDirectory(parts), parts: parts.list))
         var next = 0
         while next < queue.count {
             let job = queue[next]
@@ -92,12 +107,36 @@ package struct ChainFold {
         }
     }
 
-    /// Attributes come from the topmost part that its tar really mentioned.
-    private mutating func addDirectory(_ parts: [(input: Int, inode: UInt32)]) throws -> UInt32 {
-        for part in parts where try !inputs[part.input].index.inode(part.inode).isImplied {
-            return try addInode(part.input, part.inode)
+    /// What a directory is made of, topmost first.
+    private struct Parts {
+        private(set) var list: [(input: Int, inode: UInt32)] = []
+        /// Where attributes come from: the topmost part that its tar really mentioned, also where an opaque mark
+        /// has hidden what that part has in it.
+        private(set) var attributes: (input: Int, inode: UInt32)?
+        private(set) var lowest: (input: Int, inode: UInt32)?
+        /// An opaque mark hides what is in those below.
+        private(set) var isClosed = false
+        var isComplete: Bool { isClosed && attributes != nil }
+
+        mutating func add(_ input: Int, _ inode: UInt32, _ record: InodeRecord) {
+            if !isClosed { list.append((input, inode)) }
+            lowest = (input, inode)
+            if attributes == nil, !record.isImplied { attributes = (input, inode) }
+            if record.isOpaque { isClosed = true }
         }
-        return try addInode(parts[0].input, parts[0].inode)
+    }
+
+    private static var newDirectory: InodeRecord {
+        var record = InodeRecord()
+        record.mode = S_IFDIR | 0o755
+        return record
+    }
+
+    private mutating func addDirectory(_ parts: Parts) throws -> UInt32 {
+        guard let source = parts.attributes ?? parts.lowest else {
+            return try builder.addInode(ChainFold.newDirectory)
+        }
+        return try addInode(source.input, source.inode)
     }
 
     private mutating func addInode(_ input: Int, _ number: UInt32) throws -> UInt32 {
@@ -183,25 +222,76 @@ package struct ChainFold {
         of candidates: [(input: Int, entry: IndexEntry)]
     ) throws -> IndexBuilder.Entry? {
         let (input, entry) = candidates[0]
+        if mayReachElsewhere, candidates.count > 1 { try checkReach(of: candidates) }
         if entry.isWhiteout { return nil }
         let record = try inputs[input].index.inode(entry.inode)
         guard record.isDirectory else {
+            if record.isDeferredLink { throw ReachesElsewhere() }
             let source = Source(input: input, inode: entry.inode)
             let number = try files[source] ?? addInode(input, entry.inode)
             // Only a file with several names can be met again.
             if record.nlink > 1 { files[source] = number }
             return IndexBuilder.Entry(try builder.addName(entry.name), inode: number, kind: entry.kind)
         }
-        var parts: [(input: Int, inode: UInt32)] = []
+        var parts = Parts()
         for (input, entry) in candidates {
             guard !entry.isWhiteout else { break }
             let part = try inputs[input].index.inode(entry.inode)
             guard part.isDirectory else { break }
-            parts.append((input, entry.inode))
-            if part.isOpaque { break }
+            parts.add(input, entry.inode, part)
+            if parts.isComplete { break }
         }
         let number = try addDirectory(parts)
-        queue.append(Job(directory: number, parts: parts))
+        queue.append(Job(directory: number, parts: parts.list))
         return IndexBuilder.Entry(try builder.addName(entry.name), inode: number, kind: entry.kind)
+    }
+
+    /// Looks for an omitted directory where the layer below has a link, and for one that is hidden by now.
+    private func checkReach(of candidates: [(input: Int, entry: IndexEntry)]) throws {
+        var isHidden = false
+        for (upper, lower) in zip(candidates, candidates.dropFirst()) {
+            let isDirectory = upper.entry.kind == UInt8(DT_DIR)
+            if isDirectory, inputs[upper.input].omitsDirectories {
+                let record = try inputs[upper.input].index.inode(upper.entry.inode)
+                let isLink = lower.entry.kind == UInt8(DT_LNK)
+                if isHidden ? isLink || lower.entry.kind == UInt8(DT_DIR) : isLink && record.isImplied {
+                    throw ReachesElsewhere()
+                }
+                if record.isOpaque { isHidden = true }
+            } else if isDirectory {
+                isHidden = try isHidden || inputs[upper.input].index.inode(upper.entry.inode).isOpaque
+            } else {
+                isHidden = true
+            }
+        }
+    }
+
+    /// The same numbers as by merging.
+    private mutating func write(_ tree: AppliedLayers) throws {
+        func add(_ node: AppliedLayers.Node) throws -> UInt32 {
+            guard let source = node.source else { return try builder.addInode(ChainFold.newDirectory) }
+            let key = Source(input: source.input, inode: source.inode)
+            if node.kind != UInt8(DT_DIR), let known = files[key] { return known }
+            let number = try addInode(source.input, source.inode)
+            if node.kind != UInt8(DT_DIR) { files[key] = number }
+            return number
+        }
+        var queue: [(node: UInt32, number: UInt32)] = [(0, try add(tree.nodes[0]))]
+        var next = 0
+        while next < queue.count {
+            let directory = queue[next]
+            next += 1
+            var entries: [IndexBuilder.Entry] = []
+            for (name, child) in tree.sortedChildren(of: directory.node) {
+                let node = tree.nodes[Int(child)]
+                let number = try add(node)
+                if node.kind == UInt8(DT_DIR) { queue.append((child, number)) }
+                let text = try name.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
+                    try builder.addName(bytes)
+                }
+                entries.append(IndexBuilder.Entry(text, inode: number, kind: node.kind))
+            }
+            try builder.setEntries(of: directory.number, entries)
+        }
     }
 }

@@ -76,6 +76,14 @@ package struct IndexBuilder {
         UInt64(try addText(target))
     }
 
+    /// A symbolic link's target that was added; empty for anything else.
+    func text(of record: InodeRecord) -> [UInt8] {
+        guard record.contentKind == ContentKind.inline.rawValue, let start = Int(exactly: record.content),
+            let count = Int(exactly: record.size), start <= names.count, count <= names.count - start
+        else { return [] }
+        return Array(names[start..<start + count])
+    }
+
     private mutating func addText(_ text: UnsafeRawBufferPointer) throws(Errno) -> UInt32 {
         guard names.count <= Int(UInt32.max) - text.count else { throw .overflow }
         defer { names.append(contentsOf: text) }

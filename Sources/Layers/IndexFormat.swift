@@ -80,11 +80,22 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
 
     /// The directory hides everything that lower layers have in it.
     package static let opaque: UInt8 = 1
-    /// The tar never mentioned this directory, only something in it: attributes come from below, if there are any.
+    /// The tar never mentioned this directory, only something in it: attributes come from below, if there are any;
+    /// and if there is a symbolic link below, then what is in it goes where the link leads.
     package static let implied: UInt8 = 2
+    /// A hard link to a file that only the layers below have: `content` and `size` are of its path, from the root.
+    package static let deferredLink: UInt8 = 4
+    /// Of a layer's root: there are implied directories below it.
+    static let omitsDirectories: UInt8 = 8
+    /// Of a layer's root: there are deferred links.
+    static let defersLinks: UInt8 = 16
 
     package var isOpaque: Bool { flags & InodeRecord.opaque != 0 }
     package var isImplied: Bool { flags & InodeRecord.implied != 0 }
+    package var isDeferredLink: Bool { flags & InodeRecord.deferredLink != 0 }
+    var omitsDirectories: Bool { flags & InodeRecord.omitsDirectories != 0 }
+    /// Of a layer's root: whether there are hard links that only the layers below can complete.
+    package var defersLinks: Bool { flags & InodeRecord.defersLinks != 0 }
     package var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     package var isRegular: Bool { mode & 0o170000 == 0o100000 }
     package var isSymlink: Bool { mode & 0o170000 == 0o120000 }

@@ -1,3 +1,6 @@
+import Glibc
+import Linux
+
 /// RFC 3339 times, as image configs have them, to and from seconds since 1970.
 package enum Timestamp {
     /// nil where `text` is no RFC 3339 time. Fractions of a second are dropped.
@@ -25,6 +28,21 @@ package enum Timestamp {
         }
         guard let offset = offset(bytes[zone...]) else { return nil }
         return daysSince1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+    }
+
+    /// The same, but nil for the first second of the year 1, by which Go's programs say that they know no time.
+    package static func known(_ text: String) -> Int64? {
+        seconds(text).flatMap { $0 == -62_135_596_800 ? nil : $0 }
+    }
+
+    /// Seconds since 1970: now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org/specs/source-date-epoch).
+    package static func ofCreation() throws -> Int64 {
+        guard let value = getenv("SOURCE_DATE_EPOCH") else { return Int64(time(nil)) }
+        let text = String(cString: value)
+        guard let seconds = Int64(text), seconds >= 0 else {
+            throw Failure("SOURCE_DATE_EPOCH is \"\(text)\" and should be seconds since 1970")
+        }
+        return seconds
     }
 
     /// `2026-01-31T23:59:59Z`.

@@ -1,4 +1,4 @@
-/// What PAX extended headers say about an entry. A global header's records hold until overridden.
+/// What PAX extended headers say about an entry.
 struct PaxRecords {
     var path: [UInt8]?
     var linkTarget: [UInt8]?
@@ -34,7 +34,7 @@ struct PaxRecords {
         let name = String(decoding: key, as: UTF8.self)
         do {
             switch name {
-            // An empty value takes back what a global header said.
+            // An empty value takes back what an earlier record said.
             case "path": path = value.isEmpty ? nil : try Self.name(value)
             case "linkpath": linkTarget = value.isEmpty ? nil : try Self.name(value)
             case "size": size = value.isEmpty ? nil : try TarNumber.decimal(value)

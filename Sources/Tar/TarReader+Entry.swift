@@ -25,12 +25,15 @@ extension TarReader {
             switch header.type {
             case UInt8(ascii: "x"), UInt8(ascii: "X"):
                 // A second one adds to the first, as GNU tar has it.
-                var records = pax ?? globals
+                var records = pax ?? PaxRecords()
                 try records.parse(metadata(header.size()))
                 pax = records
                 if let path = records.path { enter(path) }
             case UInt8(ascii: "g"):
-                try globals.parse(metadata(header.size()))
+                // POSIX has them hold for all entries that follow; docker and its kin read them and let them be. A
+                // layer must not be one tree to them, and to who looks for holes in it, and another one here.
+                var records = PaxRecords()
+                try records.parse(metadata(header.size()))
             case UInt8(ascii: "L"):
                 let path = Array(try metadata(header.size()).prefix { $0 != 0 })
                 enter(path)
@@ -41,7 +44,7 @@ extension TarReader {
                 // A volume's label, Solaris' ACLs: nothing of the tree.
                 try skipData(header.size())
             default:
-                return try entry(header, pax ?? globals, longPath, longLink)
+                return try entry(header, pax ?? PaxRecords(), longPath, longLink)
             }
         }
     }
@@ -88,9 +91,10 @@ extension TarReader {
 
     private func kind(of header: TarHeader, _ path: [UInt8]) throws(TarError) -> TarEntry.Kind {
         switch header.type {
-        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
+        case 0:
             // v7 had no type for directories.
             path.last == UInt8(ascii: "/") ? .directory : .file
+        case UInt8(ascii: "0"), UInt8(ascii: "7"): .file
         case UInt8(ascii: "S"): .file
         case UInt8(ascii: "1"): .hardLink
         case UInt8(ascii: "2"): .symbolicLink

@@ -25,7 +25,6 @@ package struct TarReader: ~Copyable {
     /// The path last seen, for messages.
     private var current: [UInt8]?
     private var isAtEnd = false
-    var globals = PaxRecords()
 
     /// Whether the two blocks of zeros were there. A tar without them may have been cut off between two
     /// entries; only a digest can tell.

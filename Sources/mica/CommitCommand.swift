@@ -9,7 +9,8 @@ struct CommitCommand: ParsableCommand {
         commandName: "commit",
         _superCommandName: Mica.name,
         abstract: "Make an image of what a container or a snapshot changed.",
-        discussion: "Prints the new image's ID. The container may be running."
+        discussion:
+            "Prints the new image's ID. The container may be running. What it has in its image's volumes is left out."
     )
 
     @OptionGroup var global: GlobalOptions
@@ -23,8 +24,8 @@ struct CommitCommand: ParsableCommand {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A Dockerfile instruction for the image's config: CMD, ENTRYPOINT, ENV, WORKDIR, USER, LABEL, EXPOSE,"
-                + " VOLUME, STOPSIGNAL. Repeatable.",
+            "A Dockerfile instruction for the image's config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,"
+                + " ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Repeatable.",
             valueName: "instruction"
         )
     )

@@ -75,7 +75,7 @@ struct HistoryCommand: ParsableCommand {
         var table = Table("IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT")
         for step in steps {
             let id = step.id.map { noTrunc ? $0 : String($0.dropFirst(7).prefix(12)) } ?? "<missing>"
-            let created = step.created.flatMap(Timestamp.seconds)
+            let created = step.created.flatMap(Timestamp.known)
             let age = created.map { noTrunc ? Timestamp.text($0) : Human.age($0) } ?? "N/A"
             table.add(id, age, shortened(step.createdBy), Human.size(step.size), step.comment)
         }

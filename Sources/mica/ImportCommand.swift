@@ -18,7 +18,8 @@ struct ImportCommand: ParsableCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "Set what a Dockerfile's instruction sets: CMD, ENV, USER ….",
+            "A Dockerfile instruction for the image's config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,"
+                + " ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR. Repeatable.",
             valueName: "instruction"
         )
     )
@@ -37,6 +38,12 @@ struct ImportCommand: ParsableCommand {
     var name: String?
 
     func run() throws {
+        if input == "-", isatty(STDIN_FILENO) == 1 {
+            throw Failure("standard input is a terminal", advice: "Pipe a tar into it, or name a file.")
+        }
+        if input.hasPrefix("http://") || input.hasPrefix("https://") {
+            throw Failure("mica fetches nothing from the network", advice: "curl -L \(input) | mica import -")
+        }
         let progress = Progress(quiet: quiet)
         let source = ImageInput(argument: input)
         let row = progress.add(source.name, total: source.size)
@@ -45,7 +52,7 @@ struct ImportCommand: ParsableCommand {
             as: try name.map { try ImageReference($0) },
             changes: try change.map { try ConfigChange($0) },
             message: message,
-            created: Int64(time(nil)),
+            created: try Timestamp.ofCreation(),
             report: { progress.update(row, done: $0) }
         )
         progress.finish(row, "\(Human.size(image.size)) imported")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Linux
 import Runner
 import Snapshots
 

@@ -1,5 +1,6 @@
 import Digests
 import Images
+import OCI
 import Synchronization
 
 /// One row a layer, named as docker names it: by the beginning of its digest.
@@ -17,6 +18,8 @@ final class LayerProgress: Sendable {
             progress.update(row(layer, total: total), done: done)
         case .read(let layer, let contentSize):
             progress.finish(row(layer, total: nil), "\(Human.size(contentSize)) loaded")
+        case .skipped(let entry):
+            progress.finish(progress.add(entry.name, total: nil), "skipped: it is \(entry.kind)")
         }
     }
 

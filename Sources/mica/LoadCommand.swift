@@ -15,7 +15,8 @@ struct LoadCommand: ParsableCommand {
         abstract: "Load images from an archive or a layout.",
         discussion: """
             Reads docker-archives and OCI layouts, in a tar (plain, gzip, zstd) or in a directory. Of an image for \
-            several platforms it takes this machine's.
+            several platforms it takes this machine's. What is beside the images and is none, such as signatures and \
+            attestations, is skipped with a line on standard error.
             """
     )
 
@@ -23,7 +24,10 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("The archive or the layout's directory; - for standard input.", valueName: "file")
+        help: ArgumentHelp(
+            "The archive, or the directory of a layout or of an unpacked archive; - for standard input.",
+            valueName: "file"
+        )
     )
     var input = "-"
 

@@ -23,6 +23,12 @@ struct `What a container runs` {
         try #expect(arguments(both, ["x"], entrypoint: "/n") == ["/n", "x"])
         try #expect(arguments(both, ["x"], entrypoint: "") == ["x"])
         try #expect(arguments(#"{"Cmd":["c"]}"#, []) == ["c"])
+        try #expect(arguments(#"{"Entrypoint":[""],"Cmd":["c"]}"#, []) == ["c"])
+        try #expect(arguments(#"{"Entrypoint":[""],"Cmd":["c"]}"#, ["x"]) == ["x"])
+        for config in [#"{"Entrypoint":["","x"]}"#, #"{"Cmd":[""]}"#] {
+            let failure = #expect(throws: Failure.self) { try arguments(config, []) }
+            #expect(failure?.exitCode == 127)
+        }
         #expect(throws: Failure.self) { try arguments("{}", []) }
         #expect(throws: Failure.self) { try arguments("null", []) }
         #expect(throws: Failure.self) { try arguments(both, [], entrypoint: "") }

@@ -76,6 +76,58 @@ import Glibc
         #expect(unpacked.map(\.isNew) == [false])
     }
 
+    @Test(
+        arguments: [
+            #""Layers":null"#, #""Layers":[]"#, #""RepoTags":["empty:1"]"#, "a layout: null", "a layout: []",
+            "a layout",
+        ],
+        [#"{"type":"layers"}"#, #"{"type":"layers","diff_ids":null}"#, #"{"type":"layers","diff_ids":[]}"#]
+    )
+    func `without layers is an image as well`(form: String, rootfs: String) throws {
+        let test = try TestStore()
+        var fixture = ArchiveFixture()
+        let config = Array(#"{"architecture":"amd64","os":"linux","rootfs":\#(rootfs)}"#.utf8)
+        if form.hasPrefix("a layout") {
+            let blob = try JSONDocument.encode(fixture.addBlob(config, mediaType: MediaType.config))
+            let layers = form.split(separator: " ").dropFirst(2).map { #","layers":\#($0)"# }.joined()
+            let manifest =
+                #"{"schemaVersion":2,"config":\#(String(decoding: blob, as: UTF8.self))\#(layers)}"#
+            try fixture.addIndex([fixture.addBlob(Array(manifest.utf8), mediaType: MediaType.manifest)])
+        } else {
+            fixture.add("c.json", config)
+            fixture.add("manifest.json", #"[{"Config":"c.json",\#(form)}]"#)
+        }
+        let image = try #require(try test.load(try test.write(fixture)).first?.image)
+        #expect(image.layers.isEmpty && image.id == SHA256.digest(of: config))
+        try test.directory.write("saved.tar", try test.save(["\(image.id)"]))
+        let again = try TestStore().load(.path(test.directory.path.appending("saved.tar")))
+        #expect(again.map(\.image.id) == [image.id])
+    }
+
+    @Test func `with a hard link to what no layer has is refused, and leaves nothing behind`() throws {
+        let test = try TestStore()
+        func layer(_ target: String) throws -> [UInt8] {
+            try ArchiveFixture.tar([
+                (TarEntry(path: Array("l".utf8), kind: .hardLink, linkTarget: Array(target.utf8)), [])
+            ])
+        }
+        let message = failure {
+            try test.load(try test.write(try fixture([layers[0], layer("d/nothing")])))
+        }
+        #expect(message.contains("image app:1: layer") && message.contains("\"d/nothing\""), "\(message)")
+        #expect(try test.store.images().isEmpty && test.leftover() == nil)
+        let alone = failure { try test.load(try test.write(try fixture([layer("d/a"), layers[0]]))) }
+        #expect(alone.contains("layer 1 of 2") && alone.contains("\"d/a\""), "\(alone)")
+        #expect(try test.store.images().isEmpty && test.leftover() == nil)
+        // The same layer over what it needs; then it is there, and still no image that lacks that.
+        try test.load(try test.write(try fixture([layers[0], layer("d/a")])))
+        let other = try ArchiveFixture.layer(["other": "x"])
+        #expect(
+            failure { try test.load(try test.write(try fixture([other, layer("d/a")]))) }.contains("\"d/a\"")
+        )
+        #expect(try test.store.images().count == 1)
+    }
+
     @Test func `by another name takes that instead`() throws {
         let test = try TestStore()
         try test.load(try test.write(try fixture()), as: "other:2")

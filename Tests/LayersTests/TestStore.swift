@@ -20,10 +20,11 @@ final class TestStore: Sendable {
     func stage(
         _ tar: [UInt8],
         expecting: Expectation = Expectation(),
-        limits: ImportLimits = .standard
+        limits: ImportLimits = .standard,
+        standsAlone: Bool = true
     ) throws -> StagedLayer {
         try LayerImport(layout: layout, limits: limits)
-            .stage(MemorySource(tar), named: "test", expecting: expecting)
+            .stage(MemorySource(tar), named: "test", expecting: expecting, standsAlone: standsAlone)
     }
 
     @discardableResult
@@ -41,7 +42,10 @@ final class TestStore: Sendable {
 
     /// Every name in the layer with what it is; whiteouts as kind 14.
     func tree(_ diffID: Digest) throws -> [String: Seen] {
-        let index = try LayerIndex(layout.layer(diffID).appending("index"), verifying: true)
+        try tree(LayerIndex(layout.layer(diffID).appending("index"), verifying: true))
+    }
+
+    func tree(_ index: LayerIndex) throws -> [String: Seen] {
         let contents = LayerContents(layout: layout, index: index)
         var seen: [String: Seen] = [:]
         func walk(_ directory: UInt32, _ path: String) throws {

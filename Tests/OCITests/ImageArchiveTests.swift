@@ -131,7 +131,7 @@ private let layers = [[UInt8]("layer one".utf8), [UInt8]("layer two".utf8)]
         let config = fixture.addBlob(Array("{}".utf8), mediaType: "application/vnd.cncf.helm.config.v1+json")
         let manifest = try JSONDocument.encode(Manifest(config: config, layers: []))
         try fixture.addIndex([fixture.addBlob(manifest, mediaType: MediaType.manifest)])
-        #expect(message { _ = try archive(fixture).images() }.contains("no container image"))
+        #expect(message { _ = try archive(fixture).images() }.contains("no container image: "))
     }
 
     @Test func `whose manifest is an index as well is refused`() throws {
@@ -246,20 +246,32 @@ private let layers = [[UInt8]("layer one".utf8), [UInt8]("layer two".utf8)]
 }
 
 @Suite struct `Layout directory` {
-    @Test func `opens nothing but the names that the format has, and no links`() throws {
+    @Test func `opens regular files in it and nothing else`() throws {
         let directory = try TemporaryDirectory()
-        let blob = "blobs/sha256/" + String(repeating: "a", count: 64)
-        try directory.write("secret", [1])
-        try directory.write("blobs/sha256/x", [1])
-        let link = directory.path.pushing(FilePath(blob))
-        #expect("/etc/passwd".withCString { target in link.withPlatformString { symlink(target, $0) } } == 0)
-        let files = try LayoutDirectory(directory.path)
-        for name in ["secret", "../secret", "/etc/passwd", "blobs/sha256/x", "blobs/sha256/../../secret"] {
-            #expect(try files.file(name) == nil)
+        try directory.write("inside/a", [1])
+        try directory.write("b/c", [2, 3])
+        func link(_ name: String, to target: String) {
+            let path = directory.path.pushing(FilePath(name))
+            #expect(target.withCString { target in path.withPlatformString { symlink(target, $0) } } == 0)
         }
-        #expect(throws: Failure.self) { try files.file(blob) }
-        try link.unlink()
-        #expect(link.withPlatformString { mkfifo($0, 0o600) } == 0)
-        #expect(throws: Failure.self) { try files.file(blob) }
+        link("b/up", to: "../inside/a")
+        link("b/root", to: "/inside/a")
+        link("b/out", to: "../../../../../../etc/passwd")
+        link("b/absolute", to: "/etc/passwd")
+        link("b/nowhere", to: "nowhere")
+        let files = try LayoutDirectory(directory.path)
+        #expect(try files.file("b/c")?.size == 2)
+        for name in ["inside/a", "b/up", "b/root"] { #expect(try files.file(name)?.size == 1) }
+        for name in [
+            "", "nothing", "b/c/d", "../secret", "/etc/passwd", "b/../../secret", "b/../inside/a", "b\0",
+        ] {
+            #expect(((try? files.file(name)) ?? nil) == nil, "\(name)")
+        }
+        for name in ["b/out", "b/absolute", "b/nowhere", "b", "inside"] {
+            #expect(throws: Failure.self, "\(name)") { try files.file(name) }
+        }
+        let fifo = directory.path.appending("fifo")
+        #expect(fifo.withPlatformString { mkfifo($0, 0o600) } == 0)
+        #expect(throws: Failure.self) { try files.file("fifo") }
     }
 }

@@ -77,6 +77,121 @@ import Glibc
         #expect(made["config"]?["Cmd"] == nil)
     }
 
+    @Test func `changes of a config what it is told to, and nothing else`() throws {
+        let test = try TestStore()
+        let layer = try test.layer(["a": "1"])
+        let process = """
+            {"cmd":"old","Healthcheck":{"Test":["NONE"],"StartInterval":5,"Odd":{}},"ENV":["A=1"],"Labels":null,\
+            "ExposedPorts":{"80/tcp":null},"Vendor":9007199254740993}
+            """
+        let json = """
+            {"os":"linux","Author":"first","Created":"0001-01-01T00:00:00Z","RootFS":{"type":"layers",\
+            "DIFF_IDS":["\(layer.diffID)"]},"config":\(process)}
+            """
+        let image = try test.store.add(
+            image: NewImage(config: Array(json.utf8), layers: [layer], tags: ["odd"])
+        )
+        #expect(image.created == 0)
+        try test.store.prepare("k", parent: test.store.topSnapshot(of: image.id))
+        let same = try config(of: test.store.commit("k", as: nil))
+        let parsed = try JSONDocument.decode(JSONValue.self, from: Array(process.utf8), name: "it")
+        #expect(same["config"] == parsed)
+        #expect(
+            same["author"] == nil && same["Author"] == nil && same["Created"] == nil && same["RootFS"] == nil
+        )
+        let change = try ConfigChange("ENV B=$A\nHEALTHCHECK CMD x")
+        let made = try config(of: test.store.commit("k", as: nil, options: CommitOptions(changes: [change])))
+        var expected = parsed
+        expected["ENV"] = nil
+        expected["Env"] = .array([.string("A=1"), .string("B=1")])
+        expected["Healthcheck"] = .object(["Test": .array([.string("CMD-SHELL"), .string("x")])])
+        #expect(made["config"] == expected)
+    }
+
+    @Test(arguments: [
+        (nil, 2), ("[]", 2), (#"[{"created_by":"x"}]"#, 1), (#"[{},{"empty_layer":true},{}]"#, 0),
+    ])
+    func `writes its line of history where the layer is, also behind a history that is too short`(
+        history: String?,
+        missing: Int
+    ) throws {
+        let test = try TestStore()
+        let layers = try [test.layer(["a": "1"]), test.layer(["b": "1"])]
+        let diffIDs = layers.map { "\"\($0.diffID)\"" }.joined(separator: ",")
+        let json =
+            #"{"os":"linux","rootfs":{"type":"layers","diff_ids":[\#(diffIDs)]}"#
+            + (history.map { #","history":\#($0)"# } ?? "") + "}"
+        let image = try test.store.add(
+            image: NewImage(config: Array(json.utf8), layers: layers, tags: ["short"])
+        )
+        try test.store.prepare("k", parent: test.store.topSnapshot(of: image.id))
+        let made = try ImageConfig(json: test.store.commit("k", as: nil).config, name: "it")
+        #expect(made.history?.count { $0.emptyLayer != true } == 3)
+        #expect(made.history?.last?.createdBy == "mica commit")
+        #expect(made.history?.count { $0.createdBy == "unknown" } == missing)
+    }
+
+    @Test func `of a container leaves out what is in its image's volumes, and says so`() throws {
+        let test = try TestStore()
+        let layer = try test.layer(
+            ["data/old": "1", "run/x": "2", "other/y": "3"],
+            links: ["var/run": "../run"]
+        )
+        let json = """
+            {"os":"linux","config":{"Volumes":{"/data/":{},"/new/dir":{},"/var/run/deep":{},"/":{},"/never":{}}},\
+            "rootfs":{"type":"layers","diff_ids":["\(layer.diffID)"]}}
+            """
+        let image = try test.store.add(
+            image: NewImage(config: Array(json.utf8), layers: [layer], tags: ["volumes"])
+        )
+        let box = try test.container("box", of: image)
+        for file in ["data/new", "data/sub/x", "new/dir/x", "new/kept", "run/deep/x", "run/kept", "database"]
+        {
+            try test.write(box.snapshot, file, "x")
+        }
+        let warnings = Mutex<[String]>([])
+        let made = try test.store.commit("box", as: nil) { warning in warnings.withLock { $0.append(warning) }
+        }
+        let tree = try test.chain(made.layers)
+        #expect(
+            tree.keys.sorted() == [
+                "", "data", "data/old", "database", "new", "new/dir", "new/kept", "other", "other/y", "run",
+                "run/deep", "run/kept", "run/x", "var", "var/run",
+            ]
+        )
+        #expect(tree["data"] == (try test.chain(image.layers))["data"])
+        #expect(
+            warnings.withLock { $0.sorted() }.map { $0.prefix { $0 != " " } } == [
+                "/data", "/new/dir", "/run/deep",
+            ]
+        )
+        // Who mounts the image itself means what he writes.
+        try test.store.prepare("k", parent: test.store.topSnapshot(of: image.id))
+        try test.write("k", "data/new", "x")
+        #expect(try test.chain(test.store.commit("k", as: nil).layers)["data/new"] != nil)
+    }
+
+    @Test(arguments: ["deleted", "a file"]) func `of a container has its image's volume as it was`(
+        how: String
+    ) throws {
+        let test = try TestStore()
+        let layer = try test.layer(["data/old": "1", "a": "2"])
+        let json = """
+            {"os":"linux","config":{"Volumes":{"/data":{}}},"rootfs":{"type":"layers","diff_ids":["\(layer.diffID)"]}}
+            """
+        let image = try test.store.add(
+            image: NewImage(config: Array(json.utf8), layers: [layer], tags: ["volumes"])
+        )
+        let box = try test.container("box", of: image)
+        if how == "a file" {
+            try test.write(box.snapshot, "data", "now a file")
+        } else {
+            try shell("mknod data c 0 0", in: test.upper(box.snapshot))
+        }
+        let made = try test.store.commit("box", as: nil)
+        #expect(try test.chain(made.layers).keys.sorted() == ["", "a", "data", "data/old"])
+    }
+
     @Test func `of the same changes is the same layer`() throws {
         let test = try TestStore()
         _ = try prepared(test)

@@ -31,9 +31,14 @@ final class TestStore {
     func reopened() throws -> Store { try Store.open(layout) }
 
     /// A layer of these files (path → content), published.
-    func layer(_ files: [String: String]) throws -> NewLayer {
+    func layer(_ files: [String: String], links: [String: String] = [:]) throws -> NewLayer {
         let bytes = Box()
         var tar = TarWriter { bytes.bytes += Array($0) }
+        for (path, target) in links.sorted(by: { $0.key < $1.key }) {
+            try tar.add(
+                TarEntry(path: Array(path.utf8), kind: .symbolicLink, linkTarget: Array(target.utf8))
+            )
+        }
         for (path, content) in files.sorted(by: { $0.key < $1.key }) {
             try tar.add(TarEntry(path: Array(path.utf8), kind: .file), content: Array(content.utf8))
         }

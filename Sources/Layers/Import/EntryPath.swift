@@ -5,8 +5,11 @@ enum EntryPath {
     /// What Linux takes in a system call, and so what any other tool could have unpacked.
     static let limit = 4095
     static let componentLimit = 255
+    static let slash = UInt8(ascii: "/")
 
-    /// The components of a tar's path: a leading `/` and every `.` left out. Empty for the root.
+    /// The components of a tar's path: a leading `/` and every `.` left out, and every `..` together with what is
+    /// before it, whatever that is. Empty for the root. As in a chroot, nothing is above the root of a path that
+    /// begins with `/`; a relative one that goes there is refused.
     static func components(_ path: [UInt8]) throws(LayerError) -> [ArraySlice<UInt8>] {
         guard !path.isEmpty else { throw LayerError("its name is empty") }
         guard path.count <= limit else {
@@ -14,19 +17,26 @@ enum EntryPath {
         }
         guard !path.contains(0) else { throw LayerError("its name has a NUL in it") }
         var components: [ArraySlice<UInt8>] = []
-        for component in path.split(separator: UInt8(ascii: "/")) {
+        for component in path.split(separator: slash) {
             if component.elementsEqual(".".utf8) { continue }
-            guard !component.elementsEqual("..".utf8) else {
-                throw LayerError("its name has \"..\" in it: it could leave the layer")
+            if component.elementsEqual("..".utf8) {
+                guard components.popLast() != nil || path.first == slash else {
+                    throw LayerError("its name leaves the layer by \"..\"")
+                }
+                continue
             }
-            guard component.count <= componentLimit else {
-                throw LayerError(
-                    "a part of its name has \(component.count) bytes; Linux takes \(componentLimit)"
-                )
-            }
+            try check(component)
             components.append(component)
         }
         return components
+    }
+
+    static func check(_ component: ArraySlice<UInt8>) throws(LayerError) {
+        guard component.count <= componentLimit else {
+            throw LayerError(
+                "a part of its name has \(component.count) bytes; Linux takes \(componentLimit)"
+            )
+        }
     }
 }
 

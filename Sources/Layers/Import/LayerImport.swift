@@ -21,6 +21,9 @@ package struct LayerImport: Sendable {
     /// Reads one layer to its end, checks it against `expecting` and stages it in tmp/; nothing is visible
     /// before `publish`. Compression is told by the first bytes.
     ///
+    /// `standsAlone`: there are no layers below. A layer that has some may have hard links to their files; whether
+    /// these are there is known once it is folded with them (`StagedLayer.defersLinks`).
+    ///
     /// The caller holds the store's lock, shared, until what was published is recorded. `named` is the subject
     /// of messages ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on
     /// another thread.
@@ -28,6 +31,7 @@ package struct LayerImport: Sendable {
         _ source: consuming some ByteSource,
         named: String,
         expecting: Expectation = Expectation(),
+        standsAlone: Bool = true,
         progress: (@Sendable (UInt64) -> Void)? = nil
     ) throws -> StagedLayer {
         let staging = try layout.staging("layer")
@@ -55,7 +59,7 @@ package struct LayerImport: Sendable {
             pack: pack,
             recipe: recipe
         )
-        let tree = try read(&tar, into: &contents)
+        let tree = try read(&tar, into: &contents, standsAlone)
         let entries = tree.entryCount
 
         let (diffID, blob, blobSize) = input.finish()
@@ -78,9 +82,13 @@ package struct LayerImport: Sendable {
         )
     }
 
-    private func read(_ tar: inout TarReader, into contents: inout ContentStaging) throws -> LayerTree {
+    private func read(
+        _ tar: inout TarReader,
+        into contents: inout ContentStaging,
+        _ standsAlone: Bool
+    ) throws -> LayerTree {
         do {
-            var tree = try LayerTree(limits: limits)
+            var tree = try LayerTree(limits: limits, standsAlone: standsAlone)
             while let entry = try tar.next() {
                 guard entry.size <= limits.fileSize else {
                     throw LayerError(

@@ -8,25 +8,31 @@ import Glibc
 ///
 /// Nothing here touches a filesystem. Inodes that are replaced stay in memory to the end; the limits count
 /// them, so that they cannot add up.
+/// An entry below a symbolic link goes where the link leads inside of the layer, as for whoever unpacks it into a
+/// directory of its own (`LayerTree+Places.swift`). What of the way the layer does not have is implied
+/// directories; where the layers below have a link there, folding goes on from it.
 struct LayerTree {
-    private struct Directory {
+    struct Directory {
         var children: [[UInt8]: UInt32] = [:]
         var whiteouts: Set<[UInt8]> = []
     }
 
-    private var inodes: [InodeRecord] = []
-    private var directories: [Directory] = []
+    var inodes: [InodeRecord] = []
+    var directories: [Directory] = []
     /// The parent of the entry before: most entries have the same.
-    private var recent: (path: [ArraySlice<UInt8>], inode: UInt32)?
-    private(set) var builder = IndexBuilder(kind: .layer)
+    var recent: (path: [ArraySlice<UInt8>], inode: UInt32)?
+    var builder = IndexBuilder(kind: .layer)
     private let limits: ImportLimits
+    /// Whether there is nothing below that a hard link could mean.
+    let standsAlone: Bool
     private var nameBytes = 0
     private var xattrBytes = 0
     /// Entries of the tar.
     private(set) var entryCount = 0
 
-    init(limits: ImportLimits) throws(LayerError) {
+    init(limits: ImportLimits, standsAlone: Bool) throws(LayerError) {
         self.limits = limits
+        self.standsAlone = standsAlone
         _ = try addImpliedDirectory()
     }
 
@@ -62,17 +68,20 @@ struct LayerTree {
         let inode: UInt32
         switch entry.kind {
         case .hardLink:
-            inode = try target(of: entry)
+            inode = try linked(entry)
         case .directory:
             if let old, inodes[Int(old)].isDirectory {
                 // Directory over directory: new attributes, same children.
                 return try setAttributes(of: old, entry)
             }
             inode = try addDirectory(entry)
+            // What was there in between has replaced the directory of a layer below with all that is in it.
+            if old != nil { inodes[Int(inode)].flags |= InodeRecord.opaque }
         default:
             inode = try addInode(try record(entry, content))
         }
-        if let old, inodes[Int(old)].isDirectory { recent = nil }
+        // The way to the last entry may have been through it.
+        if let old, inodes[Int(old)].isDirectory || inodes[Int(old)].isSymlink { recent = nil }
         directories[slot(parent)].children[name] = inode
     }
 
@@ -81,67 +90,12 @@ struct LayerTree {
         try setAttributes(of: 0, entry)
     }
 
-    // MARK: Finding
-
-    /// The directory at `path`; what is missing on the way is created as implied.
-    private mutating func directory(at path: ArraySlice<ArraySlice<UInt8>>) throws(LayerError) -> UInt32 {
-        if let recent, recent.path.elementsEqual(path) { return recent.inode }
-        var inode: UInt32 = 0
-        for (depth, component) in path.enumerated() {
-            switch try Whiteout(component) {
-            case .no, .metadata: break
-            case .name, .opaque:
-                throw LayerError("\(String.quoting(component)) is a whiteout, not a directory")
-            }
-            let name = Array(component)
-            if let child = directories[slot(inode)].children[name] {
-                guard inodes[Int(child)].isDirectory else {
-                    let way = Array(path.prefix(depth + 1).joined(separator: [UInt8(ascii: "/")]))
-                    let what = inodes[Int(child)].isSymlink ? "a symbolic link" : "not a directory"
-                    throw LayerError("the layer has \(String.quoting(way)) as \(what); mica follows none")
-                }
-                inode = child
-            } else {
-                try countName(name.count)
-                let child = try addImpliedDirectory()
-                directories[slot(inode)].children[name] = child
-                inode = child
-            }
-        }
-        recent = (Array(path), inode)
-        return inode
-    }
-
-    /// What a hard link names: an earlier entry that is not a directory.
-    private func target(of entry: TarEntry) throws(LayerError) -> UInt32 {
-        let quoted = String.quoting(entry.linkTarget)
-        let path: [ArraySlice<UInt8>]
-        do { path = try EntryPath.components(entry.linkTarget) } catch {
-            throw LayerError("a hard link to \(quoted): \(error.reason)")
-        }
-        var inode: UInt32? = 0
-        for component in path {
-            guard let directory = inode, inodes[Int(directory)].isDirectory else {
-                inode = nil
-                break
-            }
-            inode = directories[slot(directory)].children[Array(component)]
-        }
-        guard let inode else {
-            throw LayerError("a hard link to \(quoted), which the layer does not have before it")
-        }
-        guard !inodes[Int(inode)].isDirectory else {
-            throw LayerError("a hard link to the directory \(quoted)")
-        }
-        return inode
-    }
-
     /// Where a directory's children are: kept in `firstEntry` until the index has real ones.
-    private func slot(_ directory: UInt32) -> Int { Int(inodes[Int(directory)].firstEntry) }
+    func slot(_ directory: UInt32) -> Int { Int(inodes[Int(directory)].firstEntry) }
 
     // MARK: Adding
 
-    private mutating func addInode(_ record: InodeRecord) throws(LayerError) -> UInt32 {
+    mutating func addInode(_ record: InodeRecord) throws(LayerError) -> UInt32 {
         guard inodes.count < limits.entries else {
             throw LayerError("the layer has more than \(limits.entries) entries")
         }
@@ -149,7 +103,7 @@ struct LayerTree {
         return UInt32(inodes.count - 1)
     }
 
-    private mutating func addImpliedDirectory() throws(LayerError) -> UInt32 {
+    mutating func addImpliedDirectory() throws(LayerError) -> UInt32 {
         var record = InodeRecord()
         record.mode = S_IFDIR | 0o755
         record.flags = InodeRecord.implied
@@ -205,11 +159,16 @@ struct LayerTree {
         guard !target.isEmpty, target.count <= EntryPath.limit, !target.contains(0) else {
             throw LayerError("a symbolic link with an impossible target of \(target.count) bytes")
         }
-        try countName(target.count)
-        record.size = UInt64(target.count)
+        try setText(of: &record, target)
+    }
+
+    /// Where a symbolic link, or a deferred link, leads.
+    mutating func setText(of record: inout InodeRecord, _ text: [UInt8]) throws(LayerError) {
+        try countName(text.count)
+        record.size = UInt64(text.count)
         record.contentKind = ContentKind.inline.rawValue
         do {
-            record.content = try target.span.withUnsafeBytes {
+            record.content = try text.span.withUnsafeBytes {
                 (bytes: UnsafeRawBufferPointer) throws(Errno) in
                 try builder.addTarget(bytes)
             }
@@ -234,7 +193,7 @@ struct LayerTree {
         }
     }
 
-    private mutating func countName(_ count: Int) throws(LayerError) {
+    mutating func countName(_ count: Int) throws(LayerError) {
         nameBytes += count
         guard nameBytes <= limits.nameBytes else {
             throw LayerError("the layer's names have more than \(limits.nameBytes) bytes")
@@ -250,67 +209,5 @@ struct LayerTree {
         case .blockDevice: S_IFBLK
         case .fifo: S_IFIFO
         }
-    }
-}
-
-extension LayerTree {
-    /// The index of what is there at the end. Breadth first, names in byte order: the same tar gives the same
-    /// index, always.
-    consuming func finish() throws(Errno) -> IndexBuilder {
-        var numbers: [UInt32: UInt32] = [:]
-        var queue: [UInt32] = [0]
-        numbers[0] = try builder.addInode(inodes[0].withoutSlot)
-        var next = 0
-        while next < queue.count {
-            let directory = queue[next]
-            next += 1
-            var (names, whiteouts) = sorted(directory)
-            var entries: [IndexBuilder.Entry] = []
-            entries.reserveCapacity(names.count + whiteouts.count)
-            for (name, child) in names {
-                var record = inodes[Int(child)].withoutSlot
-                if !whiteouts.isEmpty, whiteouts.remove(name) != nil, record.isDirectory {
-                    // A whiteout beside a directory of the same name leaves of it what this layer has.
-                    record.flags |= InodeRecord.opaque
-                }
-                if record.isDirectory { queue.append(child) }
-                let number: UInt32
-                if let known = numbers[child] {
-                    number = known
-                } else {
-                    number = try builder.addInode(record)
-                    numbers[child] = number
-                }
-                entries.append(IndexBuilder.Entry(try add(name), inode: number, kind: record.kind))
-            }
-            for name in whiteouts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-                entries.append(IndexBuilder.Entry(whiteout: try add(name)))
-            }
-            guard let number = numbers[directory] else { throw .invalidArgument }
-            try builder.setEntries(of: number, entries)
-        }
-        return builder
-    }
-
-    private func sorted(_ directory: UInt32) -> ([(key: [UInt8], value: UInt32)], Set<[UInt8]>) {
-        let directory = directories[slot(directory)]
-        let names = directory.children
-            .filter { !$0.key.starts(with: ".wh.".utf8) }
-            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
-        return (names, directory.whiteouts)
-    }
-
-    private mutating func add(_ name: [UInt8]) throws(Errno) -> IndexBuilder.Name {
-        try name.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
-            try builder.addName(bytes)
-        }
-    }
-}
-
-extension InodeRecord {
-    fileprivate var withoutSlot: InodeRecord {
-        var record = self
-        record.firstEntry = 0
-        return record
     }
 }

@@ -17,6 +17,11 @@ package struct StagedLayer: Sendable {
     /// Those of `staging`/objects, with their sizes.
     let objects: [Digest: UInt64]
 
+    /// What will be the layer's index once it is published.
+    package func index() throws -> LayerIndex {
+        try LayerIndex(staging.appending("layer").appending("index"), verifying: false)
+    }
+
     /// Makes the layer durable, then visible; fine if it is there already.
     ///
     /// Every file is on disk before it gets its name, and the objects have their names before the layer does:

@@ -127,7 +127,7 @@ extension Decompressor.State {
         where magic.starts(with: other.map { UInt8($0) }) {
             throw Failure(
                 "\(named): compressed with \(name)",
-                advice: "mica reads gzip, zstd and plain tars."
+                advice: "mica reads gzip, zstd and plain tars: \(name) -dc makes one of it."
             )
         }
         return .plain

@@ -1,6 +1,6 @@
 import Linux
 
-/// `manifest.json` of a docker-archive: one of these an image. Go spells the members like this.
+/// `manifest.json` of a docker-archive: one of these an image. Docker spells the members like this.
 package struct DockerManifest: Codable {
     package var config: String
     package var repoTags: [String]?
@@ -10,6 +10,13 @@ package struct DockerManifest: Codable {
         self.config = config
         self.repoTags = repoTags
         self.layers = layers
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try FoldedMembers(decoder, by: CodingKeys.self)
+        config = try members.required(.config)
+        repoTags = try members.value(.repoTags)
+        layers = try members.value(.layers)
     }
 
     enum CodingKeys: String, CodingKey {

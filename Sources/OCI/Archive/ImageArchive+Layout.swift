@@ -4,10 +4,23 @@ extension ImageArchive {
     /// Indexes in indexes that anybody has seen are two deep.
     private static let depthLimit = 8
 
-    func layoutImages(index bytes: [UInt8], host: Platform) throws -> [ArchivedImage] {
+    func layoutImages(
+        index bytes: [UInt8],
+        host: Platform,
+        skipping: (SkippedEntry) -> Void
+    ) throws -> [ArchivedImage] {
         let index = try JSONDocument.decode(Index.self, from: bytes, name: "index.json of \(files.name)")
+        var images: [ArchivedImage] = []
+        var skipped: [SkippedEntry] = []
+        func skip(_ entry: Descriptor, _ name: String?, _ kind: String) {
+            skipped.append(SkippedEntry(name: name ?? String(entry.digest.hex.prefix(12)), kind: kind))
+        }
         var groups: [(name: String?, entries: [Descriptor])] = []
-        for entry in index.manifests where !entry.isAttestation {
+        for entry in index.manifests {
+            guard !entry.isAttestation else {
+                skip(entry, nil, "an attestation")
+                continue
+            }
             let name = try name(of: entry)
             // One name over several entries is one image for several platforms.
             if let group = groups.firstIndex(where: { $0.name == name }), name != nil || entry.platform != nil
@@ -17,14 +30,24 @@ extension ImageArchive {
                 groups.append((name, [entry]))
             }
         }
-        return try groups.map { name, entries in
+        for (name, entries) in groups {
             let label = name ?? entries.first.map { String($0.digest.hex.prefix(12)) } ?? files.name
             // The only one there is can be for another machine: who loads it may just want to look.
             let entry =
                 entries.count == 1
                 ? entries[0] : try Index.choose(entries, for: host, name: "image \(label)")
-            return try resolve(entry, names: name.map { [$0] } ?? [], label: "image \(label)", host: host)
+            do {
+                let names = name.map { [$0] } ?? []
+                images.append(try resolve(entry, names: names, label: "image \(label)", host: host))
+            } catch let other as NotAnImage {
+                skip(entry, name, other.kind)
+            }
         }
+        if images.isEmpty, let first = skipped.first {
+            throw Failure("\(files.name) has no container image: \(first.name) is \(first.kind)")
+        }
+        for entry in skipped { skipping(entry) }
+        return images
     }
 
     /// Follows indexes down to the manifest for `host`.
@@ -59,29 +82,52 @@ extension ImageArchive {
     /// different images to different readers.
     private static func kind(of bytes: [UInt8], _ descriptor: Descriptor, name: String) throws -> Kind {
         struct Members: Decodable {
-            var schemaVersion: Int?
-            var mediaType: String?
-            var manifests: [JSONValue]?
-            var layers: [JSONValue]?
-            var config: JSONValue?
-            var fsLayers: [JSONValue]?
+            enum CodingKeys: CodingKey {
+                case schemaVersion, mediaType, manifests, layers, config, fsLayers, blobs
+            }
+            /// Something that counts only as being there.
+            struct Present: Decodable {
+                init(from decoder: any Decoder) {}
+            }
+            var schemaVersion: Int
+            var mediaType: String
+            var isIndex: Bool
+            var isManifest: Bool
+            var isOld: Bool
+            var isArtifact: Bool
+
+            init(from decoder: any Decoder) throws {
+                let members = try FoldedMembers(decoder, by: CodingKeys.self)
+                func has(_ key: CodingKeys) throws -> Bool {
+                    let present: Present? = try members.value(key)
+                    return present != nil
+                }
+                schemaVersion = try members.value(.schemaVersion) ?? 2
+                mediaType = try members.value(.mediaType) ?? ""
+                isManifest = try has(.layers) || has(.config)
+                isIndex = try has(.manifests) || !isManifest && MediaType.isIndex(mediaType)
+                isOld = try has(.fsLayers)
+                isArtifact = try has(.blobs) || mediaType == "application/vnd.oci.artifact.manifest.v1+json"
+            }
         }
         let members = try JSONDocument.decode(
             Members.self,
             from: bytes,
             name: "\(name): \(file(descriptor.digest))"
         )
-        guard members.schemaVersion == 2, members.fsLayers == nil else {
+        guard members.schemaVersion == 2, !members.isOld else {
             throw Failure(
-                "\(name): its manifest has schema version \(members.schemaVersion ?? 0); mica reads version 2"
+                "\(name): its manifest has schema version \(members.schemaVersion); mica reads version 2",
+                advice:
+                    "The old version has no digests of what is in the layers. Pull and save the image again."
             )
         }
-        let isIndex = members.manifests != nil
-        let isManifest = members.layers != nil || members.config != nil
+        let (isIndex, isManifest) = (members.isIndex, members.isManifest)
+        if members.isArtifact, !isIndex, !isManifest { throw NotAnImage(kind: "an artifact") }
         guard isIndex != isManifest else {
             throw Failure("\(name): \(file(descriptor.digest)) is neither a manifest nor an index")
         }
-        for type in [descriptor.mediaType, members.mediaType ?? ""] {
+        for type in [descriptor.mediaType, members.mediaType] {
             if isIndex && MediaType.isManifest(type) || isManifest && MediaType.isIndex(type) {
                 throw Failure(
                     "\(name): \(file(descriptor.digest)) says that it is \(type), but has the members of "
@@ -92,17 +138,37 @@ extension ImageArchive {
         return isIndex ? .index : .manifest
     }
 
+    /// What has a manifest and is no image. Signatures have an image's config: what their layers are tells.
+    private static func otherKind(of manifest: Manifest) -> String? {
+        let config = manifest.config.mediaType
+        if config == MediaType.dockerPlugin { return "a plugin of docker's" }
+        guard let layer = manifest.layers.first(where: { !MediaType.isLayerOfSomeKind($0.mediaType) }) else {
+            return nil
+        }
+        let type = layer.mediaType
+        if type.contains("simplesigning") || type.contains("notary.signature") { return "a signature" }
+        if type.contains("in-toto") || type.contains("dsse") { return "an attestation" }
+        return MediaType.isConfig(config)
+            ? "an artifact, a layer of it is \(type)" : "an artifact, its config is \(config)"
+    }
+
     private func image(
         _ manifest: Manifest,
         digest: Digest,
         names: [String],
         label: String
     ) throws -> ArchivedImage {
-        guard MediaType.isConfig(manifest.config.mediaType) else {
-            throw Failure("\(label) is no container image: its config is \(manifest.config.mediaType)")
-        }
+        if let other = ImageArchive.otherKind(of: manifest) { throw NotAnImage(kind: other) }
+        let type = manifest.config.mediaType
         let config = try blob(manifest.config, limit: JSONDocument.configLimit, name: "\(label): its config")
-        let diffIDs = try ImageConfig(json: config, name: "\(label): its config").diffIDs
+        let diffIDs: [Digest]
+        do { diffIDs = try ImageConfig(json: config, name: "\(label): its config").diffIDs } catch {
+            // An unusual type does not make an image of it.
+            guard MediaType.isConfig(type) else {
+                throw NotAnImage(kind: "an artifact, its config is \(type)")
+            }
+            throw error
+        }
         guard diffIDs.count == manifest.layers.count else {
             throw Failure(
                 "\(label): its manifest has \(manifest.layers.count) layers, its config \(diffIDs.count)"
@@ -112,7 +178,9 @@ extension ImageArchive {
             let (diffID, layer) = pair
             guard MediaType.isLayer(layer.mediaType) else {
                 throw Failure(
-                    "\(label), layer \(position + 1) of \(diffIDs.count): mica can't read \(layer.mediaType)"
+                    "\(label), layer \(position + 1) of \(diffIDs.count): mica can't read \(layer.mediaType)",
+                    advice: layer.mediaType.hasSuffix("+encrypted")
+                        ? "skopeo copy --decryption-key decrypts it." : nil
                 )
             }
             return ArchivedLayer(

@@ -13,17 +13,19 @@ package struct ImageArchive: Sendable {
     }
 
     /// Every image that runs on `host`, or says nothing about where it runs; in the archive's order. Failure
-    /// when one of them is damaged, or has nothing for `host`.
-    package func images(for host: Platform = .host) throws -> [ArchivedImage] {
-        let found: [ArchivedImage]
-        if let index = try document("index.json", limit: JSONDocument.manifestLimit) {
-            try checkVersion()
-            var images = try layoutImages(index: index, host: host)
-            if let manifest = try document("manifest.json", limit: JSONDocument.manifestLimit) {
-                addNames(of: manifest, to: &images)
-            }
-            found = images
-        } else if let manifest = try document("manifest.json", limit: JSONDocument.manifestLimit) {
+    /// when one of them is damaged, or has nothing for `host`, and where there is none. `skipping` hears of what is
+    /// beside them.
+    package func images(
+        for host: Platform = .host,
+        skipping: (SkippedEntry) -> Void = { _ in }
+    ) throws -> [ArchivedImage] {
+        let index = try document("index.json", limit: JSONDocument.manifestLimit)
+        let manifest = try document("manifest.json", limit: JSONDocument.manifestLimit)
+        var found: [ArchivedImage]
+        if let index, try isLayout(orElse: manifest != nil) {
+            found = try layoutImages(index: index, host: host, skipping: skipping)
+            if let manifest { addNames(of: manifest, to: &found) }
+        } else if let manifest {
             found = try dockerImages(manifest: manifest)
         } else {
             throw Failure(
@@ -32,6 +34,7 @@ package struct ImageArchive: Sendable {
                 advice: "A root filesystem becomes an image with: mica import"
             )
         }
+        guard !found.isEmpty else { throw Failure("there is no image in \(files.name)") }
         return ImageArchive.merged(found)
     }
 
@@ -72,9 +75,20 @@ package struct ImageArchive: Sendable {
         guard digest == expected else { throw Failure("\(name) is damaged: its digest is \(digest)") }
     }
 
-    private func checkVersion() throws {
-        struct Marker: Decodable { let imageLayoutVersion: String }
+    /// Whether there is the file that makes an index.json an OCI layout's. Without one it is refused, unless there is
+    /// something else to read (`orElse`).
+    private func isLayout(orElse hasOther: Bool) throws -> Bool {
+        struct Marker: Decodable {
+            enum CodingKeys: CodingKey { case imageLayoutVersion }
+            let imageLayoutVersion: String
+
+            init(from decoder: any Decoder) throws {
+                let members = try FoldedMembers(decoder, by: CodingKeys.self)
+                imageLayoutVersion = try members.required(.imageLayoutVersion)
+            }
+        }
         guard let bytes = try document("oci-layout", limit: 4096) else {
+            if hasOther { return false }
             throw Failure("\(files.name) has an index.json, but no oci-layout file")
         }
         let marker = try JSONDocument.decode(Marker.self, from: bytes, name: "oci-layout of \(files.name)")
@@ -83,6 +97,7 @@ package struct ImageArchive: Sendable {
                 "\(files.name) is an OCI layout of version \(marker.imageLayoutVersion); mica reads version 1"
             )
         }
+        return true
     }
 
     /// One entry an image, with all its names.

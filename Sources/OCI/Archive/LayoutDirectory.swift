@@ -3,8 +3,8 @@ package import SystemPackage
 
 import Glibc
 
-/// An image layout as a directory. Opens nothing but the names that the formats fix, and follows no
-/// symbolic link.
+/// An image layout, or an unpacked docker-archive, as a directory. Opens regular files in it and nothing else:
+/// symbolic links are followed, and none leads out.
 package struct LayoutDirectory: ImageFiles {
     package let name: String
     private let directory: BlobFile.Shared
@@ -17,25 +17,29 @@ package struct LayoutDirectory: ImageFiles {
     }
 
     package func file(_ name: String) throws -> BlobFile? {
-        guard LayoutDirectory.isKnown(name) else { return nil }
+        let path = FilePath(name)
+        guard path.isRelative, !path.isEmpty, !name.utf8.contains(0),
+            !path.components.contains(where: { $0.kind == .parentDirectory })
+        else { return nil }
         return try naming("open \(name) in \(self.name)") { () -> BlobFile? in
             do {
                 // Not waiting for whoever might write to a FIFO.
-                let fd = try directory.fd.open(beneath: FilePath(name), O_RDONLY | O_NONBLOCK)
+                let fd = try directory.fd.open(inRoot: path, O_RDONLY | O_NONBLOCK)
                 let status = try fd.status()
                 guard status.st_mode & S_IFMT == S_IFREG else {
                     throw Failure("\(name) in \(self.name) is no regular file")
                 }
                 return BlobFile(BlobFile.Shared(fd), offset: 0, size: UInt64(status.st_size))
             } catch Errno.noSuchFileOrDirectory {
+                // Not only missing: what is there is not the file.
+                guard (try? directory.fd.open(inRoot: path, O_PATH | O_NOFOLLOW)) == nil else {
+                    throw Failure(
+                        "\(name) in \(self.name) is a symbolic link that leads out of it, or nowhere",
+                        advice: "cp -rL makes a copy with the files that the links lead to."
+                    )
+                }
                 return nil
             }
         }
-    }
-
-    private static func isKnown(_ name: String) -> Bool {
-        if ["oci-layout", "index.json", "manifest.json"].contains(name) { return true }
-        let blobs = "blobs/sha256/"
-        return name.hasPrefix(blobs) && Digest(hex: name.dropFirst(blobs.count)) != nil
     }
 }

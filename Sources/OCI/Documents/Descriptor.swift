@@ -7,6 +7,18 @@ package struct Descriptor: Codable, Sendable {
     package var annotations: [String: String]?
     package var platform: Platform?
 
+    enum CodingKeys: String, CodingKey { case mediaType, digest, size, annotations, platform }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try FoldedMembers(decoder, by: CodingKeys.self)
+        mediaType = try members.value(.mediaType) ?? ""
+        digest = try members.required(.digest)
+        size = try members.required(.size)
+        annotations = try members.value(.annotations)
+        platform = try members.value(.platform)
+        if platform?.os.isEmpty == true, platform?.architecture.isEmpty == true { platform = nil }
+    }
+
     package init(
         mediaType: String,
         digest: Digest,

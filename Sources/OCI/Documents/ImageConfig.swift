@@ -13,6 +13,22 @@ package struct ImageConfig: Codable, Sendable {
 
     package init(rootfs: RootFS) { self.rootfs = rootfs }
 
+    enum CodingKeys: String, CodingKey {
+        case architecture, os, variant, created, author, config, rootfs, history
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try FoldedMembers(decoder, by: CodingKeys.self)
+        architecture = try members.value(.architecture)
+        os = try members.value(.os)
+        variant = try members.value(.variant)
+        created = try members.value(.created)
+        author = try members.value(.author)
+        config = try members.value(.config)
+        rootfs = try members.required(.rootfs)
+        history = try members.value(.history)
+    }
+
     /// Reads a config; `name` is what errors call it.
     package init(json: [UInt8], name: String) throws {
         self = try JSONDocument.decode(ImageConfig.self, from: json, name: name)
@@ -22,7 +38,7 @@ package struct ImageConfig: Codable, Sendable {
     package var diffIDs: [Digest] { rootfs.diffIDs ?? [] }
 
     /// Seconds since 1970; 0 where the config has no time.
-    package var createdSeconds: Int64 { created.flatMap(Timestamp.seconds) ?? 0 }
+    package var createdSeconds: Int64 { created.flatMap(Timestamp.known) ?? 0 }
 
     /// How a container starts.
     package struct Process: Codable, Sendable {
@@ -40,8 +56,28 @@ package struct ImageConfig: Codable, Sendable {
         /// `SIGTERM`, or a number.
         package var stopSignal: String?
         package var healthcheck: Healthcheck?
+        /// What commands are given to that are no lists of words; `/bin/sh -c` where it is missing.
+        package var shell: [String]?
+        /// Instructions for whoever builds on the image.
+        package var onBuild: [String]?
 
         package init() {}
+
+        package init(from decoder: any Decoder) throws {
+            let members = try FoldedMembers(decoder, by: CodingKeys.self)
+            user = try members.value(.user)
+            environment = try members.value(.environment)
+            entrypoint = try members.list(.entrypoint)
+            command = try members.list(.command)
+            workingDirectory = try members.value(.workingDirectory)
+            labels = try members.value(.labels)
+            exposedPorts = try members.value(.exposedPorts)
+            volumes = try members.value(.volumes)
+            stopSignal = try members.value(.stopSignal)
+            healthcheck = try members.value(.healthcheck)
+            shell = try members.list(.shell)
+            onBuild = try members.value(.onBuild)
+        }
 
         enum CodingKeys: String, CodingKey {
             case user = "User"
@@ -54,6 +90,8 @@ package struct ImageConfig: Codable, Sendable {
             case volumes = "Volumes"
             case stopSignal = "StopSignal"
             case healthcheck = "Healthcheck"
+            case shell = "Shell"
+            case onBuild = "OnBuild"
         }
     }
 
@@ -69,6 +107,12 @@ package struct ImageConfig: Codable, Sendable {
         enum CodingKeys: String, CodingKey {
             case type
             case diffIDs = "diff_ids"
+        }
+
+        package init(from decoder: any Decoder) throws {
+            let members = try FoldedMembers(decoder, by: CodingKeys.self)
+            type = try members.value(.type)
+            diffIDs = try members.value(.diffIDs)
         }
     }
 
@@ -93,6 +137,15 @@ package struct ImageConfig: Codable, Sendable {
             case createdBy = "created_by"
             case emptyLayer = "empty_layer"
         }
+
+        package init(from decoder: any Decoder) throws {
+            let members = try FoldedMembers(decoder, by: CodingKeys.self)
+            created = try members.value(.created)
+            createdBy = try members.value(.createdBy)
+            author = try members.value(.author)
+            comment = try members.value(.comment)
+            emptyLayer = try members.value(.emptyLayer)
+        }
     }
 
     package struct Healthcheck: Codable, Sendable {
@@ -102,13 +155,27 @@ package struct ImageConfig: Codable, Sendable {
         package var interval: Int64?
         package var timeout: Int64?
         package var startPeriod: Int64?
+        package var startInterval: Int64?
         package var retries: Int?
+
+        package init(test: [String]) { self.test = test }
+
+        package init(from decoder: any Decoder) throws {
+            let members = try FoldedMembers(decoder, by: CodingKeys.self)
+            test = try members.list(.test)
+            interval = try members.value(.interval)
+            timeout = try members.value(.timeout)
+            startPeriod = try members.value(.startPeriod)
+            startInterval = try members.value(.startInterval)
+            retries = try members.value(.retries)
+        }
 
         enum CodingKeys: String, CodingKey {
             case test = "Test"
             case interval = "Interval"
             case timeout = "Timeout"
             case startPeriod = "StartPeriod"
+            case startInterval = "StartInterval"
             case retries = "Retries"
         }
     }

@@ -7,6 +7,16 @@ package struct Index: Codable, Sendable {
     package var manifests: [Descriptor]
     package var annotations: [String: String]?
 
+    enum CodingKeys: String, CodingKey { case schemaVersion, mediaType, manifests, annotations }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try FoldedMembers(decoder, by: CodingKeys.self)
+        schemaVersion = try members.value(.schemaVersion) ?? 2
+        mediaType = try members.value(.mediaType)
+        manifests = try members.value(.manifests) ?? []
+        annotations = try members.value(.annotations)
+    }
+
     package init(manifests: [Descriptor]) {
         self.mediaType = MediaType.index
         self.manifests = manifests

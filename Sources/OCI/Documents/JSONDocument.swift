@@ -13,6 +13,9 @@ package enum JSONDocument {
         from bytes: [UInt8],
         name: String
     ) throws -> Value {
+        if let twice = RepeatedName.first(in: bytes) {
+            throw Failure("\(name): \"\(twice)\" is there twice: every reader would take another")
+        }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let failure as Failure {

@@ -23,6 +23,24 @@ package indirect enum JSONValue: Sendable, Equatable {
     }
 }
 
+extension JSONValue {
+    /// The member of this name in any letter case; set, it is the only one, and spelled like this.
+    package subscript(folded key: String) -> JSONValue? {
+        get {
+            guard case .object(let members) = self else { return nil }
+            return members[key] ?? members.first { $0.key.lowercased() == key.lowercased() }?.value
+        }
+        set {
+            var members: [String: JSONValue] = [:]
+            if case .object(let old) = self {
+                members = old.filter { $0.key.lowercased() != key.lowercased() }
+            }
+            members[key] = newValue
+            self = .object(members)
+        }
+    }
+}
+
 extension JSONValue: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

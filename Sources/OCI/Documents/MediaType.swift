@@ -11,8 +11,18 @@ package enum MediaType {
     package static func isIndex(_ type: String) -> Bool { type == index || type == dockerIndex }
     package static func isManifest(_ type: String) -> Bool { type == manifest || type == dockerManifest }
 
-    /// Artifacts (charts, signatures …) use manifests, too; only their config says that they are no images.
-    package static func isConfig(_ type: String) -> Bool { type == config || type == dockerConfig }
+    /// An image's config. Beside the two right ones there are those that docker takes as well, because some
+    /// registry or tool has written them at some time: they say nothing.
+    package static func isConfig(_ type: String) -> Bool {
+        let plain = type.prefix { $0 != ";" }
+        return [
+            config, dockerConfig, "", "application/json", "application/octet-stream", "text/html",
+            "text/plain",
+        ].contains(String(plain))
+    }
+
+    /// Has an image's documents and is none.
+    package static let dockerPlugin = "application/vnd.docker.plugin.v1+json"
 
     /// A layer whose blob is a tar, compressed or not; which way, its first bytes say.
     package static func isLayer(_ type: String) -> Bool {
@@ -25,6 +35,19 @@ package enum MediaType {
         return families.contains { family in
             type.hasPrefix(family)
                 && ["", "+gzip", "+zstd", ".gzip", ".zstd"].contains(type.dropFirst(family.count))
-        }
+        } || vague.contains(type)
+    }
+
+    /// A tar for all that anybody knows.
+    private static let vague = [
+        "", "application/octet-stream", "application/x-tar", "application/tar", "application/gzip",
+        "application/x-gzip", "application/tar+gzip", "application/zstd",
+        "application/vnd.docker.container.image.rootfs.diff+x-gtar",
+    ]
+
+    /// A layer of an image, whether or not mica can read it.
+    package static func isLayerOfSomeKind(_ type: String) -> Bool {
+        isLayer(type) || type.hasPrefix("application/vnd.oci.image.layer.")
+            || type.hasPrefix("application/vnd.docker.image.rootfs.")
     }
 }

@@ -6,6 +6,15 @@ package struct Platform: Codable, Hashable, Sendable {
     package var os: String
     package var variant: String?
 
+    enum CodingKeys: String, CodingKey { case architecture, os, variant }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try FoldedMembers(decoder, by: CodingKeys.self)
+        architecture = try members.value(.architecture) ?? ""
+        os = try members.value(.os) ?? ""
+        variant = try members.value(.variant)
+    }
+
     package init(architecture: String, os: String = "linux", variant: String? = nil) {
         self.architecture = architecture
         self.os = os

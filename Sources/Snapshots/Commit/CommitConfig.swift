@@ -1,5 +1,3 @@
-import FoundationEssentials
-import Glibc
 import Linux
 package import OCI
 
@@ -21,50 +19,60 @@ package struct CommitOptions: Sendable {
         var image =
             try parent.map { try JSONDocument.decode(JSONValue.self, from: $0, name: "the image's config") }
             ?? CommitOptions.blank
-        let created = try CommitOptions.created()
-        image["created"] = .string(created)
-        image["author"] = author.map { .string($0) }
+        let created = Timestamp.text(try Timestamp.ofCreation())
+        image[folded: "created"] = .string(created)
+        image[folded: "author"] = author.map { .string($0) }
         // What docker says of the container that an image was made from is not true of this one.
-        image["container"] = nil
-        image["container_config"] = nil
-        image["rootfs"] = .object([
+        image[folded: "container"] = nil
+        image[folded: "container_config"] = nil
+        image[folded: "rootfs"] = .object([
             "type": .string("layers"), "diff_ids": .array((layers + [diffID]).map { .string("\($0)") }),
         ])
         var entry: [String: JSONValue] = ["created": .string(created), "created_by": .string("mica commit")]
         if let author { entry["author"] = .string(author) }
         if let message { entry["comment"] = .string(message) }
-        var history: [JSONValue] = []
-        if case .array(let old)? = image["history"] { history = old }
-        image["history"] = .array(history + [.object(entry)])
-        image["config"] = try changed(image["config"])
+        image[folded: "history"] = .array(
+            CommitOptions.history(image[folded: "history"], of: layers.count) + [.object(entry)]
+        )
+        image[folded: "config"] = try changed(image[folded: "config"])
         return try JSONDocument.encode(image)
     }
 
-    /// How a container starts, with the changes; what nobody here knows stays in it.
+    /// The steps so far, with one for each layer: what comes after them is the new layer's.
+    private static func history(_ old: JSONValue?, of layers: Int) -> [JSONValue] {
+        guard case .array(let steps)? = old else { return unknown(layers) }
+        return steps + unknown(layers - steps.count { $0[folded: "empty_layer"] != .bool(true) })
+    }
+
+    private static func unknown(_ count: Int) -> [JSONValue] {
+        Array(repeating: .object(["created_by": .string("unknown")]), count: max(0, count))
+    }
+
+    /// How a container starts, with the changes. What they don't change stays as it is, also what nobody here knows.
     private func changed(_ config: JSONValue?) throws -> JSONValue {
         var result = config ?? .object([:])
         if case .null = result { result = .object([:]) }
+        guard !changes.isEmpty else { return result }
         var process = try JSONDocument.decode(
             ImageConfig.Process.self,
             from: JSONDocument.encode(result),
             name: "the image's config"
         )
-        // As in a Dockerfile: the CMD that came with the image was for its own ENTRYPOINT.
-        var probe = ImageConfig.Process()
-        for change in changes { try change.apply(to: &probe) }
-        if probe.entrypoint != nil {
-            process.command = nil
-            result["Cmd"] = nil
+        let before = try members(of: process)
+        try ConfigChange.apply(changes, to: &process)
+        let after = try members(of: process)
+        for name in Set(before.keys).union(after.keys) where before[name] != after[name] {
+            result[folded: name] = after[name]
         }
-        for change in changes { try change.apply(to: &process) }
-        let known = try JSONDocument.decode(
-            JSONValue.self,
+        return result
+    }
+
+    private func members(of process: ImageConfig.Process) throws -> [String: JSONValue] {
+        try JSONDocument.decode(
+            [String: JSONValue].self,
             from: JSONDocument.encode(process),
             name: "the changed config"
         )
-        guard case .object(let members) = known else { return result }
-        for (name, value) in members { result[name] = value }
-        return result
     }
 
     private static var blank: JSONValue {
@@ -73,16 +81,5 @@ package struct CommitOptions: Sendable {
         ])
         image["variant"] = Platform.host.variant.map { .string($0) }
         return image
-    }
-
-    /// Now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org/specs/source-date-epoch).
-    private static func created() throws -> String {
-        guard let text = getenv("SOURCE_DATE_EPOCH") else { return Timestamp.text(now() / 1_000_000_000) }
-        guard let seconds = Int64(String(cString: text)), seconds >= 0 else {
-            throw Failure(
-                "SOURCE_DATE_EPOCH is \"\(String(cString: text))\" and should be seconds since 1970"
-            )
-        }
-        return Timestamp.text(seconds)
     }
 }

@@ -13,6 +13,8 @@ extension Store {
         let upper: FilePath?
         /// The image whose config goes on.
         let image: Digest?
+        /// Of a container, what its image has declared as volumes is not part of a layer.
+        var isContainer = false
 
         func tree(_ layout: StoreLayout) throws -> MergedTree {
             try MergedTree(chain: ChainStore(layout: layout).index(for: layers), upper: upper, layout: layout)
@@ -39,7 +41,7 @@ extension Store {
             )
         }
         let parent = try subject.image.flatMap { try image($0) }
-        let layer = try layer(of: subject, warn: warn)
+        let layer = try layer(of: subject, config: subject.isContainer ? parent?.config : nil, warn: warn)
         let stack = try read { connection in
             try subject.layers.map { try connection.newLayer($0) }
         }
@@ -88,7 +90,8 @@ extension Store {
                 name: name,
                 layers: snapshot.layers,
                 upper: layout.snapshot(snapshot.id).appending("upper"),
-                image: container.image
+                image: container.image,
+                isContainer: true
             )
         }
         if let image = try found({ try image(named: name) }) {
@@ -125,15 +128,21 @@ extension Store {
     }
 
     /// Turns the upper into a layer that is in its place, on disk, though no row refers to it yet: the caller
-    /// holds the store's lock. One thread walks and writes the tar, this one imports it.
-    private func layer(of subject: Subject, warn: @escaping @Sendable (String) -> Void) throws -> NewLayer {
+    /// holds the store's lock. One thread walks and writes the tar, this one imports it. `config`: of the image whose
+    /// volumes are left out.
+    private func layer(
+        of subject: Subject,
+        config: [UInt8]? = nil,
+        warn: @escaping @Sendable (String) -> Void
+    ) throws -> NewLayer {
         let tree = try subject.tree(layout)
+        let volumes = try config.map { try VolumePaths(config: $0, in: tree.chain) } ?? VolumePaths()
         let channel = ByteChannel()
         // The stack is for walks through deep trees.
         let writer = try WorkerThread(stackSize: 64 << 20) {
             channel.finish(
                 Result {
-                    let layer = UpperLayer(tree, to: { try channel.write($0) }, warn: warn)
+                    let layer = UpperLayer(tree, without: volumes, to: { try channel.write($0) }, warn: warn)
                     try layer.write()
                 }
             )

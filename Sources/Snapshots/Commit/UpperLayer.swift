@@ -11,6 +11,7 @@ import Glibc
 /// wherever its parts are. Names are in byte order, so the same upper gives the same tar.
 final class UpperLayer {
     private let tree: MergedTree
+    private let volumes: VolumePaths
     private var tar: TarWriter
     private let warn: (String) -> Void
     /// The paths each inode with several names was written under.
@@ -20,10 +21,12 @@ final class UpperLayer {
 
     init(
         _ tree: MergedTree,
+        without volumes: VolumePaths = VolumePaths(),
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void,
         warn: @escaping (String) -> Void
     ) {
         self.tree = tree
+        self.volumes = volumes
         self.warn = warn
         tar = TarWriter(to: sink)
     }
@@ -81,13 +84,16 @@ final class UpperLayer {
             try write(directory)
         }
         let entries = try reading(directory.path) { try tree.upperEntries(of: directory.node) }
-        for name in entries.whiteouts where try tree.lookup(name, in: lower) != nil {
+        for name in entries.whiteouts
+        where try !volumes.contains(directory.path(of: name)) && tree.lookup(name, in: lower) != nil {
             try write(directory)
             try addMarker(Whiteout.prefix + name, in: directory)
         }
         for child in entries.children {
             let hidden = try tree.lookup(child.name, in: lower)
-            if child.node.isDirectory, let hidden, child.node.lower == hidden {
+            if volumes.contains(directory.path(of: child.name)) {
+                try addVolume(child, in: directory, isBelow: hidden != nil)
+            } else if child.node.isDirectory, let hidden, child.node.lower == hidden {
                 try refuseMarker(child.name, in: directory)
                 let header = Header(path: directory.path(of: child.name), node: child.node, parent: directory)
                 try changes(in: header, over: hidden)
@@ -104,7 +110,25 @@ final class UpperLayer {
         try write(directory)
         if hiding { try addMarker(Whiteout.opaque, in: directory) }
         for child in try reading(directory.path, { try tree.children(of: directory.node) }) {
-            try addWhole(child, in: directory, hiding: false)
+            if volumes.contains(directory.path(of: child.name)) {
+                try addVolume(child, in: directory, isBelow: false)
+            } else {
+                try addWhole(child, in: directory, hiding: false)
+            }
+        }
+    }
+
+    /// Of a volume there is the directory where the image has none, and nothing in it.
+    private func addVolume(_ child: TreeChild, in directory: Header, isBelow: Bool) throws {
+        let path = directory.path(of: child.name)
+        var isEmpty = false
+        if child.node.isDirectory {
+            let entries = try reading(path) { try tree.upperEntries(of: child.node) }
+            isEmpty = entries.children.isEmpty && entries.whiteouts.isEmpty
+            if !isBelow { try write(Header(path: path, node: child.node, parent: directory)) }
+        }
+        if !isEmpty {
+            warn("\(printable(path)) is a volume of the image: what is in it is not part of the layer")
         }
     }
 
@@ -173,7 +197,7 @@ final class UpperLayer {
         guard !lower.isEmpty else { return }
         for (inode, paths) in try tree.names(of: Set(lower)) {
             guard let known = written[.lower(inode)], let first = known.first else { continue }
-            for path in paths where !known.contains(path) {
+            for path in paths where !known.contains(path) && !volumes.cover(path) {
                 let components = path.split(separator: 0x2f).map(Array.init)
                 let shown = try reading(path) { try tree.directories(to: components, showing: inode) }
                 guard let directories = shown else { continue }

@@ -30,6 +30,12 @@ struct Tree: Sendable {
         }
     }
 
+    var withoutDirectoryTimes: Tree {
+        var tree = self
+        for (path, facts) in files where facts.mode & S_IFMT == S_IFDIR { tree.files[path]?.time = nil }
+        return tree
+    }
+
     /// One line a difference; empty when the trees look the same.
     func differences(from other: Tree) -> [String] {
         var lines: [String] = []

@@ -1,0 +1,69 @@
+import Linux
+import SystemPackage
+
+extension LayerTree {
+    /// The index of what is there at the end. Breadth first, names in byte order: the same tar gives the same
+    /// index, always.
+    consuming func finish() throws(Errno) -> IndexBuilder {
+        var numbers: [UInt32: UInt32] = [:]
+        var queue: [UInt32] = [0]
+        numbers[0] = try builder.addInode(inodes[0].withoutSlot)
+        var next = 0
+        var found: UInt8 = 0
+        while next < queue.count {
+            let directory = queue[next]
+            next += 1
+            var (names, whiteouts) = sorted(directory)
+            var entries: [IndexBuilder.Entry] = []
+            entries.reserveCapacity(names.count + whiteouts.count)
+            for (name, child) in names {
+                var record = inodes[Int(child)].withoutSlot
+                if !whiteouts.isEmpty, whiteouts.remove(name) != nil, record.isDirectory {
+                    // A whiteout beside a directory of the same name leaves of it what this layer has.
+                    record.flags |= InodeRecord.opaque
+                    record.flags &= ~InodeRecord.implied
+                }
+                if record.isImplied { found |= InodeRecord.omitsDirectories }
+                if record.isDeferredLink { found |= InodeRecord.defersLinks }
+                if record.isDirectory { queue.append(child) }
+                let number: UInt32
+                if let known = numbers[child] {
+                    number = known
+                } else {
+                    number = try builder.addInode(record)
+                    numbers[child] = number
+                }
+                entries.append(IndexBuilder.Entry(try add(name), inode: number, kind: record.kind))
+            }
+            for name in whiteouts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+                entries.append(IndexBuilder.Entry(whiteout: try add(name)))
+            }
+            guard let number = numbers[directory] else { throw .invalidArgument }
+            try builder.setEntries(of: number, entries)
+        }
+        builder[0].flags |= found
+        return builder
+    }
+
+    private func sorted(_ directory: UInt32) -> ([(key: [UInt8], value: UInt32)], Set<[UInt8]>) {
+        let directory = directories[slot(directory)]
+        let names = directory.children
+            .filter { !$0.key.starts(with: ".wh.".utf8) }
+            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        return (names, directory.whiteouts)
+    }
+
+    private mutating func add(_ name: [UInt8]) throws(Errno) -> IndexBuilder.Name {
+        try name.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
+            try builder.addName(bytes)
+        }
+    }
+}
+
+extension InodeRecord {
+    fileprivate var withoutSlot: InodeRecord {
+        var record = self
+        record.firstEntry = 0
+        return record
+    }
+}
