@@ -16,8 +16,12 @@ int clinux_can_set_trusted(void) {
     return result;
 }
 
-int clinux_can_override_modes(void) {
+static int has_capability(unsigned capability) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective & 1u << CAP_DAC_OVERRIDE) != 0;
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].effective & 1u << capability) != 0;
 }
+
+int clinux_can_override_modes(void) { return has_capability(CAP_DAC_OVERRIDE); }
+
+int clinux_can_make_namespaces(void) { return has_capability(CAP_SYS_ADMIN); }

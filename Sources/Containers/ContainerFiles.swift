@@ -32,27 +32,22 @@ package struct ContainerFiles: Sendable {
     package var hosts: FilePath { directory.appending("hosts") }
     package var resolver: FilePath { directory.appending("resolv.conf") }
 
-    /// nil when there is none yet, or it can't be read.
+    /// nil when there is none yet. One that is there and can't be read says `unknown`, and why: nobody knows whether
+    /// the container was started.
     package func readState() -> ContainerState? {
-        guard let file = try? OwnedFD.open(state, O_RDONLY), let bytes = try? file.contents(limit: 1 << 20)
-        else {
+        do {
+            let bytes = try OwnedFD.open(state, O_RDONLY).contents(limit: 1 << 20)
+            return try JSONDecoder().decode(ContainerState.self, from: Data(bytes))
+        } catch Errno.noSuchFileOrDirectory, Errno.notDirectory {
             return nil
+        } catch {
+            var unknown = ContainerState(.unknown)
+            unknown.error = "\(state) can't be read: \((error as? Errno).map { "\($0)" } ?? "it is damaged")"
+            return unknown
         }
-        return try? JSONDecoder().decode(ContainerState.self, from: Data(bytes))
     }
 
-    func write(_ new: ContainerState) throws {
-        try replace(state, Array(try JSONEncoder().encode(new)), mode: 0o600)
-    }
-
-    /// `mode`: whatever the umask. What is bound into the container is read by its users.
-    func replace(_ path: FilePath, _ bytes: [UInt8], mode: UInt32) throws {
-        let draft = FilePath("\(path.string).new")
-        try naming("write \(path)") {
-            let file = try OwnedFD.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-            try file.use { raw throws(Errno) in _ = try Errno.check(fchmod(raw, mode)) }
-            try file.writeAll(bytes)
-            try draft.rename(to: path)
-        }
+    func replace(_ path: FilePath, _ bytes: [UInt8], mode: UInt32, durably: Bool = false) throws {
+        try naming("write \(path)") { try path.replace(with: bytes, mode: mode, durably: durably) }
     }
 }

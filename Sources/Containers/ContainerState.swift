@@ -4,7 +4,8 @@ package import Runner
 /// `running` whose lock is free is the last word of a supervisor that was killed.
 package struct ContainerState: Codable, Sendable, Equatable {
     package enum Phase: String, Codable, Sendable {
-        case created, running, exited
+        /// `unknown` is what a state that can't be read is taken for, and never written.
+        case created, running, exited, unknown
     }
 
     package var phase: Phase

@@ -11,6 +11,15 @@ import SystemPackage
 extension Containers {
     /// Records a container and its snapshot. Nothing runs yet.
     package func create(_ request: RunRequest) throws -> Container {
+        // Before anything is made or mounted.
+        guard Privileges.canMakeNamespaces else {
+            throw Failure(
+                "containers can't be run without CAP_SYS_ADMIN, which mounts and namespaces need",
+                advice: "Run it as root. What an ordinary user can do: mica mount, and docs/ROOTLESS.md.",
+                kind: .failedPrecondition,
+                exitCode: ExitStatus.failed.rawValue
+            )
+        }
         if let name = request.name { try ContainerName.check(name) }
         reclaim()
         let image = try image(named: request.image)
@@ -41,8 +50,10 @@ extension Containers {
         try naming("create \(container.files.directory)") {
             try container.files.directory.makeDirectory(mode: 0o700)
         }
-        try container.files.replace(container.files.config, json, mode: 0o600)
-        if let filter { try container.files.replace(container.files.filter, filter.bytes, mode: 0o600) }
+        try container.files.replace(container.files.config, json, mode: 0o600, durably: durably)
+        if let filter {
+            try container.files.replace(container.files.filter, filter.bytes, mode: 0o600, durably: durably)
+        }
         return container
     }
 

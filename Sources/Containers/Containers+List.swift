@@ -12,6 +12,8 @@ extension Containers {
         case running(ProcessIdentity, since: Int64)
         /// nil: whoever was watching was killed, or the machine stopped.
         case exited(Int32?, at: Int64?)
+        /// What was written down of it can't be read; with the reason. It may have run.
+        case unknown(String)
     }
 
     /// `state` says what was written last; the lock says whether the writer is still there.
@@ -19,6 +21,7 @@ extension Containers {
         guard let state = container.files.readState() else { return .created }
         switch state.phase {
         case .created: return .created
+        case .unknown: return .unknown(state.error ?? "")
         case .exited: return .exited(state.exitCode, at: state.finished)
         case .running:
             guard FileLock.isHeld(container.files.lock), let process = state.process else {
@@ -41,7 +44,11 @@ extension Containers {
 
     /// The process 1 of a running container. Failure (failedPrecondition) when it is not running.
     package func leader(of container: Container) throws -> ProcessIdentity {
-        guard case .running(let process, _) = status(of: container) else {
+        let status = status(of: container)
+        if case .unknown(let reason) = status {
+            throw Failure("whether container \(container.record.name) runs is not known: \(reason)")
+        }
+        guard case .running(let process, _) = status else {
             throw Failure("container \(container.record.name) is not running", kind: .failedPrecondition)
         }
         return process

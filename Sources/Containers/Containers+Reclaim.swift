@@ -32,7 +32,8 @@ extension Containers {
         guard files.lock.exists else {
             return container.spec.removeAtExit && container.record.created < UnixTime.boot
         }
-        let isFinished = files.readState()?.phase == .exited
+        // What can't be read stays as it is, for somebody to look at.
+        let isFinished = [.exited, .unknown].contains(files.readState()?.phase)
         guard !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil else {
             return false
         }
@@ -52,11 +53,11 @@ extension Containers {
         } else {
             unmountRoot(of: container)
             var state = files.readState() ?? ContainerState(.created)
-            if state.phase != .exited {
+            if ![.exited, .unknown].contains(state.phase) {
                 state.phase = .exited
                 state.process = nil
                 state.supervisor = nil
-                try files.write(state)
+                try write(state, of: container)
             }
         }
         _ = consume lock

@@ -52,6 +52,13 @@ extension Containers {
             try FileLock(container.files.lock)
         }
         let state = container.files.readState()
+        if let state, state.phase == .unknown {
+            throw Failure(
+                "whether container \(container.record.name) has been started is not known: \(state.error ?? "")",
+                advice: "Save what it wrote (mica commit), and remove it: mica rm \(container.record.name)",
+                exitCode: 125
+            )
+        }
         guard state == nil || state?.phase == .created else {
             throw Failure("container \(container.record.name) has been started before", exitCode: 125)
         }
@@ -110,7 +117,7 @@ extension Containers {
         state.process = ProcessIdentity(of: running.pid)
         state.supervisor = ProcessIdentity(of: getpid())
         state.started = UnixTime.now
-        try files.write(state)
+        try write(state, of: container)
         try started()
 
         let log = LogWriter(files.directory, container.spec.logLimits ?? .standard)
@@ -129,7 +136,7 @@ extension Containers {
         state.supervisor = nil
         state.exitCode = ended.status.rawValue
         state.finished = UnixTime.now
-        try files.write(state)
+        try write(state, of: container)
         return ended
     }
 
@@ -177,7 +184,7 @@ extension Containers {
         state.exitCode = (Containers.asRunFailure(error)).exitCode
         state.error = "\(error)"
         state.finished = UnixTime.now
-        try container.files.write(state)
+        try write(state, of: container)
     }
 
     /// Everything that is not about the program itself is 125.

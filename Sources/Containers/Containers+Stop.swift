@@ -15,7 +15,9 @@ extension Containers {
 
     /// Asks it to end with its stop signal, and kills it after `seconds`. One that is not running is fine.
     package func stop(_ container: Container, seconds: Int) throws {
-        guard case .running(let process, _) = statusOnceStarted(container) else { return }
+        let status = statusOnceStarted(container)
+        if case .unknown = status { _ = try leader(of: container) }
+        guard case .running(let process, _) = status else { return }
         let signal = (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
         let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
         try? process.send(signal)
@@ -69,7 +71,7 @@ extension Containers {
         }
         let lock: FileLock
         do {
-            lock = try FileLock(container.files.lock)
+            lock = try store.makingRoom { () throws(Errno) in try FileLock(container.files.lock) }
         } catch .noSuchFileOrDirectory {
             return try store.removeContainer(container.record.id)  // somebody else was faster
         } catch {
@@ -85,6 +87,15 @@ extension Containers {
     func removeLocked(_ container: Container) throws {
         let files = container.files
         takeOutRoot(of: container)
+        // What is mounted can't be removed with its mount point, and must not be.
+        guard !files.root.isMountPoint else {
+            throw Failure(
+                "the root of container \(container.record.name) is still mounted at \(files.root), and can't be unmounted",
+                advice:
+                    "Unmount it first: umount -l \(files.root) as root, or fusermount3 -u -z \(files.root)",
+                kind: .failedPrecondition
+            )
+        }
         // What is in tmp/ without this lock is garbage.
         let change = try store.lockForChange()
         // The row first: who finds it finds the rest. What is left of the rest is the collector's. While the row
@@ -92,15 +103,18 @@ extension Containers {
         try store.removeContainer(container.record.id, durably: !container.spec.removeAtExit) {
             _ = Unmount.waitForDaemon(files.mountLock)
         }
-        let trash = try store.layout.staging("removed").appending("container")
+        // Nothing is made for it, so that it can go where there is no room for anything.
+        let trash = store.layout.tmp.appending("removed-\(container.record.id)")
         do {
-            try files.directory.rename(to: trash)
+            try store.makingRoom { () throws(Errno) in
+                if trash.exists { try trash.removeTree() }
+                try files.directory.rename(to: trash)
+            }
         } catch .noSuchFileOrDirectory {
         } catch {
             throw Failure("rename \(files.directory)", error)
         }
-        let staging = trash.removingLastComponent()
-        try naming("remove \(staging)") { try staging.removeTree() }
+        try naming("remove \(trash)") { try trash.removeTree() }
         _ = consume change
     }
 }

@@ -3,6 +3,7 @@ package import Snapshots
 import FoundationEssentials
 import Linux
 import Runner
+import SystemPackage
 
 /// The containers of a store.
 ///
@@ -26,6 +27,18 @@ package struct Containers: Sendable {
 
     /// Newest first.
     package func all() throws -> [Container] { try store.containers().map { try container($0) } }
+
+    /// Writes down what a container has come to: on disk when this returns, unless it goes at its end anyway. A disk that
+    /// the container has filled has room for that.
+    func write(_ state: ContainerState, of container: Container) throws {
+        let bytes = Array(try JSONEncoder().encode(state))
+        let path = container.files.state
+        try naming("write \(path)") {
+            try store.makingRoom { () throws(Errno) in
+                try path.replace(with: bytes, mode: 0o600, durably: !container.spec.removeAtExit)
+            }
+        }
+    }
 
     func container(_ record: ContainerRecord) throws -> Container {
         let spec: ContainerSpec

@@ -12,6 +12,8 @@ package struct ImageLoad: Sendable {
     package enum Event: Sendable {
         /// Nothing is to be done.
         case alreadyThere(Digest)
+        /// It was there, and damaged: it is read again.
+        case damaged(Digest)
         /// Bytes of the blob; nil where nobody knows before it has been read.
         case reading(Digest, done: UInt64, total: UInt64?)
         /// Bytes of the files in the layer.
@@ -83,20 +85,38 @@ package struct ImageLoad: Sendable {
         let lowest = Set(images.compactMap { $0.layers.first?.diffID })
         var seen: Set<Digest> = []
         var wanted: [Wanted] = []
+        let state = try layerStates(of: images)
         for image in images {
             for (position, layer) in image.layers.enumerated() where seen.insert(layer.diffID).inserted {
-                // A row whose directory somebody removed is mended by loading again.
-                if try store.hasLayer(layer.diffID), store.layout.layer(layer.diffID).exists {
+                if state[layer.diffID] == .whole {
                     report(.alreadyThere(layer.diffID))
-                } else {
-                    let name = "image \(image.label), layer \(position + 1) of \(image.layers.count)"
-                    wanted.append(
-                        Wanted(layer: layer, name: name, standsAlone: lowest.contains(layer.diffID))
-                    )
+                    continue
                 }
+                if state[layer.diffID] == .damaged { report(.damaged(layer.diffID)) }
+                let name = "image \(image.label), layer \(position + 1) of \(image.layers.count)"
+                wanted.append(
+                    Wanted(layer: layer, name: name, standsAlone: lowest.contains(layer.diffID))
+                )
             }
         }
         return wanted
+    }
+
+    private enum LayerState { case whole, damaged }
+
+    /// Of the layers that are in the store: whether they are what was loaded once. What is not, or has lost its
+    /// directory, is mended by loading it again.
+    private func layerStates(of images: [ArchivedImage]) throws -> [Digest: LayerState] {
+        let known = try Set(images.flatMap { $0.layers.map(\.diffID) }).sorted().filter {
+            try store.hasLayer($0) && store.layout.layer($0).exists
+        }
+        let found = Mutex<[Digest: LayerState]>([:])
+        let check = LayerCheck(layout: store.layout)
+        try inParallel(known.count, width: ImageLoad.width) { number in
+            let state: LayerState = check.isWhole(known[number]) ? .whole : .damaged
+            found.withLock { $0[known[number]] = state }
+        }
+        return found.withLock { $0 }
     }
 
     private func stage(

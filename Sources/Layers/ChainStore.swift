@@ -7,8 +7,13 @@ import Linux
 /// The chain indexes: a cache under chains/, by chainID. What is missing or damaged is folded again.
 package struct ChainStore: Sendable {
     private let layout: StoreLayout
+    private let isLocked: Bool
 
-    package init(layout: StoreLayout) { self.layout = layout }
+    /// `isLocked`: the caller has the store's lock exclusively, so that it can't be had once more.
+    package init(layout: StoreLayout, isLocked: Bool = false) {
+        self.layout = layout
+        self.isLocked = isLocked
+    }
 
     /// Where the index of a stack is, or would be. `layers`: bottom to top; an empty stack has one, too.
     package func path(for layers: [Digest]) -> FilePath { path(of: ChainID.all(of: layers).last) }
@@ -62,8 +67,8 @@ package struct ChainStore: Sendable {
 
     private func write(_ builder: consuming IndexBuilder, to path: FilePath) throws {
         // Whoever gets this lock exclusively may sweep tmp/. Callers that have it shared get it once more.
-        let lock = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
-        defer { _ = lock.raw }
+        let lock = isLocked ? nil : try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
+        defer { withExtendedLifetime(lock) {} }
         let staging = try layout.staging("chain")
         defer { try? staging.removeTree() }
         let file = staging.appending("index")

@@ -13,35 +13,61 @@ package struct ObjectStore: Sendable {
 
     package init(_ layout: StoreLayout) { self.layout = layout }
 
-    /// Whether the store has this object, whole. One of another size is damaged and counts as absent.
-    package func contains(_ digest: Digest, size: UInt64) throws -> Bool {
+    /// Whether the store has this object, whole: all of it is read, and compared with its name. `extents`: where it has
+    /// data; nil: everywhere. One that is damaged, or can't be read, counts as absent.
+    package func contains(
+        _ digest: Digest,
+        size: UInt64,
+        extents: [(offset: UInt64, length: UInt64)]? = nil
+    ) throws -> Bool {
         let path = layout.object(digest)
-        return try naming("look for the object \(path)") {
+        return try naming("read the object \(path)") {
             do {
-                let status = try path.status()
-                return status.st_mode & S_IFMT == S_IFREG && UInt64(status.st_size) == size
+                return try ObjectCheck(path).isWhole(digest, size: size, extents: extents)
             } catch Errno.noSuchFileOrDirectory {
+                return false
+            } catch let errno as Errno where ObjectStore.isDamage(errno) {
                 return false
             }
         }
     }
 
-    /// Gives a staged, synced file its name. One that is there already stays: somebody may have it open.
-    package func adopt(_ staged: FilePath, as digest: Digest, size: UInt64) throws {
+    /// EIO, and what filesystems say that find their own checksums wrong; ELOOP of what is a symbolic link.
+    static func isDamage(_ errno: Errno) -> Bool {
+        [EIO, EUCLEAN, EBADMSG, EILSEQ, ELOOP].contains(errno.rawValue)
+    }
+
+    /// Gives a staged, synced file its name, in place of what has it: the staged one is known to be whole, and who has
+    /// the other one open keeps it.
+    package func adopt(_ staged: FilePath, as digest: Digest) throws {
         let path = layout.object(digest)
         do {
             do {
-                try staged.renameWithoutReplacing(path)
+                try staged.rename(to: path)
             } catch Errno.noSuchFileOrDirectory {
                 try path.removingLastComponent().makeDirectory(mode: 0o700)
-                try staged.renameWithoutReplacing(path)
+                try staged.rename(to: path)
             }
-        } catch Errno.fileExists {
-            if try contains(digest, size: size) { return }
-            try naming("replace the damaged object \(path)") { try staged.rename(to: path) }
         } catch {
             throw Failure("name the object \(path)", error)
         }
+    }
+
+    /// Lets the kernel check every read of a staged object against its name, where the filesystem can. Returns false
+    /// where it can't: then it need not be asked for others. Failure where what is on disk is not what was written.
+    func protect(_ staged: FilePath, as digest: Digest) throws -> Bool {
+        let file = try naming("open \(staged)") { try OwnedFD.open(staged, O_RDONLY) }
+        do throws(Errno) {
+            try file.enableVerity()
+        } catch {
+            return false
+        }
+        // The kernel has read it again for that. What has holes has a name of another kind.
+        guard let measured = file.verityDigest(), measured != digest.bytes else { return true }
+        throw Failure(
+            "the object \(digest) came out as another one when it was read again",
+            advice: "Check the disk."
+        )
     }
 }
 

@@ -13,6 +13,12 @@ package struct StoreLayout: Sendable {
     package var database: FilePath { root.appending("mica.db") }
     /// Shared by whoever stages, publishes and records; exclusive for whoever sweeps.
     package var lock: FilePath { root.appending("lock") }
+    /// How many durable changes the database has had: see `StoreGeneration`.
+    package var generation: FilePath { root.appending("generation") }
+    /// Room that is given back before something is freed: see `StoreReserve`.
+    package var reserve: FilePath { root.appending("reserve") }
+    /// What `fsck --repair` has set apart. Nothing of mica's looks in there.
+    package var lost: FilePath { root.appending("lost") }
     package var tmp: FilePath { root.appending("tmp") }
     package var layers: FilePath { root.appending("layers") }
     package var objects: FilePath { root.appending("objects") }
@@ -44,6 +50,8 @@ package struct StoreLayout: Sendable {
         for directory in [root, tmp, layers, objects, chains, snapshots, containers, mounts] {
             try naming("create \(directory)") { try directory.makeDirectories(mode: 0o700) }
         }
+        // So that it need not be made where there is no room for a file any more.
+        try naming("create \(lock)") { _ = try OwnedFD.open(lock, O_RDWR | O_CREAT, mode: 0o600) }
     }
 
     /// A new directory in tmp/, the caller's own, to be renamed into place or removed.

@@ -22,6 +22,23 @@ extension FilePath {
         try OwnedFD.open(self, O_RDONLY | O_DIRECTORY).synchronizeFilesystem()
     }
 
+    /// Gives this directory the name `target`. What has that name already is exchanged for it, in one step where the
+    /// filesystem can (RENAME_EXCHANGE), and is under the one name or under `other` then.
+    package func rename(to target: FilePath, exchangingWith other: FilePath) throws(Errno) {
+        do throws(Errno) {
+            return try renameWithoutReplacing(target)
+        } catch .fileExists {
+        } catch .directoryNotEmpty {
+        }
+        let result = withPlatformString { old in
+            target.withPlatformString { clinux_renameat2(AT_FDCWD, old, AT_FDCWD, $0, 2) }
+        }
+        if result >= 0 { return }
+        guard [EINVAL, ENOSYS].contains(-result) else { throw Errno(rawValue: -result) }
+        try target.rename(to: other)
+        try rename(to: target)
+    }
+
     /// renameat2(2) with RENAME_NOREPLACE: EEXIST where `target` is there already. By link(2) for files of
     /// filesystems that do not know the flag.
     package func renameWithoutReplacing(_ target: FilePath) throws(Errno) {

@@ -7,6 +7,8 @@ package struct Failure: Error, CustomStringConvertible, Sendable {
     /// What sort of refusal it is, for a service that answers with a status code.
     package enum Kind: Sendable {
         case other, notFound, alreadyExists, invalidArgument, failedPrecondition
+        /// A filesystem, or a quota, is full.
+        case noSpace
     }
 
     package var message: String

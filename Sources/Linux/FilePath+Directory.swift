@@ -49,6 +49,13 @@ extension FilePath {
         return status
     }
 
+    /// stat(2): of what a symbolic link here leads to.
+    package func followedStatus() throws(Errno) -> FileStatus {
+        var status = FileStatus()
+        try Errno.check(withPlatformString { fstatat(AT_FDCWD, $0, &status, 0) })
+        return status
+    }
+
     /// unlink(2); what is not there is fine.
     package func unlink() throws(Errno) {
         let result = withPlatformString { Glibc.unlink($0) }
@@ -70,19 +77,6 @@ extension FilePath {
     /// The names in this directory, without `.` and `..`, in no order. Names are bytes, hence not `String`.
     package func names() throws(Errno) -> [[UInt8]] {
         try OwnedFD.open(self, O_RDONLY | O_DIRECTORY).names()
-    }
-
-    /// Removes a tree without following symbolic links or crossing into other mounts' files.
-    /// What is not there is fine.
-    package func removeTree() throws(Errno) {
-        let parent = removingLastComponent()
-        guard let name = lastComponent else { throw .invalidArgument }
-        do {
-            let directory = try OwnedFD.open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY)
-            try directory.removeTree(Array(name.string.utf8CString.dropLast().map { UInt8(bitPattern: $0) }))
-        } catch Errno.noSuchFileOrDirectory {
-            return
-        }
     }
 }
 
@@ -108,23 +102,5 @@ extension OwnedFD {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             if name != [0x2e], name != [0x2e, 0x2e] { entries.append((name, kind)) }
         }
-    }
-
-    /// Removes `name` in this directory and everything below. Uses no recursion deeper than the tree, and
-    /// no path: a tree deeper than PATH_MAX goes as well.
-    package func removeTree(_ name: [UInt8]) throws(Errno) {
-        let terminated = name.map { CChar(bitPattern: $0) } + [0]
-        if unlinkat(raw, terminated, 0) == 0 { return }
-        switch Errno.last {
-        case .isDirectory, .notPermitted: break
-        case .noSuchFileOrDirectory: return
-        default: throw .last
-        }
-        do {
-            let raw = openat(raw, terminated, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            let directory = OwnedFD(adopting: try Errno.check(raw))
-            for child in try directory.names() { try directory.removeTree(child) }
-        }
-        try Errno.check(unlinkat(raw, terminated, AT_REMOVEDIR))
     }
 }

@@ -58,6 +58,13 @@ package struct MountTable: Sendable {
         }
     }
 
+    /// Where something is mounted on `directory` or below it, each place once, in the order of their names.
+    package func targets(below directory: FilePath) -> [FilePath] {
+        let inside = directory.string + "/"
+        let found = entries.map(\.target).filter { $0 == directory || $0.string.hasPrefix(inside) }
+        return Set(found).sorted { $0.string < $1.string }
+    }
+
     /// The one that a path leads to.
     package func top(at target: FilePath) -> Entry? { entries.last { $0.target == target } }
 

@@ -77,8 +77,15 @@ package final class Upper: Sendable {
         }
         while flock(work.raw, LOCK_EX | LOCK_NB) != 0 {
             guard mayWait() else {
-                throw Failure("\(directory) is mounted already: its work directory \(workPath) is in use")
+                throw Failure(
+                    "\(directory) is mounted already, or being committed: its work directory \(workPath) is in use"
+                )
             }
+        }
+        // Whoever had it locked may have taken it away, as a commit does.
+        let (locked, named) = (try work.status(), try? workPath.followedStatus())
+        guard let named, named.st_dev == locked.st_dev, named.st_ino == locked.st_ino else {
+            throw Failure("\(directory) is gone: it was committed or removed meanwhile")
         }
         let both = (try root.status().st_dev, try work.status().st_dev)
         guard both.0 == both.1 else {

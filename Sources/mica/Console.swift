@@ -4,10 +4,26 @@ import Runner
 import SystemPackage
 
 import Glibc
+import Synchronization
 
 /// The user's standard streams, as a container's other side.
 struct Console {
     let attachment: Containers.Attachment
+    private let output = Output()
+
+    /// What could not be written, and why: the first of it.
+    private final class Output: Sendable {
+        let failure = Mutex<(stream: Relay.Stream, errno: Errno)?>(nil)
+
+        func write(_ bytes: UnsafeRawBufferPointer, to stream: Relay.Stream) throws(Errno) {
+            do {
+                try Console.write(bytes, to: stream == .output ? STDOUT_FILENO : STDERR_FILENO)
+            } catch {
+                failure.withLock { first in if first == nil { first = (stream, error) } }
+                throw error
+            }
+        }
+    }
 
     init(_ options: ProcessOptions) throws {
         let isTerminal = HostTerminal.isTerminal(STDIN_FILENO)
@@ -18,12 +34,26 @@ struct Console {
                 exitCode: 125
             )
         }
+        let output = output
         attachment = Containers.Attachment(
             input: options.interactive ? STDIN_FILENO : -1,
             terminal: options.tty && options.interactive ? STDIN_FILENO : -1
-        ) { stream, bytes in
-            try Console.write(bytes, to: stream == .output ? STDOUT_FILENO : STDERR_FILENO)
+        ) { stream, bytes in try output.write(bytes, to: stream) }
+    }
+
+    /// The exit status for a command that ended with `status`. Failure (exit code 125) where something that it wrote
+    /// could not be handed on. Where nobody reads any more, which is the reader's choice, a command that has noticed
+    /// nothing ends as one that SIGPIPE killed.
+    func exitStatus(_ status: ExitStatus) throws -> ExitStatus {
+        guard let failure = output.failure.withLock({ $0 }) else { return status }
+        if failure.errno == .brokenPipe {
+            return status.rawValue == 0 ? ExitStatus.killed(by: SIGPIPE) : status
         }
+        throw Failure(
+            "write to standard \(failure.stream == .output ? "output" : "error"): \(failure.errno)",
+            advice: "The command itself ended with status \(status.rawValue); what it wrote is not whole.",
+            exitCode: ExitStatus.failed.rawValue
+        )
     }
 
     static func write(_ bytes: UnsafeRawBufferPointer, to fd: CInt) throws(Errno) {

@@ -35,6 +35,6 @@ struct ExecCommand: ParsableCommand {
         if detach { return try containers.executeDetached(request, in: container) }
         let console = try Console(process)
         let status = try containers.execute(request, in: container, console.attachment)
-        throw ExitCode(status.rawValue)
+        throw ExitCode(try console.exitStatus(status).rawValue)
     }
 }

@@ -14,6 +14,8 @@ final class LayerProgress: Sendable {
         switch event {
         case .alreadyThere(let layer):
             progress.finish(row(layer, total: nil), "already there")
+        case .damaged(let layer):
+            progress.finish(row(layer, total: nil), "there, but damaged: loading it again")
         case .reading(let layer, let done, let total):
             progress.update(row(layer, total: total), done: done)
         case .read(let layer, let contentSize):

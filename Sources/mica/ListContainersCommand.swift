@@ -64,7 +64,7 @@ struct ListContainersCommand: ParsableCommand {
         var created: Int64
         var started: Int64?
         var finished: Int64?
-        /// created, running or exited.
+        /// created, running, exited or unknown.
         var state: String
         /// For people.
         var status: String
@@ -102,6 +102,9 @@ struct ListContainersCommand: ParsableCommand {
                 self.finished = finished
                 let age = finished.map { " " + Human.age($0 / 1_000_000_000) } ?? ""
                 self.status = "Exited (\(code.map { "\($0)" } ?? "unknown"))\(age)"
+            case .unknown:
+                state = "unknown"
+                self.status = "Unknown (its state can't be read)"
             }
         }
     }

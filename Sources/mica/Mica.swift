@@ -2,6 +2,7 @@ import ArgumentParser
 import Linux
 import SystemPackage
 
+import CLinux
 import Glibc
 
 @main
@@ -16,9 +17,13 @@ struct Mica: ParsableCommand {
     )
 
     static func main() {
-        let arguments = MountCommand.takingHelperForm(
-            from: GlobalOptions.takingLeadingRoot(from: Array(CommandLine.arguments.dropFirst()))
-        )
+        // A write beyond a limit on files' sizes is an error that says so.
+        signal(SIGXFSZ, SIG_IGN)
+        // Not `CommandLine.arguments`: where /proc is not there, or no descriptor is left to read it, that is empty.
+        let given = (1..<max(clinux_argument_count(), 1)).compactMap { number in
+            clinux_argument(number).map { String(cString: $0) }
+        }
+        let arguments = MountCommand.takingHelperForm(from: GlobalOptions.takingLeadingRoot(from: given))
         do {
             if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {
                 try mount.run()

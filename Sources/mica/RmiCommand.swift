@@ -38,7 +38,13 @@ struct RmiCommand: ParsableCommand {
                 hasFailed = true
             }
         }
-        if hasDeleted { _ = try? store.collect(waiting: false) }
+        if hasDeleted {
+            do {
+                for problem in try store.collect(waiting: false)?.problems ?? [] { Mica.complain(problem) }
+            } catch {
+                Mica.complain("free what the images had for themselves: \(error)")
+            }
+        }
         if hasFailed { throw ExitCode(1) }
     }
 }

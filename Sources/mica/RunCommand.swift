@@ -3,6 +3,9 @@ import Containers
 import Linux
 import Runner
 import Snapshots
+import SystemPackage
+
+import Glibc
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,8 +16,8 @@ struct RunCommand: ParsableCommand {
             Signals are passed on. A command that INT or TERM has asked to end three times within ten seconds is \
             killed: three times Ctrl-C leave any run without a terminal.
 
-            Exits with the command's status; 125 when mica failed, 126 when the command can't be executed, 127 when \
-            it is not there, 128+n when signal n killed it.
+            Exits with the command's status; 125 when mica failed, also to write what the command wrote, 126 when the \
+            command can't be executed, 127 when it is not there, 128+n when signal n killed it.
             """
     )
 
@@ -71,7 +74,7 @@ struct RunCommand: ParsableCommand {
             let container = try containers.create(request())
             if let console {
                 let status = try containers.run(container, console.attachment)
-                throw ExitCode(status.rawValue)
+                throw ExitCode(try console.exitStatus(status).rawValue)
             }
             do {
                 try containers.runDetached(container)
@@ -80,6 +83,7 @@ struct RunCommand: ParsableCommand {
                 throw error
             }
             print(container.record.id)
+            guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
         } catch var failure as Failure {
             if ![126, 127].contains(failure.exitCode) { failure.exitCode = 125 }
             throw failure

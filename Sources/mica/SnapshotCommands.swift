@@ -1,8 +1,9 @@
 import ArgumentParser
 
 extension Mica {
-    /// commit, diff, snapshot, gc
+    /// commit, diff, snapshot, gc, fsck
     static let snapshotCommands: [any ParsableCommand.Type] = [
         CommitCommand.self, DiffCommand.self, SnapshotCommand.self, CollectCommand.self,
+        CheckCommand.self,
     ]
 }

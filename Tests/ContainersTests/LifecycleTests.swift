@@ -143,6 +143,29 @@ struct `A container of the store` {
         #expect(throws: Failure.self) { try box.containers.leader(of: container) }
     }
 
+    /// A directory in its place can't be read at all.
+    @Test(arguments: ["", "{\"phase\":", "{}", nil])
+    func `is not run when nobody knows whether it has been run`(state: String?) throws {
+        let container = try box.containers.create(box.request(["true"]))
+        if let state {
+            try Data(state.utf8).write(to: URL(fileURLWithPath: container.files.state.string))
+        } else {
+            try container.files.state.makeDirectory()
+        }
+        let failure = #expect(throws: Failure.self) { try box.containers.run(container, .init()) }
+        #expect(failure?.exitCode == 125)
+        #expect(throws: Failure.self) { try box.containers.stop(container, seconds: 1) }
+        #expect(box.containers.reclaim() == [])
+        // What is there stays, for somebody to look at.
+        #expect(container.files.readState()?.phase == .unknown)
+        if let state {
+            let kept = try OwnedFD.open(container.files.state, O_RDONLY).contents(limit: 100)
+            #expect(kept == Array(state.utf8))
+        }
+        try box.containers.remove(container, force: false)
+        try #expect(box.isClean())
+    }
+
     @Test func `is removed when its directory or state is damaged`() throws {
         for damage in ["state", "directory"] {
             let container = try box.containers.create(box.request(["true"]))
@@ -151,7 +174,13 @@ struct `A container of the store` {
             } else {
                 try Data("{\"phase\":".utf8).write(to: URL(fileURLWithPath: container.files.state.string))
             }
-            #expect(box.containers.status(of: container) == .created)
+            switch box.containers.status(of: container) {
+            case .created: #expect(damage == "directory")
+            case .unknown(let reason):
+                #expect(damage == "state")
+                #expect(reason.contains(container.files.state.string))
+            default: Issue.record("it never ran")
+            }
             try box.containers.remove(container, force: true)
         }
         try #expect(box.store.containers().isEmpty)

@@ -14,8 +14,8 @@ import Glibc
         let bytes = try tar([
             .directory("./etc/", mode: 0o750, xattrs: [.init(name: Array("user.x".utf8), value: [1, 0])]),
             .file("./etc/passwd", "root:x", mode: 0o4755),
-            .link("etc/shadow", "./etc/passwd"),
-            .link("/etc/third", "etc/shadow"),
+            .link("etc/shadow", "./etc/passwd", mode: 0o4755),
+            .link("/etc/third", "etc/shadow", mode: 0o4755),
             .symlink("sh", "/bin/sh"),
             .bytes("large", large),
             .bytes("again", large),

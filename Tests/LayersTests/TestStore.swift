@@ -118,8 +118,15 @@ struct Made {
         Made(entry: TarEntry(path: Array(path.utf8), kind: .symbolicLink, linkTarget: Array(target.utf8)))
     }
 
-    static func link(_ path: String, _ target: String) -> Made {
-        Made(entry: TarEntry(path: Array(path.utf8), kind: .hardLink, linkTarget: Array(target.utf8)))
+    static func link(_ path: String, _ target: String, mode: UInt32 = 0o644) -> Made {
+        Made(
+            entry: TarEntry(
+                path: Array(path.utf8),
+                kind: .hardLink,
+                mode: mode,
+                linkTarget: Array(target.utf8)
+            )
+        )
     }
 }
 

@@ -16,9 +16,15 @@ import Testing
         let table = MountTable(parsing: Array(text.utf8))
         #expect(
             table.entries == [
-                .init(target: "/proc", type: "proc", source: "proc", device: "0:21"),
-                .init(target: "/a b\\", type: "fuse.mica", source: "my image", device: "0:22"),
-                .init(target: "/proc", type: "tmpfs", source: "none", device: "0:23"),
+                .init(target: "/proc", type: "proc", source: "proc", device: "0:21", options: "rw"),
+                .init(
+                    target: "/a b\\",
+                    type: "fuse.mica",
+                    source: "my image",
+                    device: "0:22",
+                    options: "rw,user_id=0"
+                ),
+                .init(target: "/proc", type: "tmpfs", source: "none", device: "0:23", options: "rw"),
             ]
         )
         #expect(table.top(at: "/proc")?.type == "tmpfs")

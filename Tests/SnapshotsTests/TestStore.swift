@@ -14,6 +14,7 @@ final class TestStore {
     let base: FilePath
     let layout: StoreLayout
     let store: Store
+    private let isOwner: Bool
 
     static let isRoot = geteuid() == 0
 
@@ -23,9 +24,15 @@ final class TestStore {
         base = FilePath(platformString: template)
         layout = StoreLayout(root: base.appending("store"))
         store = try Store.open(layout)
+        isOwner = true
     }
 
-    deinit { try? base.removeTree() }
+    /// The same directory, as whoever opened it for himself has it.
+    init(sharing other: TestStore, _ store: Store) {
+        (base, layout, self.store, isOwner) = (other.base, other.layout, store, false)
+    }
+
+    deinit { if isOwner { try? base.removeTree() } }
 
     /// Another one for the same directory, as another process has it.
     func reopened() throws -> Store { try Store.open(layout) }
@@ -78,7 +85,7 @@ final class TestStore {
             imageName: name,
             snapshot: id,
             created: 1,
-            config: []
+            config: Array("{}".utf8)
         )
         try store.add(container: record)
         return record

@@ -3,6 +3,7 @@
 // is safe to call between clone3(2) and execve(2).
 #pragma once
 
+#include "clinux_store.h"
 #include "container.h"
 
 #include <stdint.h>
@@ -68,6 +69,9 @@ int clinux_can_set_trusted(void);
 
 /// Whether this thread has CAP_DAC_OVERRIDE: no file's mode keeps it from opening it.
 int clinux_can_override_modes(void);
+
+/// Whether this thread has CAP_SYS_ADMIN in its own user namespace: it may mount, and make namespaces of every kind.
+int clinux_can_make_namespaces(void);
 
 /// Closes all descriptors from `first` on but the `count` that are `kept`.
 void clinux_close_from(int first, const int *_Nonnull kept, int count);

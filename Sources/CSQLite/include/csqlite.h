@@ -9,3 +9,6 @@ static inline sqlite3_destructor_type _Nonnull csqlite_transient(void) { return 
 static inline int csqlite_configure(sqlite3 *_Nonnull db, int option, int on) {
     return sqlite3_db_config(db, option, on, (int *)0);
 }
+
+/// SQLITE_IOERR_SHMSIZE, an expression that Swift does not import: there is no room for the file of the locks.
+static inline int csqlite_no_room_for_locks(void) { return SQLITE_IOERR_SHMSIZE; }

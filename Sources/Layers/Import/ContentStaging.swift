@@ -23,8 +23,9 @@ struct ContentStaging: ~Copyable {
     private let pack: PackWriter
     private let recipe: RecipeWriter
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
-    /// Staged or, with a size only, in the store already.
-    private(set) var staged: [Digest: UInt64] = [:]
+    /// In `objects`, by their digests.
+    private(set) var staged: Set<Digest> = []
+    /// In the store already, and whole.
     private var present: Set<Digest> = []
     /// Bytes of content in the tar.
     private(set) var contentSize: UInt64 = 0
@@ -91,11 +92,11 @@ struct ContentStaging: ~Copyable {
         let content = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         try fill(content, from: &tar)
         let digest = TreeHash.digest(of: UnsafeRawBufferPointer(content))
-        if try isKnown(digest, size: UInt64(count)) { return digest }
+        if try isKnown(digest, size: UInt64(count), nil) { return digest }
         let fd = try create(objects.appending(digest.hex))
         try fd.writeAll(UnsafeRawBufferPointer(content))
         fd.startWriteback()
-        staged[digest] = UInt64(count)
+        staged.insert(digest)
         return digest
     }
 
@@ -123,19 +124,23 @@ struct ContentStaging: ~Copyable {
             }
         }
         let digest = ObjectStore.name(of: hash.finish(), size: size, extents: ranges)
-        if try isKnown(digest, size: size) {
+        if try isKnown(digest, size: size, ranges) {
             try path.unlink()
             return digest
         }
         fd.startWriteback()
         try path.rename(to: objects.appending(digest.hex))
-        staged[digest] = size
+        staged.insert(digest)
         return digest
     }
 
-    private mutating func isKnown(_ digest: Digest, size: UInt64) throws -> Bool {
-        if staged[digest] != nil || present.contains(digest) { return true }
-        guard try store.contains(digest, size: size) else { return false }
+    private mutating func isKnown(
+        _ digest: Digest,
+        size: UInt64,
+        _ extents: [(offset: UInt64, length: UInt64)]?
+    ) throws -> Bool {
+        if staged.contains(digest) || present.contains(digest) { return true }
+        guard try store.contains(digest, size: size, extents: extents) else { return false }
         present.insert(digest)
         return true
     }

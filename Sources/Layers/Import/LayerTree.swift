@@ -27,6 +27,8 @@ struct LayerTree {
     let standsAlone: Bool
     private var nameBytes = 0
     private var xattrBytes = 0
+    /// What each list in the index holds.
+    private var xattrLists: [UInt32: [TarEntry.Xattr]] = [:]
     /// Entries of the tar.
     private(set) var entryCount = 0
 
@@ -69,6 +71,8 @@ struct LayerTree {
         switch entry.kind {
         case .hardLink:
             inode = try linked(entry)
+            // The attributes of a file of the layers below stay what they are there.
+            if !inodes[Int(inode)].isDeferredLink { try setAttributes(linked: inode, entry) }
         case .directory:
             if let old, inodes[Int(old)].isDirectory {
                 // Directory over directory: new attributes, same children.
@@ -124,6 +128,24 @@ struct LayerTree {
         record.firstEntry = inodes[Int(directory)].firstEntry
         record.flags = inodes[Int(directory)].flags & ~InodeRecord.implied
         inodes[Int(directory)] = record
+    }
+
+    /// As docker, containerd and podman unpack it: what the entry of a second name says goes to the file that all of its
+    /// names share. Attributes that it does not mention stay, but for capabilities, which chown(2) drops.
+    private mutating func setAttributes(linked inode: UInt32, _ entry: TarEntry) throws(LayerError) {
+        var record = inodes[Int(inode)]
+        if !record.isSymlink { record.mode = record.mode & S_IFMT | entry.mode & 0o7777 }
+        record.uid = entry.uid
+        record.gid = entry.gid
+        record.mtimeSeconds = entry.modified.seconds
+        record.mtimeNanoseconds = entry.modified.nanoseconds
+        let replaced = Set(entry.xattrs.map(\.name) + [Array("security.capability".utf8)])
+        let before = xattrLists[record.xattrs] ?? []
+        let others = before.filter { !replaced.contains($0.name) }
+        if !entry.xattrs.isEmpty || others.count < before.count {
+            record.xattrs = try xattrs(others + entry.xattrs)
+        }
+        inodes[Int(inode)] = record
     }
 
     private mutating func record(_ entry: TarEntry, _ content: StoredContent) throws(LayerError)
@@ -188,7 +210,11 @@ struct LayerTree {
         guard xattrBytes <= limits.xattrBytes else {
             throw LayerError("the layer's extended attributes have more than \(limits.xattrBytes) bytes")
         }
-        do { return try builder.addXattrs(xattrs.map { ($0.name, $0.value) }) } catch {
+        do {
+            let list = try builder.addXattrs(xattrs.map { ($0.name, $0.value) })
+            xattrLists[list] = xattrs
+            return list
+        } catch {
             throw LayerError("the index is full")
         }
     }

@@ -14,8 +14,8 @@ package struct StagedLayer: Sendable {
 
     let layout: StoreLayout
     let staging: FilePath
-    /// Those of `staging`/objects, with their sizes.
-    let objects: [Digest: UInt64]
+    /// Those of `staging`/objects.
+    let objects: Set<Digest>
 
     /// What will be the layer's index once it is published.
     package func index() throws -> LayerIndex {
@@ -27,19 +27,24 @@ package struct StagedLayer: Sendable {
     /// Every file is on disk before it gets its name, and the objects have their names before the layer does:
     /// so a layer directory under its own name is whole, whenever the machine stopped.
     package func publish() throws {
-        try synchronize()
         let store = ObjectStore(layout)
-        for (digest, size) in objects {
-            try store.adopt(staging.appending("objects").appending(digest.hex), as: digest, size: size)
+        for digest in objects {
+            guard try store.protect(staging.appending("objects").appending(digest.hex), as: digest) else {
+                break
+            }
+        }
+        try synchronize()
+        for digest in objects {
+            try store.adopt(staging.appending("objects").appending(digest.hex), as: digest)
         }
         if !objects.isEmpty {
             try naming("sync \(layout.objects)") { try layout.objects.synchronizeFilesystem() }
         }
         let layer = layout.layer(diffID)
         do {
-            try staging.appending("layer").renameWithoutReplacing(layer)
-        } catch Errno.fileExists, Errno.directoryNotEmpty {
-            // The same tar makes the same layer.
+            // The same tar makes the same layer, so what is there already is this one, or a damaged one: in either case
+            // this one is whole, and takes its place.
+            try staging.appending("layer").rename(to: layer, exchangingWith: staging.appending("old"))
         } catch {
             throw Failure("name the layer \(layer)", error)
         }

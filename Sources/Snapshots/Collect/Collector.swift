@@ -15,15 +15,17 @@ extension Store {
     /// `isDryRun`: only says what would go. nil: somebody is working in the store, and `waiting` was not wanted.
     @discardableResult
     package func collect(dryRun isDryRun: Bool = false, waiting: Bool = true) throws -> Collection? {
-        OpenFileLimit.raise()
         let lock = try naming("lock \(layout.lock)") {
             waiting ? try FileLock(layout.lock, .exclusive) : try FileLock(trying: layout.lock, .exclusive)
         }
         guard let lock else { return nil }
         let problems = isDryRun ? [] : try unmountDead()
-        let plan = isDryRun ? try rehearse { try mark($0, isDryRun: true) } : try write { try mark($0) }
+        let plan =
+            isDryRun
+            ? try rehearse { try mark($0, isDryRun: true) } : try write(freeing: true) { try mark($0) }
         var sweep = Sweep(plan, layout: layout, isDryRun: isDryRun)
         sweep.run()
+        if !isDryRun { keepRoom() }
         _ = consume lock
         var collection = sweep.collection
         collection.problems = problems + collection.problems

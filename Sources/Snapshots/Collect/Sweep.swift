@@ -26,7 +26,7 @@ struct Sweep {
         sweep(layout.layers, "layers") { layers.contains($0) }
         let plan = plan
         sweep(layout.chains, "chains") { plan.chains.contains($0) }
-        sweep(layout.snapshots, "snapshots") { plan.snapshots.contains($0) }
+        sweepSnapshots()
         // A lock file, and the daemon's log beside it.
         sweep(layout.mounts, "mounts") {
             plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
@@ -58,15 +58,28 @@ struct Sweep {
         }
     }
 
-    private mutating func sweepContainers() {
-        // A directory in which something is mounted is left alone: removing what shows there would reach the
-        // files of whatever that is.
-        let mounted = MountTable.current().entries.map(\.target.string)
-        let prefix = layout.containers.string + "/"
+    /// One that no row stands for may be served all the same, by a micafs that was started by hand or has not ended.
+    private mutating func sweepSnapshots() {
         let plan = plan
         var busy: Set<String> = []
-        for point in mounted where point.hasPrefix(prefix) {
-            if let id = point.dropFirst(prefix.count).split(separator: "/").first { busy.insert(String(id)) }
+        for name in names(in: layout.snapshots) where !plan.snapshots.contains(name) {
+            let directory = layout.snapshots.appending(name)
+            guard SnapshotDirectory.isInUse(directory) else { continue }
+            busy.insert(name)
+            collection.problems.append("\(directory) belongs to no snapshot, but somebody has it mounted")
+        }
+        sweep(layout.snapshots, "snapshots") { plan.snapshots.contains($0) || busy.contains($0) }
+    }
+
+    private mutating func sweepContainers() {
+        // A directory in which something is mounted is left alone: it could not go as a whole.
+        let plan = plan
+        let prefix = layout.containers.string + "/"
+        var busy: Set<String> = []
+        for point in MountTable.current().targets(below: layout.containers) {
+            if let id = point.string.dropFirst(prefix.count).split(separator: "/").first {
+                busy.insert(String(id))
+            }
         }
         for id in busy.sorted() where !plan.containers.contains(id) {
             collection.problems.append(
@@ -85,7 +98,8 @@ struct Sweep {
                 collection.bytes += bytes
                 collection.removed[what, default: 0] += 1
             } catch {
-                collection.problems.append("\(error)")
+                let mounted = MountTable.current().targets(below: path).map { "\n\($0) is mounted" }
+                collection.problems.append("\(error)\(mounted.joined())")
             }
         }
     }
@@ -94,13 +108,16 @@ struct Sweep {
     /// the layer it was by whoever publishes the same layer after a collector that was killed.
     private func remove(_ name: String, in directory: FilePath) throws(Errno) {
         let path = directory.appending(name)
+        let reserve = StoreReserve(layout)
         guard directory != layout.tmp, try path.status().st_mode & S_IFMT == S_IFDIR else {
-            return try path.removeTree()
+            return try reserve.lending { () throws(Errno) in try path.removeTree() }
         }
         let doomed = layout.tmp.appending("removed-\(name)")
-        if doomed.exists { try doomed.removeTree() }
-        try path.rename(to: doomed)
-        try doomed.removeTree()
+        try reserve.lending { () throws(Errno) in
+            if doomed.exists { try doomed.removeTree() }
+            try path.rename(to: doomed)
+        }
+        try reserve.lending { () throws(Errno) in try doomed.removeTree() }
     }
 
     /// Sorted, so that two runs do the same. Everything the store makes has a name in ASCII.

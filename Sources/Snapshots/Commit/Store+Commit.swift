@@ -66,11 +66,14 @@ extension Store {
     ) throws -> SnapshotRecord {
         let lock = try lockForChange()
         let (row, base) = try read { try $0.committable(key, as: name, parent: parent, isLive: self.isLive) }
+        // Until its directory is gone nobody can mount it: what was written meanwhile would be in no layer.
+        let work = try lockMount(of: row, key)
         let layers = try read { connection in try base.map { try connection.layers(of: $0) } ?? [] }
         let upper = layout.snapshot(row).appending("upper")
         let layer = try layer(of: Subject(name: key, layers: layers, upper: upper, image: nil), warn: warn)
         let record = try write { connection in
-            let now = try connection.committable(key, as: name, parent: parent, isLive: self.isLive)
+            // Whoever has noted a mount by now waits for the lock, in vain.
+            let now = try connection.committable(key, as: name, parent: parent) { _ in false }
             guard now == (row, base) else {
                 throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
             }
@@ -78,8 +81,22 @@ extension Store {
             return try connection.snapshotRecord(row)
         }
         try removeDirectory(of: row)
+        work.stay()
         _ = consume lock
         return record
+    }
+
+    private func lockMount(of row: Int64, _ key: String) throws -> OwnedFD {
+        let directory = layout.snapshot(row)
+        let work = try naming("lock snapshot \(key), \(directory)") { try SnapshotDirectory.lock(directory) }
+        guard let work else {
+            throw Failure(
+                "snapshot \(key) is mounted, or being committed",
+                advice: "Unmount it first.",
+                kind: .failedPrecondition
+            )
+        }
+        return work
     }
 
     /// By container, image, or snapshot, in this order.

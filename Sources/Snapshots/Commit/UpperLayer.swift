@@ -17,6 +17,8 @@ final class UpperLayer {
     /// The paths each inode with several names was written under.
     private var written: [FileIdentity: [[UInt8]]] = [:]
     private var writtenDirectories: Set<[UInt8]> = []
+    /// How often one name may turn out to be another file's.
+    private static let patience = 100
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
     init(
@@ -50,6 +52,8 @@ final class UpperLayer {
         let path: [UInt8]
         let node: TreeNode
         let parent: Header?
+        /// Read before anything in the directory is written: what is not the directory's any more is known by then.
+        var details: Details?
         var isWritten = false
 
         init(path: [UInt8], node: TreeNode, parent: Header?) {
@@ -68,7 +72,34 @@ final class UpperLayer {
         if let parent = header.parent { try write(parent) }
         header.isWritten = true
         writtenDirectories.insert(header.path)
-        try add(header.node, at: header.path, .directory)
+        let details = try header.details ?? details(of: header.node, at: header.path)
+        try add(header.node, at: header.path, .directory, details)
+    }
+
+    /// Runs `body` with what is under a name, and again with what has come there meanwhile; `gone` where nothing has.
+    /// `body` throws `TreeChanged` only before it has written anything.
+    private func following(
+        _ child: TreeChild,
+        in directory: Header,
+        _ body: (TreeNode) throws -> Void,
+        gone: () throws -> Void
+    ) throws {
+        var node = child.node
+        for _ in 0..<UpperLayer.patience {
+            do {
+                return try body(node)
+            } catch is TreeChanged {
+                let found = try reading(directory.path(of: child.name)) {
+                    try tree.again(child, in: directory.node)
+                }
+                guard let found else { return try gone() }
+                node = found
+            }
+        }
+        throw Failure(
+            "\(printable(directory.path(of: child.name))) is replaced faster than it can be read",
+            advice: "Try again, or stop what does it."
+        )
     }
 
     /// A directory that is merged with the one of the same path below.
@@ -78,12 +109,12 @@ final class UpperLayer {
             lower: lower,
             upper: nil
         )
-        if try below.attributes != directory.node.attributes
-            || tree.xattrs(of: below) != tree.xattrs(of: directory.node)
-        {
+        let entries = try reading(directory.path) { try tree.upperEntries(of: directory.node) }
+        let details = try details(of: directory.node, at: directory.path)
+        directory.details = details
+        if try below.attributes != directory.node.attributes || tree.xattrs(of: below) != details.xattrs {
             try write(directory)
         }
-        let entries = try reading(directory.path) { try tree.upperEntries(of: directory.node) }
         for name in entries.whiteouts
         where try !volumes.contains(directory.path(of: name)) && tree.lookup(name, in: lower) != nil {
             try write(directory)
@@ -93,27 +124,41 @@ final class UpperLayer {
             let hidden = try tree.lookup(child.name, in: lower)
             if volumes.contains(directory.path(of: child.name)) {
                 try addVolume(child, in: directory, isBelow: hidden != nil)
-            } else if child.node.isDirectory, let hidden, child.node.lower == hidden {
-                try refuseMarker(child.name, in: directory)
-                let header = Header(path: directory.path(of: child.name), node: child.node, parent: directory)
-                try changes(in: header, over: hidden)
-            } else {
+                continue
+            }
+            try following(child, in: directory) { node in
+                if node.isDirectory, let hidden, node.lower == hidden {
+                    try refuseMarker(child.name, in: directory)
+                    let header = Header(path: directory.path(of: child.name), node: node, parent: directory)
+                    try changes(in: header, over: hidden)
+                } else {
+                    let hidesDirectory = try hidden.map { try tree.chain.inode($0).isDirectory } ?? false
+                    try addWhole(child.name, node, in: directory, hiding: hidesDirectory)
+                }
+            } gone: {
+                // It was there when the directory was read, so nothing says yet that the image's is not.
+                guard hidden != nil else { return }
                 try write(directory)
-                let hidesDirectory = try hidden.map { try tree.chain.inode($0).isDirectory } ?? false
-                try addWhole(child, in: directory, hiding: hidesDirectory)
+                try addMarker(Whiteout.prefix + child.name, in: directory)
             }
         }
     }
 
     /// A directory and everything in it. `hiding`: the image has a directory of that path that is not a part.
     private func whole(_ directory: Header, hiding: Bool) throws {
+        let children = try reading(directory.path) { try tree.children(of: directory.node) }
+        directory.details = try details(of: directory.node, at: directory.path)
         try write(directory)
         if hiding { try addMarker(Whiteout.opaque, in: directory) }
-        for child in try reading(directory.path, { try tree.children(of: directory.node) }) {
+        for child in children {
             if volumes.contains(directory.path(of: child.name)) {
                 try addVolume(child, in: directory, isBelow: false)
-            } else {
-                try addWhole(child, in: directory, hiding: false)
+                continue
+            }
+            // Here everything is in the layer, so what is gone need not be said to be.
+            try following(child, in: directory) { node in
+                try addWhole(child.name, node, in: directory, hiding: false)
+            } gone: {
             }
         }
     }
@@ -122,21 +167,26 @@ final class UpperLayer {
     private func addVolume(_ child: TreeChild, in directory: Header, isBelow: Bool) throws {
         let path = directory.path(of: child.name)
         var isEmpty = false
-        if child.node.isDirectory {
-            let entries = try reading(path) { try tree.upperEntries(of: child.node) }
+        try following(child, in: directory) { node in
+            guard node.isDirectory else { return }
+            let entries = try reading(path) { try tree.upperEntries(of: node) }
+            let header = Header(path: path, node: node, parent: directory)
+            header.details = try details(of: node, at: path)
             isEmpty = entries.children.isEmpty && entries.whiteouts.isEmpty
-            if !isBelow { try write(Header(path: path, node: child.node, parent: directory)) }
+            if !isBelow { try write(header) }
+        } gone: {
+            isEmpty = true
         }
         if !isEmpty {
             warn("\(printable(path)) is a volume of the image: what is in it is not part of the layer")
         }
     }
 
-    private func addWhole(_ child: TreeChild, in directory: Header, hiding: Bool) throws {
-        try refuseMarker(child.name, in: directory)
-        let path = directory.path(of: child.name)
-        guard child.node.isDirectory else { return try addFile(child.node, at: path) }
-        try whole(Header(path: path, node: child.node, parent: directory), hiding: hiding)
+    private func addWhole(_ name: [UInt8], _ node: TreeNode, in directory: Header, hiding: Bool) throws {
+        try refuseMarker(name, in: directory)
+        let path = directory.path(of: name)
+        guard node.isDirectory else { return try addFile(node, at: path, in: directory) }
+        try whole(Header(path: path, node: node, parent: directory), hiding: hiding)
     }
 
     private func refuseMarker(_ name: [UInt8], in directory: Header) throws {
@@ -160,33 +210,44 @@ final class UpperLayer {
         )
     }
 
-    /// Anything but a directory. What is gone meanwhile is left out.
-    private func addFile(_ node: TreeNode, at path: [UInt8]) throws {
-        if let identity = try tree.identity(of: node) {
-            if let first = written[identity]?.first {
-                written[identity]?.append(path)
-                return try tar.add(
-                    TarEntry(
-                        path: path,
-                        kind: .hardLink,
-                        mode: node.attributes.mode & 0o7777,
-                        linkTarget: first
-                    )
-                )
-            }
-            written[identity] = [path]
+    /// Anything but a directory. Throws `TreeChanged` where it is gone, or is another one by now; then nothing of it is
+    /// written, and nobody takes it for the first of its names.
+    private func addFile(_ node: TreeNode, at path: [UInt8], in directory: Header) throws {
+        let identity = try tree.identity(of: node)
+        if let identity, let first = written[identity]?.first {
+            let details = try details(of: node, at: path)
+            try write(directory)
+            written[identity]?.append(path)
+            return try add(node, at: path, .hardLink, details, linkTarget: first)
         }
         switch node.attributes.type {
-        case S_IFREG: try addRegular(node, at: path)
-        case S_IFLNK: try add(node, at: path, .symbolicLink)
-        case S_IFCHR:
+        case S_IFREG:
+            let file = try reading(path) { try tree.open(node) }
+            let xattrs = try file.xattrs ?? details(of: node, at: path).xattrs
+            try write(directory)
+            try add(node, at: path, .file, (xattrs, []), attributes: file.attributes)
+            try reading(path) { try addContent(of: file) }
+        case S_IFSOCK:
+            warn("\(printable(path)) is a socket and not part of the layer")
+            return try write(directory)
+        default:
+            let details = try details(of: node, at: path)
             if node.attributes.isWhiteout {
                 warn("\(printable(path)) is a device 0:0, which other programs will take for a deleted file")
             }
-            try add(node, at: path, .characterDevice)
-        case S_IFBLK: try add(node, at: path, .blockDevice)
-        case S_IFIFO: try add(node, at: path, .fifo)
-        default: warn("\(printable(path)) is a socket and not part of the layer")
+            try write(directory)
+            try add(node, at: path, UpperLayer.kind(of: node), details)
+        }
+        if let identity { written[identity] = [path] }
+    }
+
+    /// Of what is neither a regular file nor a directory.
+    private static func kind(of node: TreeNode) -> TarEntry.Kind {
+        switch node.attributes.type {
+        case S_IFLNK: .symbolicLink
+        case S_IFCHR: .characterDevice
+        case S_IFBLK: .blockDevice
+        default: .fifo
         }
     }
 
@@ -198,35 +259,31 @@ final class UpperLayer {
         for (inode, paths) in try tree.names(of: Set(lower)) {
             guard let known = written[.lower(inode)], let first = known.first else { continue }
             for path in paths where !known.contains(path) && !volumes.cover(path) {
-                let components = path.split(separator: 0x2f).map(Array.init)
-                let shown = try reading(path) { try tree.directories(to: components, showing: inode) }
-                guard let directories = shown else { continue }
-                var parent: Header?
-                for (depth, node) in directories.enumerated() {
-                    let path = Array(components[..<depth].joined(separator: [0x2f]))
-                    let header = Header(path: path, node: node, parent: parent)
-                    header.isWritten = writtenDirectories.contains(path)
-                    parent = header
-                }
-                if let parent { try write(parent) }
-                let mode = NodeAttributes(try tree.chain.inode(inode)).mode & 0o7777
-                try tar.add(TarEntry(path: path, kind: .hardLink, mode: mode, linkTarget: first))
+                guard let parent = try header(of: path, showing: inode) else { continue }
+                try write(parent)
+                let attributes = NodeAttributes(try tree.chain.inode(inode))
+                let node = TreeNode(attributes: attributes, lower: inode, upper: nil)
+                try add(node, at: path, .hardLink, details(of: node, at: path), linkTarget: first)
             }
         }
     }
 
-    private func addRegular(_ node: TreeNode, at path: [UInt8]) throws {
-        try reading(path) {
-            let file: TreeFile
-            do {
-                file = try tree.open(node)
-            } catch Errno.noSuchFileOrDirectory {
-                return
-            } catch Errno.tooManySymbolicLinkLevels {
-                return
+    /// The directory that `path` is in, if there is `inode` of the chain to be seen under it.
+    private func header(of path: [UInt8], showing inode: UInt32) throws -> Header? {
+        let components = path.split(separator: 0x2f).map(Array.init)
+        var parent: Header?
+        do {
+            let directories = try reading(path) { try tree.directories(to: components, showing: inode) }
+            for (depth, node) in (directories ?? []).enumerated() {
+                let path = Array(components[..<depth].joined(separator: [0x2f]))
+                let header = Header(path: path, node: node, parent: parent)
+                header.isWritten = writtenDirectories.contains(path)
+                header.details = try details(of: node, at: path)
+                parent = header
             }
-            try add(node, at: path, .file, attributes: file.attributes)
-            try addContent(of: file)
+            return parent
+        } catch is TreeChanged {
+            return nil
         }
     }
 
@@ -244,16 +301,23 @@ final class UpperLayer {
         }
     }
 
+    private typealias Details = (xattrs: [NodeXattr], target: [UInt8])
+
+    private func details(of node: TreeNode, at path: [UInt8]) throws -> Details {
+        try reading(path) { try tree.details(of: node) }
+    }
+
+    /// The whole truth of a file, also under its second name: whoever unpacks a hard link gives what its entry says to
+    /// the file that all its names share.
     private func add(
         _ node: TreeNode,
         at path: [UInt8],
         _ kind: TarEntry.Kind,
-        attributes: NodeAttributes? = nil
+        _ details: Details,
+        attributes: NodeAttributes? = nil,
+        linkTarget: [UInt8]? = nil
     ) throws {
         let attributes = attributes ?? node.attributes
-        let (xattrs, target) = try reading(path) {
-            (try tree.xattrs(of: node), kind == .symbolicLink ? try tree.target(of: node) : [])
-        }
         try tar.add(
             TarEntry(
                 path: kind == .directory ? (path.isEmpty ? [0x2e] : path) + [0x2f] : path,
@@ -263,9 +327,9 @@ final class UpperLayer {
                 gid: attributes.gid,
                 size: kind == .file ? attributes.size : 0,
                 modified: .init(seconds: attributes.mtimeSeconds, nanoseconds: attributes.mtimeNanoseconds),
-                linkTarget: target,
+                linkTarget: linkTarget ?? details.target,
                 device: .init(major: attributes.major, minor: attributes.minor),
-                xattrs: xattrs.map { .init(name: $0.name, value: $0.value) }
+                xattrs: details.xattrs.map { .init(name: $0.name, value: $0.value) }
             )
         )
     }

@@ -14,6 +14,8 @@ package final class Connection {
     private var statements: [String: Statement] = [:]
     /// Whether a commit waits for the disk.
     private var isDurable = true
+    /// Called when the log was emptied.
+    package var logWasEmptied: () -> Void = {}
     /// After the last commit.
     private var pagesInLog: CInt = 0
     private static let longLog: CInt = 64
@@ -28,8 +30,9 @@ package final class Connection {
         guard let handle else { throw Failure("open \(path): out of memory") }
         guard code == SQLITE_OK else {
             let message = String(cString: sqlite3_errmsg(handle))
+            let system = Errno(rawValue: sqlite3_system_errno(handle))
             sqlite3_close_v2(handle)
-            throw Failure("open \(path): \(message)")
+            throw Failure("open \(path): \(message)\(system.rawValue == 0 ? "" : " (\(system))")")
         }
         self.handle = handle
         sqlite3_busy_timeout(handle, patience)
@@ -150,10 +153,20 @@ package final class Connection {
         guard pagesInLog >= Connection.longLog else { return }
         sqlite3_busy_timeout(handle, 0)
         defer { sqlite3_busy_timeout(handle, patience) }
+        emptyLog()
+    }
+
+    /// Moves what is in the log into the database, and waits until that is on disk. Nothing where somebody else reads
+    /// or writes meanwhile for longer than this connection's patience.
+    func emptyLog() {
         if sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK {
             pagesInLog = 0
+            logWasEmptied()
         }
     }
+
+    /// Rows that this connection has changed so far.
+    var totalChanges: Int64 { sqlite3_total_changes64(handle) }
 
     /// Steps through the rows until `body` returns false.
     private func each(
@@ -198,7 +211,19 @@ package final class Connection {
         case SQLITE_BUSY, SQLITE_LOCKED:
             return Failure("\(path) is locked by another process: \(message)", advice: "Try again.")
         case SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM:
-            return Failure("\(path): \(message)")
+            let system = Errno(rawValue: sqlite3_system_errno(handle))
+            // A quota that is full is an error of writing to SQLite, and the file of its locks may not fit either.
+            let isFull =
+                code & 0xff == SQLITE_FULL || system.isOutOfSpace
+                || code == csqlite_no_room_for_locks()
+            guard isFull else {
+                return Failure("\(path): \(message)\(system.rawValue == 0 ? "" : " (\(system))")")
+            }
+            return Failure(
+                "\(path): there is no room left on its filesystem, or within a quota",
+                advice: "Free some: mica rm, mica rmi, mica gc.",
+                kind: .noSpace
+            )
         default:
             return Failure("\(path): \(message) (SQLite error \(code)) in: \(sql)")
         }

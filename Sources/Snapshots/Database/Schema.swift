@@ -98,16 +98,30 @@ package enum Schema {
             PRIMARY KEY (lease, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX lease_snapshots_key ON lease_snapshots (key);
+        """,
         """
+        -- One row. generation: durable changes so far, see StoreGeneration.
+        CREATE TABLE store (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            generation INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO store (id, generation) VALUES (1, 0);
+        """,
     ]
 
     /// Brings the database to `target`, one transaction for all steps. Writes nothing when it is there
     /// already. Refuses one that is newer than `steps`.
-    package static func migrate(_ connection: Connection, steps: [String] = steps) throws {
+    /// `ifNew` is asked whether a database without any step may be begun: it throws where not.
+    package static func migrate(
+        _ connection: Connection,
+        steps: [String] = steps,
+        ifNew: () throws -> Void = {}
+    ) throws {
         let target = Int64(steps.count)
         var version = try self.version(of: connection)
         if version == target { return }
         if version == 0 {
+            try ifNew()
             // Outside a transaction, and before the first.
             try connection.useWriteAheadLog()
         }
@@ -122,6 +136,8 @@ package enum Schema {
             for step in steps.dropFirst(Int(version)) { try connection.execute(step) }
             try connection.execute("PRAGMA user_version = \(target)")
         }
+        // A young database must not be in its log alone: without that it would be an empty one.
+        connection.emptyLog()
     }
 
     package static func version(of connection: Connection) throws -> Int64 {

@@ -32,8 +32,8 @@ struct TreeDiff {
     }
 
     private mutating func compareChildren(_ left: TreeNode, _ right: TreeNode, _ path: [UInt8]) throws {
-        var before = try naming(readingDirectory(path)) { try old.children(of: left) }[...]
-        var after = try naming(readingDirectory(path)) { try new.children(of: right) }[...]
+        var before = try children(of: left, in: old, path)[...]
+        var after = try children(of: right, in: new, path)[...]
         while true {
             switch (before.first, after.first) {
             case (nil, nil): return
@@ -53,8 +53,15 @@ struct TreeDiff {
         }
     }
 
-    private func readingDirectory(_ path: [UInt8]) -> String {
-        "read the directory /\(String(decoding: path.dropFirst(), as: UTF8.self))"
+    /// A directory that is gone meanwhile has nothing in it.
+    private func children(of node: TreeNode, in tree: MergedTree, _ path: [UInt8]) throws -> [TreeChild] {
+        do {
+            return try naming("read the directory /\(String(decoding: path.dropFirst(), as: UTF8.self))") {
+                try tree.children(of: node)
+            }
+        } catch is TreeChanged {
+            return []
+        }
     }
 
     private mutating func compare(_ left: TreeNode, _ right: TreeNode, _ path: [UInt8]) throws {
@@ -87,7 +94,7 @@ struct TreeDiff {
     }
 
     private mutating func addChildren(of node: TreeNode, _ path: [UInt8]) throws {
-        for child in try naming(readingDirectory(path), { try new.children(of: node) }) {
+        for child in try children(of: node, in: new, path) {
             try added(child.node, path + [0x2f] + child.name)
         }
     }
@@ -113,8 +120,12 @@ struct TreeDiff {
         if left.attributes.isSymlink { return try old.target(of: left) != new.target(of: right) }
         guard left.attributes.isRegular, left.attributes.size > 0 else { return false }
         if let place = try old.place(of: left), try place == new.place(of: right) { return false }
-        return try naming("read /\(String(decoding: path.dropFirst(), as: UTF8.self))") {
-            try buffers.differ(old.open(left), new.open(right))
+        do {
+            return try naming("read /\(String(decoding: path.dropFirst(), as: UTF8.self))") {
+                try buffers.differ(old.open(left), new.open(right))
+            }
+        } catch is TreeChanged {
+            return true
         }
     }
 }

@@ -67,6 +67,31 @@ enum SnapshotDirectory {
         }
     }
 
+    /// What a mount of the snapshot in `directory` holds for as long as it is served (`Upper` in module Union): whoever
+    /// has it knows that nothing is mounted, nor will be before it is given back. nil: somebody else has it.
+    static func lock(_ directory: FilePath) throws(Errno) -> OwnedFD? {
+        let work = try OwnedFD.open(directory.appending("work"), O_RDONLY | O_DIRECTORY)
+        do {
+            try work.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX | LOCK_NB) } }
+            return work
+        } catch .wouldBlock {
+            return nil
+        }
+    }
+
+    /// Whether a mount is served from it.
+    static func isInUse(_ directory: FilePath) -> Bool {
+        do {
+            switch try lock(directory) {
+            case .some: return false
+            case .none: return true
+            }
+        } catch {
+            // Without a work directory nothing can be.
+            return false
+        }
+    }
+
     /// Renames it into place. Called inside the transaction that gives it its number, so what is there
     /// under that number is left over from a transaction that was never committed.
     static func publish(_ staged: FilePath, at place: FilePath, durably: Bool = true) throws {

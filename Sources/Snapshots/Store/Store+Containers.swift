@@ -72,7 +72,7 @@ extension Store {
     /// `unlisted` is called in between: nobody finds the container any more, and its files are still there.
     package func removeContainer(_ id: String, durably: Bool = true, unlisted: () -> Void = {}) throws {
         let lock = try lockForChange()
-        let freed = try write(durably: durably) { connection -> Int64? in
+        let freed = try write(durably: durably, freeing: true) { connection -> Int64? in
             guard
                 let snapshot: Int64 = try connection.value("SELECT snapshot FROM containers WHERE id = ?", id)
             else { return nil }

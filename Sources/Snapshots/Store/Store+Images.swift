@@ -63,7 +63,7 @@ extension Store {
     /// Removes a name, and the image with its last one; by ID: the image. Refuses (failedPrecondition) what a
     /// container uses, and an ID with several names unless `force`. Rows only: the collector frees the space.
     package func removeImage(named name: String, force: Bool) throws -> Removal {
-        try write { try $0.removeImage(named: name, force: force) }
+        try write(freeing: true) { try $0.removeImage(named: name, force: force) }
     }
 }
 

@@ -48,7 +48,7 @@ extension Store {
     /// Removes the row, the lock file, and the snapshot that the mount owns. One that is gone is fine.
     package func removeMount(_ id: Int64) throws {
         let lock = try lockForChange()
-        let freed = try write { try $0.removeMount(id) }
+        let freed = try write(freeing: true) { try $0.removeMount(id) }
         try naming("remove \(mountLock(id))") { try mountLock(id).unlink() }
         if let freed { try removeDirectory(of: freed) }
         _ = consume lock

@@ -79,7 +79,7 @@ extension Store {
     /// a container or a live mount needs it, and says which.
     package func remove(_ key: String) throws {
         let lock = try lockForChange()
-        let row = try write { connection in
+        let row = try write(freeing: true) { connection in
             guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
             for mount in try connection.mounts(of: row) where !isLive(mount: mount) {
                 _ = try connection.removeMount(mount)
@@ -96,7 +96,6 @@ extension Store {
 
     /// What it takes by itself. Active: what its upper has on disk. Committed: its layer's files. notFound.
     package func usage(_ key: String) throws -> SnapshotUsage {
-        OpenFileLimit.raise()
         let record = try snapshot(key)
         switch record.kind {
         case .view: return SnapshotUsage(bytes: 0, inodes: 0)
@@ -112,9 +111,11 @@ extension Store {
 
     /// The directory of a snapshot that has no row any more.
     func removeDirectory(of row: Int64) throws {
-        OpenFileLimit.raise()
         let directory = layout.snapshot(row)
-        try naming("remove \(directory)") { try directory.removeTree() }
+        try naming("remove \(directory)") {
+            try makingRoom { () throws(Errno) in try directory.removeTree() }
+        }
+        keepRoom()
     }
 }
 

@@ -1,6 +1,7 @@
 package import Layers
 package import Linux
 import Synchronization
+package import SystemPackage
 
 import Glibc
 
@@ -15,13 +16,28 @@ package final class Store: @unchecked Sendable {
     private let mutex = Mutex<Void>(())
     // Opened by whoever needs it first. Touched only under the mutex.
     private var opened: Connection?
+    private var isLent = false
 
     private init(_ layout: StoreLayout) { self.layout = layout }
 
+    deinit { if isLent { StoreReserve(layout).fill() } }
+
     /// Creates what is missing, and closes what others could look into (`StoreLayout.claimed`). What an earlier process
-    /// left in tmp/ goes, unless somebody is working in it.
+    /// left in tmp/ goes, unless somebody is working in it. failedPrecondition where the store holds something, and there
+    /// is no database that could know of it.
     package static func open(_ layout: StoreLayout) throws -> Store {
+        // Before anything is made in its place.
+        if !layout.database.exists {
+            try StoreDisagreement.refuseWithoutDatabase(layout) { layout.database.exists }
+        }
         let layout = try layout.claimed()
+        if !StoreDisagreement.isPresent(layout) {
+            try StoreDisagreement.refuseWithoutDatabase(layout) { StoreDisagreement.isPresent(layout) }
+            try layout.prepare()
+            // Now, not with the first row: whoever finds a layer without a database takes that for lost.
+            try Store(layout).read { _ in }
+            StoreReserve(layout).fill()
+        }
         if let leftovers = try? layout.tmp.names(), !leftovers.isEmpty,
             let lock = try? FileLock(trying: layout.lock, .exclusive)
         {
@@ -42,19 +58,52 @@ package final class Store: @unchecked Sendable {
     /// One consistent state, for as long as `body` runs.
     func read<R: Sendable>(_ body: (Connection) throws -> R) throws -> R {
         try mutex.withLock { _ in
-            let connection = try connection()
-            return try connection.transaction(writing: false) { try body(connection) }
+            // The first look at a database makes the file of its locks.
+            try StoreReserve(layout).lendingToDatabase {
+                let connection = try connection()
+                return try connection.transaction(writing: false) { try body(connection) }
+            }
         }
     }
 
     /// All of `body` or nothing. On disk when this returns, unless it is about what does not outlive the machine's
-    /// run anyway: then not `durably`.
-    func write<R: Sendable>(durably: Bool = true, _ body: (Connection) throws -> R) throws -> R {
+    /// run anyway: then not `durably`. `freeing`: it takes something away, which has to be possible on a full disk;
+    /// `body` may be run more than once.
+    func write<R: Sendable>(
+        durably: Bool = true,
+        freeing: Bool = false,
+        _ body: (Connection) throws -> R
+    ) throws -> R {
         try mutex.withLock { _ in
-            let connection = try connection()
-            return try connection.transaction(writing: true, durable: durably) { try body(connection) }
+            freeing
+                ? try StoreReserve(layout).lendingToDatabase { try writeOnce(durably: durably, body) }
+                : try writeOnce(durably: durably, body)
         }
     }
+
+    private func writeOnce<R>(durably: Bool, _ body: (Connection) throws -> R) throws -> R {
+        let connection = try connection()
+        var generation: Int64?
+        let result = try connection.transaction(writing: true, durable: durably) {
+            let before = connection.totalChanges
+            let result = try body(connection)
+            if durably, connection.totalChanges != before {
+                generation = try StoreGeneration.advance(connection)
+            }
+            return result
+        }
+        if let generation { StoreGeneration.note(generation, in: layout) }
+        return result
+    }
+
+    /// Runs `body`, which takes something away or is about a few bytes, and again with the room that the store keeps in
+    /// reserve where there is none.
+    package func makingRoom<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        try StoreReserve(layout).lending(body)
+    }
+
+    /// Takes the reserve again, after something was freed. Best effort.
+    func keepRoom() { StoreReserve(layout).fill() }
 
     /// Runs `body` as `write` would and then undoes what it did.
     func rehearse<R: Sendable>(_ body: (Connection) throws -> R) throws -> R {
@@ -68,8 +117,16 @@ package final class Store: @unchecked Sendable {
 
     private func connection() throws -> Connection {
         if let opened { return opened }
+        let reserve = StoreReserve(layout)
+        isLent = reserve.releaseForMapping()
+        // Before the database is looked at, which may go on meanwhile.
+        let noted = StoreGeneration.noted(in: layout)
         let connection = try Connection(layout.database)
-        try Schema.migrate(connection)
+        connection.logWasEmptied = { reserve.fillLog() }
+        try Schema.migrate(connection) {
+            try StoreDisagreement.refuseWithoutDatabase(layout) { try Schema.version(of: connection) > 0 }
+        }
+        try StoreDisagreement.refuse(connection, noted: noted, layout)
         opened = connection
         return connection
     }

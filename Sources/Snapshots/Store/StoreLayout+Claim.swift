@@ -8,9 +8,12 @@ import Glibc
 /// store's owner alone, and what the owner does must not depend on what others put in the way.
 extension StoreLayout {
     private static let directories = [
-        "tmp", "layers", "objects", "chains", "snapshots", "containers", "mounts",
+        "tmp", "layers", "objects", "chains", "snapshots", "containers", "mounts", "lost",
     ]
-    private static let files = ["mica.db", "mica.db-wal", "mica.db-shm", "mica.db-journal", "lock"]
+    private static let files = [
+        "mica.db", "mica.db-wal", "mica.db-shm", "mica.db-journal", "lock", "generation", "reserve",
+        "seccomp",
+    ]
     /// In the root of a filesystem that is there for the store.
     private static let ofFilesystems = ["lost+found"]
     private static let forOthers: mode_t = 0o077

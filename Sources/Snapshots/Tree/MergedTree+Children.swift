@@ -30,27 +30,34 @@ extension MergedTree {
         return (seen + above.children).sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
-    /// What the upper has in a directory that is in it.
+    /// What the upper has in a directory that is in it. Throws `TreeChanged` where that is another one by now, or
+    /// gone.
     func upperEntries(of node: TreeNode) throws -> UpperEntries {
         var entries = UpperEntries()
         guard let upper = node.upper else { return entries }
-        let directory = UpperDirectory(try upper.open(O_DIRECTORY), upper.directory.prefixes)
+        let opened = try TreeChanged.wrap { () throws(Errno) in try upper.open(O_DIRECTORY) }
+        guard upper.isSame(try opened.status()) else { throw TreeChanged() }
+        _ = try upper.current()
+        let directory = UpperDirectory(opened, upper.directory.prefixes)
         for name in try directory.fd.names() {
             guard let file = try UpperFile(name, in: directory), !hidden.contains(FileIdentity(file.status))
             else { continue }
-            let attributes = file.attributes
             if file.isWhiteout(upper.marks.opaque) {
                 entries.whiteouts.append(name)
             } else {
-                let lower = try part(of: file, attributes, in: node.lower)
-                entries.children.append(
-                    TreeChild(name: name, node: TreeNode(attributes: attributes, lower: lower, upper: file))
-                )
+                entries.children.append(TreeChild(name: name, node: try self.node(of: file, in: node)))
             }
         }
         entries.whiteouts.sort { $0.lexicographicallyPrecedes($1) }
         entries.children.sort { $0.name.lexicographicallyPrecedes($1.name) }
         return entries
+    }
+
+    /// A file of the upper, found in `directory`, with its part in the chain.
+    func node(of file: UpperFile, in directory: TreeNode) throws -> TreeNode {
+        let attributes = file.attributes
+        let lower = try part(of: file, attributes, in: directory.lower)
+        return TreeNode(attributes: attributes, lower: lower, upper: file)
     }
 
     private func lowerChildren(of inode: UInt32) throws -> [TreeChild] {

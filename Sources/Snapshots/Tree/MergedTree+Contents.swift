@@ -9,8 +9,7 @@ import Glibc
 struct TreeFile {
     private enum Data {
         case disk(FileBox)
-        /// Holes below the limit, in bytes, are in the layers.
-        case partial(FileBox, LayerContents, InodeRecord, limit: UInt64)
+        case partial(PartialUpper, LayerContents, InodeRecord)
         case layers(LayerContents, InodeRecord)
         case nothing
     }
@@ -23,35 +22,43 @@ struct TreeFile {
     private let data: Data
     /// As they are now that it is open: what is on disk may have changed since it was found.
     let attributes: NodeAttributes
+    /// The same; nil of a file in the layers.
+    let xattrs: [NodeXattr]?
 
-    fileprivate init(disk fd: consuming OwnedFD) throws(Errno) {
-        let found = NodeAttributes(try fd.status())
-        attributes = found
+    fileprivate init(disk fd: consuming OwnedFD, _ attributes: NodeAttributes, _ xattrs: [NodeXattr]) {
+        self.attributes = attributes
+        self.xattrs = xattrs
         data = .disk(FileBox(fd))
-        guard found.isRegular else { throw .noSuchFileOrDirectory }
     }
 
-    /// An upper file whose holes below `limit` are the data of `inode`.
+    /// An upper file whose holes, as far as its marks say, are the data of `inode`.
     fileprivate init(
-        partial fd: consuming OwnedFD,
+        _ file: PartialUpper,
         _ contents: LayerContents,
         _ inode: InodeRecord,
-        limit: UInt64
-    ) throws(Errno) {
-        let found = NodeAttributes(try fd.status())
-        attributes = found
-        data = .partial(FileBox(fd), contents, inode, limit: min(limit, inode.size, found.size))
-        guard found.isRegular else { throw .noSuchFileOrDirectory }
+        _ attributes: NodeAttributes,
+        _ xattrs: [NodeXattr]
+    ) {
+        self.attributes = attributes
+        self.xattrs = xattrs
+        data = .partial(file, contents, inode)
     }
 
-    fileprivate init(_ contents: LayerContents, _ inode: InodeRecord, attributes: NodeAttributes) {
+    fileprivate init(
+        _ contents: LayerContents,
+        _ inode: InodeRecord,
+        attributes: NodeAttributes,
+        _ xattrs: [NodeXattr]? = nil
+    ) {
         self.attributes = attributes
+        self.xattrs = xattrs
         // An empty file has no content to refer to.
         data = inode.size == 0 ? .nothing : .layers(contents, inode)
     }
 
     fileprivate init(emptyWith attributes: NodeAttributes) {
         self.attributes = attributes
+        xattrs = nil
         data = .nothing
     }
 
@@ -59,57 +66,11 @@ struct TreeFile {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws -> Int {
         switch data {
         case .disk(let file): try file.fd.readFully(into: buffer, at: offset)
-        case .partial(let file, let contents, let inode, let limit):
-            try TreeFile.read(into: buffer, at: offset, file.fd, contents, inode, limit: limit)
+        case .partial(let file, let contents, let inode):
+            try file.read(into: buffer, at: offset, contents, inode)
         case .layers(let contents, let inode): try contents.read(inode, into: buffer, at: offset)
         case .nothing: 0
         }
-    }
-}
-
-extension TreeFile {
-    private static func read(
-        into buffer: UnsafeMutableRawBufferPointer,
-        at offset: UInt64,
-        _ file: borrowing OwnedFD,
-        _ contents: LayerContents,
-        _ inode: InodeRecord,
-        limit: UInt64
-    ) throws -> Int {
-        var position = offset
-        let end = offset + UInt64(buffer.count)
-        func piece(to next: UInt64) -> UnsafeMutableRawBufferPointer {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[Int(position - offset)..<Int(next - offset)])
-        }
-        while position < end {
-            let data = try position < limit ? seek(file, position, SEEK_DATA) : position
-            if data > position {
-                let next = min(data, limit, end)
-                let hole = piece(to: next)
-                guard try contents.read(inode, into: hole, at: position) == hole.count else {
-                    throw Errno.ioError
-                }
-                position = next
-            } else {
-                let hole = try position < limit ? seek(file, position, SEEK_HOLE) : end
-                let next = hole < limit ? min(hole, end) : end
-                let count = try file.readFully(into: piece(to: next), at: position)
-                position += UInt64(count)
-                if position < next { break }
-            }
-        }
-        return Int(position - offset)
-    }
-
-    private static func seek(
-        _ file: borrowing OwnedFD,
-        _ offset: UInt64,
-        _ whence: CInt
-    ) throws(Errno) -> UInt64 {
-        let found = file.use { lseek($0, off_t(clamping: offset), whence) }
-        if found >= 0 { return UInt64(found) }
-        guard Errno.last == .noSuchAddressOrDevice else { throw .last }
-        return .max
     }
 }
 
@@ -121,21 +82,31 @@ enum ContentPlace: Hashable, Sendable {
 }
 
 extension MergedTree {
-    /// Opens a regular file. ENOENT when it is gone, or has become something else.
+    /// Opens a regular file. Throws `TreeChanged` where the name leads to another one by now, or to nothing.
+    ///
+    /// What is open is asked once more how much of its data is its own: that may have changed since it was found.
     func open(_ node: TreeNode) throws -> TreeFile {
-        if let upper = node.upper {
-            switch upper.marks.data {
-            case .here: return try TreeFile(disk: try upper.open(0))
-            case .below: break
-            case .partial(let limit):
-                guard let lower = node.lower else { throw Errno.ioError }
-                let inode = try chain.inode(lower)
-                return try TreeFile(partial: try upper.open(0), contents, inode, limit: limit)
-            case .unknown: throw Errno.ioError
-            }
+        guard let upper = node.upper else {
+            guard let lower = node.lower else { return TreeFile(emptyWith: node.attributes) }
+            return TreeFile(contents, try chain.inode(lower), attributes: node.attributes)
         }
-        guard let lower = node.lower else { return TreeFile(emptyWith: node.attributes) }
-        return TreeFile(contents, try chain.inode(lower), attributes: node.attributes)
+        let fd = try TreeChanged.wrap { () throws(Errno) in try upper.open(0) }
+        // Before the marks: what is the lower's as a whole has the size that it had before.
+        let status = try fd.status()
+        guard upper.isSame(status) else { throw TreeChanged() }
+        let attributes = NodeAttributes(status)
+        let (marks, xattrs) = try upper.current()
+        if marks.isDataHere { return TreeFile(disk: fd, attributes, xattrs) }
+        guard let lower = node.lower else { throw Errno.ioError }
+        let inode = try chain.inode(lower)
+        switch marks.data {
+        case .here: throw TreeChanged()
+        case .below: return TreeFile(contents, inode, attributes: attributes, xattrs)
+        case .partial:
+            let file = PartialUpper(fd, upper.directory.prefixes)
+            return TreeFile(file, contents, inode, attributes, xattrs)
+        case .unknown: throw Errno.ioError
+        }
     }
 
     /// nil where the data is in the upper.

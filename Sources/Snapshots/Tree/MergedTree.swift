@@ -20,6 +20,10 @@ final class MergedTree: Sendable {
         contents = LayerContents(layout: layout, index: chain)
         hidden = upper.map { MadePaths.untouched(in: $0) } ?? []
         if let upper {
+            // Through it the attributes are read of what has no name, or is a symbolic link.
+            guard FilePath("/proc/self/fd").exists else {
+                throw Failure("/proc is not mounted: what \(upper) holds can't be read without it")
+            }
             let file = try UpperFile(root: upper)
             root = TreeNode(
                 attributes: file.attributes,

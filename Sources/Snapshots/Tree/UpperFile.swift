@@ -67,7 +67,7 @@ struct UpperFile: Sendable {
     }
 
     /// For calls that take no directory's descriptor, those of extended attributes.
-    private static func path(_ name: [UInt8], in directory: UpperDirectory) -> FilePath {
+    static func path(_ name: [UInt8], in directory: UpperDirectory) -> FilePath {
         FilePath(bytes: Array("/proc/self/fd/\(directory.fd.raw)/".utf8) + (name.isEmpty ? [0x2e] : name))
     }
 
@@ -89,8 +89,12 @@ struct UpperFile: Sendable {
 
     /// As the inside sees them, sorted by name.
     func xattrs() throws(Errno) -> [NodeXattr] {
+        try xattrs(at: UpperFile.path(name, in: directory), marks)
+    }
+
+    /// The same of what `path` leads to, which has these marks.
+    func xattrs(at path: FilePath, _ marks: OverlayMarks) throws(Errno) -> [NodeXattr] {
         guard !marks.names.isEmpty else { return [] }
-        let path = UpperFile.path(name, in: directory)
         var list: [NodeXattr] = []
         for name in marks.names {
             guard let inner = marks.inner(name, directory.prefixes), let value = try Xattr.get(name, at: path)

@@ -44,4 +44,40 @@ struct `Within a full quota` {
         #expect(tree.exists("new"))
         #expect(try tree.read("replaced") == "replaced")
     }
+
+    @Test func `the store can free something`() throws {
+        let workspace = try Workspace()
+        let disk = try LoopDisk(in: workspace, megabytes: 400, type: "btrfs")
+        let btrfs = URL(fileURLWithPath: "/bin/btrfs")
+        try Tool.run(btrfs, ["quota", "enable", disk.path])
+        try Tool.run(btrfs, ["subvolume", "create", "\(disk.path)/limited"])
+        let store = MicaStore(root: "\(disk.path)/limited/store")
+        for name in ["one", "two"] {
+            let content = [UInt8](repeating: 65, count: 900_000) + Array(name.utf8)
+            let layer: Layer = [LayerEntry(path: "f", kind: .file(content))]
+            try store.load([layer], as: name, using: workspace)
+        }
+        try store.run("snapshot", ["prepare", "work", "one"])
+        sync()
+        try Tool.run(btrfs, ["qgroup", "limit", "40M", "\(disk.path)/limited"])
+        do {
+            let filler = try OwnedFD.open(
+                FilePath("\(try store.upper())/filler"),
+                O_WRONLY | O_CREAT,
+                mode: 0o600
+            )
+            for size in [1 << 20, 4096, 1] {
+                let data = [UInt8](repeating: 7, count: size)
+                while filler.use({ write($0, data, size) }) > 0 {}
+                #expect(Errno.last == .diskQuotaExceeded)
+            }
+        }
+        sync()
+        try store.run("rmi", ["two"])
+        try store.run("snapshot", ["rm", "work"])
+        try store.run("gc", [])
+        sync()
+        try store.run("fsck", ["--deep"])
+        #expect(try store.run("images", ["-q"]).count == 13)
+    }
 }

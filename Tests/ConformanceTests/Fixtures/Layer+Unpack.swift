@@ -72,8 +72,8 @@ private struct Unpacking {
         case .symlink(let target):
             try Errno.check(symlink(target.map { CChar(bitPattern: $0) } + [0], path))
         case .hardLink(let target):
+            // What its entry says goes to the file that all of its names share.
             try Errno.check(link(target.terminated(below: root), path))
-            return
         case .character(let major, let minor):
             try Errno.check(mknod(path, S_IFCHR | 0o600, device(major, minor)))
         case .block(let major, let minor):
@@ -153,7 +153,9 @@ private struct Unpacking {
     private mutating func apply(_ entry: LayerEntry) throws(Errno) {
         let path = entry.path.terminated(below: root)
         try Errno.check(lchown(path, entry.uid, entry.gid))
-        if case .symlink = entry.kind {} else { try Errno.check(chmod(path, entry.mode)) }
+        var status = FileStatus()
+        try Errno.check(lstat(path, &status))
+        if status.st_mode & S_IFMT != S_IFLNK { try Errno.check(chmod(path, entry.mode)) }
         // After the owner: chown drops capabilities.
         for (name, value) in entry.xattrs {
             try Errno.check(lsetxattr(path, name, value, value.count, 0))

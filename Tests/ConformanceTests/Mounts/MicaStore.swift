@@ -9,7 +9,7 @@ struct MicaStore {
 
     @discardableResult
     func run(_ verb: String, _ arguments: [String]) throws -> String {
-        try Tool.run(Tool.binaries.appendingPathComponent("mica"), [verb, "--root", root] + arguments)
+        try Tool.run(Tool.binaries.appendingPathComponent("mica"), ["--root", root, verb] + arguments)
     }
 
     /// Loads layers (bottom first) as an image.

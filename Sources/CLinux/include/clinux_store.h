@@ -1,0 +1,21 @@
+// System calls that only the store and the command line need. Contract as in clinux.h: a result >= 0, or -errno.
+#pragma once
+
+#include <stdint.h>
+
+/// statx(2), STATX_ATTR_MOUNT_ROOT: 1 where `path`, not followed if it is a symbolic link, is the root of a mount.
+/// Asks no filesystem for anything, so that a mount whose daemon is gone answers as well.
+int clinux_is_mount_root(const char *_Nonnull path);
+
+/// ioctl(2) FS_IOC_ENABLE_VERITY with SHA-256, blocks of 4,096 bytes and no salt: the file `fd`, open for reading and
+/// by nobody for writing, never changes again. EOPNOTSUPP or ENOTTY where the filesystem can't.
+int clinux_enable_verity(int fd);
+
+/// ioctl(2) FS_IOC_MEASURE_VERITY: the 32 bytes of the file's digest, in constant time. ENODATA without fs-verity,
+/// EOVERFLOW for another algorithm's.
+int clinux_measure_verity(int fd, uint8_t *_Nonnull digest);
+
+/// The arguments this process was started with, the program's name first. Not read from /proc, which may not be
+/// there or need a descriptor that is not left.
+int clinux_argument_count(void);
+const char *_Nullable clinux_argument(int number);

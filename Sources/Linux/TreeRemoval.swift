@@ -1,0 +1,77 @@
+package import SystemPackage
+
+import Glibc
+
+extension FilePath {
+    /// Removes a tree without following symbolic links or crossing into what is mounted in it: EXDEV or EBUSY then,
+    /// with what lies there untouched. What is not there is fine.
+    package func removeTree() throws(Errno) {
+        let parent = removingLastComponent()
+        guard let name = lastComponent else { throw .invalidArgument }
+        do {
+            let directory = try OwnedFD.open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY)
+            let bytes = name.withPlatformString {
+                UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) }
+            }
+            try directory.removeTree(bytes)
+        } catch Errno.noSuchFileOrDirectory {
+            return
+        }
+    }
+}
+
+extension OwnedFD {
+    /// Removes `name` in this directory and everything below, with a few descriptors and no path, so that any tree
+    /// that could be made can be removed. Enters nothing that is mounted there: EXDEV, or EBUSY for a file.
+    package func removeTree(_ name: [UInt8]) throws(Errno) {
+        guard try !removedFile(name) else { return }
+        try TreeWalk.walk(
+            name,
+            in: self,
+            open: { (parent, name) throws(Errno) in try parent.openToEmpty(name) },
+            arrive: { (directory) throws(Errno) in
+                var directories: [[UInt8]] = []
+                for child in try directory.names() where try !directory.removedFile(child) {
+                    directories.append(child)
+                }
+                return directories
+            },
+            leave: { (parent, name) throws(Errno) in
+                let terminated = name.map { CChar(bitPattern: $0) } + [0]
+                try Errno.check(parent.use { unlinkat($0, terminated, AT_REMOVEDIR) })
+            }
+        )
+    }
+
+    /// Unlinks what is no directory; false where it is one.
+    private func removedFile(_ name: [UInt8]) throws(Errno) -> Bool {
+        let terminated = name.map { CChar(bitPattern: $0) } + [0]
+        if use({ unlinkat($0, terminated, 0) }) == 0 { return true }
+        switch Errno.last {
+        case .isDirectory: return false
+        case .noSuchFileOrDirectory: return true
+        case .notPermitted:
+            // POSIX's word for a directory, and Linux's for a file that is immutable.
+            var status = FileStatus()
+            try Errno.check(use { fstatat($0, terminated, &status, AT_SYMLINK_NOFOLLOW) })
+            guard status.st_mode & S_IFMT == S_IFDIR else { throw .notPermitted }
+            return false
+        default: throw .last
+        }
+    }
+
+    /// A directory whose mode keeps its owner out, or from removing what is in it, gets another one.
+    private func openToEmpty(_ name: [UInt8]) throws(Errno) -> OwnedFD {
+        guard geteuid() != 0 else { return try openDirectory(name) }
+        let fd: OwnedFD
+        do {
+            fd = try openDirectory(name)
+        } catch .permissionDenied {
+            let terminated = name.map { CChar(bitPattern: $0) } + [0]
+            guard use({ fchmodat($0, terminated, 0o700, 0) }) == 0 else { throw .permissionDenied }
+            return try openDirectory(name)
+        }
+        if try fd.status().st_mode & 0o700 != 0o700 { _ = fd.use { fchmod($0, 0o700) } }
+        return fd
+    }
+}

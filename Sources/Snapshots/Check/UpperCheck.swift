@@ -1,0 +1,49 @@
+import Layers
+import Linux
+import SystemPackage
+
+/// Looks whether what an upper's marks refer to is in the layers below.
+struct UpperCheck {
+    private let tree: MergedTree
+
+    init(_ upper: FilePath, over chain: LayerIndex, _ layout: StoreLayout) throws {
+        tree = try MergedTree(chain: chain, upper: upper, layout: layout)
+    }
+
+    /// What is wrong, with the path in the mount.
+    func problems() throws -> [String] {
+        var problems: [String] = []
+        var pending: [(path: [UInt8], node: TreeNode)] = [([], tree.root)]
+        while let (path, directory) = pending.popLast() {
+            let entries: UpperEntries
+            do {
+                entries = try tree.upperEntries(of: directory)
+            } catch is TreeChanged {
+                continue
+            }
+            for child in entries.children {
+                let path = path + [0x2f] + child.name
+                if let problem = problem(with: child.node) {
+                    problems.append("\(String(decoding: path, as: UTF8.self)) \(problem)")
+                }
+                if child.node.isDirectory { pending.append((path, child.node)) }
+            }
+        }
+        return problems
+    }
+
+    private func problem(with node: TreeNode) -> String? {
+        guard let upper = node.upper, node.lower == nil else { return nil }
+        if node.isDirectory {
+            guard let redirect = upper.marks.redirect, upper.marks.opaque != .yes else { return nil }
+            return
+                "was renamed from \(String(decoding: redirect, as: UTF8.self)), which the image does not have"
+        }
+        guard node.attributes.isRegular else { return nil }
+        switch upper.marks.data {
+        case .here: return nil
+        case .below, .partial: return "has data in the image, which has no such file"
+        case .unknown: return "is marked in a way that is not known"
+        }
+    }
+}
