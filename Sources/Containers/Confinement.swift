@@ -24,8 +24,8 @@ struct Confinement {
     }
 
     /// For one that runs.
-    init(joining container: Container, in layout: StoreLayout) throws {
-        group = try ControlGroup(existing: container.record.id)
+    init(joining container: Container, leader: borrowing OwnedFD, in layout: StoreLayout) throws {
+        group = try ControlGroup(existing: container.record.id, leader: leader)
         filter = try Confinement.filter(of: container, in: layout)
     }
 

@@ -35,13 +35,14 @@ extension Containers {
         in container: Container,
         _ attachment: Attachment
     ) throws -> ExitStatus {
-        let relay = try Relay()
         let process = request.process(in: container.spec)
         let streams =
             try process.terminal
             ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
             : ProcessStreams(interactive: process.interactive)
         let running = try start(process, in: container, streams, diesWithCaller: true)
+        // Not before: a container can hold up what enters it, and a signal must end this then, and that with it.
+        let relay = try Relay()
         return try relay.run(
             running,
             streams,
@@ -79,7 +80,7 @@ extension Containers {
         guard let pidfd = leader.open() else {
             throw Failure("container \(container.record.name) is not running", kind: .failedPrecondition)
         }
-        let confinement = try Confinement(joining: container, in: store.layout)
+        let confinement = try Confinement(joining: container, leader: pidfd, in: store.layout)
         return try Sandbox.join(
             pidfd,
             pid: leader.pid,

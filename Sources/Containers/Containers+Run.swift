@@ -149,7 +149,9 @@ extension Containers {
         let tree = RootTree(
             layers: snapshot.layers,
             snapshot: store.layout.snapshot(snapshot.id),
-            source: container.record.name
+            source: container.record.name,
+            // As the container sees it, and the host has no use for them either.
+            options: ["nodev"]
         )
         try roots.mount(
             tree,

@@ -21,8 +21,18 @@ extension Containers {
         let signal = (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
         let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
         try? process.send(signal)
-        if !process.waitForEnd(milliseconds: milliseconds) { try? process.send(.kill) }
-        _ = process.waitForEnd(milliseconds: 10_000)
+        if !process.waitForEnd(milliseconds: milliseconds) {
+            try? process.send(.kill)
+            // A frozen process does not die, and process 1 waits for all others.
+            if !process.waitForEnd(milliseconds: 1000) { ControlGroup.kill(container.record.id) }
+        }
+        guard process.waitForEnd(milliseconds: 10_000) else {
+            throw Failure(
+                "container \(container.record.name) can't be killed",
+                advice: "It waits in the kernel, for a disk or a network filesystem, say.",
+                kind: .failedPrecondition
+            )
+        }
         wakeSupervisor(of: container)
         // Whoever runs it still has to clean up, and to write down how it ended.
         _ = Unmount.waitForDaemon(container.files.lock)
@@ -59,6 +69,7 @@ extension Containers {
         for _ in 0..<200 where force && !isFree {
             // Again and again: it may only be about to start.
             try? container.files.readState()?.process?.send(.kill)
+            ControlGroup.kill(container.record.id)
             wakeSupervisor(of: container)
             isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
         }
@@ -78,7 +89,14 @@ extension Containers {
             throw Failure("lock container \(container.record.name)", error)
         }
         // Whoever ran it may have been killed before it did so.
-        ControlGroup.remove(container.record.id)
+        guard ControlGroup.remove(container.record.id) else {
+            throw Failure(
+                "processes of container \(container.record.name) are still in its cgroup, and can't be killed",
+                advice:
+                    "See \(ControlGroup.parent)/\(container.record.id) below /sys/fs/cgroup, and try again.",
+                kind: .failedPrecondition
+            )
+        }
         try removeLocked(container)
         _ = consume lock
     }

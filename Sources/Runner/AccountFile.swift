@@ -1,6 +1,7 @@
 import Linux
 import SystemPackage
 
+import CLinux
 import Glibc
 
 /// /etc/passwd and /etc/group of an image: untrusted, so read only if they are files, up to a limit, a line at a time
@@ -19,11 +20,17 @@ enum AccountFile {
         _ body: (borrowing Line) throws -> Bool
     ) throws {
         do {
-            // O_NONBLOCK: a FIFO of this name must not hang us.
-            let file = try root.open(inRoot: path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-            guard try file.status().st_mode & Glibc.S_IFMT == Glibc.S_IFREG else {
+            // Looked at before it is opened: to open a device does something, and files of the kernel's that look like
+            // others are read with the rights of this process.
+            let place = try root.open(inRoot: path, CInt(CLINUX_O_PATH))
+            guard try place.status().st_mode & Glibc.S_IFMT == Glibc.S_IFREG,
+                !ofTheKernel.contains(place.use { clinux_filesystem_type($0) })
+            else {
                 throw Failure("\(path) in the container is not a file")
             }
+            let door = FilePath("/proc/self/fd/\(place.raw)")
+            let file = try OwnedFD.open(door, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+            place.stay()
             try read(file, path, passingOver, body)
         } catch Errno.noSuchFileOrDirectory {
         } catch Errno.notDirectory {
@@ -31,6 +38,13 @@ enum AccountFile {
             throw Failure("read \(path) in the container", errno)
         }
     }
+
+    /// proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, bpf, configfs, pstore, efivarfs, mqueue, nsfs.
+    private static let ofTheKernel: [Int64] = [
+        0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0xcafe_4a11,
+        0x6265_6570,
+        0x6165_676c, 0xde5e_81e4, 0x1980_0202, 0x6e73_6673,
+    ]
 
     private static func read(
         _ file: borrowing OwnedFD,

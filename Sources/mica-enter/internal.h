@@ -55,7 +55,11 @@ static inline int checked(int result) {
     return -1;
 }
 
-/// Builds the mounts below plan->root and pivots into it. The terminal, -1 where none is wanted; look at `*result`.
+/// A null device of this program's own, which nobody else has: an O_PATH descriptor of its node, on a filesystem that is
+/// mounted nowhere. What a container does to it is done to no other. -1 and errno.
+int own_null_device(void);
+
+/// Builds the mounts below plan->root and pivots into it. `terminal` gets the new terminal.
 int enter_root(const struct plan *plan, int *terminal);
 
 /// Opens a new terminal of the container's devpts below `root`, sends the master to mica, returns the other end.
@@ -66,6 +70,9 @@ int open_terminal(const struct plan *plan, int root, int console);
 /// end. Dangling links are followed, inside, unless `strict`. Where `quietly`, what it creates is reported and does
 /// not count as a change of the directory it is in. -1 and errno.
 int make_path(int root, const char *path, int file, int strict, int quietly);
+
+/// Opens what is at `path` inside `root` (O_PATH), or `strict`: without following a link. -1 and errno.
+int open_inside(int root, const char *path, int strict);
 
 /// Keyring, bounding set, seccomp filter, groups, gid, uid, capabilities.
 int take_identity(const struct plan *plan);

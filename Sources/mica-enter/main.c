@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 // Ignored and blocked signals survive execve, and mica may well ignore SIGPIPE.
 static void default_signals(void) {
@@ -75,6 +76,24 @@ static int join_container(const struct plan *plan, int *terminal) {
     return 0;
 }
 
+/// Puts the null device that nobody else has in the place of the host's, whose mode and owner are everybody's.
+static int replace_null_devices(const struct plan *plan, int null) {
+    char path[] = "/proc/self/fd/\0\0\0";
+    char *digits = path + sizeof "/proc/self/fd/" - 1;
+    if (null > 99) return errno = EMFILE, failed("open a null device for", plan->arguments[0]);
+    if (null > 9) *digits++ = (char)('0' + null / 10);
+    *digits = (char)('0' + null % 10);
+    for (int fd = 0; fd < 3; fd++) {
+        struct stat status;
+        if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) continue;
+        int own = open(path, O_RDWR | O_CLOEXEC);
+        TRY("open a null device for", plan->arguments[0], own);
+        TRY("pass standard streams to", plan->arguments[0], dup2(own, fd));
+        close(own);
+    }
+    return 0;
+}
+
 static int take_streams(const struct plan *plan, int terminal) {
     TRY("start a session for", plan->arguments[0], setsid());
     for (int fd = 0; fd < 3; fd++) {
@@ -99,7 +118,14 @@ static int go_to_directory(const struct plan *plan) {
 
 static int run(const struct plan *plan) {
     int terminal = -1;
-    if ((has(plan, ENTER_JOIN) ? join_container(plan, &terminal) : make_container(plan, &terminal)) < 0) return -1;
+    umask(0);
+    // On the host still, where /proc is the host's.
+    int null = own_null_device();
+    TRY("make a null device for", plan->arguments[0], null);
+    if (replace_null_devices(plan, null) < 0) return -1;
+    close(null);
+    int entered = has(plan, ENTER_JOIN) ? join_container(plan, &terminal) : make_container(plan, &terminal);
+    if (entered < 0) return -1;
     if (take_streams(plan, terminal) < 0) return -1;
     // Closed, not just marked: a working directory of /proc/self/fd/N must find nothing of the host's.
     TRY("close descriptors for", plan->arguments[0], close_range(ENTER_REPORTS + 1, ~0U, 0));

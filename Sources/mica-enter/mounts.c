@@ -6,6 +6,8 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+enum { PROC_SUPER_MAGIC = 0x9fa0 };
+
 // Every mount is made detached and attached to a descriptor that was resolved inside the root, so no
 // path that the image could have bent is ever mounted on.
 
@@ -55,6 +57,22 @@ static int device(int dev, const char *name, unsigned major, unsigned minor, con
     return tree < 0 ? -1 : bind_over(tree, dev, name);
 }
 
+int own_null_device(void) {
+    static const char *const options[] = {"mode", "755", "size", "4k", NULL};
+    int tree = checked(kernel_new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    if (tree < 0) return -1;
+    int node;
+    if (mknodat(tree, "null", S_IFCHR | 0666, makedev(1, 3)) == 0) {
+        node = openat(tree, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    } else {
+        // A host that denies mknod lends its own node, of which nobody can change anything.
+        node = errno == EPERM ? open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) : -1;
+        if (node >= 0 && change(node, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0) < 0) return -1;
+    }
+    close(tree);
+    return node;
+}
+
 static int fill_devices(int dev) {
     TRY("create", "/dev/null", device(dev, "null", 1, 3, "/dev/null"));
     TRY("create", "/dev/zero", device(dev, "zero", 1, 5, "/dev/zero"));
@@ -72,6 +90,30 @@ static int fill_devices(int dev) {
     return 0;
 }
 
+// The filesystems of the kernel's that are mounted here, by st_dev.
+static dev_t own[16];
+static size_t own_count;
+
+/// Whether a volume may be mounted on `target`, which `path` led to: not on the root, and on what is not the image's
+/// only where the path itself says so. A link of the image or of a volume that leads there would put somebody else's
+/// files in the place of devices and of what is masked.
+static int may_cover(int root, const char *path, int target) {
+    struct stat top, status, strict;
+    if (fstat(root, &top) < 0 || fstat(target, &status) < 0) return -1;
+    if (top.st_dev == status.st_dev && top.st_ino == status.st_ino) return errno = EINVAL, -1;
+    size_t known = 0;
+    while (known < own_count && own[known] != status.st_dev) known++;
+    if (known == own_count) return 0;
+    struct statfs filesystem;
+    if (fstatfs(target, &filesystem) < 0) return -1;
+    if (filesystem.f_type == PROC_SUPER_MAGIC) return errno = EPERM, -1;
+    int again = open_inside(root, path, 1);
+    if (again < 0) return errno == EXDEV ? errno = ELOOP, -1 : -1;
+    int same = fstat(again, &strict) == 0 && strict.st_dev == status.st_dev && strict.st_ino == status.st_ino;
+    close(again);
+    return same ? 0 : (errno = ELOOP, -1);
+}
+
 static int add_mount(const struct plan *plan, const struct enter_mount *mount, int root) {
     const char *source = plan_string(plan, mount->source), *path = plan_string(plan, mount->target);
     int bind = mount->kind == ENTER_MOUNT_BIND;
@@ -87,7 +129,9 @@ static int add_mount(const struct plan *plan, const struct enter_mount *mount, i
         errno = file ? EISDIR : ENOTDIR;
         return failed(file ? "mount a file over the image's directory" : "mount a directory over the image's file", path);
     }
+    if (bind) TRY("mount a volume at", path, may_cover(root, path, target));
     TRY("mount over", path, attach(tree, target, ""));
+    if (!bind && own_count < sizeof own / sizeof *own && fstat(tree, &status) == 0) own[own_count++] = status.st_dev;
     int result = mount->kind == ENTER_MOUNT_DEVICES ? fill_devices(tree) : 0;
     close(target);
     close(tree);
@@ -109,10 +153,13 @@ static int mask(int root, const char *path) {
         uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
         tree = checked(kernel_new_filesystem("tmpfs", NULL, attributes));
     } else {
+        // The one that was made here: nothing of anybody else's is mounted yet.
         int null = open_existing(root, "/dev/null");
         TRY("open", "/dev/null", null);
         tree = open_tree(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         close(null);
+        TRY("make a cover for", path, tree);
+        TRY("make read-only", path, change(tree, MOUNT_ATTR_RDONLY, 0));
     }
     TRY("make a cover for", path, tree);
     TRY("hide", path, bind_over(tree, target, ""));
@@ -145,14 +192,17 @@ int enter_root(const struct plan *plan, int *terminal) {
     TRY("open the root", plan->root, root);
     TRY("restrict the root", plan->root, change(root, MOUNT_ATTR_NODEV, 0));
     TRY("mount the root", plan->root, move_mount(root, "", AT_FDCWD, plan->root, MOVE_MOUNT_F_EMPTY_PATH));
+    // What is the kernel's is mounted and covered before anything that somebody else has written to.
     for (uint32_t i = 0; i < plan->head->mounts.count; i++)
-        if (add_mount(plan, &plan->mounts[i], root) < 0) return -1;
+        if (plan->mounts[i].kind != ENTER_MOUNT_BIND && add_mount(plan, &plan->mounts[i], root) < 0) return -1;
     if (has(plan, ENTER_TERMINAL))
         TRY("open a terminal in", "/dev/pts", *terminal = open_terminal(plan, root, 1));
     for (const char **path = plan->masked; *path; path++)
         if (mask(root, *path) < 0) return -1;
     for (const char **path = plan->read_only; *path; path++)
         if (freeze(root, *path) < 0) return -1;
+    for (uint32_t i = 0; i < plan->head->mounts.count; i++)
+        if (plan->mounts[i].kind == ENTER_MOUNT_BIND && add_mount(plan, &plan->mounts[i], root) < 0) return -1;
     int directory = make_path(root, plan->directory, 0, 0, 0);
     TRY("find or create the working directory", plan->directory, directory);
     close(directory);

@@ -54,7 +54,7 @@ struct `A container's cgroup` {
                 ProcessSpec(arguments: ["/bin/sleep", "1000"]),
                 of: root.spec([]),
                 streams: try ProcessStreams(),
-                group: try ControlGroup(existing: id),
+                group: try ControlGroup(existing: id, leader: leader.pidfd),
                 filter: TestRoot.filter,
                 diesWithCaller: false
             )
@@ -92,13 +92,30 @@ struct `A container's cgroup` {
         let mounts = MountTable.current().entries.filter { $0.type.hasPrefix("cgroup") }
         for mount in mounts {
             let path = FilePath(mount.target.string + "/mica/\(id)")
-            try? path.appending("inner").makeDirectory()
+            // Deeper than a path may be long; and process 1 alone in one that is frozen by itself.
+            var inner = path
+            for _ in 0..<30 {
+                inner = inner.appending(String(repeating: "x", count: 200))
+                guard (try? inner.makeDirectory()) != nil else { break }
+            }
+            let alone = path.appending("alone")
+            try? alone.makeDirectory()
+            try? OwnedFD.open(alone.appending("cgroup.procs"), O_WRONLY).writeAll(Array("\(leader.pid)".utf8))
+            try? OwnedFD.open(alone.appending("freezer.state"), O_WRONLY).writeAll(Array("FROZEN".utf8))
             for (file, text) in [("freezer.state", "FROZEN"), ("cgroup.freeze", "1")] {
                 try? OwnedFD.open(path.appending(file), O_WRONLY).writeAll(Array(text.utf8))
             }
         }
         #expect(ControlGroup.remove(id))
         #expect(try leader.wait() == .killed(by: SIGKILL))
+        #expect(remains().isEmpty)
+    }
+
+    @Test func `is not made again for a container that has ended`() throws {
+        let leader = try root.start(root.spec(["/bin/true"]), try ProcessStreams())
+        let pidfd = try leader.pidfd.duplicate()
+        _ = try leader.wait()
+        #expect(throws: Failure.self) { try ControlGroup(existing: id, leader: pidfd) }
         #expect(remains().isEmpty)
     }
 

@@ -99,10 +99,15 @@ struct `System calls of a container` {
                 int fd = socket(family, family == AF_NETLINK ? SOCK_RAW : SOCK_DGRAM, 0);
                 if (fd >= 0) printf("family %d\n", family), close(fd);
                 else if (errno != EAFNOSUPPORT) printf("family %d %s\n", family, name(-1));
+                int pair[2];
+                if (socketpair(family, SOCK_STREAM, 0, pair) == 0) printf("pair %d\n", family);
+                else if (errno != EAFNOSUPPORT && family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
+                    printf("pair %d %s\n", family, name(-1));
             }
         #ifdef __x86_64__
             long socketcall[] = {0};
             TRY("old socketcall", old(102, 1, (long)socketcall));
+            TRY("old socketcall pair", old(102, 8, (long)socketcall));
             TRY("old packet", old(359, AF_PACKET, SOCK_RAW));
             TRY("old mount", old(21, 0, 0));
             TRY("old keyctl", old(288, 0, 0));
@@ -130,10 +135,12 @@ struct `System calls of a container` {
         expected += [
             "unshare.time EPERM", "clone ok", "unshare ok", "personality.norandom ENOSYS", "personality ok",
         ]
-        expected += [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].map { "family \($0)" }
+        expected += ["family \(AF_UNIX)", "pair \(AF_UNIX)"]
+        expected += [AF_INET, AF_INET6, AF_NETLINK].map { "family \($0)" }
         #if arch(x86_64)
         expected += [
-            "old socketcall ENOSYS", "old packet EAFNOSUPPORT", "old mount EPERM", "old keyctl ENOSYS",
+            "old socketcall ENOSYS", "old socketcall pair ENOSYS", "old packet EAFNOSUPPORT",
+            "old mount EPERM", "old keyctl ENOSYS",
         ]
         expected += ["old getpid ok"]
         #endif

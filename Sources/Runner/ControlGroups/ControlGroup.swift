@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 import SystemPackage
 
 import Glibc
@@ -7,7 +7,7 @@ import Glibc
 /// limits what they use, and is how they are found when nobody else knows them any more.
 package struct ControlGroup: Sendable {
     /// Below a hierarchy's root, as docker's "docker".
-    static let parent = "mica"
+    package static let parent = "mica"
 
     let id: String
     let hierarchies: [ControlGroupHierarchy]
@@ -31,16 +31,31 @@ package struct ControlGroup: Sendable {
         }
     }
 
-    /// The cgroup of container `id`, which runs. One that was started without, by an earlier mica, gets one.
-    package init(existing id: String) throws {
+    /// The cgroup of container `id`, whose process 1 is `leader`, a pidfd. One that was started without, by an earlier
+    /// mica, gets one. Failure: it has ended.
+    package init(existing id: String, leader: borrowing OwnedFD) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
         do {
             (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
         } catch Errno.noSuchFileOrDirectory {
-            for hierarchy in hierarchies { _ = try hierarchy.make(id) }
-            (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+            do {
+                for hierarchy in hierarchies { _ = try hierarchy.make(id) }
+                (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+                // Made again after the end, it would be nobody's to remove. While the leader lives, it is its runner's.
+                if leader.hasEnded {
+                    throw Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
+                }
+            } catch {
+                _ = ControlGroup.remove(id, from: hierarchies)
+                throw error
+            }
         }
+    }
+
+    /// SIGKILL to whatever is in the cgroup of container `id`, frozen or not.
+    package static func kill(_ id: String) {
+        for hierarchy in (try? ControlGroupHierarchy.all()) ?? [] { hierarchy.kill(id) }
     }
 
     private static func doors(

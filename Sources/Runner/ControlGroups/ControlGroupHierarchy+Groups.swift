@@ -51,32 +51,56 @@ extension ControlGroupHierarchy {
             || Errno.last == .noSuchFileOrDirectory
     }
 
-    /// The deepest first, one a turn: only a container with rights to it can have made any.
+    /// The deepest first, one a turn: only a container with rights to it can have made any, however deep.
     private func removeChildren(of group: borrowing OwnedFD) {
         for _ in 0..<10_000 {
-            guard let path = try? ControlGroupHierarchy.deepest(below: group), !path.isEmpty,
-                group.use({ unlinkat($0, path.string, AT_REMOVEDIR) }) == 0
-            else { return }
+            guard let deepest = try? ControlGroupHierarchy.deepest(below: group) else { return }
+            let result = deepest.parent.fd.use { unlinkat($0, deepest.name.string, AT_REMOVEDIR) }
+            guard result == 0 else { return }
         }
     }
 
-    /// Empty where there is none.
-    private static func deepest(below group: borrowing OwnedFD) throws -> FilePath {
-        var path = FilePath("")
-        while true {
-            let directory = try group.open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY)
-            guard let child = try directory.entries().first(where: { $0.kind == DT_DIR }) else { return path }
-            path = path.pushing(FilePath(platformString: child.name.map { CChar(bitPattern: $0) } + [0]))
+    /// nil where there is none.
+    private static func deepest(
+        below group: borrowing OwnedFD
+    ) throws -> (parent: OpenFile, name: FilePath)? {
+        var found: (parent: OpenFile, name: FilePath)?
+        var directory = OpenFile(try group.open(".", O_RDONLY | O_DIRECTORY))
+        while let name = try children(of: directory.fd).first {
+            found = (directory, name)
+            directory = OpenFile(try directory.fd.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        }
+        return found
+    }
+
+    private static func children(of group: borrowing OwnedFD) throws -> [FilePath] {
+        try group.entries().filter { $0.kind == DT_DIR }.map {
+            FilePath(platformString: $0.name.map { CChar(bitPattern: $0) } + [0])
         }
     }
 
-    /// SIGKILL to all processes in the cgroup of `id`, frozen ones as well.
+    /// SIGKILL to all processes in the cgroup of `id` and in those that were made in it, frozen ones as well.
     func kill(_ id: String) {
-        guard let group = try? directory.fd.open(ControlGroupHierarchy.path(id), O_PATH | O_DIRECTORY) else {
+        guard let group = try? directory.fd.open(ControlGroupHierarchy.path(id), O_RDONLY | O_DIRECTORY)
+        else {
             return
         }
         // Linux 5.14: all at once, whatever is being born meanwhile.
         if (try? group.write(Array("1".utf8), to: "cgroup.kill")) != nil { return }
+        var groups = [OpenFile(group)]
+        for _ in 0..<10_000 {
+            guard let next = groups.popLast() else { return }
+            end(id, in: next.fd)
+            for name in (try? ControlGroupHierarchy.children(of: next.fd)) ?? [] {
+                guard groups.count < 200,
+                    let child = try? next.fd.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+                else { continue }
+                groups.append(OpenFile(child))
+            }
+        }
+    }
+
+    private func end(_ id: String, in group: borrowing OwnedFD) {
         try? group.write(Array("THAWED".utf8), to: "freezer.state")
         guard let list = try? group.open("cgroup.procs", O_RDONLY).contents(limit: 1 << 24) else { return }
         for line in String(decoding: list, as: UTF8.self).split(separator: "\n") {

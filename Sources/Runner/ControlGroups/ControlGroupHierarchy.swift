@@ -55,10 +55,12 @@ package struct ControlGroupHierarchy: Sendable {
                     && Set(controllers).isSubset(of: mount.options.split(separator: ",").map(String.init))
             }
         }
-        if let mount {
-            directory = OpenFile(
-                try naming("open \(mount.target)") { try OwnedFD.open(mount.target, O_PATH | O_DIRECTORY) }
-            )
+        let magic: Int64 = version == .two ? 0x6367_7270 : 0x27_e0eb  // CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC
+        // Something else may be mounted over it.
+        if let mount, let open = try? OwnedFD.open(mount.target, O_PATH | O_DIRECTORY),
+            open.use({ clinux_filesystem_type($0) }) == magic
+        {
+            directory = OpenFile(open)
         } else {
             directory = OpenFile(try ControlGroupHierarchy.mount(version, controllers))
         }

@@ -7,7 +7,7 @@ import Glibc
 /// with the hypervisor, and the rare ones have had more holes than users.
 ///
 /// By hand, because libseccomp takes a condition on socket(2) of 32-bit x86 for one on socketcall(2) too and loses it
-/// there: arguments of socketcall(2) are in memory, where no filter can look. So its socket() does not exist here;
+/// there: arguments of socketcall(2) are in memory, where no filter can look. So its socket() and socketpair() do not exist here;
 /// programs built for Linux 4.3 or later have the direct call.
 enum SocketFamilies {
     private static let allowed: [UInt32] = [
@@ -23,35 +23,50 @@ enum SocketFamilies {
     private static let jumpIfEqual = UInt16(BPF_JMP | BPF_JEQ | BPF_K)
     private static let end = UInt16(BPF_RET | BPF_K)
 
+    /// socket(2) and socketpair(2): of this architecture, and of 32-bit x86; and the first argument of socketcall(2) for
+    /// them, SYS_SOCKET and SYS_SOCKETPAIR.
     #if arch(x86_64)
-    private static let calls: (native: UInt32, other: UInt32, muxed: UInt32) = (41, 359, 102)
+    private static let native: [UInt32] = [41, 53]
     #else
-    private static let calls: (native: UInt32, other: UInt32, muxed: UInt32) = (198, 281, 102)
+    private static let native: [UInt32] = [198, 199]
     #endif
+    private static let other: [UInt32] = [359, 360]
+    private static let socketcall: UInt32 = 102
+    private static let muxed: [UInt32] = [1, 8]
 
     /// Falls off its end for everything that is none of its business.
     static var program: [sock_filter] {
-        let count = UInt8(allowed.count)
-        var program = [sock_filter(code: load, jt: 0, jf: 0, k: architecture)]
-        // Native: socket(2) or nothing.
-        program.append(sock_filter(code: jumpIfEqual, jt: 0, jf: 2, k: CSECCOMP_NATIVE))
-        program.append(sock_filter(code: load, jt: 0, jf: 0, k: number))
-        program.append(sock_filter(code: jumpIfEqual, jt: 7, jf: 8 + count + 1, k: calls.native))
-        // 32-bit x86: socketcall(SYS_SOCKET) does not exist, socket(2) is as above.
-        program.append(sock_filter(code: jumpIfEqual, jt: 0, jf: 7 + count + 1, k: CSECCOMP_ARCH_X86))
-        program.append(sock_filter(code: load, jt: 0, jf: 0, k: number))
-        program.append(sock_filter(code: jumpIfEqual, jt: 4, jf: 0, k: calls.other))
-        program.append(sock_filter(code: jumpIfEqual, jt: 0, jf: 4 + count + 1, k: calls.muxed))
-        program.append(sock_filter(code: load, jt: 0, jf: 0, k: firstArgument))
-        program.append(sock_filter(code: jumpIfEqual, jt: 0, jf: 2 + count + 1, k: 1))
-        program.append(fails(ENOSYS))
-        program.append(sock_filter(code: load, jt: 0, jf: 0, k: firstArgument))
-        for (index, family) in allowed.enumerated() {
-            program.append(
-                sock_filter(code: jumpIfEqual, jt: count - UInt8(index), jf: 0, k: family)
-            )
+        // From the end: how far a jump goes is known then.
+        var program = [fails(EAFNOSUPPORT)]
+        func prepend(_ instruction: sock_filter) { program.insert(instruction, at: 0) }
+        /// Past the end from an instruction that is about to be prepended.
+        func through() -> UInt8 { UInt8(program.count) }
+        for family in allowed.reversed() {
+            prepend(sock_filter(code: jumpIfEqual, jt: through(), jf: 0, k: family))
         }
-        program.append(fails(EAFNOSUPPORT))
+        prepend(sock_filter(code: load, jt: 0, jf: 0, k: firstArgument))
+        let families = program.count
+
+        prepend(fails(ENOSYS))
+        let absent = program.count
+        prepend(sock_filter(code: jumpIfEqual, jt: UInt8(program.count - absent), jf: through(), k: muxed[1]))
+        prepend(sock_filter(code: jumpIfEqual, jt: UInt8(program.count - absent), jf: 0, k: muxed[0]))
+        prepend(sock_filter(code: load, jt: 0, jf: 0, k: firstArgument))
+        prepend(sock_filter(code: jumpIfEqual, jt: 0, jf: through(), k: socketcall))
+        for call in other.reversed() {
+            prepend(sock_filter(code: jumpIfEqual, jt: UInt8(program.count - families), jf: 0, k: call))
+        }
+        prepend(sock_filter(code: load, jt: 0, jf: 0, k: number))
+        prepend(sock_filter(code: jumpIfEqual, jt: 0, jf: through(), k: CSECCOMP_ARCH_X86))
+        let others = program.count
+
+        prepend(
+            sock_filter(code: jumpIfEqual, jt: UInt8(program.count - families), jf: through(), k: native[1])
+        )
+        prepend(sock_filter(code: jumpIfEqual, jt: UInt8(program.count - families), jf: 0, k: native[0]))
+        prepend(sock_filter(code: load, jt: 0, jf: 0, k: number))
+        prepend(sock_filter(code: jumpIfEqual, jt: 0, jf: UInt8(program.count - others), k: CSECCOMP_NATIVE))
+        prepend(sock_filter(code: load, jt: 0, jf: 0, k: architecture))
         return program
     }
 

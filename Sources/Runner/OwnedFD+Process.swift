@@ -1,0 +1,13 @@
+import Linux
+
+import Glibc
+
+extension OwnedFD {
+    /// Of a pidfd: whether its process has ended.
+    var hasEnded: Bool {
+        use { raw in
+            var watched = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+            return poll(&watched, 1, 0) == 1
+        }
+    }
+}
