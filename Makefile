@@ -18,7 +18,7 @@ PAGES := $(wildcard docs/man/*.[1-8])
 
 # What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev
-TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs util-linux zstd python3 \
+TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
 	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git
 
 SCRIPTS := .ci/run demo/run mount-helpers/mount.mica Tests/clients/scenario

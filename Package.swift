@@ -107,14 +107,15 @@ let package = Package(
         ),
 
         .testTarget(name: "DigestsTests", dependencies: ["Digests"]),
-        .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", system]),
+        .target(name: "Scratch", dependencies: ["CLinux"], path: "Tests/Scratch"),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", "Scratch", system]),
         .testTarget(
             name: "UnionTests",
-            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "Union", system]
+            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "Scratch", "Union", system]
         ),
         .target(
             name: "ImageFixtures",
-            dependencies: ["CCodecs", "Linux", "OCI", "Tar", system],
+            dependencies: ["CCodecs", "Linux", "OCI", "Scratch", "Tar", system],
             path: "Tests/ImageFixtures"
         ),
         .testTarget(
@@ -122,8 +123,12 @@ let package = Package(
             dependencies: ["ImageFixtures", "Images", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
         ),
         .testTarget(name: "OCITests", dependencies: ["ImageFixtures", "Linux", "OCI", "Tar", system]),
-        .testTarget(name: "LinuxTests", dependencies: ["Linux", system]),
-        .target(name: "ContainerFixtures", dependencies: ["Linux", system], path: "Tests/ContainerFixtures"),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "Scratch", system]),
+        .target(
+            name: "ContainerFixtures",
+            dependencies: ["Linux", "Scratch", system],
+            path: "Tests/ContainerFixtures"
+        ),
         .testTarget(name: "RunnerTests", dependencies: ["ContainerFixtures", "Linux", "Runner", system]),
         .testTarget(
             name: "ContainersTests",
@@ -133,16 +138,18 @@ let package = Package(
         ),
         .testTarget(
             name: "SnapshotsTests",
-            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "OCI", "Snapshots", "Tar", system]
+            dependencies: [
+                "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Scratch", "Snapshots", "Tar", system,
+            ]
         ),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),
         .testTarget(
             name: "LayersTests",
-            dependencies: ["CCodecs", "Digests", "Layers", "Linux", "Tar", system]
+            dependencies: ["CCodecs", "Digests", "Layers", "Linux", "Scratch", "Tar", system]
         ),
         .target(
             name: "MountFixtures",
-            dependencies: ["CLinux", "Linux", system],
+            dependencies: ["CLinux", "Linux", "Scratch", system],
             path: "Tests/MountFixtures"
         ),
         .testTarget(

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -27,7 +28,11 @@ int clinux_new_filesystem(const char *type, const char *const *options, uint64_t
 }
 
 int clinux_open_tree_copy(const char *path) {
-    return result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    int tree = result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    // As kernel overlayfs does it with its lowers. What fails here changes times of access.
+    struct mount_attr quiet = {.attr_set = MOUNT_ATTR_NOATIME, .attr_clr = MOUNT_ATTR__ATIME};
+    if (tree >= 0) syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &quiet, sizeof quiet);
+    return tree;
 }
 
 int clinux_open_by_handle(int mount, int type, const void *handle, uint32_t size) {
@@ -59,6 +64,18 @@ int clinux_pipe(int *ends) { return result(pipe2(ends, O_CLOEXEC)); }
 int64_t clinux_copy_file_range(int from, int64_t *from_offset, int to, int64_t *to_offset, uint64_t count) {
     ssize_t copied = copy_file_range(from, from_offset, to, to_offset, count, 0);
     return copied < 0 ? -errno : copied;
+}
+
+int clinux_get_birth(int directory, const char *name, struct clinux_birth *birth) {
+    struct statx status;
+    int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+    if (statx(directory, name, flags, STATX_INO | STATX_BTIME, &status) < 0) return -errno;
+    *birth = (struct clinux_birth){.inode = status.stx_ino};
+    if (status.stx_mask & STATX_BTIME) {
+        birth->seconds = status.stx_btime.tv_sec;
+        birth->nanoseconds = status.stx_btime.tv_nsec;
+    }
+    return 0;
 }
 
 int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length) {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/fsverity.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -38,21 +37,4 @@ int clinux_measure_verity(int fd, uint8_t *digest) {
         return -EOVERFLOW;
     memcpy(digest, measured.space + offsetof(struct fsverity_digest, digest), 32);
     return 0;
-}
-
-static int argument_count;
-static char **arguments;
-
-// glibc calls a program's constructors as it calls main; this one before Swift's runtime has its.
-__attribute__((constructor(101))) static void begin(int count, char **vector) {
-    argument_count = count;
-    arguments = vector;
-    // The runtime asks /proc where it is, for a program that it calls when a process crashes, and aborts without answer.
-    char byte;
-    if (readlink("/proc/self/exe", &byte, 1) < 0) setenv("SWIFT_ROOT", "/", 0);
-}
-
-int clinux_argument_count(void) { return argument_count; }
-const char *clinux_argument(int number) {
-    return number >= 0 && number < argument_count ? arguments[number] : NULL;
 }

@@ -224,7 +224,7 @@ extension OwnedFD {
         _ body: ([UInt8], UInt8, UInt64) throws(Errno) -> Void
     ) throws(Errno) {
         // A descriptor of its own: closedir closes.
-        let copy = try open(".", O_RDONLY | O_DIRECTORY)
+        let copy = try openQuietly(FileName("."), O_RDONLY | O_DIRECTORY)
         guard let stream = fdopendir(copy.raw) else { throw .last }
         _ = copy.release()
         defer { closedir(stream) }

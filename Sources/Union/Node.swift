@@ -11,6 +11,8 @@ enum DataPlace {
     case partial(PartialData)
     /// In a lower file that is not there.
     case lost
+    /// Some was in the upper, and nobody knows any more which: the file is a copy that does not have the holes.
+    case damaged
 }
 
 /// How much of a file's data a change needs to have in the upper.
@@ -83,7 +85,8 @@ final class Node {
             case 0: return .upper
             case 1: return .lost
             case 2: return storedPartial.withLock { $0.map { .partial($0) } } ?? .lost
-            case let number: return .lower(UInt32(truncatingIfNeeded: number - 3))
+            case 3: return .damaged
+            case let number: return .lower(UInt32(truncatingIfNeeded: number - 4))
             }
         }
         set {
@@ -94,7 +97,8 @@ final class Node {
             case .partial(let partial):
                 storedPartial.withLock { $0 = partial }
                 number = 2
-            case .lower(let inode): number = UInt64(inode) + 3
+            case .damaged: number = 3
+            case .lower(let inode): number = UInt64(inode) + 4
             }
             storedData.store(number, ordering: .releasing)
         }

@@ -16,13 +16,21 @@ final class PartialData: Sendable {
     let lock = SharedLock()
     let known: KnownBlocks
 
+    /// Whether `UpperMarks.map` may be there. Changed alone.
+    var isSealed: Bool {
+        get { storedSeal.load(ordering: .relaxed) }
+        set { storedSeal.store(newValue, ordering: .relaxed) }
+    }
+
+    private let storedSeal: Atomic<Bool>
     private let storedLimit: Atomic<UInt64>
     private let storedMark: Atomic<UInt64>
 
-    init(inode: UInt32, limit: UInt64, marked: UInt64, block: UInt64) {
+    init(inode: UInt32, limit: UInt64, marked: UInt64, block: UInt64, isSealed: Bool) {
         self.inode = inode
         self.block = block
         known = KnownBlocks(block: block)
+        storedSeal = Atomic(isSealed)
         storedLimit = Atomic(limit)
         storedMark = Atomic(marked)
     }

@@ -34,6 +34,8 @@ extension PartialFile {
                 }
             } else if range.upperBound >= limit {
                 try cut(range, mode: mode)
+            } else if mode & PartialFile.punchesHole != 0 {
+                try punch(range, mode: mode)
             } else {
                 try writeZeros(range)
             }
@@ -42,7 +44,7 @@ extension PartialFile {
         return true
     }
 
-    private func call(_ mode: CInt, _ range: Range<UInt64>) throws(FSError) {
+    func call(_ mode: CInt, _ range: Range<UInt64>) throws(FSError) {
         let result = file.fd.use {
             clinux_fallocate($0, mode, Int64(range.lowerBound), Int64(range.upperBound - range.lowerBound))
         }
@@ -57,7 +59,7 @@ extension PartialFile {
     }
 
     /// A hole here would be the lower's data.
-    private func writeZeros(_ range: Range<UInt64>) throws(FSError) {
+    func writeZeros(_ range: Range<UInt64>) throws(FSError) {
         let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { zeros.deallocate() }
         zeros.initializeMemory(as: UInt8.self, repeating: 0)
@@ -76,6 +78,7 @@ extension PartialFile {
         try call(punch, end..<end + data.block)
         data.lock.lockAlone()
         defer { data.lock.unlock() }
+        try unseal()
         // The block that the zeros begin in.
         try fillEdges(of: range.lowerBound / data.block * data.block..<range.lowerBound)
         // First the mark: between the two, each block has its data or zeros.

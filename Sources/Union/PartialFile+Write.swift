@@ -4,7 +4,9 @@ import Linux
 import SystemPackage
 
 /// Changes of data. What is written below the limit covers whole blocks: where a block is a hole and only a part
-/// of it is to be written, the lower's data is put there first.
+/// of it is to be written, the lower's data is put there first. So it is in the block that the limit is in before
+/// anything behind it changes, because a filesystem may write zeros into the rest of a file's last block when the file
+/// grows, and a hole becomes data by that: Btrfs does (btrfs_cont_expand in fs/btrfs/inode.c).
 extension PartialFile {
     /// pwrite(2) of as much as fits.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FSError) -> Int {
@@ -23,8 +25,8 @@ extension PartialFile {
     func change(_ range: Range<UInt64>, _ body: () throws(FSError) -> Int) throws(FSError) -> Int {
         data.lock.share()
         do throws(FSError) {
-            let hasHoles = try hasHoles(covered(range))
-            if !hasHoles, !data.isUnmarked {
+            let (written, last) = (covered(range), lastBlock(before: range))
+            if !data.isUnmarked, try !hasHoles(written), try !hasHoles(last) {
                 let count = try body()
                 data.lock.unlock()
                 return count
@@ -37,7 +39,9 @@ extension PartialFile {
 
         data.lock.lockAlone()
         defer { data.lock.unlock() }
+        try unseal()
         try markLimit()
+        try fill(lastBlock(before: range))
         try fillEdges(of: range)
         let holes = try holes(in: covered(range))
         do throws(FSError) {
@@ -55,7 +59,11 @@ extension PartialFile {
     func truncate(to size: UInt64) throws(FSError) {
         data.lock.lockAlone()
         defer { data.lock.unlock() }
-        if try size > self.size() { try markLimit() }
+        try unseal()
+        if try size > self.size() {
+            try markLimit()
+            try fill(lastBlock(before: size..<size))
+        }
         try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
         data.lower(to: size)
         // Nothing is left to come from below. Where the mark can't be removed now, it is noted before the file grows.
@@ -72,6 +80,13 @@ extension PartialFile {
         return start..<min((range.upperBound + block - 1) / block * block, limit)
     }
 
+    /// Up to the limit, what is in the block that the limit is in; empty unless all of `range` is behind the limit.
+    private func lastBlock(before range: Range<UInt64>) -> Range<UInt64> {
+        let limit = data.limit
+        guard range.lowerBound >= limit else { return 0..<0 }
+        return limit / data.block * data.block..<limit
+    }
+
     private func hasHoles(_ range: Range<UInt64>) throws(FSError) -> Bool {
         let known = data.known.end(from: range.lowerBound, to: range.upperBound)
         guard known < range.upperBound else { return false }
@@ -81,7 +96,7 @@ extension PartialFile {
         return hole < range.upperBound
     }
 
-    private func holes(in range: Range<UInt64>) throws(FSError) -> [Range<UInt64>] {
+    func holes(in range: Range<UInt64>) throws(FSError) -> [Range<UInt64>] {
         var found: [Range<UInt64>] = []
         var position = range.lowerBound
         while position < range.upperBound {
@@ -113,7 +128,7 @@ extension PartialFile {
     }
 
     /// Copies what the lower has to the holes in `range`, which is below the limit. Precondition: alone.
-    private func fill(_ range: Range<UInt64>) throws(FSError) {
+    func fill(_ range: Range<UInt64>) throws(FSError) {
         for hole in try holes(in: range) {
             do throws(FSError) {
                 try copyLower(hole)
@@ -184,6 +199,7 @@ extension PartialFile {
             let start = try FSError.wrap({ () throws(Errno) in try file.fd.hole(from: position) }),
             start < limit
         else { return false }
+        try unseal()
         let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
         let end = min(start + count, limit)
         try fill(start..<end)
@@ -207,8 +223,9 @@ extension PartialFile {
                 throw .last
             }
         }
-        // Without the other mark it means nothing.
+        // Without the other mark they mean nothing.
         _ = file.fd.use { fremovexattr($0, upper.marks.limit) }
+        if data.isSealed { _ = file.fd.use { fremovexattr($0, upper.marks.map) } }
         data.setMarked(0)
         data.lower(to: 0)
         node.data = .upper

@@ -10,6 +10,7 @@ struct PartialFile {
     let node: Node
     let lower: any LowerTree
     let upper: Upper
+    let unsealed: UnsealedFiles
 
     // MARK: - Reading
 
@@ -81,7 +82,7 @@ struct PartialFile {
         return size
     }
 
-    private func lowerData(from offset: UInt64) throws(FSError) -> UInt64 {
+    func lowerData(from offset: UInt64) throws(FSError) -> UInt64 {
         let place = try lower.locate(data.inode)
         // What is packed with others is all data.
         guard place.isWhole else { return offset }
@@ -90,7 +91,7 @@ struct PartialFile {
         }
     }
 
-    private func lowerHole(from offset: UInt64) throws(FSError) -> UInt64 {
+    func lowerHole(from offset: UInt64) throws(FSError) -> UInt64 {
         let place = try lower.locate(data.inode)
         guard place.isWhole else { return .max }
         return try FSError.wrap { () throws(Errno) in

@@ -18,7 +18,7 @@ extension UnionTree {
         let inode: UInt32
         if let node = table.find(id) {
             switch node.data {
-            case .lost, .partial: return nil
+            case .lost, .damaged, .partial: return nil
             case .upper:
                 guard !node.isDirectory, !node.isWhiteoutData else { return nil }
                 do throws(FSError) {

@@ -13,6 +13,7 @@ extension UnionTree {
         switch node.data {
         case .upper: return
         case .lost: if needed != .none { throw .system(.ioError) }
+        case .damaged: if needed != .none { throw .system(Errno(rawValue: EUCLEAN)) }
         case .partial(let data):
             guard needed == .all else { return }
             let file = try partial(node, data)
@@ -81,6 +82,8 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) {
         let size = try lower.inode(inode).size
+        // Another overlay may have made it what it is.
+        try noteMarks()
         try FSError.wrap { () throws(Errno) in
             if try file.fd.data(from: 0) != nil {
                 // Somebody began to bring the data, and did not end.
@@ -89,14 +92,22 @@ extension UnionTree {
                 let times = [status.st_atim, status.st_mtim]
                 try Errno.check(file.fd.use { futimens($0, times) })
             }
-            try Xattr.set(upper.marks.metacopy, UpperMarks.partial, of: file.fd)
+            try Xattr.set(upper.marks.metacopy, upper.partialMark(of: file.fd), of: file.fd)
         }
         // fdatasync(2) need not bring the mark to the disk.
         node.needsSync = true
         fills.add(node.id)
         let limit = min(size, UInt64(status.st_size))
+        names.locked { node.isPinned = true }
+        unsealed.add(node)
         node.data = .partial(
-            PartialData(inode: inode, limit: limit, marked: size, block: upper.block(of: status))
+            PartialData(
+                inode: inode,
+                limit: limit,
+                marked: size,
+                block: upper.block(of: status),
+                isSealed: false
+            )
         )
     }
 
@@ -141,11 +152,12 @@ extension UnionTree {
     ) throws(FSError) {
         let inode: UInt32
         switch node.data {
-        case .upper, .lost: return
+        case .upper, .lost, .damaged: return
         case .lower(let number): inode = number
         case .partial(let data): inode = data.inode
         }
         let path = try lower.path(of: inode)
+        try noteMarksLocked()
         try FSError.wrap { () throws(Errno) in
             try directory.fd.setAttribute(upper.marks.redirect, of: name, to: path)
         }
@@ -171,7 +183,7 @@ extension UnionTree {
             found = try lowerPart(of: name, in: directory, fd)
         }
         guard let found, try lower.inode(found).isRegular else { return .lost }
-        guard metacopy == UpperMarks.partial else {
+        guard UpperMarks.isPartial(metacopy) else {
             // As the kernel judges it: struct ovl_metacopy has 4 bytes at least.
             return metacopy.isEmpty || metacopy.count >= 4 ? .lower(found) : .lost
         }
@@ -183,14 +195,35 @@ extension UnionTree {
             guard limit.count == 8 else { return .lost }
             marked = min(marked, limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
         }
+        let end = min(marked, UInt64(status.st_size))
+        guard try isIntact(name, in: fd, mark: metacopy, limit: end) else {
+            let path = path(of: name, in: directory)
+            report(
+                "\(path) is a copy that does not have the holes of the file that it was made of, and so can't be read:"
+                    + " copy the upper again, with its holes and while it is not mounted, or settle it first"
+            )
+            return .damaged
+        }
         return .partial(
             PartialData(
                 inode: found,
-                limit: min(marked, UInt64(status.st_size)),
+                limit: end,
                 marked: marked,
-                block: upper.block(of: status)
+                block: upper.block(of: status),
+                isSealed: try isSealed(name, in: fd, mark: metacopy)
             )
         )
+    }
+
+    /// In words. Preconditions: `names` is locked.
+    private func path(of name: FileName, in directory: Node) -> String {
+        var components = [name.bytes]
+        var node = directory
+        while let parent = node.parent {
+            components.append(node.name.bytes)
+            node = parent
+        }
+        return components.reversed().map { "/" + String(decoding: $0, as: UTF8.self) }.joined()
     }
 
     /// What an upper file's redirect leads to, or its namesake in the lower.

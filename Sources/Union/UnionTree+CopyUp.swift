@@ -38,7 +38,10 @@ extension UnionTree {
             do throws(FSError) {
                 let node = try publish(copy, of: inode, place, upper)
                 if let file { files.insert(node.id, file) }
-                if case .partial = place { fills.add(node.id) }
+                if case .partial = place {
+                    fills.add(node.id)
+                    unsealed.add(node)
+                }
                 return node
             } catch {
                 try? upper.work.unlink(copy)
@@ -223,7 +226,8 @@ extension UnionTree {
                         inode: inode,
                         limit: record.size,
                         marked: record.size,
-                        block: upper.block(of: status)
+                        block: upper.block(of: status),
+                        isSealed: false
                     )
                 )
             } else {
@@ -232,13 +236,14 @@ extension UnionTree {
                 isCopied = true
             }
         }
-        let mark: [UInt8]? =
-            switch place {
-            case .lower: []
-            case .partial: UpperMarks.partial
-            case .upper, .lost: nil
-            }
+        if case .upper = place {} else { try noteMarks() }
         try FSError.wrap { () throws(Errno) in
+            let mark: [UInt8]? =
+                switch place {
+                case .lower: []
+                case .partial: try upper.partialMark(of: file.fd)
+                case .upper, .lost, .damaged: nil
+                }
             try apply(
                 record,
                 attributes + (mark.map { [(upper.marks.metacopy, $0)] } ?? []),

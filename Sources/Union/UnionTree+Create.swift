@@ -125,6 +125,7 @@ extension UnionTree {
         let upper = try writable()
         let (directory, name, isHidden) = try newName(name, in: parent)
         let target = try self.directory(directory)
+        if isHidden, mode & S_IFMT == S_IFDIR { try noteOpaque() }
         let status = try FSError.wrap { () throws(Errno) -> FileStatus in
             // Of this thread only: the daemon's threads have a umask of their own.
             umask(creator.umask)

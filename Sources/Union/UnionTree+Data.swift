@@ -17,6 +17,7 @@ extension UnionTree {
         switch node.data {
         case .lower(let inode): return try lower.read(inode, into: buffer, at: offset)
         case .lost: throw .system(.ioError)
+        case .damaged: throw .system(Errno(rawValue: EUCLEAN))
         case .partial(let data): return try partial(node, data).read(into: buffer, at: offset)
         case .upper: break
         }
@@ -142,7 +143,7 @@ extension UnionTree {
         // What is packed with others is all data.
         guard source.isWhole else { return whence == SEEK_DATA ? offset : size }
         let found = try FSError.wrap { () throws(Errno) in
-            try Errno.check(source.file.fd.use { lseek($0, off_t(start + offset), whence) })
+            try source.file.fd.seekExtent(off_t(start + offset), whence)
         }
         return min(Int64(found) - start, size)
     }
@@ -156,6 +157,7 @@ extension UnionTree {
             switch node.data {
             case .upper: return DataSource(file: try open(node), start: 0, size: .max, isWhole: true)
             case .lost: throw .system(.ioError)
+            case .damaged: throw .system(Errno(rawValue: EUCLEAN))
             case .lower(let number): inode = number
             case .partial(let data):
                 let file = try partial(node, data)
@@ -232,7 +234,14 @@ extension UnionTree {
 
     /// The same, open already.
     func partial(_ node: Node, _ data: PartialData, _ file: OpenFile) throws(FSError) -> PartialFile {
-        PartialFile(file: file, data: data, node: node, lower: lower, upper: try writable())
+        PartialFile(
+            file: file,
+            data: data,
+            node: node,
+            lower: lower,
+            upper: try writable(),
+            unsealed: unsealed
+        )
     }
 
     /// The file of an upper node, open for reading and writing.

@@ -120,7 +120,12 @@ extension UnionTree {
         let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
         if node.isRegular {
             node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
-            if case .partial = node.data { fills.add(id) }
+            if case .partial(let data) = node.data {
+                fills.add(id)
+                // Its map is noted in the end.
+                node.isPinned = true
+                if !data.isSealed { unsealed.add(node) }
+            }
             if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
         }
         place(node, name, in: directory)
@@ -185,7 +190,7 @@ extension UnionTree {
         }
         var attributes = Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
         switch node.data {
-        case .upper, .lost: break
+        case .upper, .lost, .damaged: break
         case .lower(let inode): attributes.blocks = try lower.inode(inode).blocks
         case .partial(let data):
             // How much of it is in both is not known, but never less than is there in either.
@@ -281,7 +286,7 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             if upper?.isForeign == true { try convertWhiteouts(in: fd) }
             let hasFiles = try hasWhiteoutFiles(fd)
-            for (bytes, kind) in try fd.fd.entries() {
+            for (bytes, kind) in try fd.fd.entries(quietly: upper?.keepsDirectoryTimes == true) {
                 let name = FileName(bytes)
                 var isWhiteout = false
                 if Int(kind) == Int(DT_CHR) || Int(kind) == Int(DT_UNKNOWN) {

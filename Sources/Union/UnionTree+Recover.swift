@@ -11,7 +11,9 @@ extension UnionTree {
             try upper.root.attribute(upper.marks.hasRedirects, of: root.name) != nil
         }
         if marked || upper.mayHaveRedirects {
-            try markRedirects(upper)
+            // Of an upper that another overlay has written to it is not known whether it has any.
+            if marked { try noteMarksLocked() }
+            try noteRedirects(upper)
             try findRedirects(in: root)
         }
 
@@ -50,8 +52,14 @@ extension UnionTree {
         }
     }
 
-    /// Records that `recover` must look for redirects.
+    /// Before there is a redirect. Preconditions: `names` is locked.
     func markRedirects(_ upper: Upper) throws(FSError) {
+        try noteMarksLocked()
+        try noteRedirects(upper)
+    }
+
+    /// Records that `recover` must look for redirects.
+    private func noteRedirects(_ upper: Upper) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
             try upper.root.setAttribute(upper.marks.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
         }

@@ -254,6 +254,7 @@ extension UnionTree {
             // What it shows can be reached by its redirect only: the next `recover` must have found it.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {
+            try noteOpaque()
             try FSError.wrap { () throws(Errno) in
                 try fd.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
             }

@@ -32,7 +32,7 @@ extension UnionTree {
         try forEachFile(in: root, []) { (node, path) throws(FSError) in
             switch node.data {
             case .upper: return
-            case .lost:
+            case .lost, .damaged:
                 lost(path)
                 return
             case .lower: try complete(node, .blocks)

@@ -22,6 +22,9 @@ package final class UnionTree: @unchecked Sendable {
     let table = NodeTable()
     let copyUps = CopyUps()
     let fills = FillQueue()
+    let unsealed = UnsealedFiles()
+    /// Hears, in words, of what somebody should do something about.
+    let report: @Sendable (String) -> Void
     /// Guarded by `names`.
     let directories = OpenDirectories(capacity: 48)
     let files = FileCache(capacity: 48)
@@ -34,12 +37,18 @@ package final class UnionTree: @unchecked Sendable {
     var leavingCount = 0
 
     /// Without an upper the tree is read-only: EROFS.
-    package init(lower: any LowerTree, upper: Upper?) throws {
+    package init(
+        lower: any LowerTree,
+        upper: Upper?,
+        report: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws {
         self.lower = lower
+        self.report = report
         self.upper = upper
         root = Node(id: NodeID.root, mode: S_IFDIR, lower: 0, parent: nil, name: FileName("."))
         root.isPinned = true
         guard let upper else { return }
+        try refuseWithoutMarks(upper)
         if try upper.root.attribute(upper.marks.opaque, of: root.name) == [UInt8(ascii: "y")] {
             root.lower = nil
         }
@@ -62,6 +71,7 @@ package final class UnionTree: @unchecked Sendable {
     package func close() {
         guard let upper else { return }
         fills.end()
+        sealFiles()
         names.lock()
         defer { names.unlock() }
         // What fails here is swept at the next mount.

@@ -32,6 +32,8 @@ package final class Upper: Sendable {
     let makesRedirects: Bool
     /// Reading does not change when a file was read.
     let keepsAccessTimes: Bool
+    /// Nor does reading a directory.
+    let keepsDirectoryTimes: Bool
     /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
     let isForeign: Bool
     /// Another overlay wrote to it since: its redirects are not noted on the root.
@@ -39,6 +41,14 @@ package final class Upper: Sendable {
     /// /proc/self/fd, once somebody needed it (by then this process is the one that serves), or that it is not to be used.
     private let descriptors = Mutex<Descriptors?>(nil)
     private let volatileMark: VolatileMark
+    /// An inode's number and birth are the same at the next mount.
+    let keepsInodes: Bool
+    /// See `UnionTree.noteMarks`.
+    var hasNotedMarks: Bool {
+        get { notedMarks.load(ordering: .relaxed) }
+        set { notedMarks.store(newValue, ordering: .relaxed) }
+    }
+    private let notedMarks = Atomic(false)
     let holes = HoleProbe()
     private let counter = Atomic<UInt64>(0)
     /// In the work directory: what whiteouts are links to, if it is there.
@@ -54,6 +64,7 @@ package final class Upper: Sendable {
     ///     in any case.
     ///   - redirects: whether a directory of the lower may be renamed. Those that were are found in any case.
     ///   - keepsAccessTimes: read with O_NOATIME.
+    ///   - keepsDirectoryTimes: directories at least.
     ///   - mayWait: asked as long as another process has the work directory locked: whether to try once more.
     package init(
         _ directory: FilePath,
@@ -63,6 +74,7 @@ package final class Upper: Sendable {
         metacopy: Bool = false,
         redirects: Bool = true,
         keepsAccessTimes: Bool = false,
+        keepsDirectoryTimes: Bool = false,
         mayWait: () -> Bool = { false }
     ) throws {
         isUser = userxattr
@@ -70,6 +82,7 @@ package final class Upper: Sendable {
         copiesMetadataOnly = metacopy
         makesRedirects = redirects
         self.keepsAccessTimes = keepsAccessTimes
+        self.keepsDirectoryTimes = keepsAccessTimes || keepsDirectoryTimes
         marks = UpperMarks(isUser: userxattr)
         root = try naming("open the upper \(directory)") { try OwnedFD.open(directory, O_PATH | O_DIRECTORY) }
         work = try naming("open the work directory \(workPath)") {
@@ -110,11 +123,16 @@ package final class Upper: Sendable {
             try naming("open \(orphansPath)") { try OwnedFD.open(orphansPath, O_PATH | O_DIRECTORY) }
         )
         links = try naming("open \(linksPath)") { try OwnedFD.open(linksPath, O_PATH | O_DIRECTORY) }
-        let isOurs = try Upper.claim(root, directory, marks)
+        // Besides those on a disk an overlay, whose upper is on one.
+        keepsInodes = Upper.local.union([0x794c_7630]).contains(root.use { clinux_filesystem_type($0) })
+        let isOurs = try Upper.claim(root, directory, marks, other: UpperMarks(isUser: !userxattr))
         isForeign = !isOurs
         mayHaveRedirects = wasElsewhere || !isOurs
         if isVolatile { try naming("prepare \(workPath)") { try volatileMark.set() } }
     }
+
+    /// ext4, XFS, Btrfs, tmpfs, F2FS: statfs(2).
+    private static let local: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
 
     private enum Descriptors {
         case here(OpenFile)
@@ -135,9 +153,7 @@ package final class Upper: Sendable {
     }
 
     private func openDescriptors() -> Descriptors {
-        // ext4, XFS, Btrfs, tmpfs, F2FS: statfs(2).
-        let local: [Int64] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
-        guard local.contains(root.use { clinux_filesystem_type($0) }), Privileges.canOverrideModes,
+        guard Upper.local.contains(root.use { clinux_filesystem_type($0) }), Privileges.canOverrideModes,
             let found = try? OwnedFD.open("/proc/self/fd", O_PATH | O_DIRECTORY)
         else { return .none }
         return .here(OpenFile(found))
@@ -158,9 +174,21 @@ package final class Upper: Sendable {
     private static func claim(
         _ root: borrowing OwnedFD,
         _ directory: FilePath,
-        _ marks: UpperMarks
+        _ marks: UpperMarks,
+        other: UpperMarks
     ) throws -> Bool {
         let name = FileName(".")
+        if try root.attribute(marks.own, of: name, limit: 16) == nil,
+            try root.attribute(other.own, of: name, limit: 16) != nil, try !directory.names().isEmpty
+        {
+            let isUser = other.prefix.hasPrefix("user.")
+            throw Failure(
+                "\(directory) was begun with marks in \(other.prefix)*, which this mount would not see",
+                advice: isUser
+                    ? "Mount it without privileges, as it was, or with -o userxattr."
+                    : "Mount it with privileges and without -o userxattr."
+            )
+        }
         do throws(Errno) {
             if try root.attribute(marks.own, of: name, limit: 16) != nil { return true }
             guard try directory.names().isEmpty else { return false }

@@ -1,3 +1,5 @@
+import Linux
+
 /// The extended attributes in which a union keeps its notes, and the names of all others.
 ///
 /// The prefix is `trusted.overlay.`, or `user.overlay.` where the former can't be set: in a user namespace. Only
@@ -11,11 +13,18 @@ struct UpperMarks: Sendable {
     /// On a directory or a file without data: where its part in the lower is, an absolute path or the name of
     /// a neighbour.
     let redirect: String
-    /// On a regular file whose data is still in the lower: nothing, or a digest; `partial` where some is here.
+    /// On a regular file whose data is still in the lower: nothing, or a digest; where some is here, ours: the 3 bytes
+    /// of the file's `FileBirth`, or `partial` where they would not last. Holes are the lower's data then. Both are
+    /// shorter than any value that the kernel knows, so it answers EIO for such a file (ovl_check_metacopy_xattr in
+    /// fs/overlayfs/namei.c).
     let metacopy: String
-    /// Of `metacopy`, ours: holes are the lower's data. Shorter than any value that the kernel knows, so it answers
-    /// EIO for such a file (ovl_check_metacopy_xattr in fs/overlayfs/namei.c).
     static let partial = [UInt8(ascii: "p")]
+    static func isPartial(_ metacopy: [UInt8]) -> Bool {
+        metacopy == partial || metacopy.count == FileBirth.size
+    }
+    /// Ours, on a partial file: the `DataMap` of it below the limit, 8 bytes, little-endian, as it was when the last
+    /// mount ended. A copy that has the same is as good as the file; goes before the map changes.
+    let map: String
     /// Ours, on a partial file: from this byte on holes are holes; 8 bytes, little-endian. Without it, from the
     /// end of the lower file on. Never beyond the end of the file itself.
     let limit: String
@@ -25,6 +34,12 @@ struct UpperMarks: Sendable {
     let origin: String
     /// Ours, on the root: some directory below has a redirect.
     let hasRedirects: String
+    /// Ours, on the root: there are marks of this form in the upper without which it would show something else. Comes
+    /// before `evidence`.
+    let hasMarks: String
+    /// A whiteout in the root, of a name that the lower does not have, which nobody sees but who looks into the
+    /// upper: that there are such marks. Every program that can copy an upper copies it, and every user sees it.
+    static let evidence = FileName(".needs-extended-attributes")
     /// Ours, on the root: nobody else wrote to this upper, so `.wh.` at the start of a name means nothing.
     let own: String
 
@@ -42,6 +57,8 @@ struct UpperMarks: Sendable {
         metacopy = prefix + "metacopy"
         whiteout = prefix + "whiteout"
         limit = prefix + "mica.limit"
+        map = prefix + "mica.map"
+        hasMarks = prefix + "mica.marks"
         origin = prefix + "mica.inode"
         hasRedirects = prefix + "mica.redirects"
         own = prefix + "mica.upper"

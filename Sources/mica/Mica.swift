@@ -19,10 +19,8 @@ struct Mica: ParsableCommand {
     static func main() {
         // A write beyond a limit on files' sizes is an error that says so.
         signal(SIGXFSZ, SIG_IGN)
-        // Not `CommandLine.arguments`: where /proc is not there, or no descriptor is left to read it, that is empty.
-        let given = (1..<max(clinux_argument_count(), 1)).compactMap { number in
-            clinux_argument(number).map { String(cString: $0) }
-        }
+        // As glibc handed them to a constructor (CLinux/arguments.c): without /proc Swift would find none.
+        let given = Array(CommandLine.arguments.dropFirst())
         let arguments = MountCommand.takingHelperForm(from: GlobalOptions.takingLeadingRoot(from: given))
         do {
             if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import SystemPackage
 
 /// The daemon's log: a line an event, appended, so that several daemons may share a file.
@@ -11,6 +12,8 @@ final class Log: Sendable {
 
     private let place: Place
     private let name: String
+    /// Who waits for the mount, and is told as well.
+    private let waiting = Mutex<OpenFile?>(nil)
 
     /// A file; or stderr in the foreground. A daemon must not hold on to stderr: who started it may be reading
     /// that to its end. So without a file it tells syslog.
@@ -30,7 +33,11 @@ final class Log: Sendable {
         self.name = name
     }
 
+    /// From now on messages go to `pipe` as well; nil ends that.
+    func tell(_ pipe: OpenFile?) { waiting.withLock { $0 = pipe } }
+
     func write(_ message: String) {
+        waiting.withLock { _ = try? $0?.fd.writeAll(Array("\(Printable.text(message))\n".utf8)) }
         let message = Printable.text("\(name): \(message)")
         guard case .file(let file) = place else {
             "micafs[\(getpid())] \(message)".withCString { text in

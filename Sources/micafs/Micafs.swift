@@ -72,7 +72,7 @@ struct Micafs {
             name: "\(arguments.source) (\(arguments.target))",
             isForeground: arguments.isForeground
         )
-        let union = try UnionTree(lower: lower, upper: upper)
+        let union = try UnionTree(lower: lower, upper: upper) { log.write($0) }
         let backings = try passthrough(arguments.io)
         let session = try naming("start libfuse") {
             try Session(
@@ -88,7 +88,25 @@ struct Micafs {
         }
         let target = try absolute(arguments.target)
         try session.mount(request(arguments, at: target))
-        let daemon = try daemon(arguments, session, at: target)
+        do {
+            try serve(union, session, arguments, at: target, log)
+        } catch {
+            // Nobody would ever answer on it.
+            try? session.unmount()
+            throw error
+        }
+        _ = lock
+    }
+
+    /// Returns when the mount is gone.
+    private static func serve(
+        _ union: UnionTree,
+        _ session: Session,
+        _ arguments: Arguments,
+        at target: FilePath,
+        _ log: Log
+    ) throws {
+        let daemon = try daemon(arguments, session, at: target, log)
         // The removed files that are held, the layers, and what is being served.
         OpenFileLimit.makeRoom(for: 1024, using: session.device)
         // Not on this thread: Swift's locks remember the number it had before the fork, and whoever waited for one of
@@ -102,7 +120,6 @@ struct Micafs {
             }
         }
         server.join()
-        _ = lock
     }
 
     private static func inherit(_ descriptor: CInt?, _ option: String) throws {
@@ -111,11 +128,14 @@ struct Micafs {
     }
 
     /// nil: this process is nobody's background.
-    private static func daemon(_ arguments: Arguments, _ session: Session, at target: FilePath) throws
-        -> Daemon?
-    {
+    private static func daemon(
+        _ arguments: Arguments,
+        _ session: Session,
+        at target: FilePath,
+        _ log: Log
+    ) throws -> Daemon? {
         if let ready = arguments.readyDescriptor { return try Daemon.become(reportingTo: ready) }
-        return arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session)
+        return arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session, log)
     }
 
     /// What passthrough mode needs; nil in cached mode.
@@ -147,7 +167,8 @@ struct Micafs {
             metacopy: arguments.makesRedirects
                 && arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle),
             redirects: arguments.makesRedirects,
-            keepsAccessTimes: arguments.mountFlags & UInt(MS_NOATIME) != 0,
+            keepsAccessTimes: arguments.mountFlags & UInt(MS_NOATIME | MS_RDONLY) != 0,
+            keepsDirectoryTimes: arguments.mountFlags & UInt(MS_NODIRATIME) != 0,
             mayWait: EndingDaemon(of: work).wait
         )
     }
@@ -161,7 +182,7 @@ struct Micafs {
     static func lower(of arguments: Arguments, usesUserXattrs: Bool) throws -> any LowerTree {
         switch arguments.lower {
         case .chain(let chain, let store):
-            let layout = StoreLayout(root: store)
+            let (chain, layout) = (try absolute(chain), StoreLayout(root: try absolute(store)))
             let index = try LayerIndex(chain, verifying: false)
             let contents = LayerContents(
                 layout: layout,

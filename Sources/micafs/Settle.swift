@@ -20,6 +20,9 @@ extension Micafs {
         }
         guard let first = lost.first else { return }
         let others = lost.count > 1 ? " and \(lost.count - 1) more" : ""
-        throw Failure("the data of \(first)\(others) is not in the lower: nothing was done about it")
+        throw Failure(
+            "the data of \(first)\(others) is not in the lower, or lost its holes when it was copied: nothing was done"
+                + " about it"
+        )
     }
 }

@@ -9,6 +9,8 @@ enum Signals {
     /// Keeps them for `unmountOnTermination`. Before there is a second thread: threads inherit it.
     static func hold() {
         signal(SIGPIPE, SIG_IGN)
+        // A write beyond the limit of a file's size is its caller's to hear of: EFBIG.
+        signal(SIGXFSZ, SIG_IGN)
         var set = ending.set
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }

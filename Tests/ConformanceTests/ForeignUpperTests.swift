@@ -7,7 +7,10 @@ import Testing
 import Glibc
 
 /// Uppers that other programs wrote, and micafs's own as others read them, compared line by line.
-@Suite(.enabled(if: geteuid() == 0 && FilePath("/usr/bin/fuse-overlayfs").exists, "mounts"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    .enabled(if: geteuid() == 0 && FilePath("/usr/bin/fuse-overlayfs").exists, "mounts")
+)
 struct `An upper in other hands` {
     let workspace: Workspace
 

@@ -7,7 +7,7 @@ import Testing
 
 /// A mica mount against the kernel's overlayfs: the same layers must look the same, and take the same changes
 /// with the same results.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `An image mounted by mica` {
     let workspace: Workspace
     let store: MicaStore
@@ -44,6 +44,28 @@ struct `An image mounted by mica` {
         let mica = try mount("tricky")
         try expectSame(mica, as: overlay.path, "read-only")
         try store.run("umount", [mica])
+    }
+
+    @Test func `shows nothing of what is below a layer whose root directory is opaque, as umoci does`() throws
+    {
+        let layers: [Layer] = [
+            TrickyLayers.bottom,
+            [
+                .directory("", 0o711).at(1_450_000_000), .opaque(""), .directory("etc", 0o750),
+                .file("etc/only", "this\n"), .file("new", "x"),
+            ],
+            [.file("etc/on top", "y"), .whiteout("new"), .directory("", 0o715).at(1_460_000_000)],
+        ]
+        try store.load(layers, as: "root:1", using: workspace)
+        let (layout, bundle) = (try workspace.directory("layout"), "\(workspace.path)/bundle")
+        try store.run("save", ["-o", "\(layout).tar", "root:1"])
+        try Tool.run(
+            URL(fileURLWithPath: "/bin/sh"),
+            ["-ec", "tar -C '\(layout)' -xf '\(layout).tar'; umoci unpack --image '\(layout):1' '\(bundle)'"]
+        )
+        try expectSame(try mount("root:1"), as: "\(bundle)/rootfs", "an image")
+        let changed = try mount("root:1", "--rw", "--name", "changed")
+        try expectSame(changed, as: "\(bundle)/rootfs", "with an upper")
     }
 
     @Test func `takes a series of changes, keeps them over a remount, and commits them`() throws {

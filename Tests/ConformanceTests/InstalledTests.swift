@@ -5,7 +5,7 @@ import MountFixtures
 import Testing
 
 /// What `make install` puts in place, used by the programs that look for it there: mount(8), libfuse's mount.fuse3.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `The installed helpers` {
     let workspace: Workspace
     let destination: String

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// micafs over directories against the kernel's overlayfs over the same directories.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Directories stacked by micafs` {
     let workspace: Workspace
 
@@ -31,6 +31,27 @@ struct `Directories stacked by micafs` {
             at: try workspace.directory("kernel/mount"),
             features: features ?? "redirect_dir=on,metacopy=off,index=on"
         )
+    }
+
+    /// Unlike an image's layer: overlayfs merges roots without looking for the mark.
+    @Test func `are merged in their roots, opaque or not`() throws {
+        let bottom: Layer = [
+            .directory("", 0o755).at(1_400_000_000), .directory("etc"), .file("etc/old", "o"),
+        ]
+        let top: Layer = [
+            .directory("", 0o711).at(1_450_000_000), .opaque(""), .directory("etc", 0o750),
+            .file("etc/new", "n"),
+        ]
+        let layers = try [bottom, top].unpack(into: try workspace.directory("layers"))
+        let overlay = try kernel(layers)
+        let mica = try LayeredMount(
+            Lower(layers: layers),
+            in: workspace,
+            uppers: try upper("mica", like: layers)
+        )
+        #expect(FilePath("\(overlay.path)/etc/old").exists)
+        try expectSame(mica.path, as: overlay.path, "a root")
+        try mica.unmount()
     }
 
     @Test func `take a series of changes, keep them, and the kernel reads the same upper`() throws {

@@ -1,5 +1,6 @@
 package import Foundation
 import Linux
+import Scratch
 package import SystemPackage
 
 import Glibc
@@ -43,7 +44,7 @@ package final class TestRoot: Sendable {
 
     package init() throws {
         guard TestRoot.knowsEnter else { throw Errno.noSuchFileOrDirectory }
-        var template = Array("/tmp/mica-runner-XXXXXX".utf8CString)
+        var template = Array("\(Scratch.prefix("runner"))XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Errno.last }
         base = FilePath(platformString: template)
         for directory in ["rootfs/bin", "rootfs/etc", "rootfs/tmp", "outside"] {

@@ -14,7 +14,7 @@ import Glibc
         if: MicaCommand.isPossible && TestRoot.canCompile,
         "needs root, busybox-static, gcc and the built mica"
     ),
-    .timeLimit(.minutes(5))
+    .timeLimit(.minutes(20))
 )
 struct `What a container may do` {
     let box: TestStore

@@ -9,7 +9,10 @@ import Testing
 
 import Glibc
 
-@Suite(.enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
+)
 struct `The verbs` {
     let box: TestStore
     let mica: MicaCommand

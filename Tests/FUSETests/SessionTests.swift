@@ -2,13 +2,14 @@ import FUSE
 import Foundation
 import Glibc
 import Linux
+import Scratch
 import Synchronization
 import SystemPackage
 import Testing
 
 private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
 
-@Suite(.enabled(if: canMount, "needs root and /dev/fuse")) struct `A session` {
+@Suite(.timeLimit(.minutes(20)), .enabled(if: canMount, "needs root and /dev/fuse")) struct `A session` {
     /// Mounts `tree`, runs `body` with the mount point, and unmounts whatever happens.
     private func mounted(
         _ tree: CountingTree,
@@ -16,7 +17,7 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         log: @escaping @Sendable (String) -> Void = { _ in },
         _ body: (FilePath) throws -> Void
     ) throws {
-        let target = FilePath("/tmp/mica-fuse-\(UUID())")
+        let target = FilePath("\(Scratch.prefix("fuse"))\(UUID())")
         try target.makeDirectory()
         defer { _ = target.withPlatformString { rmdir($0) } }
         let session = try Session(operations: tree, transport: transport, log: log)

@@ -1,4 +1,5 @@
 import Linux
+import Scratch
 package import SystemPackage
 
 import Glibc
@@ -8,7 +9,7 @@ package final class TemporaryDirectory: Sendable {
     package let path: FilePath
 
     package init() throws {
-        var template = Array("/tmp/mica-test-XXXXXX".utf8CString)
+        var template = Array("\(Scratch.prefix("test"))XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Errno.last }
         path = FilePath(platformString: template)
     }

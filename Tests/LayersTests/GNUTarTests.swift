@@ -6,7 +6,10 @@ import SystemPackage
 import Testing
 
 /// Tars by GNU tar, in all its formats, must come back byte for byte and hold what it was given.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/bin/tar"), "needs GNU tar"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    .enabled(if: FileManager.default.isExecutableFile(atPath: "/bin/tar"), "needs GNU tar")
+)
 struct `Tars by GNU tar` {
     @Test(arguments: [
         ["--format=v7"], ["--format=ustar"], ["--format=oldgnu"], ["--format=gnu"], ["--format=pax"],

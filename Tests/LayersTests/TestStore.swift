@@ -1,6 +1,7 @@
 import Digests
 import Layers
 import Linux
+import Scratch
 import SystemPackage
 import Tar
 
@@ -11,7 +12,7 @@ final class TestStore: Sendable {
     let layout: StoreLayout
 
     init() throws {
-        layout = StoreLayout(root: FilePath("/tmp/mica-layers-\(UUID())"))
+        layout = StoreLayout(root: FilePath("\(Scratch.prefix("layers"))\(UUID())"))
         try layout.prepare()
     }
 

@@ -1,12 +1,13 @@
 import Linux
+import Scratch
 import SystemPackage
 import Testing
 
 import struct Foundation.UUID
 
-@Suite struct `File lock` {
+@Suite(.timeLimit(.minutes(20))) struct `File lock` {
     @Test func `is refused while somebody holds it and free afterwards`() throws {
-        let path = FilePath("/tmp/mica-lock-\(UUID())")
+        let path = FilePath("\(Scratch.prefix("lock"))\(UUID())")
         defer { try? path.unlink() }
         do {
             let held = try FileLock(path)

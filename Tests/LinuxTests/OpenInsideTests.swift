@@ -1,14 +1,15 @@
 import Foundation
 import Glibc
 import Linux
+import Scratch
 import Synchronization
 import SystemPackage
 import Testing
 
-@Suite struct `Opening inside of a root` {
+@Suite(.timeLimit(.minutes(20))) struct `Opening inside of a root` {
     /// The kernel gives a walk of `..` up with EAGAIN when a rename happens meanwhile, wherever that is.
     @Test func `goes on while others rename`() throws {
-        let directory = FilePath("/tmp/mica-linux-\(UUID())")
+        let directory = FilePath("\(Scratch.prefix("linux"))\(UUID())")
         try directory.appending("a/b").makeDirectories()
         defer { try? directory.removeTree() }
         let isOver = Atomic(false)

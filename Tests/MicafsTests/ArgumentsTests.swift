@@ -13,7 +13,7 @@ private func parse(options: String) throws -> Arguments { try parse("-o", option
 
 private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
-@Suite struct `The command line` {
+@Suite(.timeLimit(.minutes(20))) struct `The command line` {
     @Test func `is fuse-overlayfs's`() throws {
         let arguments = try parse("-o", "lowerdir=/a:b/c:l/XYZ,upperdir=/u,workdir=/w", "/merged")
         #expect(arguments.lower == .directories(["/a", "b/c", "l/XYZ"]))

@@ -5,7 +5,7 @@ import Mount
 import SystemPackage
 import Testing
 
-@Suite struct `A mapped tree` {
+@Suite(.timeLimit(.minutes(20))) struct `A mapped tree` {
     private func options(_ change: (inout IdentityOptions) throws -> Void) rethrows -> IdentityOptions {
         var options = IdentityOptions()
         try change(&options)

@@ -8,7 +8,7 @@ import Testing
 private let micafs = Tool.binaries.appendingPathComponent("micafs")
 
 /// micafs as a program: what its options do to a real mount.
-@Suite(.enabled(if: geteuid() == 0, "mounts")) struct `A mount by micafs` {
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts")) struct `A mount by micafs` {
     private let workspace: Workspace
 
     init() throws {
@@ -49,6 +49,51 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
             URL(fileURLWithPath: "/usr/bin/env"),
             ["setpriv", "--reuid", id, "--regid", id, "--clear-groups", program] + arguments
         )
+    }
+
+    @Test func `finds a store and a chain that are named from the working directory`() throws {
+        let workspace = try Workspace()
+        let tree = try workspace.directory("lower")
+        try OwnedFD.open(FilePath("\(tree)/file"), O_WRONLY | O_CREAT, mode: 0o644).writeAll(
+            Array("text".utf8)
+        )
+        let lower = try Lower(tree, as: .image, in: workspace)
+        var arguments = lower.arguments(upper: "upper", work: "work")
+        for name in ["upper", "work", "mount"] { _ = try workspace.directory(name) }
+        arguments = arguments.map {
+            $0.hasPrefix(workspace.path) ? String($0.dropFirst(workspace.path.utf8.count + 1)) : $0
+        }
+        let micafs = Tool.binaries.appendingPathComponent("micafs").path
+        let line = ([micafs] + arguments + ["mount"]).joined(separator: " ")
+        try Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-ec", "cd '\(workspace.path)'; \(line)"])
+        let found = try OwnedFD.open(FilePath("\(workspace.path)/mount/file"), O_RDONLY).contents(limit: 100)
+        #expect(found == Array("text".utf8))
+        var status = statvfs()
+        #expect(statvfs("\(workspace.path)/mount", &status) == 0)
+    }
+
+    /// Of lowers never; of an upper not where the mount says so.
+    @Test(arguments: ["rw", "ro", "noatime", "nodiratime"])
+    func `changes no time of access of a layer's directory by reading it`(option: String) throws {
+        let workspace = try Workspace()
+        let tree = try workspace.directory("lower")
+        try FilePath("\(tree)/dir/below").makeDirectories()
+        try Errno.check(symlink("dir", "\(tree)/link"))
+        let lower = try Lower(tree, as: .directory, in: workspace)
+        let mount = try LayeredMount(lower, in: workspace)
+        try FilePath("\(mount.path)/made/in").makeDirectories()
+        try mount.unmount()
+        // So that relatime would change it.
+        let old = [timespec(tv_sec: 1_000_000_000, tv_nsec: 0), timespec(tv_sec: 1_100_000_000, tv_nsec: 0)]
+        let layers = ["\(tree)", "\(tree)/dir", "\(tree)/dir/below", "\(tree)/link"]
+        let uppers = ["\(mount.upper)/made", "\(mount.upper)/made/in"]
+        for path in layers + uppers { #expect(utimensat(AT_FDCWD, path, old, AT_SYMLINK_NOFOLLOW) == 0) }
+        let again = try LayeredMount(of: mount, options: ["-o", option])
+        try Tool.run(URL(fileURLWithPath: "/bin/ls"), ["-lR", again.path])
+        try again.unmount()
+        for path in option == "rw" ? layers : layers + uppers {
+            #expect(try FilePath(path).status().st_atim.tv_sec == 1_000_000_000, "\(path)")
+        }
     }
 
     @Test(arguments: LowerForm.allCases) func `shows other owners and records its own`(form: LowerForm) throws

@@ -9,7 +9,7 @@ private let tools = ["setpriv", "unshare", "fusermount3", "getfattr"]
 private let canRun = geteuid() == 0 && tools.allSatisfy { FilePath("/usr/bin/\($0)").exists }
 
 /// micafs as a user without privileges, who has a name in /etc/passwd (fusermount3 wants one): nobody.
-@Suite(.enabled(if: canRun, "needs root to become nobody, and \(tools)"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: canRun, "needs root to become nobody, and \(tools)"))
 struct `A mount without privileges` {
     private let workspace: Workspace
 
@@ -24,7 +24,12 @@ struct `A mount without privileges` {
 
     /// Runs `script` as nobody in a directory with `mount`, `upper` and `work`, where `$micafs` mounts `mount`
     /// over a lower with `file` and `dir/in`. In a mount namespace of its own, whose /dev/fuse all may open.
-    private func run(_ form: LowerForm, in namespace: [String], _ script: String) throws {
+    private func run(
+        _ form: LowerForm,
+        in namespace: [String],
+        _ script: String,
+        before: (_ lower: Lower, _ home: String) throws -> Void = { _, _ in }
+    ) throws {
         let directory = try workspace.directory("lower")
         try FilePath("\(directory)/dir/in").makeDirectories()
         try OwnedFD.open(FilePath("\(directory)/file"), O_WRONLY | O_CREAT, mode: 0o644).writeAll(
@@ -41,6 +46,7 @@ struct `A mount without privileges` {
         for name in ["theirs", "file"] { chmod("\(directory)/\(name)", name == "file" ? 0o644 : 0o666) }
         chown("\(directory)/theirs", 1, 1)
         let lower = try Lower(directory, as: form, in: workspace)
+        try before(lower, home)
         let arguments = lower.arguments(upper: "\(home)/upper", work: "\(home)/work").joined(separator: " ")
         let device = try workspace.directory("device")
         try Data(
@@ -145,6 +151,58 @@ struct `A mount without privileges` {
             trap - EXIT
             ! grep "$PWD/mount " /proc/self/mountinfo
             """
+        )
+    }
+
+    @Test(arguments: LowerForm.allCases) func `is refused where the upper has marks that it would not see`(
+        form: LowerForm
+    ) throws {
+        try run(
+            form,
+            in: ["unshare", "--user", "--map-root-user", "--mount"],
+            """
+            $micafs mount
+            mv mount/dir mount/moved
+            umount mount
+            """
+        )
+        let home = "\(workspace.path)/home"
+        let lower = try Lower("\(workspace.path)/lower", as: form, in: workspace)
+        func mount(_ more: [String]) throws {
+            let micafs = Tool.binaries.appendingPathComponent("micafs")
+            let arguments = lower.arguments(upper: "\(home)/upper", work: "\(home)/work")
+            try Tool.run(micafs, arguments + more + ["\(home)/mount"])
+        }
+        let failure = #expect(throws: Failure.self) { try mount([]) }
+        #expect(failure?.description.contains("userxattr") == true)
+        // As it says.
+        try mount(["-o", "userxattr"])
+        #expect(FilePath("\(home)/mount/moved/in").exists)
+        try Tool.run(URL(fileURLWithPath: "/bin/umount"), ["\(home)/mount"])
+    }
+
+    @Test(arguments: LowerForm.allCases) func `is refused where root began the upper`(form: LowerForm) throws
+    {
+        // The script that is run without privileges starts where root has left off.
+        try run(
+            form,
+            in: ["unshare", "--user", "--map-root-user", "--mount"],
+            """
+            if $micafs mount 2> errors; then exit 1; fi
+            grep -q 'extended attributes' errors
+            grep -q 'privileges' errors
+            """,
+            before: { lower, home in
+                let mount = "\(home)/mount"
+                let micafs = Tool.binaries.appendingPathComponent("micafs")
+                let arguments = lower.arguments(upper: "\(home)/upper", work: "\(home)/work")
+                try Tool.run(micafs, arguments + [mount])
+                #expect(rename("\(mount)/dir", "\(mount)/moved") == 0)
+                try Tool.run(URL(fileURLWithPath: "/bin/umount"), [mount])
+                // The daemon holds the work directory until it ends.
+                let work = try OwnedFD.open(FilePath("\(home)/work"), O_RDONLY | O_DIRECTORY)
+                _ = try work.use { raw throws(Errno) in try Errno.retrying { flock(raw, LOCK_EX) } }
+            }
         )
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 private let attribute = "user.containers.override_stat"
 
-@Suite struct `Owners kept in an attribute` {
+@Suite(.timeLimit(.minutes(20))) struct `Owners kept in an attribute` {
     private let below = RecordingTree(isUnprivileged: true)
     private let tree: any Operations
 

@@ -14,6 +14,9 @@ enum Effort {
         return Array(first..<first + UInt64(number("MICA_SEEDS") ?? 2))
     }()
 
+    /// What a case may take at most: far more than it does.
+    static let minutes = 20 * (1 + operations / 10_000)
+
     private static func number(_ name: String) -> Int? {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) }.map { max($0, 1) }
     }
@@ -30,6 +33,8 @@ struct Difference: Error, CustomStringConvertible {
 struct Case: Sendable, CustomTestStringConvertible {
     var form: LowerForm
     var options: [String] = []
+    /// Of the upper; without it, the one that has the tests' files.
+    var filesystem: Filesystem?
     var seed: UInt64
 
     /// Those in which the data of a changed file may be in two places: of an image it always may.
@@ -41,7 +46,20 @@ struct Case: Sendable, CustomTestStringConvertible {
     static let unkilled =
         all + Effort.seeds.map { Case(form: .image, options: ["-o", "writeback=1"], seed: $0) }
 
-    var testDescription: String { "\(([form.description] + options).joined(separator: " ")), seed \(seed)" }
+    /// On each filesystem: an image in a store beside the upper, which may share blocks, and a directory elsewhere.
+    static let everywhere = Filesystem.all.flatMap { filesystem in
+        Effort.seeds.flatMap { seed in
+            [
+                Case(form: .image, filesystem: filesystem, seed: seed),
+                Case(form: .directory, options: ["-o", "metacopy=on"], filesystem: filesystem, seed: seed),
+            ]
+        }
+    }
+
+    var testDescription: String {
+        let place = filesystem.map { ["on \($0)"] } ?? []
+        return "\(([form.description] + options + place).joined(separator: " ")), seed \(seed)"
+    }
 }
 
 /// Makes a sequence that fails shorter, as long as it still fails: runs of operations are left out, half of all at

@@ -47,7 +47,10 @@ enum Workers {
     }
 }
 
-@Suite(.enabled(if: Workers.Task.own != nil, "set MICA_WORKER to what one process is to do; other tests do"))
+@Suite(
+    .timeLimit(.minutes(Effort.minutes)),
+    .enabled(if: Workers.Task.own != nil, "set MICA_WORKER to what one process is to do; other tests do")
+)
 struct `One of several processes` {
     @Test func `does its part`() throws {
         let task = try #require(Workers.Task.own)

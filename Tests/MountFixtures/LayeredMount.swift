@@ -11,6 +11,8 @@ package final class LayeredMount: Sendable {
     package let upper: String
     package let work: String
     private let source: [String]
+    private let lower: Lower
+    private let options: [String]
 
     /// Mounts `lower` at a new directory of `workspace`.
     ///
@@ -39,6 +41,7 @@ package final class LayeredMount: Sendable {
 
     private init(_ lower: Lower, upper: String, work: String, at path: String, _ options: [String]) throws {
         (self.path, self.upper, self.work) = (path, upper, work)
+        (self.lower, self.options) = (lower, options)
         for directory in [path, upper, work] {
             try naming("create \(directory)") { try FilePath(directory).makeDirectories() }
         }
@@ -49,6 +52,19 @@ package final class LayeredMount: Sendable {
     package init(of other: LayeredMount, options: [String]) throws {
         (path, upper, work) = (other.path, other.upper, other.work)
         source = other.source + options
+        (lower, self.options) = (other.lower, other.options + options)
+        try mount()
+    }
+
+    /// The same lower with another upper, which is in `uppers` or made there.
+    package convenience init(of other: LayeredMount, uppers: String, options: [String] = []) throws {
+        try self.init(
+            other.lower,
+            upper: "\(uppers)/upper",
+            work: "\(uppers)/work",
+            at: "\(uppers)/mount",
+            other.options + options
+        )
         try mount()
     }
 

@@ -12,17 +12,28 @@ package final class LoopDisk: Sendable {
     private let type: String
 
     /// - Parameter options: of mount(8), besides `loop`.
-    package init(in workspace: Workspace, megabytes: Int, type: String = "ext4", options: String = "rw")
-        throws
-    {
-        self.type = type
+    package convenience init(
+        in workspace: Workspace,
+        megabytes: Int,
+        type: String = "ext4",
+        options: String = "rw"
+    ) throws {
+        try self.init(
+            in: workspace,
+            Filesystem(description: type, type: type, options: options, megabytes: megabytes)
+        )
+    }
+
+    package init(in workspace: Workspace, _ filesystem: Filesystem) throws {
+        type = filesystem.type
         image = "\(workspace.path)/\(UUID().uuidString).\(type)"
         path = try workspace.directory("disk-\(UUID().uuidString)")
         try OwnedFD.open(FilePath(image), O_WRONLY | O_CREAT, mode: 0o600).truncate(
-            to: UInt64(megabytes) << 20
+            to: UInt64(filesystem.megabytes) << 20
         )
-        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.\(type)"), ["-q", type == "ext4" ? "-F" : "-f", image])
-        try mount(options)
+        let arguments = filesystem.features + ["-q", type == "ext4" ? "-F" : "-f", image]
+        try Tool.run(URL(fileURLWithPath: "/sbin/mkfs.\(type)"), arguments)
+        try mount(filesystem.options)
     }
 
     package func mount(_ options: String = "rw") throws {

@@ -1,5 +1,6 @@
 import Foundation
 import Linux
+import Scratch
 import SystemPackage
 
 import Glibc
@@ -9,9 +10,10 @@ import Glibc
 package final class Workspace: Sendable {
     package let path: String
 
-    package init() throws {
-        var template = Array("/tmp/mica-conformance-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure("create a directory in /tmp", .last) }
+    /// - Parameter parent: where it is made.
+    package init(in parent: String = "/tmp") throws {
+        var template = Array("\(Scratch.prefix("conformance", in: parent))XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure("create a directory in \(parent)", .last) }
         path = template.withUnsafeBytes { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 

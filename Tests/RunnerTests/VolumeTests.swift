@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `Volumes` {
     let root: TestRoot
     init() throws { root = try TestRoot() }
@@ -81,7 +81,7 @@ struct `Volumes` {
     }
 }
 
-@Suite(.enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `A hostile root` {
     let root: TestRoot
     let canary: FilePath

@@ -10,7 +10,7 @@ import Testing
 
 import Glibc
 
-@Suite struct `A commit` {
+@Suite(.timeLimit(.minutes(20))) struct `A commit` {
     private func config(of image: ImageRecord) throws -> JSONValue {
         try JSONDocument.decode(JSONValue.self, from: image.config, name: "config")
     }

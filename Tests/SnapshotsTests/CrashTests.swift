@@ -10,7 +10,10 @@ import Testing
 import Glibc
 
 /// The program is killed at random points, and what is recorded must be whole.
-@Suite(.enabled(if: MicaProgram.path != nil, "needs the mica program beside the tests"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    .enabled(if: MicaProgram.path != nil, "needs the mica program beside the tests")
+)
 struct `A store whose programs are killed` {
     @Test(arguments: 1...3)
     func `is whole, and the next collection cleans up`(_ seed: UInt64) throws {

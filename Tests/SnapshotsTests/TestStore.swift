@@ -3,6 +3,7 @@ import Foundation
 import Layers
 import Linux
 import OCI
+import Scratch
 import Snapshots
 import SystemPackage
 import Tar
@@ -19,7 +20,7 @@ final class TestStore {
     static let isRoot = geteuid() == 0
 
     init() throws {
-        var template = Array("/var/tmp/mica-snapshots-XXXXXX".utf8CString)
+        var template = Array("\(Scratch.prefix("snapshots", in: "/var/tmp"))XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Errno.last }
         base = FilePath(platformString: template)
         layout = StoreLayout(root: base.appending("store"))

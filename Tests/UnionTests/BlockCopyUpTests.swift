@@ -1,12 +1,17 @@
 import Glibc
 import Linux
+import MountFixtures
 import SystemPackage
 import Synchronization
 import Testing
 
 import Union
 
-@Suite(Fixture.InBothForms(), .enabled(if: geteuid() == 0, "trusted xattrs need root"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    Fixture.InBothForms(),
+    .enabled(if: geteuid() == 0, "trusted xattrs need root")
+)
 struct `A copy-up by writing` {
     private static let mark = "trusted.overlay.metacopy"
     private static let limit = "trusted.overlay.mica.limit"
@@ -102,7 +107,7 @@ struct `A copy-up by writing` {
     }
 
     private func isPartial(_ fixture: Fixture, _ path: String) throws -> Bool {
-        try fixture.upperXattr(Self.mark, of: path) == Array("p".utf8)
+        try fixture.upperXattr(Self.mark, of: path)?.count == 3
     }
 
     @Test func `copies the blocks that are written, and no others`() throws {
@@ -122,7 +127,7 @@ struct `A copy-up by writing` {
         let after = try #require(try tree.stat("file"))
         #expect(after.ino == before.ino)
         #expect(after.blocks >= before.blocks)
-        #expect(try bytes("other", in: tree) == old)
+        #expect(try firstDifference(bytes("other", in: tree), from: old) == nil)
     }
 
     @Test func `copies all where it was not asked to leave the data`() throws {
@@ -320,7 +325,7 @@ struct `A copy-up by writing` {
         var model = old
         model[9000] = 0xaa
         model[20_000] = 0xbb
-        #expect(Array(buffer[..<count]) == model)
+        #expect(firstDifference(Array(buffer[..<count]), from: model) == nil)
         tree.forget(id, 1000)
     }
 
@@ -358,7 +363,7 @@ struct `A copy-up by writing` {
         for (path, model) in [("file", file), ("h1", shared), ("e/h2", shared), ("e/moved", old)] {
             #expect(try fixture.upperXattr(Self.mark, of: path) == nil)
             let disk = try OwnedFD.open(fixture.upper.pushing(FilePath(path)), O_RDONLY)
-            #expect(try disk.contents(limit: 1 << 20) == model)
+            #expect(try firstDifference(disk.contents(limit: 1 << 20), from: model) == nil)
             try expect(path, is: model, fixture, &tree)
         }
         #expect(try tree.settle { _ in } == 0)
@@ -393,7 +398,7 @@ struct `A copy-up by writing` {
         )
         let above = try UnionTree(lower: stack, upper: nil)
         #expect(errno { _ = try bytes("file", in: above) } == EIO)
-        try #expect(bytes("other", in: above) == old)
+        #expect(try firstDifference(bytes("other", in: above), from: old) == nil)
         try fixture.waitUntilFree()
         _ = try fixture.union(metacopy: true).settle { _ in }
         let settled = try DirectoryStack(

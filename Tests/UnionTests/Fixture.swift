@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Layers
 import Linux
+import Scratch
 import SystemPackage
 import Testing
 
@@ -18,7 +19,7 @@ final class Fixture {
     private let form = Fixture.form
 
     init() throws {
-        directory = FilePath("/tmp/mica-union-\(UUID())")
+        directory = FilePath("\(Scratch.prefix("union"))\(UUID())")
         layout = StoreLayout(root: directory.appending("store"))
         try layout.prepare()
     }

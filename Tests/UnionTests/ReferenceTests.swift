@@ -6,7 +6,11 @@ import Testing
 import Union
 
 /// What stays and what goes when names go and the kernel forgets.
-@Suite(Fixture.InBothForms(), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    Fixture.InBothForms(),
+    .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")
+)
 struct `What the kernel refers to` {
     private func fixture() throws -> Fixture {
         let fixture = try Fixture()
@@ -60,6 +64,49 @@ struct `What the kernel refers to` {
         tree.forget(id, 1)
         try expect(orphans(fixture) == 0)
         #expect(errno { try write(tree, id, "x") } == 0, "what only the lower has can be copied up again")
+    }
+
+    /// A FORGET brings as many references back as it says, and the kernel may keep others.
+    @Test func `goes on as long as one reference is left, whichever came back and when`() throws {
+        let fixture = try fixture()
+        let tree = try fixture.union()
+        // Made here.
+        try tree.touch("new")
+        let new = try tree.id("new")
+        _ = try (tree.id("new"), tree.id("new"))
+        try write(tree, new, "new text")
+        tree.forget(new, 1)
+        try tree.unlink("new")
+        // touch() counted one as well.
+        tree.forget(new, 2)
+        try expect(contents(tree, new) == "new text")
+        tree.forget(new, 1)
+        #expect(errno { _ = try contents(tree, new) } == ESTALE)
+
+        // Some from before it was copied up, and some of these came back before.
+        let old = try tree.id("file")
+        for _ in 0..<4 { _ = try tree.id("file") }
+        tree.forget(old, 2)
+        try write(tree, old, "CONTENTS")
+        tree.forget(old, 1)
+        try tree.unlink("file")
+        try expect(contents(tree, old) == "CONTENTS")
+        tree.forget([(old, 1)])
+        try expect(contents(tree, old) == "CONTENTS")
+        try expect(tree.attributes(of: old).nlink == 0)
+        tree.forget(old, 1)
+        try expect(contents(tree, old) == "contents")
+        try expect(orphans(fixture) == 0)
+
+        // Among others, of which each may have any number.
+        try tree.write("d/x", "X")
+        let (x, y) = try (tree.id("d/x"), tree.id("d/y"))
+        // write() looked it up, too; so did each path through the directory.
+        try tree.unlink("d/x")
+        tree.forget([(y, 1), (x, 1), (NodeID.root, 3)])
+        try expect(contents(tree, x) == "X")
+        tree.forget([(x, 1)])
+        try expect(contents(tree, x) == "1")
     }
 
     @Test func `takes no room once it is forgotten, in whatever order`() throws {

@@ -8,7 +8,11 @@ import Union
 
 private let isRoot = geteuid() == 0
 
-@Suite(Fixture.InBothForms(), .enabled(if: isRoot, "whiteouts and trusted xattrs need root"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    Fixture.InBothForms(),
+    .enabled(if: isRoot, "whiteouts and trusted xattrs need root")
+)
 struct `The union` {
     private func fixture() throws -> Fixture {
         let fixture = try Fixture()

@@ -6,7 +6,8 @@ import Testing
 
 import Union
 
-@Suite(.enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")) struct `An upper` {
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+struct `An upper` {
     private func fixture() throws -> Fixture {
         let fixture = try Fixture()
         try fixture.add(

@@ -18,7 +18,7 @@ int clinux_open_beneath(int dirfd, const char *_Nonnull path, uint64_t flags, ui
 int clinux_open_in_root(int dirfd, const char *_Nonnull path, uint64_t flags, uint32_t mode);
 
 /// open_tree(2) with OPEN_TREE_CLONE: an O_PATH descriptor of `path` in a mount of its own, which has nothing
-/// mounted below. Follows symbolic links. EPERM without CAP_SYS_ADMIN.
+/// mounted below, and where reading changes no time of access. Follows symbolic links. EPERM without CAP_SYS_ADMIN.
 int clinux_open_tree_copy(const char *_Nonnull path);
 
 /// open_by_handle_at(2): an O_PATH descriptor of the file with the handle of `size` bytes, of the filesystem that the
@@ -57,6 +57,16 @@ int64_t clinux_copy_file_range(int from, int64_t *_Nonnull from_offset, int to, 
 /// statfs(2)'s f_type: a file system's magic number.
 int64_t clinux_filesystem_type(int fd);
 int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+/// The inode's number and, where the filesystem knows it, when it was made; 0 where it doesn't.
+struct clinux_birth {
+    uint64_t inode;
+    int64_t seconds;
+    uint32_t nanoseconds;
+};
+
+/// statx(2) of `name` in `directory`; an empty name is what is open. A symbolic link is not followed.
+int clinux_get_birth(int directory, const char *_Nonnull name, struct clinux_birth *_Nonnull birth);
 
 /// Device numbers between dev_t and the kernel's 32-bit encoding (new_encode_dev):
 /// minor & 0xff | major << 8 | (minor & ~0xff) << 12.

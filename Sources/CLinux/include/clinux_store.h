@@ -14,8 +14,3 @@ int clinux_enable_verity(int fd);
 /// ioctl(2) FS_IOC_MEASURE_VERITY: the 32 bytes of the file's digest, in constant time. ENODATA without fs-verity,
 /// EOVERFLOW for another algorithm's.
 int clinux_measure_verity(int fd, uint8_t *_Nonnull digest);
-
-/// The arguments this process was started with, the program's name first. Not read from /proc, which may not be
-/// there or need a descriptor that is not left.
-int clinux_argument_count(void);
-const char *_Nullable clinux_argument(int number);

@@ -55,7 +55,8 @@ package struct ControlGroupHierarchy: Sendable {
                     && Set(controllers).isSubset(of: mount.options.split(separator: ",").map(String.init))
             }
         }
-        let magic: Int64 = version == .two ? 0x6367_7270 : 0x27_e0eb  // CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC
+        // CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC.
+        let magic: Int64 = version == .two ? 0x6367_7270 : 0x27_e0eb
         // Something else may be mounted over it.
         if let mount, let open = try? OwnedFD.open(mount.target, O_PATH | O_DIRECTORY),
             open.use({ clinux_filesystem_type($0) }) == magic

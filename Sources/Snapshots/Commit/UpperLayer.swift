@@ -337,6 +337,13 @@ final class UpperLayer {
     private func reading<R>(_ path: [UInt8], _ body: () throws -> R) throws -> R {
         do {
             return try body()
+        } catch let errno as Errno where errno.rawValue == EUCLEAN {
+            throw Failure(
+                "\(printable(path)) was copied without the holes of the file that it was made of: what it stands for can't"
+                    + " be told",
+                advice:
+                    "Copy the upper again, with its holes and while it is not mounted; or settle it first."
+            )
         } catch let errno as Errno {
             throw Failure("read \(printable(path))", errno)
         } catch let error as FSError {

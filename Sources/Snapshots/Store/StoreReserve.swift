@@ -41,15 +41,15 @@ struct StoreReserve {
         return (0..<size / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
     }
 
-    /// Gives it back before the database is looked at, where that could end the process: on a full filesystem that
-    /// writes nothing in place there may be no room for a page of a file that is mapped, as that of the database's locks
-    /// is (SIGBUS). Whether it did.
+    /// Gives it back before the database is looked at, where that could end the process: on a full filesystem there may be
+    /// no room for a page of a file that is mapped, as that of the database's locks is (SIGBUS). Whether it did.
     func releaseForMapping() -> Bool {
-        // Btrfs, bcachefs, ZFS.
+        guard let root = try? OwnedFD.open(layout.root, O_RDONLY | O_DIRECTORY) else { return false }
+        // Btrfs, bcachefs, ZFS write nothing in place; elsewhere it is enough that the file has its blocks.
         let kinds: [Int64] = [0x9123_683e, 0xca45_1a4e, 0x2fc1_2fc1]
-        guard let root = try? OwnedFD.open(layout.root, O_RDONLY | O_DIRECTORY),
-            kinds.contains(root.filesystemType)
-        else { return false }
+        let isInPlace = !kinds.contains(root.filesystemType)
+        let locks = try? FilePath("\(layout.database.string)-shm").status()
+        if isInPlace, let locks, locks.st_size > 0, locks.st_blocks * 512 >= locks.st_size { return false }
         // A quota is not in what statvfs(2) says.
         do throws(Errno) {
             let probe = try OwnedFD.open(layout.root, O_RDWR | __O_TMPFILE | O_DIRECTORY, mode: 0o600)

@@ -25,6 +25,7 @@ final class MergedTree: Sendable {
                 throw Failure("/proc is not mounted: what \(upper) holds can't be read without it")
             }
             let file = try UpperFile(root: upper)
+            try MergedTree.refuse(upper, file, without: chain)
             root = TreeNode(
                 attributes: file.attributes,
                 lower: file.marks.opaque == .yes ? nil : 0,
@@ -33,6 +34,21 @@ final class MergedTree: Sendable {
         } else {
             root = TreeNode(attributes: NodeAttributes(try chain.inode(0)), lower: 0, upper: nil)
         }
+    }
+
+    /// Throws where an upper has lost the marks without which it would show something else, or they are of a form that
+    /// this process does not see.
+    private static func refuse(_ path: FilePath, _ root: UpperFile, without chain: LayerIndex) throws {
+        guard !root.marks.saysThatThereAreMarks,
+            let evidence = try UpperFile(OverlayMarks.evidence, in: root.directory), evidence.isWhiteout(.no),
+            try OverlayMarks.evidence.withUnsafeBytes({ try chain.lookup($0, in: 0) }) == nil
+        else { return }
+        throw Failure(
+            "\(path) does not have the extended attributes that it had: what it stands for can't be told",
+            advice:
+                "If it is a copy, copy it again with its attributes and holes (rsync -aHAXS --numeric-ids, or"
+                + " tar -S --xattrs --xattrs-include='*')."
+        )
     }
 }
 

@@ -7,6 +7,10 @@ struct OverlayMarks: Sendable {
     static let prefixes = ["trusted.overlay.", "user.overlay."]
     /// On the root of an upper that mica began, after the prefix it uses: the other one's attributes are data.
     private static let own = "mica.upper"
+    /// On the root of an upper that has marks without which it would show something else, after their prefix; and the
+    /// whiteout there which says that there was such a mark. As `UpperMarks` in the union has it.
+    private static let marked = "mica.marks"
+    static let evidence = Array(".needs-extended-attributes".utf8)
     /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
     static let escape = "overlay."
 
@@ -29,7 +33,7 @@ struct OverlayMarks: Sendable {
         case below
         /// What is a hole below `limit` (bytes; at most to the end of the lower file) is the lower file's. As
         /// `PartialData` in the union writes it.
-        case partial(limit: UInt64)
+        case partial(limit: UInt64, CopyCheck)
         /// In a form that is not known.
         case unknown
     }
@@ -64,10 +68,24 @@ struct OverlayMarks: Sendable {
         guard let mark = try Xattr.get(prefix + "metacopy", at: path) else { return .here }
         // struct ovl_metacopy in the kernel has 4 bytes at least.
         if mark.isEmpty || mark.count >= 4 { return .below }
-        guard mark == [UInt8(ascii: "p")] else { return .unknown }
-        guard let limit = try Xattr.get(prefix + "mica.limit", at: path) else { return .partial(limit: .max) }
+        let check: CopyCheck
+        if mark == [UInt8(ascii: "p")] {
+            check = .none
+        } else if mark.count == FileBirth.size {
+            check = try FileBirth.mark(at: path) == mark ? .none : .needed(prefix: prefix)
+        } else {
+            return .unknown
+        }
+        guard let limit = try Xattr.get(prefix + "mica.limit", at: path) else {
+            return .partial(limit: .max, check)
+        }
         guard limit.count == 8 else { return .unknown }
-        return .partial(limit: limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+        return .partial(limit: limit.reversed().reduce(0) { $0 << 8 | UInt64($1) }, check)
+    }
+
+    /// Of the root of an upper.
+    var saysThatThereAreMarks: Bool {
+        OverlayMarks.prefixes.contains { names.contains($0 + OverlayMarks.marked) }
     }
 
     var isDataHere: Bool { if case .here = data { true } else { false } }

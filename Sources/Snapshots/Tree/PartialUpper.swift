@@ -68,7 +68,7 @@ package final class PartialUpper {
         for prefix in prefixes {
             let limit = try Xattr.get(prefix + "mica.limit", of: fd)
             guard let mark = try Xattr.get(prefix + "metacopy", of: fd) else { continue }
-            guard mark == PartialUpper.mark else { throw .ioError }
+            guard mark == PartialUpper.mark || mark.count == FileBirth.size else { throw .ioError }
             guard let limit else { return size }
             guard limit.count == 8 else { throw .ioError }
             return min(size, limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })

@@ -28,7 +28,11 @@ struct RandomTrees {
             (entry.uid, entry.gid) = (UInt32(random.below(3)), UInt32(random.below(3)))
             switch random.below(10) {
             case 0...2: break
-            case 3: entry.kind = .symlink(Array("target\(number)".utf8))
+            case 3:
+                // Where no other layer has anything below it: what goes through links has a test of its own, since the
+                // kernel's layers can't say it.
+                entry.path = path / "link"
+                entry.kind = .symlink(Array("target\(number)".utf8))
             case 4 where !files.isEmpty: entry.kind = .hardLink(random.pick(files))
             case 5...6: entry.kind = .whiteout
             case 7 where number % 2 == 0: entry.kind = .fifo
@@ -42,9 +46,9 @@ struct RandomTrees {
                 kinds[path] = true
                 if random.below(4) == 0 { layer.append(.opaque(path)) }
             } else {
-                kinds[path] = false
+                kinds[entry.path] = false
             }
-            for parent in parents { kinds[parent] = true }
+            for parent in entry.path.ancestors { kinds[parent] = true }
             layer.append(entry)
         }
         return layer

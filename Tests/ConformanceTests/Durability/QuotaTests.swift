@@ -7,7 +7,10 @@ import Testing
 import Glibc
 
 /// The upper on a btrfs whose quota counts for root, too (that of ext4 does not).
-@Suite(.enabled(if: getenv("MICA_QUOTAS") != nil, "set MICA_QUOTAS to fill a quota of btrfs, as root"))
+@Suite(
+    .timeLimit(.minutes(20)),
+    .enabled(if: getenv("MICA_QUOTAS") != nil, "set MICA_QUOTAS to fill a quota of btrfs, as root")
+)
 struct `Within a full quota` {
     @Test(arguments: LowerForm.served) func `nothing can be made, but everything be deleted`(form: LowerForm)
         throws

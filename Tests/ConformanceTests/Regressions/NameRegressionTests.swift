@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// The same, about names and directories.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Known mistakes of others, about names` {
     let workspace: Workspace
 
@@ -72,6 +72,43 @@ struct `Known mistakes of others, about names` {
         #expect(tree.rename("sub", "other", flags: 2) == nil)
         #expect(try tree.names("sub") == ["moved", "name"])
         #expect(try tree.names("other") == ["deep"])
+    }
+
+    /// The other names of its files have nothing in the upper, and are found by what was noted of the directory.
+    @Test(arguments: LowerForm.served, [["other/name", "moved"], ["name", "elsewhere"]])
+    func `a hard link in a lower directory that was renamed stays one file with its other name`(
+        form: LowerForm,
+        first: [String]
+    ) throws {
+        for options in [[], ["-o", "metacopy=on"], ["-o", "metacopy=off"]] {
+            let own = try Workspace(in: workspace.path)
+            defer { withExtendedLifetime(own) {} }
+            let tree = try SmallTree(form, in: own, options: options) { lower in
+                try FilePath("\(lower)/other/in").makeDirectory()
+                try Errno.check(link("\(lower)/name", "\(lower)/other/in/third"))
+            }
+            let inode = try tree.status("name").st_ino
+            #expect(tree.rename("other", first[1]) == nil)
+            #expect(tree.rename("\(first[1])/in", "in") == nil)
+            try tree.mount.remount()
+            let names = ["name", "\(first[1])/name", "in/third"]
+            let written = first[0] == "name" ? names[0] : names[1]
+            try SmallTree.patch(tree.path(written), "ONE", at: 0)
+            for _ in 0..<3 {
+                for name in names {
+                    #expect(
+                        try tree.read(name) == "ONE of two names\n",
+                        "\(name), written by \(written), \(options)"
+                    )
+                    #expect(try tree.status(name).st_ino == inode)
+                    #expect(try tree.status(name).st_nlink == 3)
+                }
+                try tree.mount.remount()
+            }
+            #expect(unlink(tree.path(names[2])) == 0)
+            #expect(try tree.status(names[0]).st_nlink == 2)
+            try tree.mount.unmount()
+        }
     }
 
     @Test(arguments: LowerForm.served) func `names of 255 bytes can be made, hidden and renamed`(

@@ -51,6 +51,12 @@ struct SmallTree {
         try file.writeAll(Array(text.utf8))
     }
 
+    /// Changes a part of a file.
+    static func patch(_ path: String, _ text: String, at offset: UInt64) throws {
+        let file = try naming("open \(path)") { try OwnedFD.open(FilePath(path), O_RDWR) }
+        try Array(text.utf8).withUnsafeBytes { try file.writeAll($0, at: offset) }
+    }
+
     func path(_ name: String) -> String { "\(mount.path)/\(name)" }
 
     func open(_ name: String, _ flags: CInt) throws -> OwnedFD {

@@ -25,6 +25,8 @@ enum DataOperation: Sendable {
     case check(file: Int)
     case remount
 
+    var isUnlink: Bool { if case .unlink = self { true } else { false } }
+
     enum Access: CInt, Sendable, CaseIterable { case read, write, append, truncate }
 
     /// fallocate(2): extend, keep the size, punch, zero, zero and keep the size, collapse, insert.

@@ -25,6 +25,8 @@ final class DataRunner {
     }
 
     private static let mapLength = 1 << 19
+    /// Otherwise FALLOC_FL_ZERO_RANGE may be refused.
+    var zeroesRanges = true
     private let directory: String
     private let remount: () throws -> Void
     private let names: [String]
@@ -162,6 +164,7 @@ final class DataRunner {
         guard slot.isWritable else { return compare(result, .badFileDescriptor) }
         // fs/fuse/file.c passes neither FALLOC_FL_COLLAPSE_RANGE nor FALLOC_FL_INSERT_RANGE on.
         guard mode & 0x28 == 0 else { return compare(result, .notSupported) }
+        if !zeroesRanges, mode & 0x10 != 0, result == .notSupported { return nil }
         slot.file.allocate(mode: mode, offset: offset, length: length)
         return compare(result, nil)
     }

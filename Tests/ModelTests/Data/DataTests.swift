@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// Random reads and writes of all kinds, on files of the lower and on new ones, against bytes in memory.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(Effort.minutes)), .enabled(if: geteuid() == 0, "mounts"))
 struct `The data of files` {
     /// Packed in the image, objects of their own, with holes; nil is not there at first.
     static let files: [(name: String, bytes: [UInt8]?)] = [
@@ -31,12 +31,15 @@ struct `The data of files` {
     init() throws { workspace = try Workspace() }
 
     /// The files, in as many directories as there are processes to come.
-    private func lower(_ form: LowerForm, directories: [String]) throws -> Lower {
+    private func lower(_ form: LowerForm, directories: [String], in workspace: Workspace? = nil) throws
+        -> Lower
+    {
+        let workspace = workspace ?? self.workspace
         let root = try workspace.directory("lower")
         for directory in directories {
             for case (let name, let bytes?) in `The data of files`.files {
                 let path = FilePath(try workspace.directory("lower/\(directory)")).appending(name)
-                let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+                let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
                 try file.truncate(to: UInt64(bytes.count))
                 // Zeros stay holes.
                 for start in stride(from: 0, to: bytes.count, by: 4096) {
@@ -49,13 +52,21 @@ struct `The data of files` {
         return try Lower(root, as: form, in: workspace)
     }
 
-    private func run(_ operations: [DataOperation], on lower: Lower, _ options: [String]) throws
-        -> Difference?
-    {
-        let mount = try LayeredMount(lower, in: workspace, options: options)
+    private func run(_ operations: [DataOperation], _ test: Case) throws -> Difference? {
+        let disk = try test.filesystem?.make(in: self.workspace)
+        defer { if let disk { umount2(disk, CInt(MNT_DETACH)) } }
+        // All of it is on the filesystem, or the upper and its mount point.
+        let workspace = try disk.map { try Workspace(in: $0) } ?? self.workspace
+        let lower = try lower(
+            test.form,
+            directories: ["d"],
+            in: test.form == .image ? workspace : self.workspace
+        )
+        let mount = try LayeredMount(lower, in: workspace, options: test.options)
         // Some are changed before anything is written to them.
         for name in ["object", "holes"] { try Errno.check(chmod("\(mount.path)/d/\(name)", 0o600)) }
         let runner = DataRunner("\(mount.path)/d", files: `The data of files`.files, remount: mount.remount)
+        runner.zeroesRanges = test.filesystem?.zeroesRanges ?? true
         let difference = try runner.run(operations)
         runner.closeAll()
         try mount.unmount()
@@ -63,11 +74,8 @@ struct `The data of files` {
     }
 
     private func expectNoDifference(_ operations: [DataOperation], _ test: Case) throws {
-        let lower = try lower(test.form, directories: ["d"])
-        guard let difference = try run(operations, on: lower, test.options) else { return }
-        let (shortest, last) = try shrink(operations, after: difference) {
-            try run($0, on: lower, test.options)
-        }
+        guard let difference = try run(operations, test) else { return }
+        let (shortest, last) = try shrink(operations, after: difference) { try run($0, test) }
         let list = shortest.map { "  \($0)" }.joined(separator: "\n")
         Issue.record("\(test.testDescription): \(difference)\nshorter: \(last)\n\(list)")
     }
@@ -80,6 +88,15 @@ struct `The data of files` {
     @Test(arguments: Case.unkilled) func `is what was written, also after remounts`(test: Case) throws {
         var random = DataOperations(seed: test.seed ^ 0x5eed, files: `The data of files`.files.count)
         try expectNoDifference(random.sequence(Effort.operations, remountEvery: Effort.remountEvery), test)
+    }
+
+    @Test(arguments: Case.everywhere) func `is what was written, whatever filesystem the upper is on`(
+        test: Case
+    ) throws {
+        var random = DataOperations(seed: test.seed ^ 0xd15c, files: `The data of files`.files.count)
+        var operations = random.sequence(Effort.operations, remountEvery: Effort.remountEvery)
+        if test.filesystem?.takesWhiteouts == false { operations.removeAll(where: \.isUnlink) }
+        try expectNoDifference(operations, test)
     }
 
     @Test(arguments: Case.unkilled) func `is what each of two processes wrote to its own files`(test: Case)

@@ -7,7 +7,7 @@ import Glibc
 
 /// micafs is killed at any moment of random changes: the next mount has all that was answered, and what was going on
 /// either wholly or not at all.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(Effort.minutes)), .enabled(if: geteuid() == 0, "mounts"))
 struct `After a kill -9, names` {
     private static let rounds = 6
     let workspace: Workspace

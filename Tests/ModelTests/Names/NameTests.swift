@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// Random changes of names and attributes on a random lower tree, against a tree in memory.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(Effort.minutes)), .enabled(if: geteuid() == 0, "mounts"))
 struct `The names of files` {
     let workspace: Workspace
 
