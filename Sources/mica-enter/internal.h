@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 /// A plan whose offsets have become pointers. Lists end with NULL.
@@ -47,6 +48,9 @@ void executing(void);
     do {                                                       \
         if ((call) < 0) return failed((action), (object));     \
     } while (0)
+
+/// A device number of which major and minor are below 256; makedev(3) is a function of a library, unless it is inlined.
+static inline dev_t device_number(unsigned major, unsigned minor) { return (dev_t)(major << 8 | minor); }
 
 /// Turns -errno into -1 and errno.
 static inline int checked(int result) {

@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 // Ignored and blocked signals survive execve, and mica may well ignore SIGPIPE.
 static void default_signals(void) {
@@ -85,7 +84,7 @@ static int replace_null_devices(const struct plan *plan, int null) {
     *digits = (char)('0' + null % 10);
     for (int fd = 0; fd < 3; fd++) {
         struct stat status;
-        if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) continue;
+        if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != device_number(1, 3)) continue;
         int own = open(path, O_RDWR | O_CLOEXEC);
         TRY("open a null device for", plan->arguments[0], own);
         TRY("pass standard streams to", plan->arguments[0], dup2(own, fd));

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 enum { PROC_SUPER_MAGIC = 0x9fa0 };
@@ -47,7 +46,7 @@ static int bind_over(int tree, int directory, const char *name) {
 // its own node, read-only (which only concerns its mode and times).
 static int device(int dev, const char *name, unsigned major, unsigned minor, const char *host) {
     int tree;
-    if (mknodat(dev, name, S_IFCHR | 0666, makedev(major, minor)) == 0) {
+    if (mknodat(dev, name, S_IFCHR | 0666, device_number(major, minor)) == 0) {
         tree = open_tree(dev, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     } else {
         if (errno != EPERM || mknodat(dev, name, S_IFREG | 0444, 0) < 0) return -1;
@@ -62,7 +61,7 @@ int own_null_device(void) {
     int tree = checked(kernel_new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
     if (tree < 0) return -1;
     int node;
-    if (mknodat(tree, "null", S_IFCHR | 0666, makedev(1, 3)) == 0) {
+    if (mknodat(tree, "null", S_IFCHR | 0666, device_number(1, 3)) == 0) {
         node = openat(tree, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     } else {
         // A host that denies mknod lends its own node, of which nobody can change anything.
