@@ -59,6 +59,8 @@ final class Daemon: Sendable {
         while read(end.raw, &byte, 1) == 1, byte != ready { text.append(byte) }
         do {
             guard byte == ready else {
+                // It closes the pipe before it says what it could not do: its own words come first.
+                waitpid(-1, nil, 0)
                 let reason = text.isEmpty ? "" : ": \(String(decoding: text.dropLast(), as: UTF8.self))"
                 throw Failure("the daemon for \(target) ended before the mount answered\(reason)")
             }
