@@ -59,8 +59,8 @@ static inline int checked(int result) {
     return -1;
 }
 
-/// A null device of this program's own, which nobody else has: an O_PATH descriptor of its node, on a filesystem that is
-/// mounted nowhere. What a container does to it is done to no other. -1 and errno.
+/// A null device that nobody else has, open, on a filesystem that is mounted nowhere. What a container does to it is done
+/// to no other. -1 and errno.
 int own_null_device(void);
 
 /// Builds the mounts below plan->root and pivots into it. `terminal` gets the new terminal.

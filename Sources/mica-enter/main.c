@@ -75,20 +75,23 @@ static int join_container(const struct plan *plan, int *terminal) {
     return 0;
 }
 
-/// Puts the null device that nobody else has in the place of the host's, whose mode and owner are everybody's.
-static int replace_null_devices(const struct plan *plan, int null) {
-    char path[] = "/proc/self/fd/\0\0\0";
-    char *digits = path + sizeof "/proc/self/fd/" - 1;
-    if (null > 99) return errno = EMFILE, failed("open a null device for", plan->arguments[0]);
-    if (null > 9) *digits++ = (char)('0' + null / 10);
-    *digits = (char)('0' + null % 10);
+static int is_null_device(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == device_number(1, 3);
+}
+
+/// Puts the container's null device in the place of the host's, whose mode and owner are everybody's.
+static int replace_null_devices(const struct plan *plan) {
+    int own = -1;
     for (int fd = 0; fd < 3; fd++) {
-        struct stat status;
-        if (fstat(fd, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != device_number(1, 3)) continue;
-        int own = open(path, O_RDWR | O_CLOEXEC);
+        if (!is_null_device(fd)) continue;
+        if (own < 0) {
+            // Whatever the container has put there: it does not block, and is looked at.
+            own = open("/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            if (own < 0 || !is_null_device(own)) own = own_null_device();
+        }
         TRY("open a null device for", plan->arguments[0], own);
         TRY("pass standard streams to", plan->arguments[0], dup2(own, fd));
-        close(own);
     }
     return 0;
 }
@@ -118,13 +121,8 @@ static int go_to_directory(const struct plan *plan) {
 static int run(const struct plan *plan) {
     int terminal = -1;
     umask(0);
-    // On the host still, where /proc is the host's.
-    int null = own_null_device();
-    TRY("make a null device for", plan->arguments[0], null);
-    if (replace_null_devices(plan, null) < 0) return -1;
-    close(null);
     int entered = has(plan, ENTER_JOIN) ? join_container(plan, &terminal) : make_container(plan, &terminal);
-    if (entered < 0) return -1;
+    if (entered < 0 || replace_null_devices(plan) < 0) return -1;
     if (take_streams(plan, terminal) < 0) return -1;
     // Closed, not just marked: a working directory of /proc/self/fd/N must find nothing of the host's.
     TRY("close descriptors for", plan->arguments[0], close_range(ENTER_REPORTS + 1, ~0U, 0));

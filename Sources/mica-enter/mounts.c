@@ -62,13 +62,13 @@ int own_null_device(void) {
     if (tree < 0) return -1;
     int node;
     if (mknodat(tree, "null", S_IFCHR | 0666, device_number(1, 3)) == 0) {
-        node = openat(tree, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        node = openat(tree, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     } else {
-        // A host that denies mknod lends its own node, of which nobody can change anything.
-        node = errno == EPERM ? open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) : -1;
-        if (node >= 0 && change(node, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0) < 0) return -1;
+        node = -1;
     }
+    int error = errno;
     close(tree);
+    errno = error;
     return node;
 }
 
