@@ -55,11 +55,11 @@ struct `A hostile root in a container` {
                 close(fd);
                 if (readlink(path, text, sizeof text) >= 0 && is_enter(pid)) printf("read the link %s\n", files[i]);
             }
-            if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0) puts("traced");
+            if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0 && is_enter(pid)) puts("traced");
             struct iovec mine = {text, 8}, theirs = {(void *)0x400000, 8};
-            if (process_vm_readv(pid, &mine, 1, &theirs, 1, 0) >= 0) puts("read its memory");
+            if (process_vm_readv(pid, &mine, 1, &theirs, 1, 0) >= 0 && is_enter(pid)) puts("read its memory");
             int pidfd = syscall(SYS_pidfd_open, pid, 0);
-            if (pidfd >= 0 && syscall(SYS_pidfd_getfd, pidfd, 4, 0) >= 0) puts("took a descriptor");
+            if (pidfd >= 0 && syscall(SYS_pidfd_getfd, pidfd, 4, 0) >= 0 && is_enter(pid)) puts("took a descriptor");
             close(pidfd);
         }
 
