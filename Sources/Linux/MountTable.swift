@@ -32,15 +32,21 @@ package struct MountTable: Sendable {
     /// In the order of mounting: of two at the same place, the later one is on top.
     package let entries: [Entry]
 
-    /// Empty where it can't be read.
-    package static func current() -> MountTable {
+    /// Empty where it can't be read. `types`: only mounts of these; none given: all.
+    package static func current(ofType types: String...) -> MountTable {
         let bytes = try? OwnedFD.open("/proc/self/mountinfo", O_RDONLY).contents(limit: 64 << 20)
-        return MountTable(parsing: bytes ?? [])
+        return MountTable(parsing: bytes ?? [], types: types)
     }
 
-    /// `bytes`: the text of a mountinfo file. Lines that are none are left out.
-    package init(parsing bytes: [UInt8]) {
+    /// `bytes`: the text of a mountinfo file. Lines that are none are left out. `types`: as for `current`.
+    package init(parsing bytes: [UInt8], types: [String] = []) {
+        let wanted = types.map { Array($0.utf8) }
         entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            // To take a line apart takes longer.
+            guard
+                wanted.isEmpty
+                    || wanted.contains(where: { MountTable.type(of: line)?.elementsEqual($0) == true })
+            else { return nil }
             let fields = line.split(separator: UInt8(ascii: " "))
             // Any number of optional fields comes before the hyphen.
             guard fields.count > 6, let hyphen = fields[6...].firstIndex(of: [UInt8(ascii: "-")]),
@@ -56,6 +62,18 @@ package struct MountTable: Sendable {
                 options: hyphen + 3 < fields.count ? String(decoding: fields[hyphen + 3], as: UTF8.self) : ""
             )
         }
+    }
+
+    /// What comes first after the hyphen between blanks. Blanks in names are escaped.
+    private static func type(of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        var blank = line.startIndex
+        while let next = line[blank...].dropFirst().firstIndex(of: UInt8(ascii: " ")) {
+            if next == blank + 2, line[blank + 1] == UInt8(ascii: "-") {
+                return line[(next + 1)...].prefix { $0 != UInt8(ascii: " ") }
+            }
+            blank = next
+        }
+        return nil
     }
 
     /// Where something is mounted on `directory` or below it, each place once, in the order of their names.

@@ -60,12 +60,9 @@ int own_null_device(void) {
     static const char *const options[] = {"mode", "755", "size", "4k", NULL};
     int tree = checked(kernel_new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
     if (tree < 0) return -1;
-    int node;
-    if (mknodat(tree, "null", S_IFCHR | 0666, device_number(1, 3)) == 0) {
+    int node = -1;
+    if (mknodat(tree, "null", S_IFCHR | 0666, device_number(1, 3)) == 0)
         node = openat(tree, "null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    } else {
-        node = -1;
-    }
     int error = errno;
     close(tree);
     errno = error;

@@ -25,7 +25,7 @@ struct Console {
         }
     }
 
-    init(_ options: ProcessOptions) throws {
+    init(_ options: ProcessRequest) throws {
         let isTerminal = HostTerminal.isTerminal(STDIN_FILENO)
         if options.tty, options.interactive, !isTerminal {
             throw Failure(

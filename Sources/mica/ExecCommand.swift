@@ -1,8 +1,4 @@
 import ArgumentParser
-import Containers
-import Linux
-import Runner
-import Snapshots
 
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,17 +20,12 @@ struct ExecCommand: ParsableCommand {
     var command: [String]
 
     func run() throws {
-        let containers = Containers(try Store.open(global.layout))
-        let container = try containers.container(named: container)
-        var request = Containers.ExecRequest(command)
-        request.environment = process.environment
-        request.directory = process.workdir
-        request.user = process.user
-        request.terminal = process.tty
-        request.interactive = process.interactive
-        if detach { return try containers.executeDetached(request, in: container) }
-        let console = try Console(process)
-        let status = try containers.execute(request, in: container, console.attachment)
-        throw ExitCode(try console.exitStatus(status).rawValue)
+        var request = ExecRequest()
+        request.root = global.root
+        request.process = process.request
+        request.isDetached = detach
+        request.container = container
+        request.command = command
+        try request.run()
     }
 }

@@ -25,6 +25,8 @@ struct Mica: ParsableCommand {
         do {
             if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {
                 try mount.run()
+            } else if arguments.first == "exec", let exec = ExecRequest(plain: arguments.dropFirst()) {
+                try exec.run()
             } else {
                 var command = try parse(arguments)
                 try command.run()
@@ -57,6 +59,11 @@ struct Mica: ParsableCommand {
             complain("\(errno)")
             fflush(nil)
             Glibc.exit(1)
+        case let code as ExitCode where code != .validationFailure:
+            // A container's, as a rule. ArgumentParser would make the whole help before it finds that there is no
+            // message.
+            fflush(nil)
+            Glibc.exit(code.rawValue)
         default: break
         }
         // ArgumentParser's own: help, version, a bare exit code, usage.

@@ -1,7 +1,5 @@
 import ArgumentParser
 
-import Glibc
-
 /// What run and exec have in common.
 struct ProcessOptions: ParsableArguments {
     @Flag(name: [.short, .long], help: "Pass standard input on.")
@@ -28,11 +26,13 @@ struct ProcessOptions: ParsableArguments {
     )
     var user: String?
 
-    /// NAME=VALUE. A name that we don't have ourselves is left out, as in docker.
-    var environment: [String] {
-        env.compactMap { entry in
-            if entry.contains("=") { return entry }
-            return getenv(entry).map { "\(entry)=\(String(cString: $0))" }
-        }
+    var request: ProcessRequest {
+        var request = ProcessRequest()
+        request.interactive = interactive
+        request.tty = tty
+        request.env = env
+        request.workdir = workdir
+        request.user = user
+        return request
     }
 }

@@ -70,7 +70,7 @@ struct RunCommand: ParsableCommand {
         do {
             let containers = Containers(try Store.open(global.layout))
             // Looked at first: what can't work should leave no container behind.
-            let console = detach ? nil : try Console(process)
+            let console = detach ? nil : try Console(process.request)
             let container = try containers.create(request())
             if let console {
                 let status = try containers.run(container, console.attachment)
@@ -95,7 +95,7 @@ struct RunCommand: ParsableCommand {
         request.command = command
         request.entrypoint = entrypoint
         request.name = name
-        request.environment = process.environment
+        request.environment = process.request.environment
         request.directory = process.workdir
         request.user = process.user
         request.hostname = hostname

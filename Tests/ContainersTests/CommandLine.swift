@@ -54,6 +54,15 @@ struct MicaCommand {
         chmod(micafs.string, 0o755)
     }
 
+    /// Whether `condition` became true within a minute.
+    func wait(_ condition: () throws -> Bool) throws -> Bool {
+        for _ in 0..<3000 {
+            if try condition() { return true }
+            usleep(20_000)
+        }
+        return false
+    }
+
     func process(_ arguments: [String]) -> Process {
         let process = Process()
         process.executableURL = program

@@ -24,14 +24,6 @@ struct `What a container may do` {
         mica = try MicaCommand(box)
     }
 
-    private func wait(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<3000 {
-            if try condition() { return true }
-            usleep(20_000)
-        }
-        return false
-    }
-
     /// The directories of a container's cgroups.
     private func groups(of id: String) -> [String] {
         MountTable.current().entries.filter { $0.type.hasPrefix("cgroup") }
@@ -99,6 +91,22 @@ struct `What a container may do` {
         try #expect(box.store.containers().isEmpty)
     }
 
+    /// What enters a frozen cgroup of version 2 stops before it has begun, and its parent with it.
+    @Test func `is not entered while it is frozen`() throws {
+        let run = try mica("run", "-d", "--name", "ice", "box", "sleep", "1000")
+        let groups = groups(of: String(run.output.dropLast()))
+        let door = try #require(groups.map { "\($0)/cgroup.freeze" }.first { FilePath($0).exists })
+        try "1".write(toFile: door, atomically: false, encoding: .utf8)
+        let exec = try mica("exec", "ice", "true")
+        #expect(exec.status == 125)
+        #expect(exec.error.contains("is frozen"))
+        try "0".write(toFile: door, atomically: false, encoding: .utf8)
+        try #expect(mica("exec", "ice", "true").status == 0)
+        try "1".write(toFile: door, atomically: false, encoding: .utf8)
+        try #expect(mica("rm", "-f", "ice").status == 0)
+        try #expect(box.isClean())
+    }
+
     @Test func `one that outlives its supervisor is ended, cgroup and all, by the next command that looks`()
         throws
     {
@@ -114,7 +122,7 @@ struct `What a container may do` {
         )
         let run = try mica("run", "-d", "--name", "stays", "box", "/bin/stay")
         let id = String(run.output.dropLast())
-        try #require(wait { try mica("logs", "stays").output == "free\n" })
+        try #require(mica.wait { try mica("logs", "stays").output == "free\n" })
         let process = try #require(box.containers.container(named: "stays").files.readState()?.process)
         let groups = groups(of: id)
         try #require(!groups.isEmpty)
@@ -123,7 +131,7 @@ struct `What a container may do` {
         let parent = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
             .split(separator: ")").last?.split(separator: " ")[1]
         kill(try #require(parent.flatMap { Int32($0) }), SIGKILL)
-        try #require(wait { !FileLock.isHeld(try box.containers.container(named: "stays").files.lock) })
+        try #require(mica.wait { !FileLock.isHeld(try box.containers.container(named: "stays").files.lock) })
         #expect(!process.waitForEnd(milliseconds: 200))
 
         try #expect(mica("ps", "-a").output.contains("Exited"))

@@ -30,14 +30,6 @@ struct `With the real daemon` {
         try #require(mica("import", "-q", tar, "real").status == 0)
     }
 
-    private func wait(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<3000 {
-            if try condition() { return true }
-            usleep(20_000)
-        }
-        return false
-    }
-
     /// Kills the micafs that serves `target`, which is this test's own, and waits for its lock to be free.
     private func killDaemon(of target: String) throws {
         let names = try FilePath("/proc" as String).names().map { String(decoding: $0, as: UTF8.self) }
@@ -51,7 +43,7 @@ struct `With the real daemon` {
             guard arguments.first?.hasSuffix("/micafs") == true, arguments.last == target else { continue }
             kill(pid, SIGKILL)
         }
-        try #require(wait { MountTable.current().isDead(FilePath(target)) })
+        try #require(mica.wait { MountTable.current().isDead(FilePath(target)) })
     }
 
     private func root(of name: String) throws -> String {
@@ -62,7 +54,7 @@ struct `With the real daemon` {
         let directory = box.root.outside.string
         try #expect(mica("mount", "--rw", "--name", "work", "real", directory).status == 0)
         try killDaemon(of: directory)
-        try #expect(wait { try mica("mounts").output.contains("dead") })
+        try #expect(mica.wait { try mica("mounts").output.contains("dead") })
         let again = try mica("mount", "real", directory)
         #expect(again.status == 1)
         #expect(again.error.contains("mica umount"))
@@ -133,7 +125,7 @@ struct `With the real daemon` {
             mica.process(["run"] + options + ["--name", name, "real", "sleep", "1000"])
         }
         for process in processes { try process.run() }
-        try #expect(wait { try mica("ps", "-q").output.count == 26 })
+        try #expect(mica.wait { try mica("ps", "-q").output.count == 26 })
         for process in processes {
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
@@ -206,10 +198,10 @@ struct `With the real daemon` {
             box.store.snapshot(box.store.container(named: "lost").snapshot).id
         )
         .appending("upper/kept")
-        try #expect(wait { upper.exists })
+        try #expect(mica.wait { upper.exists })
         try #expect(!mica("ps").output.contains("lost)"))
         try killDaemon(of: root(of: "lost"))
-        try #expect(wait { try mica("ps").output.contains("(root filesystem lost)") })
+        try #expect(mica.wait { try mica("ps").output.contains("(root filesystem lost)") })
         let exec = try mica("exec", "lost", "true")
         #expect(exec.status == 1)
         #expect(exec.error.contains("root filesystem of container lost is lost"))

@@ -29,6 +29,8 @@ import Testing
         )
         #expect(table.top(at: "/proc")?.type == "tmpfs")
         #expect(table.top(at: "/none") == nil)
+        let some = MountTable(parsing: Array(text.utf8), types: ["tmpfs", "fuse.mica", "fuse"])
+        #expect(some.entries == Array(table.entries.dropFirst()))
     }
 
     @Test func `leaves out what is cut off`() {

@@ -21,35 +21,55 @@ package struct ControlGroup: Sendable {
     package init(of id: String, limits: Resources) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
-        do {
-            for hierarchy in hierarchies { _ = try hierarchy.make(id) }
-            try limits.apply(to: id, in: hierarchies)
-            (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
-        } catch {
-            _ = ControlGroup.remove(id, from: hierarchies)
-            throw error
-        }
+        (unified, tasks) = try ControlGroup.make(id, in: hierarchies) { try limits.apply(to: id, in: $0) }
     }
 
     /// The cgroup of container `id`, whose process 1 is `leader`, a pidfd. One that was started without, by an earlier
-    /// mica, gets one. Failure: it has ended.
+    /// mica, gets one. Failure: it has ended, or is frozen: who enters would stop on its way, and hold up its parent.
     package init(existing id: String, leader: borrowing OwnedFD) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
         do {
             (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
         } catch Errno.noSuchFileOrDirectory {
-            do {
-                for hierarchy in hierarchies { _ = try hierarchy.make(id) }
-                (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
+            (unified, tasks) = try ControlGroup.make(id, in: hierarchies) { _ in
                 // Made again after the end, it would be nobody's to remove. While the leader lives, it is its runner's.
                 if leader.hasEnded {
                     throw Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
                 }
-            } catch {
-                _ = ControlGroup.remove(id, from: hierarchies)
-                throw error
             }
+        }
+        if let unified, ControlGroup.isFrozen(unified.fd) {
+            throw Failure(
+                "the container is frozen",
+                advice: "Nothing can be started in it until 0 is written to cgroup.freeze of its cgroup.",
+                kind: .failedPrecondition,
+                exitCode: ExitStatus.failed.rawValue
+            )
+        }
+    }
+
+    /// Version 2: by itself, or with a group that it is in.
+    private static func isFrozen(_ group: borrowing OwnedFD) -> Bool {
+        guard let events = try? group.open("cgroup.events", O_RDONLY).contents(limit: 1 << 12) else {
+            return false
+        }
+        return String(decoding: events, as: UTF8.self).contains("frozen 1")
+    }
+
+    /// None is left behind by a failure, also one of `prepare`.
+    private static func make(
+        _ id: String,
+        in hierarchies: [ControlGroupHierarchy],
+        _ prepare: ([ControlGroupHierarchy]) throws -> Void
+    ) throws -> (unified: OpenFile?, tasks: [OpenFile]) {
+        do {
+            for hierarchy in hierarchies { _ = try hierarchy.make(id) }
+            try prepare(hierarchies)
+            return try doors(to: id, in: hierarchies)
+        } catch {
+            _ = remove(id, from: hierarchies)
+            throw error
         }
     }
 

@@ -27,7 +27,7 @@ package struct ControlGroupHierarchy: Sendable {
         } catch {
             throw Failure("read /proc/self/cgroup", error)
         }
-        let mounts = MountTable.current().entries.filter { $0.type == "cgroup" || $0.type == "cgroup2" }
+        let mounts = MountTable.current(ofType: "cgroup", "cgroup2").entries
         // "4:memory:/path", and "0::/path" for version 2.
         var found = try String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Containers
+import Linux
+import Runner
+import Snapshots
+
+/// What `mica exec` was asked for, without a command's properties: to make them takes a seventh of an exec.
+struct ExecRequest {
+    /// The store's directory; nil: the usual one.
+    var root: String?
+    var process = ProcessRequest()
+    var isDetached = false
+    var container = ""
+    var command: [String] = []
+
+    init() {}
+
+    /// A command line with nothing in it but words that the parser would take as they are; nil for every other one,
+    /// which is the parser's (docs/adr/0016-plain-command-lines.md).
+    init?(plain arguments: ArraySlice<String>) {
+        var rest = arguments
+        while let option = rest.first, option.hasPrefix("-") {
+            rest.removeFirst()
+            switch option {
+            case "-i", "--interactive":
+                process.interactive = true
+                continue
+            case "-t", "--tty":
+                process.tty = true
+                continue
+            case "-it":
+                process.interactive = true
+                process.tty = true
+                continue
+            default: break
+            }
+            guard let value = rest.popFirst(), !value.hasPrefix("-") else { return nil }
+            switch option {
+            case "-e", "--env": process.env.append(value)
+            case "-w", "--workdir": process.workdir = value
+            case "-u", "--user": process.user = value
+            case "--root": root = value
+            default: return nil
+            }
+        }
+        guard let name = rest.popFirst(), let program = rest.first, !program.hasPrefix("-") else {
+            return nil
+        }
+        container = name
+        command = Array(rest)
+    }
+
+    /// Throws an ExitCode with the command's status at its end, unless it is left alone.
+    func run() throws {
+        let containers = Containers(try Store.open(GlobalOptions.layout(root: root)))
+        let container = try containers.container(named: container)
+        var request = Containers.ExecRequest(command)
+        request.environment = process.environment
+        request.directory = process.workdir
+        request.user = process.user
+        request.terminal = process.tty
+        request.interactive = process.interactive
+        if isDetached { return try containers.executeDetached(request, in: container) }
+        let console = try Console(process)
+        let status = try containers.execute(request, in: container, console.attachment)
+        throw ExitCode(try console.exitStatus(status).rawValue)
+    }
+}
