@@ -45,11 +45,17 @@ struct StoreReserve {
     /// no room for a page of a file that is mapped, as that of the database's locks is (SIGBUS). Whether it did.
     func releaseForMapping() -> Bool {
         guard let root = try? OwnedFD.open(layout.root, O_RDONLY | O_DIRECTORY) else { return false }
-        // Btrfs, bcachefs, ZFS write nothing in place; elsewhere it is enough that the file has its blocks.
+        // Btrfs, bcachefs, ZFS write nothing in place; elsewhere it is enough that the file has its blocks, and that there
+        // are others: the first to open the database cuts the file to nothing and makes it again, a byte a page, which
+        // asks for a part of the page where blocks are smaller, and what was cut off comes back with the journal only.
         let kinds: [Int64] = [0x9123_683e, 0xca45_1a4e, 0x2fc1_2fc1]
         let isInPlace = !kinds.contains(root.filesystemType)
         let locks = try? FilePath("\(layout.database.string)-shm").status()
-        if isInPlace, let locks, locks.st_size > 0, locks.st_blocks * 512 >= locks.st_size { return false }
+        if isInPlace, let locks, locks.st_size > 0, locks.st_blocks * 512 >= locks.st_size,
+            StoreReserve.hasRoom(root)
+        {
+            return false
+        }
         // A quota is not in what statvfs(2) says.
         do throws(Errno) {
             let probe = try OwnedFD.open(layout.root, O_RDWR | __O_TMPFILE | O_DIRECTORY, mode: 0o600)
@@ -58,6 +64,16 @@ struct StoreReserve {
         } catch {
             return error.isOutOfSpace && release()
         }
+    }
+
+    /// Whether there is far more than the file needs.
+    private static func hasRoom(_ root: borrowing OwnedFD) -> Bool {
+        var statistics = statvfs()
+        guard root.use({ fstatvfs($0, &statistics) }) == 0 else { return false }
+        let (room, isHuge) = UInt64(statistics.f_bavail).multipliedReportingOverflow(
+            by: UInt64(statistics.f_frsize)
+        )
+        return isHuge || room >= 8 * size
     }
 
     /// Gives it back; false where there was none.
