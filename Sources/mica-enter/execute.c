@@ -79,7 +79,8 @@ static int search(const struct plan *plan, const char *name) {
 
 int execute_program(const struct plan *plan) {
     const char *name = plan->arguments[0];
-    executing();
+    // What nobody hears of nobody would wait for.
+    if (executing() < 0) return -1;
     if (!*name) errno = ENOENT;
     else if ((strchr(name, '/') ? execute(plan, name) : search(plan, name)) < 0) return -1;
     return failed("execute", name);

@@ -42,7 +42,7 @@ int report(uint32_t kind, int32_t number, const char *text, int fd);
 /// Tells mica what failed, with errno: "`action` `object`". Only the first failure is told. Returns -1.
 int failed(const char *action, const char *object);
 /// From here on failures are those of the program's execution.
-void executing(void);
+int executing(void);
 
 #define TRY(action, object, call)                              \
     do {                                                       \

@@ -50,7 +50,7 @@ int failed(const char *action, const char *object) {
     return -1;
 }
 
-void executing(void) {
+int executing(void) {
     is_executing = 1;
-    report(ENTER_EXECUTING, 0, "", -1);
+    return report(ENTER_EXECUTING, 0, "", -1);
 }

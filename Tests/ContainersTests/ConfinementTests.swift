@@ -91,6 +91,31 @@ struct `What a container may do` {
         try #expect(box.store.containers().isEmpty)
     }
 
+    @Test(arguments: [
+        ("sendmsg", "SCMP_ACT_ERRNO"), ("sendmsg", "SCMP_ACT_KILL_PROCESS"),
+        ("execve", "SCMP_ACT_KILL_PROCESS"),
+        ("setgroups", "SCMP_ACT_KILL"),
+    ]) func `is not entered with a profile that forbids that, and the message says so`(
+        call: String,
+        action: String
+    ) throws {
+        let profile = box.root.base.appending("profile.json").string
+        let json =
+            #"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["\#(call)"],"action":"\#(action)"}]}"#
+        try Data(json.utf8).write(to: URL(fileURLWithPath: profile))
+        let option = "seccomp=\(profile)"
+        let result = try mica("run", "--rm", "--security-opt", option, "box", "sh", "-c", "echo ran")
+        if call == "execve" {
+            // Said before: what ends it then is the program's.
+            #expect(result.status == 128 + SIGSYS)
+        } else {
+            #expect(result.status == 125)
+            #expect(result.error.contains("seccomp profile"), "\(result.error)")
+        }
+        #expect(result.output.isEmpty)
+        try #expect(box.isClean())
+    }
+
     /// What enters a frozen cgroup of version 2 stops before it has begun, and its parent with it.
     @Test func `is not entered while it is frozen`() throws {
         let run = try mica("run", "-d", "--name", "ice", "box", "sleep", "1000")

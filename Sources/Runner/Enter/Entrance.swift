@@ -105,13 +105,34 @@ final class Entrance {
                 if isRunning {
                     return ContainerProcess(pid: told.pid, pidfd: joined, terminal: told.takeTerminal())
                 }
-                _ = clinux_wait(joined.raw)
+                let status = ExitStatus(rawValue: clinux_wait(joined.raw))
+                throw told.failure ?? Entrance.failure(status)
             }
         } else if isRunning {
             isGivenAway = true
             return ContainerProcess(pid: pid, pidfd: try pidfd.duplicate(), terminal: told.takeTerminal())
         }
-        throw told.failure ?? Failure("\(EnterProgram.name) was killed", exitCode: ExitStatus.failed.rawValue)
+        if let failure = told.failure { throw failure }
+        // Nobody has the socket any more: it has ended, or is about to.
+        isGivenAway = true
+        throw Entrance.failure(ExitStatus(rawValue: clinux_wait(pidfd.raw)))
+    }
+
+    /// For one that ended with `status` and without a word.
+    private static func failure(_ status: ExitStatus) -> Failure {
+        let how =
+            status.rawValue > 128
+            ? "was killed by signal \(status.rawValue - 128)" : "could not say what failed"
+        // SIGSYS, or a system call that failed.
+        let isFiltered = status == .killed(by: SIGSYS) || status.rawValue <= 128
+        return Failure(
+            "\(EnterProgram.name) \(how)",
+            advice: isFiltered
+                ? "The seccomp profile may be why: it has to allow setgroups, setresgid, setresuid, capset, prctl, ppoll,"
+                    + " chdir, getcwd, umask, sendmsg, execve and exit_group."
+                : nil,
+            exitCode: ExitStatus.failed.rawValue
+        )
     }
 }
 
