@@ -25,6 +25,8 @@ extension Containers {
             try? process.send(.kill)
             // A frozen process does not die, and process 1 waits for all others.
             if !process.waitForEnd(milliseconds: 1000) { ControlGroup.kill(container.record.id) }
+            // Nor does one before those that others have started in it were waited for.
+            if !process.waitForEnd(milliseconds: 500) { Stragglers.wakeParents(ofThoseWith: process.pid) }
         }
         guard process.waitForEnd(milliseconds: 10_000) else {
             throw Failure(
@@ -66,10 +68,12 @@ extension Containers {
         guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
         // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
         var isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: force ? 0 : 100)
-        for _ in 0..<200 where force && !isFree {
+        for attempt in 0..<200 where force && !isFree {
             // Again and again: it may only be about to start.
-            try? container.files.readState()?.process?.send(.kill)
+            let leader = container.files.readState()?.process
+            try? leader?.send(.kill)
             ControlGroup.kill(container.record.id)
+            if attempt % 10 == 9, let leader { Stragglers.wakeParents(ofThoseWith: leader.pid) }
             wakeSupervisor(of: container)
             isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
         }

@@ -31,10 +31,17 @@ package final class ContainerProcess: Sendable {
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// Waits for the end and reaps: once only.
+    /// Waits for the end and reaps: once only. What another process of the container traces can't be reaped before
+    /// that lets go of it, which may be never: how it ended is known all the same, and the host's init gets the rest.
     package func wait() throws(Errno) -> ExitStatus {
-        let status = clinux_wait(pidfd.raw)
-        guard status >= 0 else { throw Errno(rawValue: -status) }
-        return ExitStatus(rawValue: status)
+        while true {
+            var watched = pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0)
+            _ = try Errno.retrying { poll(&watched, 1, -1) }
+            let status = clinux_reap(pidfd.raw)
+            if status >= 0 { return ExitStatus(rawValue: status) }
+            guard status == -EAGAIN else { throw Errno(rawValue: -status) }
+            if let status = ProcessStatus(of: pid)?.exitStatus { return status }
+            usleep(1000)
+        }
     }
 }

@@ -43,14 +43,7 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
     }
 
     private static func start(of pid: Int32) -> UInt64? {
-        guard let file = try? OwnedFD.open(FilePath("/proc/\(pid)/stat"), O_RDONLY),
-            let bytes = try? file.contents(limit: 65536),
-            // The program's name, in parentheses, may itself have spaces and parentheses.
-            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        // Field 22, and the first one here is number 3.
-        guard fields.count > 19, fields[0].first != UInt8(ascii: "Z") else { return nil }
-        return UInt64(String(decoding: fields[19], as: UTF8.self))
+        guard let status = ProcessStatus(of: pid), !status.hasEnded else { return nil }
+        return status.started
     }
 }

@@ -86,9 +86,18 @@ static int fill_devices(int dev) {
     return 0;
 }
 
-// The filesystems of the kernel's that are mounted here, by st_dev.
-static dev_t own[16];
+// The filesystems that are mounted here and are neither the image nor a volume, by st_dev: the kernel's, and what
+// covers some of theirs.
+static dev_t own[64];
 static size_t own_count;
+
+static int remember(int tree) {
+    struct stat status;
+    if (fstat(tree, &status) < 0) return -1;
+    if (own_count == sizeof own / sizeof *own) return errno = E2BIG, -1;
+    own[own_count++] = status.st_dev;
+    return 0;
+}
 
 /// Whether a volume may be mounted on `target`, which `path` led to: not on the root, and on what is not the image's
 /// only where the path itself says so. A link of the image or of a volume that leads there would put somebody else's
@@ -127,7 +136,7 @@ static int add_mount(const struct plan *plan, const struct enter_mount *mount, i
     }
     if (bind) TRY("mount a volume at", path, may_cover(root, path, target));
     TRY("mount over", path, attach(tree, target, ""));
-    if (!bind && own_count < sizeof own / sizeof *own && fstat(tree, &status) == 0) own[own_count++] = status.st_dev;
+    if (!bind) TRY("remember", path, remember(tree));
     int result = mount->kind == ENTER_MOUNT_DEVICES ? fill_devices(tree) : 0;
     close(target);
     close(tree);
@@ -158,6 +167,7 @@ static int mask(int root, const char *path) {
         TRY("make read-only", path, change(tree, MOUNT_ATTR_RDONLY, 0));
     }
     TRY("make a cover for", path, tree);
+    TRY("remember the cover of", path, remember(tree));
     TRY("hide", path, bind_over(tree, target, ""));
     return close(target);
 }

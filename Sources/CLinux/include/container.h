@@ -30,6 +30,9 @@ ssize_t clinux_receive(int socket, void *_Nonnull bytes, size_t size, int *_Nonn
 /// waitid(2) for a pidfd: the exit status as a shell has it (128 + signal when killed), or -errno.
 int clinux_wait(int pidfd);
 
+/// The same without waiting: -EAGAIN while there is nothing to be had.
+int clinux_reap(int pidfd);
+
 /// socketpair(2), SOCK_SEQPACKET, O_CLOEXEC.
 int clinux_socketpair(int *_Nonnull ends);
 

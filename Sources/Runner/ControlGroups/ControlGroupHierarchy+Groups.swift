@@ -39,44 +39,19 @@ extension ControlGroupHierarchy {
     func remove(_ id: String) -> Bool {
         let path = ControlGroupHierarchy.path(id)
         if removeDirectory(path) { return true }
-        guard let group = try? directory.fd.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) else {
-            return false
-        }
-        removeChildren(of: group)
+        walk(
+            id,
+            leave: { parent, name in
+                let terminated = name.map { CChar(bitPattern: $0) } + [0]
+                _ = parent.use { unlinkat($0, terminated, AT_REMOVEDIR) }
+            }
+        )
         return removeDirectory(path)
     }
 
     private func removeDirectory(_ path: FilePath) -> Bool {
-        directory.fd.use { unlinkat($0, path.string, AT_REMOVEDIR) } == 0
+        directory.fd.use { fd in path.withPlatformString { unlinkat(fd, $0, AT_REMOVEDIR) } } == 0
             || Errno.last == .noSuchFileOrDirectory
-    }
-
-    /// The deepest first, one a turn: only a container with rights to it can have made any, however deep.
-    private func removeChildren(of group: borrowing OwnedFD) {
-        for _ in 0..<10_000 {
-            guard let deepest = try? ControlGroupHierarchy.deepest(below: group) else { return }
-            let result = deepest.parent.fd.use { unlinkat($0, deepest.name.string, AT_REMOVEDIR) }
-            guard result == 0 else { return }
-        }
-    }
-
-    /// nil where there is none.
-    private static func deepest(
-        below group: borrowing OwnedFD
-    ) throws -> (parent: OpenFile, name: FilePath)? {
-        var found: (parent: OpenFile, name: FilePath)?
-        var directory = OpenFile(try group.open(".", O_RDONLY | O_DIRECTORY))
-        while let name = try children(of: directory.fd).first {
-            found = (directory, name)
-            directory = OpenFile(try directory.fd.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
-        }
-        return found
-    }
-
-    private static func children(of group: borrowing OwnedFD) throws -> [FilePath] {
-        try group.entries().filter { $0.kind == DT_DIR }.map {
-            FilePath(platformString: $0.name.map { CChar(bitPattern: $0) } + [0])
-        }
     }
 
     /// SIGKILL to all processes in the cgroup of `id` and in those that were made in it, frozen ones as well.
@@ -87,17 +62,32 @@ extension ControlGroupHierarchy {
         }
         // Linux 5.14: all at once, whatever is being born meanwhile.
         if (try? group.write(Array("1".utf8), to: "cgroup.kill")) != nil { return }
-        var groups = [OpenFile(group)]
-        for _ in 0..<10_000 {
-            guard let next = groups.popLast() else { return }
-            end(id, in: next.fd)
-            for name in (try? ControlGroupHierarchy.children(of: next.fd)) ?? [] {
-                guard groups.count < 200,
-                    let child = try? next.fd.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-                else { continue }
-                groups.append(OpenFile(child))
-            }
-        }
+        walk(id, arrive: { end(id, in: $0) })
+    }
+
+    /// Goes through the cgroup of `id` and all that were made in it: only a container with rights to it can have made
+    /// any, by any name, as many and as deep as it likes. What vanishes or moves meanwhile is left to the next walk.
+    private func walk(
+        _ id: String,
+        arrive: (borrowing OwnedFD) -> Void = { _ in },
+        leave: (borrowing OwnedFD, [UInt8]) -> Void = { _, _ in }
+    ) {
+        let path = FilePath(ControlGroup.parent)
+        guard let parent = try? directory.fd.open(path, O_RDONLY | O_DIRECTORY) else { return }
+        // It may be making more while this goes on.
+        var isLeft = 100_000
+        try? TreeWalk.walk(
+            Array(id.utf8),
+            in: parent,
+            open: { (above, name) throws(Errno) in try? above.openDirectory(name) },
+            arrive: { (group) throws(Errno) in
+                arrive(group)
+                isLeft -= 1
+                guard isLeft > 0, let entries = try? group.entries() else { return [] }
+                return entries.filter { $0.kind == DT_DIR }.map(\.name)
+            },
+            leave: { (above, name) throws(Errno) in leave(above, name) }
+        )
     }
 
     private func end(_ id: String, in group: borrowing OwnedFD) {
