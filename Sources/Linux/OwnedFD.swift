@@ -44,6 +44,14 @@ package struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: fd)
     }
 
+    /// Opens anew, with `flags`, what this descriptor (O_PATH as a rule) is of: nobody can put something else in its
+    /// place between a look and the opening, which does something where it is a device. Needs /proc.
+    package func reopened(_ flags: CInt) throws(Errno) -> OwnedFD {
+        let door = FilePath("/proc/self/fd/\(raw)")
+        defer { stay() }
+        return try OwnedFD.open(door, flags | O_NONBLOCK | O_NOCTTY)
+    }
+
     /// Calls `body` with the descriptor, which stays open until it returns: the number alone keeps nothing open,
     /// and the optimizer may end a value's life at its last use.
     @inlinable

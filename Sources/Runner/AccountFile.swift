@@ -28,10 +28,7 @@ enum AccountFile {
             else {
                 throw Failure("\(path) in the container is not a file")
             }
-            let door = FilePath("/proc/self/fd/\(place.raw)")
-            let file = try OwnedFD.open(door, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-            place.stay()
-            try read(file, path, passingOver, body)
+            try read(try place.reopened(O_RDONLY), path, passingOver, body)
         } catch Errno.noSuchFileOrDirectory {
         } catch Errno.notDirectory {
         } catch let errno as Errno {

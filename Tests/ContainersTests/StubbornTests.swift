@@ -56,21 +56,21 @@ struct StubbornTests {
 
     /// Process 1 ends after all others of its namespace were waited for, and their parent sleeps.
     @Test(arguments: ["stop", "rm"]) func `ends beside an exec that was put to sleep`(_ verb: String) throws {
-        try #require(mica("run", "-d", "--name", "s", "box", "sleep", "1000").status == 0)
-        let exec = mica.process(["exec", "s", "sh", "-c", "touch /tmp/in; sleep 1000"])
+        try #require(mica("run", "-d", "--name", "sleeper", "box", "sleep", "1000").status == 0)
+        let exec = mica.process(["exec", "sleeper", "sh", "-c", "touch /tmp/in; sleep 1000"])
         try exec.run()
         defer {
             kill(exec.processIdentifier, SIGKILL)
             exec.waitUntilExit()
         }
-        try #require(mica.wait { try mica("exec", "s", "test", "-e", "/tmp/in").status == 0 })
+        try #require(mica.wait { try mica("exec", "sleeper", "test", "-e", "/tmp/in").status == 0 })
         kill(exec.processIdentifier, SIGSTOP)
-        let words = verb == "stop" ? ["stop", "-t", "0", "s"] : ["rm", "-f", "s"]
+        let words = verb == "stop" ? ["stop", "-t", "0", "sleeper"] : ["rm", "-f", "sleeper"]
         try #expect(mica.run(words).status == 0)
         // It was woken, and ends by itself.
         exec.waitUntilExit()
         #expect(exec.terminationStatus == 128 + SIGKILL)
-        _ = try mica("rm", "-f", "s")
+        _ = try mica("rm", "-f", "sleeper")
         try #expect(box.isClean())
     }
 
@@ -101,12 +101,14 @@ struct StubbornTests {
             """,
             to: "seize"
         )
-        try #require(mica("run", "-d", "--name", "t", "box", "/bin/seize").status == 0)
-        let waits = "n=0; while ! grep -q 'TracerPid:.[1-9]' /proc/self/status; do sleep 0.01; done; exit 7"
-        try #expect(mica("exec", "t", "sh", "-c", waits).status == 7)
-        try #expect(mica("logs", "t").output.contains("seized"))
-        try #expect(mica("exec", "t", "sh", "-c", "\(waits.dropLast(6)); kill -9 $$").status == 128 + SIGKILL)
-        try #expect(mica("rm", "-f", "t").status == 0)
+        try #require(mica("run", "-d", "--name", "tracer", "box", "/bin/seize").status == 0)
+        // Without a child, which its parent could not wait for.
+        let waits =
+            "t=0; while [ $t = 0 ]; do while read -r k v; do [ $k != TracerPid: ] || t=$v; done </proc/$$/status; done"
+        try #expect(mica("exec", "tracer", "sh", "-c", "\(waits); exit 7").status == 7)
+        try #expect(mica("logs", "tracer").output.contains("seized"))
+        try #expect(mica("exec", "tracer", "sh", "-c", "\(waits); kill -9 $$").status == 128 + SIGKILL)
+        try #expect(mica("rm", "-f", "tracer").status == 0)
         try #expect(box.isClean())
     }
 }

@@ -7,8 +7,8 @@ import Glibc
 struct TreeChanged: Error {
     /// Rethrows what a system call says where a name is gone, or is no longer what it was.
     static func from(_ errno: Errno) -> any Error {
-        // ENXIO: a whiteout, and a socket.
-        [ENOENT, ENOTDIR, ELOOP, EINVAL, ENXIO].contains(errno.rawValue) ? TreeChanged() : errno
+        // ENXIO: a whiteout, and a socket. ESTALE: see `UpperFile.open`.
+        [ENOENT, ENOTDIR, ELOOP, EINVAL, ENXIO, ESTALE].contains(errno.rawValue) ? TreeChanged() : errno
     }
 
     static func wrap<R: ~Copyable>(_ body: () throws(Errno) -> R) throws -> R {

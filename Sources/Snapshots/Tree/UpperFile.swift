@@ -71,12 +71,19 @@ struct UpperFile: Sendable {
         FilePath(bytes: Array("/proc/self/fd/\(directory.fd.raw)/".utf8) + (name.isEmpty ? [0x2e] : name))
     }
 
-    /// A regular file or a directory, for reading. ELOOP when it has become a symbolic link meanwhile.
+    /// A regular file or a directory, for reading. ESTALE when it has become something else meanwhile: whoever works in
+    /// the container may put a device or a FIFO in its place, which is not opened, since to open one does something.
     func open(_ flags: CInt) throws(Errno) -> OwnedFD {
-        // O_NONBLOCK: it may have become a FIFO.
-        let flags = flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
         let name = name.isEmpty ? [0x2e] : name
-        return OwnedFD(adopting: try Errno.check(openat(directory.fd.raw, name.terminated, flags)))
+        let place = OwnedFD(
+            adopting: try Errno.check(
+                openat(directory.fd.raw, name.terminated, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+            )
+        )
+        guard [S_IFREG, S_IFDIR].contains(try place.status().st_mode & S_IFMT) else {
+            throw Errno(rawValue: ESTALE)
+        }
+        return try place.reopened(flags | O_RDONLY)
     }
 
     /// A symbolic link's text.
