@@ -139,7 +139,8 @@ let package = Package(
         .testTarget(
             name: "SnapshotsTests",
             dependencies: [
-                "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Scratch", "Snapshots", "Tar", system,
+                "CLinux", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Scratch", "Snapshots", "Tar",
+                system,
             ]
         ),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),

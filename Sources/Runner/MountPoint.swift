@@ -102,10 +102,14 @@ extension MountPoint {
         return mounts
     }
 
-    /// Nodev unless the volume is itself a device: a container may make nodes, but none of them opens.
+    /// Nodev unless the volume is itself a device of the host's /dev: a container may make nodes, in its root and in
+    /// volumes, but none of them opens, also not as a volume of the next one.
     init(_ volume: Volume, status: stat) {
         let type = status.st_mode & Glibc.S_IFMT
-        let isDevice = type == Glibc.S_IFCHR || type == Glibc.S_IFBLK
+        var devices = stat()
+        let isDevice =
+            (type == Glibc.S_IFCHR || type == Glibc.S_IFBLK)
+            && stat("/dev", &devices) == 0 && devices.st_dev == status.st_dev
         self.init(
             kind: .bind(volume.source, file: type != Glibc.S_IFDIR),
             target: volume.destination,

@@ -44,6 +44,9 @@ final class OutputChannel: Sendable {
         (self.source, self.process, self.stream, self.log, self.client) = (
             source, process, stream, log, client
         )
+        // From the beginning: what poll(2) has seen may be gone when it is to be read. Whoever is in the container can
+        // open the other end anew, and take it. Our end's flags are ours alone.
+        _ = fcntl(source, F_SETFL, O_NONBLOCK)
     }
 
     /// Copies until the stream ends, `takeOver` or the client's end; the latter closes the stream, which the program
@@ -64,12 +67,13 @@ final class OutputChannel: Sendable {
                     let count = poll(&watched, 2, -1)
                     if count == -1, errno == EINTR { continue }
                     guard count > 0 else { return }
-                    // It takes what is there and waits for no more: a program in the background may have the other
-                    // end for ever.
-                    if watched[1].revents != 0 { dontWait() }
                 }
-                // At the end of a terminal read(2) says EIO, which is as good.
-                let count = try state.withLock { $0.isTakenOver ? 0 : try read(into: buffer) }
+                guard let count = try state.withLock({ $0.isTakenOver ? 0 : try read(into: buffer) }) else {
+                    // After the program's end it takes what is there and waits for no more: one in the background may
+                    // have the other end for ever.
+                    if watched[1].revents != 0 { break }
+                    continue
+                }
                 guard count > 0 else { break }
                 try client(stream, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             }
@@ -88,7 +92,6 @@ final class OutputChannel: Sendable {
         state.withLock { state in
             guard !state.isDone else { return }
             state.isTakenOver = true
-            dontWait()
             while state.rest.count < OutputChannel.mostLeft, let count = try? read(into: buffer), count > 0 {
                 state.rest.append(contentsOf: buffer[..<count])
             }
@@ -112,11 +115,15 @@ final class OutputChannel: Sendable {
         }
     }
 
-    private func dontWait() { _ = fcntl(source, F_SETFL, O_NONBLOCK) }
-
-    /// Under the lock, and never waiting. Bytes; 0 at the end.
-    private func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = (try? Errno.retrying { Glibc.read(source, buffer.baseAddress, buffer.count) }) ?? 0
+    /// Under the lock, and never waiting. Bytes; 0 at the end, nil while there is nothing.
+    private func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int? {
+        let count: Int
+        do throws(Errno) {
+            count = try Errno.retrying { Glibc.read(source, buffer.baseAddress, buffer.count) }
+        } catch {
+            // At the end of a terminal read(2) says EIO, which is as good.
+            return error == .wouldBlock ? nil : 0
+        }
         guard count > 0 else { return 0 }
         try log(stream, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         return count

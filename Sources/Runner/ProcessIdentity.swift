@@ -12,9 +12,10 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
 
     /// nil when there is no such process.
     package init?(of pid: Int32) {
-        guard let started = ProcessIdentity.start(of: pid) else { return nil }
+        guard let status = ProcessStatus(of: pid) else { return nil }
         self.pid = pid
-        self.started = started
+        started = status.started
+        guard open() != nil else { return nil }
     }
 
     /// A pidfd; nil when it has ended.
@@ -22,8 +23,9 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
         let raw = clinux_pidfd_open(pid)
         guard raw >= 0 else { return nil }
         let pidfd = OwnedFD(adopting: raw)
-        // Looked at after the opening: now the number can't go to another.
-        guard ProcessIdentity.start(of: pid) == started else { return nil }
+        // Looked at after the opening: now the number can't go to another. A state of `Z` is no end: the first of several
+        // threads may have ended alone.
+        guard ProcessStatus(of: pid)?.started == started, !pidfd.hasEnded else { return nil }
         return pidfd
     }
 
@@ -40,10 +42,5 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
         var watched = pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0)
         let ready = try? Errno.retrying { poll(&watched, 1, milliseconds) }
         return ready == 1
-    }
-
-    private static func start(of pid: Int32) -> UInt64? {
-        guard let status = ProcessStatus(of: pid), !status.hasEnded else { return nil }
-        return status.started
     }
 }

@@ -30,6 +30,7 @@ struct ProcessStatus {
         (self.state, self.parent, self.started, self.exit) = (state, parent, started, exit)
     }
 
+    /// Or its first thread has, while others go on.
     var hasEnded: Bool { state == UInt8(ascii: "Z") }
     /// By a signal, or by who traces it.
     var isStopped: Bool { state == UInt8(ascii: "T") }

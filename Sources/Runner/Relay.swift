@@ -171,7 +171,13 @@ package struct Relay: ~Copyable {
         var rest = bytes[...]
         while !rest.isEmpty {
             let piece = UnsafeRawBufferPointer(rebasing: rest)
-            rest = rest.dropFirst(try Errno.retrying { Glibc.write(fd, piece.baseAddress, piece.count) })
+            do throws(Errno) {
+                rest = rest.dropFirst(try Errno.retrying { Glibc.write(fd, piece.baseAddress, piece.count) })
+            } catch .wouldBlock {
+                // The terminal, which is read without waiting.
+                var watched = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+                _ = try Errno.retrying { poll(&watched, 1, -1) }
+            }
         }
     }
 }

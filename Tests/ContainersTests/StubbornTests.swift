@@ -74,6 +74,34 @@ struct StubbornTests {
         try #expect(box.isClean())
     }
 
+    @Test func `is stopped when only its first thread has ended`() throws {
+        try box.root.compile(
+            """
+            #include <pthread.h>
+            #include <stdio.h>
+            #include <sys/syscall.h>
+            #include <unistd.h>
+            static void *stay(void *none) { usleep(100000); puts("on"); fflush(stdout); for (;;) pause(); return none; }
+            int main(void) {
+                pthread_t thread;
+                pthread_create(&thread, 0, stay, 0);
+                syscall(SYS_exit, 0);
+            }
+            """,
+            to: "headless"
+        )
+        try #require(mica("run", "-d", "--name", "headless", "box", "/bin/headless").status == 0)
+        try #require(mica.wait { try mica("logs", "headless").output == "on\n" })
+        try #expect(mica("kill", "-s", "WINCH", "headless").status == 0)
+        let exec = try mica("exec", "headless", "true")
+        #expect(exec.status != 0)
+        try #expect(mica("stop", "-t", "0", "headless").status == 0)
+        try #expect(mica("ps", "-q").output.isEmpty)
+        try #expect(mica("ps", "-a").output.contains("Exited (137)"))
+        try #expect(mica("rm", "headless").status == 0)
+        try #expect(box.isClean())
+    }
+
     @Test func `lets nobody wait for what it traces`() throws {
         try box.root.compile(
             """

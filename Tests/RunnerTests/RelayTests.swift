@@ -56,6 +56,20 @@ struct `A relay` {
         #expect(client.error == log.error)
     }
 
+    /// A program of the container opens the other end anew, and takes what poll(2) has seen.
+    @Test func `waits for nothing that somebody takes away`() throws {
+        for round in 0..<40 {
+            let log = Collected()
+            let streams = try ProcessStreams(interactive: false)
+            let relay = try Relay()
+            let thief =
+                "cat /proc/$$/fd/1 >/dev/null & i=0; while [ $i -lt 300 ]; do echo x; i=$((i+1)); done; exit 3"
+            let process = try start(thief, streams)
+            let status = try relay.run(process, streams) { log.add($0, $1) }
+            #expect(status.rawValue == 3, "\(round)")
+        }
+    }
+
     @Test func `leaves a client that does not read when a signal asks for an end`() throws {
         let gate = try Gate()
         let streams = try ProcessStreams(interactive: false)

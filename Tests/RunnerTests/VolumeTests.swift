@@ -78,6 +78,14 @@ struct `Volumes` {
             $0.volumes = [volume("/data")]
         }
         #expect(outcome.error.contains("Permission denied"))
+        // Nor does the next container have it as a volume.
+        let node = Volume(source: root.outside.appending("null").string, destination: "/made")
+        #expect(try root.shell("cat /made") { $0.volumes = [node] }.error.contains("Permission denied"))
+    }
+
+    @Test func `may be a device of the host's`() throws {
+        let zero = Volume(source: "/dev/zero", destination: "/made")
+        #expect(try root.shell("head -c 3 /made | wc -c") { $0.volumes = [zero] }.output == "3\n")
     }
 }
 

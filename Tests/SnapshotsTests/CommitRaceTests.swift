@@ -4,9 +4,11 @@ import Layers
 import Linux
 import OCI
 import Snapshots
+import Synchronization
 import SystemPackage
 import Testing
 
+import CLinux
 import Glibc
 
 /// What happens while a commit walks through an upper. A socket whose name comes first makes it say something when it
@@ -36,6 +38,36 @@ import Glibc
     }
 
     private static let isRoot = TestStore.isRoot
+
+    /// A container may make device nodes, and exchange one with a file: to open it does something to the host. A FIFO
+    /// stands in for it, and inotify says who opens it.
+    @Test(.timeLimit(.minutes(5))) func `opens no device that is exchanged with a file`() throws {
+        let test = try prepared(["kept": "1"])
+        let upper = try test.upper("k")
+        for number in 0..<30 { try test.write("k", "f\(number)", String(repeating: "x", count: 20_000)) }
+        let node = upper.appending("node").string
+        try Errno.check(mkfifo(node, 0o600))
+        let watch = OwnedFD(
+            adopting: try Errno.check(inotify_init1(O_NONBLOCK | O_CLOEXEC))
+        )
+        try Errno.check(watch.use { inotify_add_watch($0, node, UInt32(IN_OPEN)) })
+        let isDone = Mutex(false)
+        let writer = Thread {
+            var round = 0
+            while !isDone.withLock({ $0 }) {
+                let file = upper.appending("f\(round / 50 % 30)").string
+                _ = clinux_renameat2(AT_FDCWD, node, AT_FDCWD, file, 2)
+                _ = clinux_renameat2(AT_FDCWD, node, AT_FDCWD, file, 2)
+                round += 1
+            }
+        }
+        writer.start()
+        for _ in 0..<15 { _ = try? test.store.commit("k", as: nil) }
+        isDone.withLock { $0 = true }
+        var event = [UInt8](repeating: 0, count: 4096)
+        let count = watch.use { read($0, &event, event.count) }
+        #expect(count == -1, "the FIFO was opened")
+    }
 
     @Test func `takes another name of a file whose first one goes`() throws {
         let test = try prepared(["kept": "1"])
