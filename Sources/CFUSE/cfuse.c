@@ -29,11 +29,16 @@ enum { NEWEST_MINOR = 40 };
 
 enum { REQUEST_SIZE = CFUSE_BUFFER_SIZE - CFUSE_DATA_SIZE };
 
+/// From 7.39 on.
+enum { REQUEST_STATX = 52 };
+
 static __thread const char *current_request;
-static __thread int is_temporary;
+static __thread int is_temporary, is_statx;
 static __thread uint32_t setxattr_flags;
 
 int cfuse_create_is_temporary(void) { return is_temporary; }
+
+int cfuse_getattr_is_statx(void) { return is_statx; }
 
 int cfuse_setxattr_kills_setgid(void) { return (setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0; }
 
@@ -42,6 +47,9 @@ static size_t translate(struct fuse_in_header *header, size_t size) {
     is_temporary = header->opcode == FUSE_TMPFILE;
     // The same arguments as CREATE, and the same reply (fs/fuse/dir.c: fuse_create_open).
     if (is_temporary) header->opcode = FUSE_CREATE;
+    is_statx = header->opcode == REQUEST_STATX;
+    // fuse_statx_in begins as fuse_getattr_in does; behind that is what is wanted, which is everything.
+    if (is_statx) header->opcode = FUSE_GETATTR;
     setxattr_flags = 0;
     if (header->opcode == FUSE_SETXATTR && size >= sizeof *header + sizeof(struct fuse_setxattr_in)) {
         // With SETXATTR_EXT, which libfuse does not know that we asked for, eight bytes more.
@@ -60,6 +68,10 @@ static const void *body(void) { return current_request + sizeof(struct fuse_in_h
 
 int cfuse_write_kills_privileges(void) {
     return (((const struct fuse_write_in *)body())->write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+}
+
+int cfuse_write_is_cached(void) {
+    return (((const struct fuse_write_in *)body())->write_flags & FUSE_WRITE_CACHE) != 0;
 }
 
 int cfuse_setattr_kills_privileges(void) {

@@ -82,6 +82,11 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length) {
     return result(fallocate(fd, mode, offset, length));
 }
 
+int clinux_touch_directory(int fd) {
+    char entry[512];
+    return result(syscall(SYS_getdents64, fd, entry, sizeof entry));
+}
+
 uint32_t clinux_encode_device(uint64_t device) {
     uint32_t high = major(device), low = minor(device);
     return (low & 0xff) | high << 8 | (low & ~0xffu) << 12;

@@ -54,6 +54,9 @@ extension StatusChange {
                 nanoseconds: UInt32(truncatingIfNeeded: new.st_mtim.tv_nsec)
             )
         }
+        if has(FUSE_SET_ATTR_CTIME) {
+            ctime = (Int64(new.st_ctim.tv_sec), UInt32(truncatingIfNeeded: new.st_ctim.tv_nsec))
+        }
         killsPrivileges = cfuse_setattr_kills_privileges() != 0
     }
 }

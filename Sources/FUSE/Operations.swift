@@ -35,6 +35,8 @@ package struct StatusChange: Sendable {
     package var size: UInt64?
     package var atime: Time?
     package var mtime: Time?
+    /// What the kernel shows, where it keeps this time itself: as long as it caches what is written.
+    package var ctime: (seconds: Int64, nanoseconds: UInt32)?
     /// FATTR_KILL_SUIDGID.
     package var killsPrivileges = false
 
@@ -88,9 +90,12 @@ package protocol Operations: AnyObject, Sendable {
     func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus?
     /// Many at a time, as the kernel gives them back.
     func forget(_ references: [References])
-    /// Whether references that the kernel still has keep room that `forget` would give back.
-    var mayGainRoom: Bool { get }
+    /// Whether room is about to come back without anybody's doing: files are just being freed, or one was removed no
+    /// longer ago than that and waits for its `forget`.
+    func mayGainRoom(within nanoseconds: UInt64) -> Bool
     func status(of node: UInt64) throws(FSError) -> NodeStatus
+    /// When a node was made; nil where that is not known. ENOSYS: of none it is, and nobody need ask again.
+    func birth(of node: UInt64) throws(FSError) -> (seconds: Int64, nanoseconds: UInt32)?
     func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus
     func target(of node: UInt64) throws(FSError) -> [UInt8]
 
@@ -152,6 +157,9 @@ package protocol Operations: AnyObject, Sendable {
         at offset: UInt64,
         killsPrivileges: Bool
     ) throws(FSError) -> Int
+    /// The same of what was written some time ago: the kernel says by `change` when that was, and until it does the times
+    /// stay.
+    func writeBack(_ node: UInt64, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FSError) -> Int
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError)
     func allocate(
         _ node: UInt64,
@@ -172,16 +180,22 @@ package protocol Operations: AnyObject, Sendable {
     ) throws(FSError) -> Int
 
     /// nil: there is no such attribute.
-    func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]?
-    func xattrs(of node: UInt64) throws(FSError) -> [String]
+    func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]?
+    func xattrs(of node: UInt64) throws(FSError) -> [XattrName]
     func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
         clearsSetGroupID: Bool
     ) throws(FSError)
-    func removeXattr(_ name: String, of node: UInt64) throws(FSError)
+    func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError)
+
+    /// What lsattr(1) shows of a regular file or a directory: FS_*_FL, or a `struct fsxattr`. ENOTTY where there is no such
+    /// thing.
+    func flags(of node: UInt64) throws(FSError) -> UInt32
+    func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8]
+    func setFlags(of node: UInt64, to flags: UInt32) throws(FSError)
 
     func statistics() throws(FSError) -> FilesystemStatus
 
@@ -198,6 +212,28 @@ extension Operations {
     }
 
     package func release(_ node: UInt64) {}
+
+    package func writeBack(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        try write(node, bytes, at: offset, killsPrivileges: false)
+    }
+
+    package func flags(of node: UInt64) throws(FSError) -> UInt32 {
+        throw .system(.inappropriateIOCTLForDevice)
+    }
+    package func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8] {
+        throw .system(.inappropriateIOCTLForDevice)
+    }
+    package func setFlags(of node: UInt64, to flags: UInt32) throws(FSError) {
+        throw .system(.inappropriateIOCTLForDevice)
+    }
+
+    package func birth(of node: UInt64) throws(FSError) -> (seconds: Int64, nanoseconds: UInt32)? {
+        throw .system(.noFunction)
+    }
 }
 
 extension Operations {

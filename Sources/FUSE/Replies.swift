@@ -32,35 +32,16 @@ func answer(
         fuse_reply_err(request, EIO)
         return
     }
-    var patience = Patience()
+    var patience = Patience(session)
     while true {
         do throws(FSError) {
             return try body(session.operations)
         } catch {
-            if patience.isWorthwhile(after: error, session.operations) { continue }
+            if patience.isWorthwhile(after: error) { continue }
             session.report(error, what, node)
             fuse_reply_err(request, error.errno)
             return
         }
-    }
-}
-
-/// What a removed file took comes back with its last FORGET, which the kernel sends when the removal is answered and
-/// for which nobody waits: `rm` and then `cp` on a full disk must not fail because of that.
-private struct Patience {
-    private var attempts = 0
-    private var wasHopeful = true
-
-    /// Whether to try again what failed for want of room. Sleeps before it says so, except the first time.
-    mutating func isWorthwhile(after error: FSError, _ operations: any Operations) -> Bool {
-        guard error.errno == ENOSPC || error.errno == EDQUOT, attempts < 10 else { return false }
-        // It may have come back between the failure and this look.
-        let isHopeful = operations.mayGainRoom
-        defer { wasHopeful = isHopeful }
-        guard isHopeful || wasHopeful else { return false }
-        if attempts > 0 { usleep(2000) }
-        attempts += 1
-        return true
     }
 }
 
@@ -84,9 +65,7 @@ func replyEntry(_ request: fuse_req_t?, _ status: NodeStatus, _ operations: any 
     if fuse_reply_entry(request, &entry) != 0 { operations.forget(status.node, count: 1) }
 }
 
-func text(_ string: UnsafePointer<CChar>?) -> String {
-    String(decoding: bytes(string), as: UTF8.self)
-}
+func attribute(_ name: UnsafePointer<CChar>?) -> XattrName { XattrName(bytes(name)) }
 
 /// The two-step protocol of getxattr and listxattr: size 0 asks for the size.
 func reply(_ request: fuse_req_t?, _ value: [UInt8], _ size: Int) throws(FSError) {

@@ -7,7 +7,20 @@ extension Session {
     static func addAttributes(_ table: inout fuse_lowlevel_ops) {
         table.getattr = { request, node, _ in
             answer(request, "getattr", node) { (operations) throws(FSError) in
-                replyAttributes(request, try operations.status(of: node))
+                // First: it may say that nobody need ask.
+                let isExtended = cfuse_getattr_is_statx() != 0
+                let birth = isExtended ? try operations.birth(of: node) : nil
+                let status = try operations.status(of: node)
+                guard isExtended else { return replyAttributes(request, status) }
+                var attributes = stat(status)
+                cfuse_reply_statx(
+                    request,
+                    &attributes,
+                    status.isPassing ? 0 : Session.forever,
+                    birth == nil ? 0 : 1,
+                    birth?.seconds ?? 0,
+                    birth?.nanoseconds ?? 0
+                )
             }
         }
         table.setattr = { request, node, new, valid, _ in
@@ -28,7 +41,9 @@ extension Session {
         }
         table.getxattr = { request, node, name, size in
             answer(request, "getxattr", node) { (operations) throws(FSError) in
-                guard let value = try operations.xattr(text(name), of: node) else { throw .system(.noData) }
+                guard let value = try operations.xattr(attribute(name), of: node) else {
+                    throw .system(.noData)
+                }
                 try reply(request, value, size)
             }
         }
@@ -37,14 +52,13 @@ extension Session {
                 var names = try operations.xattrs(of: node)
                 // As fs/ext4/xattr_trusted.c lists them.
                 if !isPrivileged(request) { names.removeAll { $0.hasPrefix("trusted.") } }
-                try reply(request, names.flatMap { Array($0.utf8) + [0] }, size)
+                try reply(request, names.flatMap { $0.bytes + [0] }, size)
             }
         }
         table.setxattr = { request, node, name, value, size, flags in
             acknowledge(request, "setxattr", node) { (operations) throws(FSError) in
-                let name = text(name)
                 try operations.setXattr(
-                    name,
+                    attribute(name),
                     of: node,
                     to: UnsafeRawBufferPointer(start: value, count: size),
                     flags: flags,
@@ -54,11 +68,12 @@ extension Session {
         }
         table.removexattr = { request, node, name in
             acknowledge(request, "removexattr", node) { (operations) throws(FSError) in
-                try operations.removeXattr(text(name), of: node)
+                try operations.removeXattr(attribute(name), of: node)
             }
         }
         table.statfs = { request, node in
             answer(request, "statfs", node) { (operations) throws(FSError) in
+                if let session = session(request) { Patience.waitForRoom(session) }
                 let status = try operations.statistics()
                 var reply = statvfs()
                 reply.f_bsize = UInt(status.blockSize)

@@ -18,12 +18,8 @@ extension Session {
             answer(request, "write", node) { (operations) throws(FSError) in
                 let killsPrivileges = cfuse_write_kills_privileges() != 0
                 let hasPrivileges = killsPrivileges ? try hasSetID(operations, node) : false
-                let count = try operations.write(
-                    node,
-                    UnsafeRawBufferPointer(start: bytes, count: size),
-                    at: UInt64(bitPattern: Int64(offset)),
-                    killsPrivileges: killsPrivileges
-                )
+                let bytes = UnsafeRawBufferPointer(start: bytes, count: size)
+                let count = try write(request, node, bytes, at: offset, killsPrivileges, operations)
                 if hasPrivileges { noteKilledPrivileges(request, node) }
                 fuse_reply_write(request, count)
             }
@@ -76,4 +72,38 @@ extension Session {
             }
         }
     }
+}
+
+/// As much as fits, with the room that is about to come back.
+private func write(
+    _ request: fuse_req_t?,
+    _ node: UInt64,
+    _ bytes: UnsafeRawBufferPointer,
+    at offset: off_t,
+    _ killsPrivileges: Bool,
+    _ operations: any Operations
+) throws(FSError) -> Int {
+    let session = session(request)
+    let isLate = session?.writesBack == true && cfuse_write_is_cached() != 0
+    func write(from done: Int) throws(FSError) -> Int {
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+        let offset = UInt64(bitPattern: Int64(offset)) + UInt64(done)
+        guard isLate else {
+            return try operations.write(node, rest, at: offset, killsPrivileges: killsPrivileges)
+        }
+        return try operations.writeBack(node, rest, at: offset)
+    }
+    var done = try write(from: 0)
+    guard done < bytes.count, let session else { return done }
+    var patience = Patience(session)
+    while done < bytes.count {
+        do throws(FSError) {
+            let count = try write(from: done)
+            guard count > 0 else { return done }
+            done += count
+        } catch {
+            guard patience.isWorthwhile(after: error) else { return done }
+        }
+    }
+    return done
 }

@@ -8,7 +8,9 @@ extension Session {
     static func addOpens(_ table: inout fuse_lowlevel_ops) {
         table.open = { request, node, file in
             answer(request, "open", node) { (operations) throws(FSError) in
-                let reply = try operations.open(node, OpenRequest(request, file))
+                let wanted = OpenRequest(request, file)
+                if wanted.isWriting { try waitForNeededRoom(request) }
+                let reply = try operations.open(node, wanted)
                 if cfuse_reply_open(request, reply.flags, reply.backing) != 0 {
                     operations.release(node)
                 }
@@ -17,6 +19,7 @@ extension Session {
         table.create = { request, parent, name, mode, file in
             answer(request, "create", parent) { (operations) throws(FSError) in
                 let caller = caller(request)
+                try waitForNeededRoom(request)
                 let status =
                     cfuse_create_is_temporary() != 0
                     ? try operations.makeTemporary(in: parent, mode: mode, by: caller)
@@ -49,6 +52,11 @@ extension Session {
         // FOPEN_NOFLUSH keeps most of them away.
         table.flush = { request, _, _ in fuse_reply_err(request, 0) }
     }
+}
+
+/// The writes themselves are not ours to try again.
+private func waitForNeededRoom(_ request: fuse_req_t?) throws(FSError) {
+    if let session = session(request) { try Patience.waitForNeededRoom(session) }
 }
 
 extension OpenRequest {

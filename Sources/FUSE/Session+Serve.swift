@@ -32,6 +32,7 @@ extension Session {
         }
         guard let readers = cfuse_readers_new(connection) else { return abandon("read /dev/fuse", .noMemory) }
         let shared = Readers(readers)
+        mostWaiting = threads - 1
         // Fewer serve just as well.
         let others = (1..<max(threads, 1)).compactMap { number in
             try? WorkerThread {

@@ -7,6 +7,7 @@ extension Session {
         addNames(&table)
         addAttributes(&table)
         addData(&table)
+        addFlags(&table)
         if io == .passthrough { addOpens(&table) }
         if writesBack {
             // The kernel would ask for holes without writing back first, and take what is not there yet for one. Told

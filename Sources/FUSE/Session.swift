@@ -3,6 +3,7 @@ package import SystemPackage
 
 import CFUSE
 import Glibc
+import Synchronization
 
 /// One mount: the connection to the kernel and the threads that serve it.
 ///
@@ -16,8 +17,12 @@ package final class Session: @unchecked Sendable {
     let connection: UnsafeMutablePointer<cfuse_connection>
     let operations: any Operations
     let log: @Sendable (String) -> Void
+    let writesBack: Bool
     /// Where it is mounted, once it is.
     var place: Place?
+    /// Requests that wait for room, and how many may: another thread must be left. Set before there is a second one.
+    let waiting = Atomic(0)
+    var mostWaiting = Int.max
     /// Only touched by the thread that serves INIT, and when that thread has ended.
     var ringThreads: [WorkerThread] = []
 
@@ -38,6 +43,7 @@ package final class Session: @unchecked Sendable {
     ) throws(Errno) {
         self.operations = operations
         self.log = log
+        self.writesBack = writesBack
         connection = .allocate(capacity: 1)
         connection.initialize(to: cfuse_connection())
         connection.pointee.fd = -1

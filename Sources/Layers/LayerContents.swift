@@ -76,7 +76,14 @@ package final class LayerContents: Sendable {
     /// A content that is not there is damage of the store, not an absent name: EIO.
     private func open(_ key: UInt64, _ path: @autoclosure () -> FilePath) throws(FSError) -> OpenFile {
         do {
-            return try files.file(key) { () throws(Errno) in try OwnedFD.open(path(), O_RDONLY) }
+            return try files.file(key) { () throws(Errno) in
+                do throws(Errno) {
+                    // Who reads a mount leaves the store as it is.
+                    return try OwnedFD.open(path(), O_RDONLY | __O_NOATIME)
+                } catch .notPermitted {
+                    return try OwnedFD.open(path(), O_RDONLY)
+                }
+            }
         } catch {
             throw .system(error == .noSuchFileOrDirectory ? .ioError : error)
         }

@@ -84,20 +84,19 @@ extension OwnedFD {
     /// The names in this directory, without `.` and `..`, in no order.
     package func names() throws(Errno) -> [[UInt8]] { try entries().map(\.name) }
 
-    private func openToRead(quietly: Bool) throws(Errno) -> OwnedFD {
+    private func openToRead() throws(Errno) -> OwnedFD {
         do throws(Errno) {
-            return try open(".", O_RDONLY | O_DIRECTORY | (quietly ? __O_NOATIME : 0))
-        } catch .notPermitted where quietly {
+            return try open(".", O_RDONLY | O_DIRECTORY | __O_NOATIME)
+        } catch .notPermitted {
             return try open(".", O_RDONLY | O_DIRECTORY)
         }
     }
 
-    /// The names in this directory with their types (DT_*), without `.` and `..`, in no order.
-    ///
-    /// - Parameter quietly: the directory's time of access stays, where this process may see to it.
-    package func entries(quietly: Bool = false) throws(Errno) -> [(name: [UInt8], kind: UInt8)] {
+    /// The names in this directory with their types (DT_*), without `.` and `..`, in no order. The directory's time of
+    /// access stays, where this process may see to it: it is not we who want to know.
+    package func entries() throws(Errno) -> [(name: [UInt8], kind: UInt8)] {
         // A descriptor of its own: readdir moves the offset, and closedir closes.
-        let copy = try openToRead(quietly: quietly)
+        let copy = try openToRead()
         guard let stream = fdopendir(copy.raw) else { throw .last }
         _ = copy.release()
         defer { closedir(stream) }

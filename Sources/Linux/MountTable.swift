@@ -78,8 +78,7 @@ package struct MountTable: Sendable {
 
     /// Where something is mounted on `directory` or below it, each place once, in the order of their names.
     package func targets(below directory: FilePath) -> [FilePath] {
-        let inside = directory.string + "/"
-        let found = entries.map(\.target).filter { $0 == directory || $0.string.hasPrefix(inside) }
+        let found = entries.map(\.target).filter { $0.starts(with: directory) }
         return Set(found).sorted { $0.string < $1.string }
     }
 

@@ -3,48 +3,44 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// Extended attributes, by path without following links, or by descriptor. Values are bytes.
+/// Extended attributes, by path without following links, or by descriptor. Names and values are bytes.
 package enum Xattr {
     /// nil where the attribute is not there (ENODATA) or the filesystem has none (EOPNOTSUPP).
-    package static func get(_ name: String, at path: FilePath) throws(Errno) -> [UInt8]? {
-        try read { buffer, size in path.withPlatformString { lgetxattr($0, name, buffer, size) } }
+    package static func get(_ name: XattrName, at path: FilePath) throws(Errno) -> [UInt8]? {
+        try read { buffer, size in path.withPlatformString { lgetxattr($0, name.cString, buffer, size) } }
     }
 
-    package static func get(_ name: String, of fd: borrowing OwnedFD) throws(Errno) -> [UInt8]? {
+    package static func get(_ name: XattrName, of fd: borrowing OwnedFD) throws(Errno) -> [UInt8]? {
         try fd.use { raw throws(Errno) in
-            try read { buffer, size in fgetxattr(raw, name, buffer, size) }
+            try read { buffer, size in fgetxattr(raw, name.cString, buffer, size) }
         }
     }
 
-    package static func set(_ name: String, _ value: [UInt8], at path: FilePath) throws(Errno) {
-        try Errno.check(path.withPlatformString { lsetxattr($0, name, value, value.count, 0) })
+    package static func set(_ name: XattrName, _ value: [UInt8], at path: FilePath) throws(Errno) {
+        try Errno.check(path.withPlatformString { lsetxattr($0, name.cString, value, value.count, 0) })
     }
 
-    package static func set(_ name: String, _ value: [UInt8], of fd: borrowing OwnedFD) throws(Errno) {
-        try Errno.check(fd.use { fsetxattr($0, name, value, value.count, 0) })
+    package static func set(_ name: XattrName, _ value: [UInt8], of fd: borrowing OwnedFD) throws(Errno) {
+        try Errno.check(fd.use { fsetxattr($0, name.cString, value, value.count, 0) })
     }
 
     /// All names; empty where the filesystem has no attributes.
-    package static func names(at path: FilePath) throws(Errno) -> [String] {
+    package static func names(at path: FilePath) throws(Errno) -> [XattrName] {
         let list = try read { buffer, size in
             path.withPlatformString {
                 llistxattr($0, buffer?.assumingMemoryBound(to: CChar.self), size)
             }
         }
-        return split(list ?? [])
+        return XattrName.names(in: list ?? [])
     }
 
-    package static func names(of fd: borrowing OwnedFD) throws(Errno) -> [String] {
+    package static func names(of fd: borrowing OwnedFD) throws(Errno) -> [XattrName] {
         let list = try fd.use { raw throws(Errno) in
             try read { buffer, size in
                 flistxattr(raw, buffer?.assumingMemoryBound(to: CChar.self), size)
             }
         }
-        return split(list ?? [])
-    }
-
-    private static func split(_ list: [UInt8]) -> [String] {
-        list.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        return XattrName.names(in: list ?? [])
     }
 
     /// Asks for the size, then reads; again when it grew in between (ERANGE).

@@ -30,6 +30,7 @@ extension AttributeChange {
         size = change.size
         atime = change.atime.map(Time.init)
         mtime = change.mtime.map(Time.init)
+        ctime = change.ctime.map { Attributes.Time(seconds: $0.seconds, nanoseconds: $0.nanoseconds) }
         killsPrivileges = change.killsPrivileges
     }
 }

@@ -18,10 +18,17 @@ package final class MountedTree: Operations {
         union.forget(references.map { (node: $0.node, count: $0.count) })
     }
 
-    package var mayGainRoom: Bool { union.mayGainRoom }
+    package func mayGainRoom(within nanoseconds: UInt64) -> Bool {
+        union.mayGainRoom(within: nanoseconds)
+    }
 
     package func status(of node: UInt64) throws(FSError) -> NodeStatus {
         NodeStatus(try union.attributes(of: node))
+    }
+
+    package func birth(of node: UInt64) throws(FSError) -> (seconds: Int64, nanoseconds: UInt32)? {
+        guard union.knowsBirths else { throw .system(.noFunction) }
+        return try union.birth(of: node).map { ($0.seconds, $0.nanoseconds) }
     }
 
     package func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
@@ -120,6 +127,14 @@ package final class MountedTree: Operations {
         try union.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
     }
 
+    package func writeBack(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        try union.writeBack(node, bytes, at: offset)
+    }
+
     package func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {
         try union.synchronize(node, dataOnly: dataOnly)
     }
@@ -162,14 +177,14 @@ package final class MountedTree: Operations {
         )
     }
 
-    package func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try union.xattr(name, of: node)
     }
 
-    package func xattrs(of node: UInt64) throws(FSError) -> [String] { try union.xattrs(of: node) }
+    package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { try union.xattrs(of: node) }
 
     package func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -178,8 +193,18 @@ package final class MountedTree: Operations {
         try union.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
     }
 
-    package func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    package func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try union.removeXattr(name, of: node)
+    }
+
+    package func flags(of node: UInt64) throws(FSError) -> UInt32 { try union.flags(of: node) }
+
+    package func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8] {
+        try union.extendedFlags(of: node)
+    }
+
+    package func setFlags(of node: UInt64, to flags: UInt32) throws(FSError) {
+        try union.setFlags(of: node, to: flags)
     }
 
     package func statistics() throws(FSError) -> FilesystemStatus {

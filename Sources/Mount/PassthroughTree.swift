@@ -285,6 +285,10 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         answer(try tree.status(of: plain(node)), for: node)
     }
 
+    package override func birth(
+        of node: UInt64
+    ) throws(FSError) -> (seconds: Int64, nanoseconds: UInt32)? { try tree.birth(of: plain(node)) }
+
     package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
         var change = change
         if let mode = change.mode, mode & (S_ISUID | S_ISGID) != 0, try isWrittenByOthers(plain(node)) {
@@ -384,16 +388,16 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         return copied
     }
 
-    package override func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package override func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try tree.xattr(name, of: plain(node))
     }
 
-    package override func xattrs(of node: UInt64) throws(FSError) -> [String] {
+    package override func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
         try tree.xattrs(of: plain(node))
     }
 
     package override func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -409,7 +413,20 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         noteChange(node)
     }
 
-    package override func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    package override func flags(of node: UInt64) throws(FSError) -> UInt32 {
+        try tree.flags(of: plain(node))
+    }
+
+    package override func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8] {
+        try tree.extendedFlags(of: plain(node))
+    }
+
+    package override func setFlags(of node: UInt64, to flags: UInt32) throws(FSError) {
+        try tree.setFlags(of: plain(node), to: flags)
+        noteChange(node)
+    }
+
+    package override func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try tree.removeXattr(name, of: plain(node))
         noteChange(node)
     }

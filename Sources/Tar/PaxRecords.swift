@@ -42,7 +42,8 @@ struct PaxRecords {
             case "gid": gid = value.isEmpty ? nil : try TarNumber.decimal(value)
             case "mtime": modified = value.isEmpty ? nil : try TarNumber.time(value)
             default:
-                if name.hasPrefix(Self.xattrPrefix) {
+                // Not by `name`: to text, a byte that follows may be a part of the prefix's last character.
+                if key.starts(with: Self.xattrPrefix.utf8) {
                     try setXattr(Self.unescape(key.dropFirst(Self.xattrPrefix.utf8.count)), Array(value))
                 } else if name.hasPrefix("GNU.sparse.") {
                     try sparse.set(name.dropFirst(11), value)

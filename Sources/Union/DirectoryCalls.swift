@@ -16,6 +16,14 @@ extension OwnedFD {
         return status
     }
 
+    /// Nil where the filesystem does not know it.
+    func birth(of name: FileName) throws(Errno) -> Attributes.Time? {
+        var birth = clinux_birth()
+        try check(name) { clinux_get_birth($0, $1, &birth) }
+        guard birth.seconds != 0 else { return nil }
+        return Attributes.Time(seconds: birth.seconds, nanoseconds: birth.nanoseconds)
+    }
+
     func open(_ name: FileName, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         var fd: CInt = -1
         try call(name) {
@@ -99,12 +107,12 @@ extension OwnedFD {
     }
 
     /// The value, of at most `limit` bytes (ERANGE if it is longer); nil where there is no such attribute.
-    func attribute(_ attribute: String, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
+    func attribute(_ attribute: XattrName, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
         let result = use { raw in
             name.withCString { name in
                 withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) {
                     buffer -> Result<[UInt8], Errno> in
-                    let count = clinux_get_attribute(raw, name, attribute, buffer.baseAddress, limit)
+                    let count = clinux_get_attribute(raw, name, attribute.cString, buffer.baseAddress, limit)
                     guard count >= 0 else { return .failure(Errno(rawValue: CInt(-count))) }
                     return .success([UInt8](buffer[..<count]))
                 }
@@ -117,7 +125,7 @@ extension OwnedFD {
         }
     }
 
-    func attributes(of name: FileName) throws(Errno) -> [String] {
+    func attributes(of name: FileName) throws(Errno) -> [XattrName] {
         // XATTR_LIST_MAX.
         var list = [UInt8](repeating: 0, count: 65536)
         let count = use { raw in
@@ -134,25 +142,27 @@ extension OwnedFD {
         }
         guard count != -Int(EOPNOTSUPP) else { return [] }
         guard count >= 0 else { throw Errno(rawValue: CInt(-count)) }
-        return list[..<count].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        return XattrName.names(in: list[..<count])
     }
 
     /// `flags`: XATTR_CREATE, XATTR_REPLACE.
     func setAttribute(
-        _ attribute: String,
+        _ attribute: XattrName,
         of name: FileName,
         to value: UnsafeRawBufferPointer,
         flags: CInt
     ) throws(Errno) {
-        try check(name) { clinux_set_attribute($0, $1, attribute, value.baseAddress, value.count, flags) }
+        try check(name) {
+            clinux_set_attribute($0, $1, attribute.cString, value.baseAddress, value.count, flags)
+        }
     }
 
-    func setAttribute(_ attribute: String, of name: FileName, to value: [UInt8]) throws(Errno) {
-        try check(name) { clinux_set_attribute($0, $1, attribute, value, value.count, 0) }
+    func setAttribute(_ attribute: XattrName, of name: FileName, to value: [UInt8]) throws(Errno) {
+        try check(name) { clinux_set_attribute($0, $1, attribute.cString, value, value.count, 0) }
     }
 
-    func removeAttribute(_ attribute: String, of name: FileName) throws(Errno) {
-        try check(name) { clinux_remove_attribute($0, $1, attribute) }
+    func removeAttribute(_ attribute: XattrName, of name: FileName) throws(Errno) {
+        try check(name) { clinux_remove_attribute($0, $1, attribute.cString) }
     }
 
     /// Of a call that returns -errno.
@@ -161,11 +171,13 @@ extension OwnedFD {
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// Runs `body`, which changes what is in this directory, and gives it the times it had before.
-    func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) {
+    /// Runs `body`, which changes what is in this directory, and gives it the times it had before. What it was then.
+    @discardableResult
+    func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) -> FileStatus {
         let before = try status(of: FileName("."))
         try body()
         try changeTimes(FileName("."), access: before.st_atim, modification: before.st_mtim)
+        return before
     }
 
     /// Removes `name` and, where it is a directory, all in it.

@@ -119,6 +119,27 @@ extension DirectoryStack {
         return try merged(number).entries.reduce(2) { $0 + ($1.kind == UInt8(DT_DIR) ? 1 : 0) }
     }
 
+    package func birth(of number: UInt32) throws(FSError) -> Attributes.Time? {
+        try find(number)
+        let location = try location(of: number)
+        let directory = try directory(location)
+        return try FSError.wrap { () throws(Errno) in try directory.fd.birth(of: location.name) }
+    }
+
+    package func isImmutable(_ number: UInt32) throws(FSError) -> Bool {
+        try find(number)
+        let location = try location(of: number)
+        let directory = try directory(location)
+        let result = directory.fd.use { raw in location.name.withCString { clinux_is_immutable(raw, $0) } }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+        return result == 1
+    }
+
+    package func openForFlags(_ number: UInt32) throws(FSError) -> OpenFile? {
+        try find(number)
+        return try open(location(of: number))
+    }
+
     // MARK: - Data
 
     /// Of the data, where the file itself has only attributes; nil where it has data, or can't be read.
@@ -226,7 +247,7 @@ extension DirectoryStack {
                 try directory.fd.attribute(stored, of: location.name, limit: 65536)
             }
             guard let value else { continue }
-            let isWanted = try Array(name.utf8).span.withUnsafeBytes {
+            let isWanted = try name.bytes.span.withUnsafeBytes {
                 (name: UnsafeRawBufferPointer) throws(FSError) -> Bool in
                 try value.span.withUnsafeBytes { (value: UnsafeRawBufferPointer) throws(FSError) -> Bool in
                     try body(name, value)
@@ -237,12 +258,10 @@ extension DirectoryStack {
     }
 
     /// An attribute's name in the mount: without the overlay's own, and an inner overlay's unescaped.
-    private func visible(_ stored: String) -> String? {
+    private func visible(_ stored: XattrName) -> XattrName? {
         guard !stored.hasPrefix("user.fuseoverlayfs.") else { return nil }
-        guard stored.hasPrefix(prefix) else { return stored }
-        let rest = stored.dropFirst(prefix.count)
-        guard rest.hasPrefix("overlay.") else { return nil }
-        return prefix + rest.dropFirst("overlay.".count)
+        guard let rest = stored.dropping(prefix) else { return stored }
+        return rest.dropping("overlay.").map { prefix + $0 }
     }
 }
 

@@ -16,7 +16,7 @@ package import Glibc
 package final class DirectoryStack: LowerTree, @unchecked Sendable {
     // Safe to share: all variables are only touched under `tables`.
     let layers: [StackLayer]
-    let prefix: String
+    let prefix: XattrName
     let tables = Lock()
     var records: [Record] = []
     var attributes: [LowerInode] = []
@@ -70,7 +70,7 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
 
     /// `layers`: top first; symbolic links to directories are followed. `namespace` is where the overlay's own
     /// extended attributes are, `trusted.overlay.` or `user.overlay.`.
-    package init(layers paths: [FilePath], attributes namespace: String) throws {
+    package init(layers paths: [FilePath], attributes namespace: XattrName) throws {
         guard !paths.isEmpty, paths.count <= 0x7ffe else {
             throw Failure("a stack has between 1 and \(0x7ffe) layers, not \(paths.count)")
         }

@@ -9,13 +9,16 @@ import SystemPackage
 /// followed below the root, and none leads out.
 final class StackLayer: Sendable {
     let root: OwnedFD
+    /// Reading changes no time of access, however a file is opened.
+    private let isQuiet: Bool
 
     /// Follows symbolic links in `path` itself.
     init(_ path: FilePath) throws {
+        // A private copy of the mount, without what is mounted below: the same view as the kernel's
+        // overlayfs has. Who may not make one sees other mounts inside the layer.
+        let copy = path.withPlatformString { clinux_open_tree_copy($0) }
+        isQuiet = copy >= 0
         root = try naming("open the lower directory \(path)") {
-            // A private copy of the mount, without what is mounted below: the same view as the kernel's
-            // overlayfs has. Who may not make one sees other mounts inside the layer.
-            let copy = path.withPlatformString { clinux_open_tree_copy($0) }
             let root = copy >= 0 ? OwnedFD(adopting: copy) : try OwnedFD.open(path, O_PATH)
             guard try root.status().st_mode & S_IFMT == S_IFDIR else { throw Errno.notDirectory }
             return root
@@ -39,8 +42,23 @@ final class StackLayer: Sendable {
             }
             path = path[(slash + 1)...]
         }
-        guard let base = directory.take() else { return try Self.open(Array(path), in: root, flags) }
-        return try Self.open(Array(path), in: base, flags)
+        guard !isQuiet, flags & O_PATH == 0 else { return try open(Array(path), in: directory, flags) }
+        do throws(Errno) {
+            return try open(Array(path), in: directory, flags | __O_NOATIME)
+        } catch .notPermitted {
+            // It is somebody else's.
+            return try open(Array(path), in: directory, flags)
+        }
+    }
+
+    /// In `directory`, or in the root.
+    private func open(_ path: [UInt8], in directory: borrowing OwnedFD?, _ flags: CInt) throws(Errno)
+        -> OwnedFD
+    {
+        switch directory {
+        case .some(let base): try Self.open(path, in: base, flags)
+        case .none: try Self.open(path, in: root, flags)
+        }
     }
 
     private static let longest = 4000
@@ -88,13 +106,12 @@ struct StackMarks {
     init() {}
 
     /// Of an open file or directory. `prefix` is the overlay's namespace, with the dot.
-    init(of fd: borrowing OwnedFD, prefix: String) throws(Errno) {
+    init(of fd: borrowing OwnedFD, prefix: XattrName) throws(Errno) {
         for name in try Xattr.names(of: fd) {
             if name == "user.fuseoverlayfs.opaque" {
                 if try Xattr.get(name, of: fd) == [UInt8(ascii: "y")] { isOpaque = true }
             }
-            guard name.hasPrefix(prefix) else { continue }
-            switch name.dropFirst(prefix.count) {
+            switch name.dropping(prefix) {
             case "opaque":
                 switch try Xattr.get(name, of: fd)?.first {
                 case UInt8(ascii: "y"): isOpaque = true

@@ -13,7 +13,7 @@ struct StackWalk {
     }
 
     private let layers: [StackLayer]
-    private let prefix: String
+    private let prefix: XattrName
     private let isDirectory: Bool
     /// The directories to look in, top first; all layers' roots once a redirect was absolute.
     private var sources: [StackPiece]
@@ -32,7 +32,7 @@ struct StackWalk {
         candidates: [UInt16]? = nil,
         isDirectory: Bool,
         layers: [StackLayer],
-        prefix: String
+        prefix: XattrName
     ) {
         wanted = [name]
         self.sources = sources

@@ -16,6 +16,8 @@ final class Listing {
     private var nextSequence: UInt64 = 0
     private var gone = 0
     private(set) var entryCount = 0
+    /// Entries that are directories: some filesystems don't say it by the link count.
+    var subdirectories: UInt32 = 0
 
     /// Where a name is in the columns, until the next change.
     private func position(_ name: FileName) -> Int? {

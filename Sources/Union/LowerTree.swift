@@ -17,6 +17,15 @@ package protocol LowerTree: AnyObject, Sendable {
     /// Whether `inode` and `names` answer at once, without reading anything first.
     func isReady(_ number: UInt32) -> Bool
 
+    /// When an inode was made, as statx(2) has it; nil where nothing says so.
+    func birth(of number: UInt32) throws(FSError) -> Attributes.Time?
+
+    /// Whether nobody may change an inode: it has the flag of that name.
+    func isImmutable(_ number: UInt32) throws(FSError) -> Bool
+
+    /// A regular file or a directory, open for reading by this call alone; nil where there are no flags to be asked for.
+    func openForFlags(_ number: UInt32) throws(FSError) -> OpenFile?
+
     /// The st_ino of an inode: unique in the tree, the same at every mount, below 2^32 or at least 2^48.
     func ino(_ number: UInt32) -> UInt64
 
@@ -119,6 +128,9 @@ package struct LowerContents {
 }
 
 extension LowerTree {
+    package func birth(of number: UInt32) throws(FSError) -> Attributes.Time? { nil }
+    package func isImmutable(_ number: UInt32) throws(FSError) -> Bool { false }
+    package func openForFlags(_ number: UInt32) throws(FSError) -> OpenFile? { nil }
     package func number(of handle: KernelHandle) throws(FSError) -> UInt32? { nil }
     package func isReady(_ number: UInt32) -> Bool { true }
     package func prepareEntries(of directory: UInt32) throws(FSError) {}

@@ -29,7 +29,7 @@ enum NeededData: Equatable {
 /// Something the container touched: a file or directory that is in the upper.
 ///
 /// What is only in the lower has no node. All state is guarded by the union's lock of names, except `data` and
-/// `needsSync`, which any thread may read.
+/// `needsSync`, which any thread may read, and `shown`.
 final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
@@ -50,6 +50,10 @@ final class Node {
     /// Of an orphan that is not in the work directory, as most are: it lives as long as this is open.
     var kept: OpenFile?
 
+    /// What stat(2) says of it, where that is not what its file says, and how often somebody changed that; see
+    /// `KeptStatus`. Any thread may look.
+    let shown = Mutex<(status: KeptStatus?, changes: UInt64)>((nil, 0))
+
     /// A character device 0:0 that is data: see `WhiteoutData`.
     var isWhiteoutData = false
 
@@ -62,6 +66,9 @@ final class Node {
     /// Of a merged directory, once somebody counted: the lower's subdirectories that nothing in the upper hides or
     /// continues.
     var lowerSubdirectories: UInt32?
+
+    /// Of a merged directory, once somebody wanted to change it: nobody may.
+    var hasImmutableLower: Bool?
 
     /// Of a directory that is open: see `OpenDirectories`.
     var opened: OpenFile?

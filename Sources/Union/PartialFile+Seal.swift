@@ -10,7 +10,9 @@ extension PartialFile {
     func unseal() throws(FSError) {
         guard data.isSealed else { return }
         try FSError.wrap { () throws(Errno) in
-            if file.fd.use({ fremovexattr($0, upper.marks.map) }) == -1, Errno.last != .noData { throw .last }
+            if file.fd.use({ fremovexattr($0, upper.marks.map.cString) }) == -1, Errno.last != .noData {
+                throw .last
+            }
             // It may be of the form that can't be told from a copy's.
             try Xattr.set(upper.marks.metacopy, upper.partialMark(of: file.fd), of: file.fd)
         }

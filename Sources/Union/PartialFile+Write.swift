@@ -199,14 +199,16 @@ extension PartialFile {
             let start = try FSError.wrap({ () throws(Errno) in try file.fd.hole(from: position) }),
             start < limit
         else { return false }
-        try unseal()
-        let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
-        let end = min(start + count, limit)
-        try fill(start..<end)
-        position = end
-        try FSError.wrap { () throws(Errno) in
-            let times = [before.st_atim, before.st_mtim]
-            try Errno.check(file.fd.use { futimens($0, times) })
+        try node.keepingStatus(in: file.fd) { () throws(FSError) in
+            try unseal()
+            let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
+            let end = min(start + count, limit)
+            try fill(start..<end)
+            position = end
+            try FSError.wrap { () throws(Errno) in
+                let times = [before.st_atim, before.st_mtim]
+                try Errno.check(file.fd.use { futimens($0, times) })
+            }
         }
         return true
     }
@@ -218,14 +220,18 @@ extension PartialFile {
     /// must be left. Precondition: alone.
     func finish() throws(FSError) {
         guard case .partial = node.data else { return }
-        try FSError.wrap { () throws(Errno) in
-            if file.fd.use({ fremovexattr($0, upper.marks.metacopy) }) == -1, Errno.last != .noData {
-                throw .last
+        try node.keepingStatus(in: file.fd) { () throws(FSError) in
+            try FSError.wrap { () throws(Errno) in
+                if file.fd.use({ fremovexattr($0, upper.marks.metacopy.cString) }) == -1,
+                    Errno.last != .noData
+                {
+                    throw .last
+                }
             }
+            // Without the other mark they mean nothing.
+            _ = file.fd.use { fremovexattr($0, upper.marks.limit.cString) }
+            if data.isSealed { _ = file.fd.use { fremovexattr($0, upper.marks.map.cString) } }
         }
-        // Without the other mark they mean nothing.
-        _ = file.fd.use { fremovexattr($0, upper.marks.limit) }
-        if data.isSealed { _ = file.fd.use { fremovexattr($0, upper.marks.map) } }
         data.setMarked(0)
         data.lower(to: 0)
         node.data = .upper

@@ -16,6 +16,8 @@ package struct AttributeChange: Sendable {
     package var size: UInt64?
     package var atime: Time?
     package var mtime: Time?
+    /// What is to be shown from then on; a ctime can't be set.
+    package var ctime: Attributes.Time?
     /// Truncation by somebody who may not keep set-id bits and capabilities.
     package var killsPrivileges = false
 
@@ -60,16 +62,20 @@ extension UnionTree {
                 )
             }
         }
+        node.noteChange()
+        if let ctime = change.ctime, let status = try? directory.fd.status(of: name) {
+            node.keepStatus(ctime, status)
+        }
         return try attributes(of: node)
     }
 
     // MARK: - Extended attributes
 
     /// The value of an attribute; nil where there is none.
-    package func xattr(_ name: String, of id: UInt64) throws(FSError) -> [UInt8]? {
+    package func xattr(_ name: XattrName, of id: UInt64) throws(FSError) -> [UInt8]? {
         guard let node = table.find(id) else {
             var found: [UInt8]?
-            let wanted = Array(name.utf8)
+            let wanted = name.bytes
             try lower.forEachXattr(of: lowerInode(id)) { (name, value) throws(FSError) in
                 guard name.elementsEqual(wanted) else { return true }
                 found = [UInt8](value)
@@ -99,11 +105,11 @@ extension UnionTree {
     }
 
     /// Names of all attributes but the union's own.
-    package func xattrs(of id: UInt64) throws(FSError) -> [String] {
+    package func xattrs(of id: UInt64) throws(FSError) -> [XattrName] {
         guard let node = table.find(id) else {
-            var names: [String] = []
+            var names: [XattrName] = []
             try lower.forEachXattr(of: lowerInode(id)) { (name, _) throws(FSError) in
-                names.append(String(decoding: name, as: UTF8.self))
+                names.append(XattrName(name))
                 return true
             }
             return names
@@ -118,7 +124,7 @@ extension UnionTree {
 
     /// lsetxattr(2) with its flags. `clearsSetGroupID`: an ACL set by somebody who is not in the file's group.
     package func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of id: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: CInt,
@@ -128,6 +134,7 @@ extension UnionTree {
         try withFile(node) { (directory, file) throws(Errno) in
             if name == Upper.capability { node.hasNoCapability = false }
             try directory.fd.setAttribute(storedName(name), of: file, to: value, flags: flags)
+            node.noteChange()
         }
         guard clearsSetGroupID else { return }
         names.lock()
@@ -140,13 +147,15 @@ extension UnionTree {
     }
 
     /// ENODATA where there is no such attribute.
-    package func removeXattr(_ name: String, of id: UInt64) throws(FSError) {
-        try withFile(copyUp(id, data: .none)) { (directory, file) throws(Errno) in
+    package func removeXattr(_ name: XattrName, of id: UInt64) throws(FSError) {
+        let node = try copyUp(id, data: .none)
+        try withFile(node) { (directory, file) throws(Errno) in
             try directory.fd.removeAttribute(storedName(name), of: file)
+            node.noteChange()
         }
     }
 
-    private func storedName(_ name: String) -> String { upper?.marks.stored(name) ?? name }
+    private func storedName(_ name: XattrName) -> XattrName { upper?.marks.stored(name) ?? name }
 
     private func withFile(
         _ node: Node,

@@ -33,8 +33,19 @@ extension UnionTree {
 
     /// Until the attribute that says where the data is goes, as the last thing, what is in the file means nothing.
     private func completeAttributes(_ node: Node, _ inode: UInt32, _ needed: NeededData) throws(FSError) {
-        let upper = try writable()
         let file = try open(node)
+        try node.keepingStatus(in: file.fd) { () throws(FSError) in
+            try completeAttributes(node, file, inode, needed)
+        }
+    }
+
+    private func completeAttributes(
+        _ node: Node,
+        _ file: OpenFile,
+        _ inode: UInt32,
+        _ needed: NeededData
+    ) throws(FSError) {
+        let upper = try writable()
         let record = try lower.inode(inode)
         let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
         let capability = try FSError.wrap { () throws(Errno) in try Xattr.get(Upper.capability, of: file.fd) }
@@ -67,7 +78,7 @@ extension UnionTree {
             if let capability { try Xattr.set(Upper.capability, capability, of: file.fd) }
             let times = [before.st_atim, before.st_mtim]
             try Errno.check(file.fd.use { futimens($0, times) })
-            try Errno.check(file.fd.use { fremovexattr($0, upper.marks.metacopy) })
+            try Errno.check(file.fd.use { fremovexattr($0, upper.marks.metacopy.cString) })
         }
         node.needsSync = true
         node.data = .upper

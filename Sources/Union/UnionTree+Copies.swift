@@ -60,13 +60,15 @@ extension UnionTree {
         let upper = try writable()
         guard !upper.hasNotedMarks else { return }
         try FSError.wrap { () throws(Errno) in
-            try upper.root.setAttribute(upper.marks.hasMarks, of: root.name, to: [UInt8(ascii: "y")])
+            try root.keepingStatus(of: root.name, in: upper.root) { () throws(Errno) in
+                try upper.root.setAttribute(upper.marks.hasMarks, of: root.name, to: [UInt8(ascii: "y")])
+            }
         }
         upper.hasNotedMarks = true
         guard try listing(of: root)[UpperMarks.evidence] == nil, try !lowerHasEvidence() else { return }
         let directory = try directory(root)
         // Where there can be no whiteouts it goes without.
-        let made: Void? = try? directory.fd.keepingTimes { () throws(Errno) in
+        let made: Void? = try? root.keepingTimes(directory.fd) { () throws(Errno) in
             try upper.makeWhiteout(UpperMarks.evidence, in: directory.fd)
         }
         if made != nil { try listing(of: root).set(UpperMarks.evidence, .whiteout) }

@@ -9,8 +9,15 @@ extension UnionTree {
     ///
     /// Preconditions: `names` is not locked. The copy is made in the work directory without any lock, at most
     /// once however many callers want it; only putting it in place takes the lock.
-    func copyUp(_ id: UInt64, data: NeededData = .all) throws(FSError) -> Node {
+    ///
+    /// `isForced`: an immutable file, not a directory, as well, which is EPERM otherwise.
+    func copyUp(_ id: UInt64, data: NeededData = .all, isForced: Bool = false) throws(FSError) -> Node {
         if let node = table.find(id) {
+            if node.isDirectory {
+                names.lock()
+                defer { names.unlock() }
+                try refuseImmutable(node)
+            }
             switch node.data {
             case .upper: return node
             case .partial where data != .all: return node
@@ -21,7 +28,9 @@ extension UnionTree {
         }
         let upper = try writable()
         let inode = try lowerInode(id)
-        if try lower.inode(inode).isDirectory {
+        let isDirectory = try lower.inode(inode).isDirectory
+        if !isForced || isDirectory { try refuseImmutable(inode) }
+        if isDirectory {
             names.lock()
             defer { names.unlock() }
             if let node = table.find(id) { return node }
@@ -115,14 +124,16 @@ extension UnionTree {
         let upper = try writable()
         let directory = try directory(parent)
         _ = try copyDirectory(inode, upper) { (copy) throws(Errno) in
-            try put(copy, in: directory, name, upper)
+            try put(copy, in: parent, directory, name, upper)
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: inode, parent: nil, name: name)
         node.listing = Listing()
         node.isPinned = true
         place(node, name, in: parent)
+        keepStatus(node, of: try lower.inode(inode))
         table.insert(node)
         try set(name, .entry, in: parent)
+        countDirectory(true, in: parent)
         return node
     }
 
@@ -133,6 +144,7 @@ extension UnionTree {
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: nil, parent: nil, name: orphan)
         becomeOrphan(node, orphan)
+        keepStatus(node, of: try lower.inode(inode))
         table.insert(node)
         return node
     }
@@ -197,7 +209,7 @@ extension UnionTree {
     private func copyRegular(
         _ inode: UInt32,
         _ record: LowerInode,
-        _ attributes: [(name: String, value: [UInt8])],
+        _ attributes: [(name: XattrName, value: [UInt8])],
         _ needed: NeededData,
         to copy: FileName,
         _ upper: Upper
@@ -260,11 +272,11 @@ extension UnionTree {
     private func privateAttributes(
         of inode: UInt32,
         isMarked: Bool
-    ) throws(FSError) -> [(name: String, value: [UInt8])] {
-        var list: [(name: String, value: [UInt8])] = []
+    ) throws(FSError) -> [(name: XattrName, value: [UInt8])] {
+        var list: [(name: XattrName, value: [UInt8])] = []
         let marks = try writable().marks
         try lower.forEachXattr(of: inode) { (name, value) throws(FSError) in
-            list.append((marks.stored(String(decoding: name, as: UTF8.self)), [UInt8](value)))
+            list.append((marks.stored(XattrName(name)), [UInt8](value)))
             return true
         }
         if isMarked { list.append((marks.origin, try lower.mark(of: inode))) }
@@ -273,7 +285,7 @@ extension UnionTree {
 
     private func apply(
         _ record: LowerInode,
-        _ attributes: [(name: String, value: [UInt8])],
+        _ attributes: [(name: XattrName, value: [UInt8])],
         to copy: FileName,
         _ upper: Upper
     ) throws(Errno) {
@@ -290,14 +302,17 @@ extension UnionTree {
                 try upper.work.setAttribute(name, of: copy, to: value)
             }
         }
-        let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
-        try upper.work.changeTimes(copy, access: time, modification: time)
+        try upper.work.changeTimes(
+            copy,
+            access: timespec(record.atime),
+            modification: timespec(record.mtime)
+        )
     }
 
     /// The same for an open regular file, without a path to be walked for each attribute.
     private func apply(
         _ record: LowerInode,
-        _ attributes: [(name: String, value: [UInt8])],
+        _ attributes: [(name: XattrName, value: [UInt8])],
         to fd: borrowing OwnedFD,
         _ upper: Upper
     ) throws(Errno) {
@@ -310,11 +325,16 @@ extension UnionTree {
             _ = try Errno.check(fchmod(raw, record.mode & 0o7777))
             for (name, value) in attributes {
                 try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
-                    _ = try Errno.check(fsetxattr(raw, name, value, value.count, 0))
+                    _ = try Errno.check(fsetxattr(raw, name.cString, value, value.count, 0))
                 }
             }
-            let time = timespec(tv_sec: Int(record.mtime.seconds), tv_nsec: Int(record.mtime.nanoseconds))
-            _ = try Errno.check(futimens(raw, [time, time]))
+            _ = try Errno.check(futimens(raw, [timespec(record.atime), timespec(record.mtime)]))
         }
+    }
+}
+
+extension timespec {
+    fileprivate init(_ time: Attributes.Time) {
+        self.init(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
     }
 }

@@ -79,6 +79,7 @@ extension UnionTree {
         let target = try self.directory(directory)
         try noteData(of: node, sourceName, in: source, upper)
         node.needsSync = true
+        node.noteChange()
         try FSError.wrap { () throws(Errno) in
             if isHidden {
                 let temporary = upper.temporaryName()
@@ -101,6 +102,7 @@ extension UnionTree {
     ) throws(FSError) -> (directory: Node, name: FileName, isHidden: Bool) {
         guard name.count <= 255 else { throw .system(.fileNameTooLong) }
         let directory = try upperDirectory(parent)
+        try refuseImmutable(directory)
         let name = FileName(name)
         switch try listing(of: directory)[name] {
         case .whiteout: return (directory, name, true)
@@ -148,6 +150,7 @@ extension UnionTree {
             return try target.fd.status(of: name)
         }
         try set(name, .entry, in: directory)
+        if mode & S_IFMT == S_IFDIR { countDirectory(true, in: directory) }
         let node = newNode(status, name, in: directory)
         node.isWhiteoutData = isWhiteoutData
         node.lookups += 1

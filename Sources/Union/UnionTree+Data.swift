@@ -47,6 +47,29 @@ extension UnionTree {
         }
     }
 
+    /// The same of what the kernel has kept since it was written. When that was is the kernel's to say, by a change of
+    /// attributes, and it says nothing where that is what it was told last: so the file keeps its times.
+    package func writeBack(
+        _ id: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        let node = try copyUp(id, data: .blocks)
+        let file = try open(node)
+        return try node.keepingStatus(in: file.fd) { () throws(FSError) in
+            let before = try FSError.wrap { () throws(Errno) in try file.fd.status() }
+            let count = try write(id, bytes, at: offset, killsPrivileges: false)
+            try FSError.wrap { () throws(Errno) in
+                try file.fd.changeTimes(
+                    .itself,
+                    access: timespec(tv_sec: 0, tv_nsec: UTIME_OMIT),
+                    modification: before.st_mtim
+                )
+            }
+            return count
+        }
+    }
+
     /// A symbolic link's target.
     package func target(of id: UInt64) throws(FSError) -> [UInt8] {
         guard let node = table.find(id) else {

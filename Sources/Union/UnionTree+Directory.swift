@@ -1,5 +1,7 @@
 package import Linux
 
+import CLinux
+import Glibc
 import SystemPackage
 
 /// A name that a directory shows.
@@ -41,6 +43,7 @@ extension UnionTree {
             }
             return
         }
+        if offset == 0 { noteAccess(to: node) }
         if let merged = names.locked({ node.isDirectory ? node.lower : nil }) {
             // Not under the lock: what takes long would take as long for everybody.
             try lower.prepareEntries(of: merged)
@@ -94,6 +97,18 @@ extension UnionTree {
             }
         }
         if let failure { throw failure }
+    }
+
+    /// Somebody reads a directory, which is read from memory: whether that is when it was read last, the upper's filesystem
+    /// decides.
+    private func noteAccess(to node: Node) {
+        guard upper?.keepsDirectoryTimes == false, node.isDirectory else { return }
+        names.lock()
+        defer { names.unlock() }
+        guard !node.isOrphan, let fd = try? directory(node),
+            let open = try? fd.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
+        else { return }
+        _ = open.use { clinux_touch_directory($0) }
     }
 
     private func attributes(of found: Resolved) throws(FSError) -> Attributes {

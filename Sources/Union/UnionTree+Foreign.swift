@@ -8,7 +8,7 @@ extension UnionTree {
     private static let whiteoutPrefix = Array(".wh.".utf8)
     private static let opaqueFile = FileName(".wh..wh..opq")
     /// Under which fuse-overlayfs notes that a directory hides what is below, by privileges.
-    private static let opaqueNames = [
+    private static let opaqueNames: [XattrName] = [
         "user.fuseoverlayfs.opaque", "trusted.overlay.opaque", "user.overlay.opaque",
     ]
 
@@ -58,11 +58,11 @@ extension UnionTree {
 
     /// Turns `.wh.` files into whiteouts of the kernel's form, one step after the other: a crash in between
     /// leaves both, which is the same.
-    func convertWhiteouts(in directory: OpenFile) throws(Errno) {
+    func convertWhiteouts(in node: Node, _ directory: OpenFile) throws(Errno) {
         let fd = try directory.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
         let found = try fd.names().filter { $0.starts(with: UnionTree.whiteoutPrefix) }
         guard !found.isEmpty else { return }
-        try fd.keepingTimes { () throws(Errno) in
+        try node.keepingTimes(fd) { () throws(Errno) in
             for bytes in found {
                 let hidden = FileName(Array(bytes.dropFirst(UnionTree.whiteoutPrefix.count)))
                 // `.wh..wh.…` are marks of their own, read by now.

@@ -55,6 +55,24 @@ extension UnionTree {
         }
     }
 
+    /// When a node was made, as statx(2) has it: what is, or once was, in the lower then; an upper's root when the upper
+    /// was. Nil where nothing says so.
+    package func birth(of id: UInt64) throws(FSError) -> Attributes.Time? {
+        if NodeID.lowerInode(id) != nil, id != NodeID.root || upper == nil {
+            let inode = try lowerInode(id)
+            // It may be gone from its layer, and the copy be all there is.
+            return (try? lower.birth(of: inode)) ?? nil
+        }
+        guard let node = table.find(id) else { throw .system(.staleNFSFileHandle) }
+        names.lock()
+        defer { names.unlock() }
+        let (file, name) = try nearest(node)
+        return try FSError.wrap { () throws(Errno) in try file.fd.birth(of: name) }
+    }
+
+    /// Whether anything in the tree has a birth.
+    package var knowsBirths: Bool { upper != nil || lower is DirectoryStack }
+
     // MARK: - Under the lock of names
 
     func lowerInode(_ id: UInt64) throws(FSError) -> UInt32 {
@@ -118,6 +136,7 @@ extension UnionTree {
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
         if let known = table.find(id) { return known }
         let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
+        if let kept = forgottenStatuses.take(id) { node.shown.withLock { $0.status = kept } }
         if node.isRegular {
             node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
             if case .partial(let data) = node.data {
@@ -197,6 +216,7 @@ extension UnionTree {
             let below = min(try lower.inode(data.inode).blocks, (data.limit + 4095) / 4096 * 8)
             attributes.blocks = max(attributes.blocks, below)
         }
+        node.keptStatus(status)?.apply(to: &attributes)
         if node.isWhiteoutData {
             attributes.mode = attributes.mode & 0o7777 | S_IFCHR
             attributes.rdev = 0
@@ -209,6 +229,8 @@ extension UnionTree {
     private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
         guard let merged = node.lower else { return upperLinks }
         let listing = try listing(of: node)
+        // Btrfs says 1 for every directory.
+        let upperLinks = upperLinks < 2 ? 2 + listing.subdirectories : upperLinks
         let lowerLinks = try lower.inode(merged).nlink
         if listing.isEmpty { return lowerLinks }
         // Large directories have no others in them, mostly.
@@ -221,6 +243,16 @@ extension UnionTree {
         }
         node.lowerSubdirectories = count
         return upperLinks + count
+    }
+
+    /// A directory came into another one, or left it: where somebody counts them.
+    func countDirectory(_ isThere: Bool, in directory: Node) {
+        guard let listing = directory.listing else { return }
+        if isThere {
+            listing.subdirectories += 1
+        } else if listing.subdirectories > 0 {
+            listing.subdirectories -= 1
+        }
     }
 
     /// What a name in an upper directory is from now on. Preconditions: `names` is locked.
@@ -284,9 +316,9 @@ extension UnionTree {
         let fd = try directory(node)
         let listing = Listing()
         try FSError.wrap { () throws(Errno) in
-            if upper?.isForeign == true { try convertWhiteouts(in: fd) }
+            if upper?.isForeign == true { try convertWhiteouts(in: node, fd) }
             let hasFiles = try hasWhiteoutFiles(fd)
-            for (bytes, kind) in try fd.fd.entries(quietly: upper?.keepsDirectoryTimes == true) {
+            for (bytes, kind) in try fd.fd.entries() {
                 let name = FileName(bytes)
                 var isWhiteout = false
                 if Int(kind) == Int(DT_CHR) || Int(kind) == Int(DT_UNKNOWN) {
@@ -295,6 +327,7 @@ extension UnionTree {
                 }
                 if hasFiles, !isWhiteout { isWhiteout = try isWhiteoutFile(name, fd) }
                 listing.set(name, isWhiteout ? .whiteout : .entry)
+                if Int(kind) == Int(DT_DIR) { listing.subdirectories += 1 }
             }
         }
         node.listing = listing

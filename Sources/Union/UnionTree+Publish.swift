@@ -7,13 +7,23 @@ extension UnionTree {
     /// Renames a copy into place and gives the directory its times back: nothing in it changed, as users see it.
     func put(
         _ copy: FileName,
-        in directory: OpenFile,
+        in parent: Node,
+        _ directory: OpenFile,
         _ name: FileName,
         _ upper: Upper
     ) throws(Errno) {
-        try directory.fd.keepingTimes { () throws(Errno) in
+        try parent.keepingTimes(directory.fd) { () throws(Errno) in
             try upper.work.rename(copy, to: directory.fd, name)
         }
+    }
+
+    /// A copy that was put in its place looks as what it was made of did. Preconditions: `names` is locked.
+    func keepStatus(_ node: Node, of record: LowerInode) {
+        // Where it can't be looked at, it can't be shown either.
+        guard let (directory, name) = try? location(of: node),
+            let status = try? directory.fd.status(of: name)
+        else { return }
+        node.keepStatus(record, status)
     }
 
     /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
@@ -46,6 +56,7 @@ extension UnionTree {
         guard !visible.isEmpty else {
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans.fd, copy) }
             becomeOrphan(node, copy)
+            keepStatus(node, of: record)
             table.insert(node)
             return node
         }
@@ -55,7 +66,9 @@ extension UnionTree {
         }
         if places.count == 1 {
             let directory = try directory(places[0].node)
-            try FSError.wrap { () throws(Errno) in try put(copy, in: directory, places[0].name, upper) }
+            try FSError.wrap { () throws(Errno) in
+                try put(copy, in: places[0].node, directory, places[0].name, upper)
+            }
         } else {
             let pending = Upper.pendingName(try lower.mark(of: inode))
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
@@ -67,6 +80,7 @@ extension UnionTree {
             try set(name, .entry, in: parent)
             note(node, name, in: parent)
         }
+        keepStatus(node, of: record)
         return node
     }
 
@@ -79,7 +93,7 @@ extension UnionTree {
         for (parent, name) in places {
             let directory = try directory(parent)
             try FSError.wrap { () throws(Errno) in
-                try directory.fd.keepingTimes { () throws(Errno) in
+                try parent.keepingTimes(directory.fd) { () throws(Errno) in
                     try upper.links.link(pending, to: directory.fd, name)
                 }
             }

@@ -61,7 +61,9 @@ extension UnionTree {
     /// Records that `recover` must look for redirects.
     private func noteRedirects(_ upper: Upper) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
-            try upper.root.setAttribute(upper.marks.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
+            try root.keepingStatus(of: root.name, in: upper.root) { () throws(Errno) in
+                try upper.root.setAttribute(upper.marks.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
+            }
         }
     }
 }

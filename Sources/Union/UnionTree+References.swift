@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import SystemPackage
 
@@ -32,8 +33,19 @@ extension UnionTree {
         names.locked { leavingCount -= 1 }
     }
 
-    /// Whether there are removed files that the kernel has references to, or that are just being freed.
-    package var mayGainRoom: Bool { names.locked { heldCount > 0 || leavingCount > 0 } }
+    /// Whether room is about to come back: files are just being freed, or the kernel has references to one that was
+    /// removed no longer ago than that. It gives them back when the removal is answered, unless the file is open.
+    package func mayGainRoom(within nanoseconds: UInt64) -> Bool {
+        names.locked {
+            leavingCount > 0 || orphanCount > 0 && UnionTree.now &- lastRemoval < nanoseconds
+        }
+    }
+
+    private static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 
     /// Counts a reference to a lower inode that somebody may be copying up just now.
     func count(lower inode: UInt32) {
@@ -79,7 +91,11 @@ extension UnionTree {
     func dropIfUnused(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
         guard node.lookups == 0, node.children == 0, node.isOrphan || !node.isPinned else { return }
         discard(node)
+        if !node.isOrphan, let status = node.shown.withLock({ $0.status }) {
+            forgottenStatuses.add(status, of: node.id)
+        }
         if node.isOrphan {
+            orphanCount -= 1
             if node.kept != nil { heldCount -= 1 }
             if let remove { remove(node) } else if node.kept == nil { removeOrphan(node) }
         }
@@ -164,6 +180,8 @@ extension UnionTree {
         node.isOrphan = true
         node.name = name
         node.kept = kept
+        orphanCount += 1
+        lastRemoval = UnionTree.now
         if kept != nil { heldCount += 1 }
         guard node.isDirectory else { return }
         node.lower = nil
@@ -172,6 +190,7 @@ extension UnionTree {
 
     /// A name for what was an orphan, or whose known name went: now this is the known one.
     func adopt(_ node: Node, _ name: FileName, in directory: Node) {
+        orphanCount -= 1
         if node.kept == nil { removeOrphan(node) } else { heldCount -= 1 }
         node.kept = nil
         node.isOrphan = false

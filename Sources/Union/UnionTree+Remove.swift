@@ -34,12 +34,17 @@ extension UnionTree {
         defer { names.unlock() }
         let upper = try writable()
         let directory = try upperDirectory(parent)
+        try refuseImmutable(directory)
         let name = FileName(name)
         guard let found = try resolve(name, in: directory) else { throw .system(.noSuchFileOrDirectory) }
         try check(found)
         switch found {
-        case .lower: try hide(name, in: directory)
-        case .upper(let node): try retire(node, name, in: directory, upper)
+        case .lower(let inode):
+            try refuseImmutable(inode)
+            try hide(name, in: directory)
+        case .upper(let node):
+            if node.isDirectory { try refuseImmutable(node) }
+            try retire(node, name, in: directory, upper)
         }
     }
 
@@ -80,6 +85,7 @@ extension UnionTree {
     /// while the kernel refers to it. Preconditions: `names` is locked.
     func retire(_ node: Node, _ name: FileName, in directory: Node, _ upper: Upper) throws(FSError) {
         let fd = try self.directory(directory)
+        node.noteChange()
         let isHiding = try lowerEntry(name, in: directory) != nil
         // Another name leads to it just as well, if it is known.
         let isLast = isOnlyKnown(name, in: directory, of: node)
@@ -89,6 +95,7 @@ extension UnionTree {
         } else {
             try listing(of: directory).remove(name)
         }
+        if node.isDirectory { countDirectory(false, in: directory) }
         switch rest {
         case .orphan(let name): becomeOrphan(node, name)
         case .file(let file): becomeOrphan(node, name, kept: file)

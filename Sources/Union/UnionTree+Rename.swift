@@ -33,6 +33,8 @@ extension UnionTree {
             defer { names.unlock() }
             let directory = try upperDirectory(parent)
             let newDirectory = try upperDirectory(newParent)
+            try refuseImmutable(directory)
+            try refuseImmutable(newDirectory)
             guard let source = try resolve(name, in: directory) else {
                 throw .system(.noSuchFileOrDirectory)
             }
@@ -82,6 +84,7 @@ extension UnionTree {
         switch target {
         case nil: break
         case .lower(let inode):
+            try refuseImmutable(inode)
             let record = try lower.inode(inode)
             guard record.isDirectory == node.isDirectory else {
                 throw .system(record.isDirectory ? .isDirectory : .notDirectory)
@@ -127,6 +130,10 @@ extension UnionTree {
             try listing(of: directory).remove(name)
         }
         try set(newName, .entry, in: newDirectory)
+        if node.isDirectory {
+            countDirectory(false, in: directory)
+            countDirectory(true, in: newDirectory)
+        }
         relocate(node, name, in: directory, to: newName, in: newDirectory)
     }
 
@@ -147,6 +154,7 @@ extension UnionTree {
         in directory: Node,
         _ upper: Upper
     ) throws(FSError) -> Replaced {
+        node.noteChange()
         guard isOnlyKnown(name, in: directory, of: node) else { return .elsewhere }
         let fd = try self.directory(directory)
         if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
@@ -208,6 +216,7 @@ extension UnionTree {
 
     /// After its name leads to something else.
     private func retire(_ node: Node, _ name: FileName, in directory: Node, _ how: Replaced) {
+        if node.isDirectory { countDirectory(false, in: directory) }
         switch how {
         case .elsewhere: leave(node, name, in: directory)
         case .unknown:
@@ -227,6 +236,10 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             try from.fd.rename(one.name, to: to.fd, other.name, flags: Rename.exchange)
         }
+        for (gone, come) in [(one, other), (other, one)] where gone.node.isDirectory {
+            countDirectory(false, in: gone.directory)
+            countDirectory(true, in: come.directory)
+        }
         relocate(one.node, one.name, in: one.directory, to: other.name, in: other.directory)
         relocate(other.node, other.name, in: other.directory, to: one.name, in: one.directory)
     }
@@ -243,7 +256,9 @@ extension UnionTree {
     ) throws(FSError) {
         let fd = try self.directory(directory)
         node.needsSync = true
+        node.noteChange()
         guard node.isDirectory else { return try noteData(of: node, name, in: fd, upper) }
+        try refuseImmutable(node)
         if let merged = node.lower {
             guard upper.makesRedirects else { throw .system(.improperLink) }
             let path = try lower.path(of: merged)

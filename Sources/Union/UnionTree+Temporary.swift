@@ -33,6 +33,7 @@ extension UnionTree {
         }
         let node = Node(id: NodeID.upper(number), mode: mode, lower: nil, parent: nil, name: name)
         node.isOrphan = true
+        orphanCount += 1
         table.insert(node)
         return try reference(.upper(node))
     }

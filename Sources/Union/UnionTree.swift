@@ -31,8 +31,13 @@ package final class UnionTree: @unchecked Sendable {
     let root: Node
     /// Copies of lower files that cannot have a mark, by st_ino in the upper. Guarded by `names`.
     var unmarked: [UInt64: Node] = [:]
+    /// Guarded by `names`.
+    var forgottenStatuses = ForgottenStatuses()
     /// Nodes that are `kept`. Guarded by `names`.
     var heldCount = 0
+    /// Nodes that have no name, and when one lost its last, in nanoseconds of CLOCK_MONOTONIC. Guarded by `names`.
+    var orphanCount = 0
+    var lastRemoval: UInt64 = 0
     /// Calls that free removed files just now.
     var leavingCount = 0
 

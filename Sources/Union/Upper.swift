@@ -84,9 +84,12 @@ package final class Upper: Sendable {
         self.keepsAccessTimes = keepsAccessTimes
         self.keepsDirectoryTimes = keepsAccessTimes || keepsDirectoryTimes
         marks = UpperMarks(isUser: userxattr)
-        root = try naming("open the upper \(directory)") { try OwnedFD.open(directory, O_PATH | O_DIRECTORY) }
+        let quiet = keepsAccessTimes ? QuietMount(of: [directory, workPath]) : nil
+        root = try naming("open the upper \(directory)") {
+            try Upper.open(directory, O_PATH | O_DIRECTORY, quiet)
+        }
         work = try naming("open the work directory \(workPath)") {
-            try OwnedFD.open(workPath, O_RDONLY | O_DIRECTORY)
+            try Upper.open(workPath, O_RDONLY | O_DIRECTORY, quiet)
         }
         while flock(work.raw, LOCK_EX | LOCK_NB) != 0 {
             guard mayWait() else {
@@ -120,15 +123,24 @@ package final class Upper: Sendable {
             try linksPath.makeDirectory(mode: 0o700)
         }
         orphans = OpenFile(
-            try naming("open \(orphansPath)") { try OwnedFD.open(orphansPath, O_PATH | O_DIRECTORY) }
+            try naming("open \(orphansPath)") { try Upper.open(orphansPath, O_PATH | O_DIRECTORY, quiet) }
         )
-        links = try naming("open \(linksPath)") { try OwnedFD.open(linksPath, O_PATH | O_DIRECTORY) }
+        links = try naming("open \(linksPath)") { try Upper.open(linksPath, O_PATH | O_DIRECTORY, quiet) }
         // Besides those on a disk an overlay, whose upper is on one.
         keepsInodes = Upper.local.union([0x794c_7630]).contains(root.use { clinux_filesystem_type($0) })
         let isOurs = try Upper.claim(root, directory, marks, other: UpperMarks(isUser: !userxattr))
         isForeign = !isOurs
         mayHaveRedirects = wasElsewhere || !isOurs
         if isVolatile { try naming("prepare \(workPath)") { try volatileMark.set() } }
+    }
+
+    private static func open(
+        _ directory: FilePath,
+        _ flags: CInt,
+        _ quiet: QuietMount?
+    ) throws(Errno) -> OwnedFD {
+        guard let quiet else { return try OwnedFD.open(directory, flags) }
+        return try quiet.open(directory, flags)
     }
 
     /// ext4, XFS, Btrfs, tmpfs, F2FS: statfs(2).
@@ -250,7 +262,7 @@ package final class Upper: Sendable {
         }
     }
 
-    static let capability = "security.capability"
+    static let capability: XattrName = "security.capability"
 
     /// Whether writing to a file would drop its set-id bits: the kernel keeps them for CAP_FSETID in the first
     /// user namespace only.
@@ -263,7 +275,7 @@ package final class Upper: Sendable {
 
     /// Gives a copy in the work directory an attribute (`set`), unless it is one that such a copy cannot have and
     /// that the kernel's overlayfs does without, too.
-    func copyAttribute(_ name: String, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno) {
+    func copyAttribute(_ name: XattrName, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno) {
         do throws(Errno) {
             try set()
         } catch {

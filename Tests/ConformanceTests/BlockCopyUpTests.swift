@@ -11,7 +11,7 @@ import Glibc
 @Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A large file that is written in part` {
     private static let size = 3_000_001
-    private static let metacopy = "trusted.overlay.metacopy"
+    private static let metacopy: XattrName = "trusted.overlay.metacopy"
     let workspace: Workspace
     let lower: String
 

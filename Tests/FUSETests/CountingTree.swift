@@ -36,7 +36,7 @@ final class CountingTree: Operations {
     }
 
     func forget(_ references: [References]) {}
-    var mayGainRoom: Bool { false }
+    func mayGainRoom(within nanoseconds: UInt64) -> Bool { false }
 
     func status(of node: UInt64) throws(FSError) -> NodeStatus {
         count("getattr")
@@ -72,8 +72,8 @@ final class CountingTree: Operations {
     }
 
     func statistics() throws(FSError) -> FilesystemStatus { FilesystemStatus() }
-    func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? { nil }
-    func xattrs(of node: UInt64) throws(FSError) -> [String] { ["user.one", "user.two"] }
+    func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? { nil }
+    func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { ["user.one", "user.two"] }
 
     // Nothing here changes.
     func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
@@ -146,13 +146,15 @@ final class CountingTree: Operations {
         killsPrivileges: Bool
     ) throws(FSError) -> Int { throw .system(.readOnlyFileSystem) }
     func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
         clearsSetGroupID: Bool
     ) throws(FSError) { throw .system(.readOnlyFileSystem) }
-    func removeXattr(_ name: String, of node: UInt64) throws(FSError) { throw .system(.readOnlyFileSystem) }
+    func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
+        throw .system(.readOnlyFileSystem)
+    }
 }
 
 /// Closed until somebody opens it.

@@ -40,6 +40,16 @@ import Testing
         #expect(entries("1 2 3 / /a\\04 rw - x y z").map(\.target) == ["/a\\04"])
     }
 
+    @Test func `tells directories apart whose names are no text`() {
+        let line = { (name: [UInt8]) in
+            Array("22 1 0:21 / /a".utf8) + name + Array("/m rw - proc proc rw\n".utf8)
+        }
+        let table = MountTable(parsing: line([0xff]) + line([0xfe]) + line(Array("b".utf8)))
+        let directory = FilePath(platformString: [0x2f, 0x61, CChar(bitPattern: 0xfe), 0])
+        #expect(table.targets(below: directory) == [directory.appending("m")])
+        #expect(table.targets(below: "/a").isEmpty)
+    }
+
     @Test func `knows what is mounted here`() {
         #expect(MountTable.current().top(at: "/proc")?.type == "proc")
         #expect(!MountTable.current().isDead("/proc"))

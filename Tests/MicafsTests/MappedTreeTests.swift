@@ -120,8 +120,8 @@ import Testing
         return entries.flatMap { $0 }
     }
 
-    @Test(arguments: ["system.posix_acl_access", "system.posix_acl_default"])
-    func `translates the users and groups of ACLs both ways`(name: String) throws {
+    @Test(arguments: ["system.posix_acl_access", "system.posix_acl_default"] as [XattrName])
+    func `translates the users and groups of ACLs both ways`(name: XattrName) throws {
         let below = RecordingTree()
         below.add(2, "file")
         let tree = try mapping("0:256:100", "0:512:100").apply(to: below)

@@ -147,7 +147,8 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
         form: LowerForm,
         kind: String
     ) throws {
-        let attribute = kind == "1" ? "security.fuseoverlayfs.override_stat" : "user.containers.override_stat"
+        let attribute: XattrName =
+            kind == "1" ? "security.fuseoverlayfs.override_stat" : "user.containers.override_stat"
         let mount = try mount(form, "xattr_permissions=\(kind)")
         try run(as: "77", "mkdir", "\(mount.path)/dir/new")
         #expect(chown("\(mount.path)/a", 1000, 1001) == 0)

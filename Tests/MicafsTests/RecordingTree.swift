@@ -9,7 +9,7 @@ import SystemPackage
 final class RecordingTree: Operations {
     struct File: Sendable {
         var status = NodeStatus()
-        var xattrs: [String: [UInt8]] = [:]
+        var xattrs: [XattrName: [UInt8]] = [:]
         var contents: [UInt8] = []
     }
 
@@ -35,7 +35,7 @@ final class RecordingTree: Operations {
         mode: UInt32 = S_IFREG | 0o644,
         uid: UInt32 = 0,
         gid: UInt32 = 0,
-        xattrs: [String: String] = [:],
+        xattrs: [XattrName: String] = [:],
         contents: String = ""
     ) {
         var file = File()
@@ -83,7 +83,7 @@ final class RecordingTree: Operations {
         return try reference(node)
     }
 
-    var mayGainRoom: Bool { false }
+    func mayGainRoom(within nanoseconds: UInt64) -> Bool { false }
 
     func forget(_ references: [References]) {
         state.withLock { state in
@@ -227,11 +227,11 @@ final class RecordingTree: Operations {
         killsPrivileges: Bool
     ) throws(FSError) -> Int { count }
 
-    func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? { try file(node).xattrs[name] }
-    func xattrs(of node: UInt64) throws(FSError) -> [String] { try file(node).xattrs.keys.sorted() }
+    func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? { try file(node).xattrs[name] }
+    func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { try file(node).xattrs.keys.sorted() }
 
     func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -242,7 +242,7 @@ final class RecordingTree: Operations {
         self[node] = file
     }
 
-    func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         guard try file(node).xattrs[name] != nil else { throw .system(.noData) }
         self[node]?.xattrs[name] = nil
     }
@@ -269,7 +269,7 @@ extension Operations {
         }
     }
 
-    func set(_ name: String, _ value: [UInt8], of node: UInt64) throws(FSError) {
+    func set(_ name: XattrName, _ value: [UInt8], of node: UInt64) throws(FSError) {
         try value.span.withUnsafeBytes { (value: UnsafeRawBufferPointer) throws(FSError) in
             try setXattr(name, of: node, to: value, flags: 0, clearsSetGroupID: false)
         }

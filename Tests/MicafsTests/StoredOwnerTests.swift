@@ -5,7 +5,7 @@ import Mount
 import SystemPackage
 import Testing
 
-private let attribute = "user.containers.override_stat"
+private let attribute: XattrName = "user.containers.override_stat"
 
 @Suite(.timeLimit(.minutes(20))) struct `Owners kept in an attribute` {
     private let below = RecordingTree(isUnprivileged: true)

@@ -253,7 +253,7 @@ import Glibc
         let file = try test.upper("k").appending("f")
         for name in [
             "trusted.overlay.origin", "trusted.overlay.mica.ino", "user.overlay.impure", "user.kept",
-        ] {
+        ] as [XattrName] {
             try Xattr.set(name, [1], at: file)
         }
         try Xattr.set("trusted.overlay.overlay.opaque", [0x79], at: file)
@@ -264,6 +264,27 @@ import Glibc
                 "user.kept": [1], "trusted.overlay.opaque": [0x79], "trusted.overlay.overlay.redirect": [2],
             ]
         )
+    }
+
+    @Test func `keeps names of attributes that are no text apart`() throws {
+        let test = try TestStore()
+        _ = try prepared(test)
+        try test.write("k", "f", "x")
+        let file = try test.upper("k").appending("f")
+        let names = [[0xff], [0xfe], Array("\u{e9}".utf8), Array("e\u{301}".utf8)].map {
+            "user." + XattrName($0)
+        }
+        for (number, name) in names.enumerated() { try Xattr.set(name, [UInt8(number)], at: file) }
+        let index = try ChainStore(layout: test.layout).index(
+            for: test.store.commit("k", as: nil).layers
+        )
+        let inode = try #require(try Array("f".utf8).withUnsafeBytes { try index.lookup($0, in: 0)?.inode })
+        var found: [XattrName: [UInt8]] = [:]
+        try index.forEachXattr(of: index.inode(inode)) { (name, value) throws(FSError) in
+            found[XattrName(name)] = [UInt8](value)
+            return true
+        }
+        for (number, name) in names.enumerated() { #expect(found[name] == [UInt8(number)]) }
     }
 
     @Test(.enabled(if: TestStore.isRoot, "needs root for trusted attributes"))

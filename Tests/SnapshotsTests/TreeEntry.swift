@@ -33,7 +33,9 @@ struct TreeEntry: Equatable, CustomStringConvertible {
             let type = status.st_mode & S_IFMT
             if names[UInt64(status.st_ino)] == nil { names[UInt64(status.st_ino)] = name }
             var xattrs: [String: [UInt8]] = [:]
-            for xattr in try Xattr.names(at: path) { xattrs[xattr] = try Xattr.get(xattr, at: path) }
+            for xattr in try Xattr.names(at: path) {
+                xattrs[xattr.description] = try Xattr.get(xattr, at: path)
+            }
             var content = ""
             if type == S_IFREG {
                 content = try "\(SHA256.digest(of: OwnedFD.open(path, O_RDONLY).contents(limit: 1 << 30)))"

@@ -72,6 +72,14 @@ import Testing
         let value: [UInt8] = [0, 0x0a, 0x3d, 0xff]
         let tar = pax([("SCHILY.xattr.user.x", value)]) + HandmadeHeader("x").finished() + endMarker
         #expect(try Listing(tar)["x"]?.xattrs == [.init(name: Array("user.x".utf8), value: value)])
+        // As text, the first one would begin with an accent for the prefix's full stop.
+        for name in [[0xcc, 0x81], [0xff], [0xfe]] as [[UInt8]] {
+            let record = Array("SCHILY.xattr.".utf8) + name + Array("=\u{1}".utf8)
+            let length = UInt8(record.count + 4)
+            let block = Array("\(length) ".utf8) + record + [0x0a]
+            let tar = pax(block) + HandmadeHeader("x").finished() + endMarker
+            #expect(try Listing(tar)["x"]?.xattrs == [.init(name: name, value: [1])])
+        }
     }
 
     @Test(arguments: [

@@ -98,6 +98,11 @@ func pax(_ records: [(String, [UInt8])], type: Character = "x") -> [UInt8] {
         while String(length).utf8.count + rest != length { length += 1 }
         block += Array("\(length) \(key)=".utf8) + value + [0x0a]
     }
+    return pax(block, type: type)
+}
+
+/// Records as they are written.
+func pax(_ block: [UInt8], type: Character = "x") -> [UInt8] {
     let size = String(block.count, radix: 8)
     let field = String(repeating: "0", count: 11 - size.count) + size
     return HandmadeHeader("pax", type: type, size: field).finished() + padded(block)

@@ -13,8 +13,8 @@ import Union
     .enabled(if: geteuid() == 0, "trusted xattrs need root")
 )
 struct `A copy-up by writing` {
-    private static let mark = "trusted.overlay.metacopy"
-    private static let limit = "trusted.overlay.mica.limit"
+    private static let mark: XattrName = "trusted.overlay.metacopy"
+    private static let limit: XattrName = "trusted.overlay.mica.limit"
     /// Odd, and more than one step of whoever fills.
     private static let size = 50_123
     private static let old = (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) | 1 }

@@ -12,7 +12,7 @@ struct `A stack of directories` {
         try Fixture.$form.withValue(.directories) { try Fixture() }
     }
 
-    private func mark(_ fixture: Fixture, _ layer: Int, _ path: String, _ name: String, _ value: String)
+    private func mark(_ fixture: Fixture, _ layer: Int, _ path: String, _ name: XattrName, _ value: String)
         throws
     {
         let path = fixture.directories[layer].pushing(FilePath(path))

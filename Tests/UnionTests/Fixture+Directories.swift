@@ -85,8 +85,9 @@ extension Fixture {
         )
     }
 
-    private static func escaped(_ name: String) -> String {
-        let prefix = "trusted.overlay."
-        return name.hasPrefix(prefix) ? prefix + "overlay." + name.dropFirst(prefix.count) : name
+    private static func escaped(_ name: String) -> XattrName {
+        let prefix: XattrName = "trusted.overlay."
+        let name = XattrName(name)
+        return name.dropping(prefix).map { prefix + "overlay." + $0 } ?? name
     }
 }

@@ -160,7 +160,7 @@ final class Fixture {
     var upper: FilePath { directory.appending("upper") }
 
     /// The value of an attribute in the upper.
-    func upperXattr(_ name: String, of path: String) throws -> [UInt8]? {
+    func upperXattr(_ name: XattrName, of path: String) throws -> [UInt8]? {
         try Xattr.get(name, at: upper.pushing(FilePath(path)))
     }
 }

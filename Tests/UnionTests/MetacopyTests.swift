@@ -8,10 +8,10 @@ import Union
 
 @Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `A copy-up of attributes` {
-    private static let mark = "trusted.overlay.metacopy"
+    private static let mark: XattrName = "trusted.overlay.metacopy"
     /// Bytes of what it becomes when data is written.
     private static let partial = 3
-    private static let redirect = "trusted.overlay.redirect"
+    private static let redirect: XattrName = "trusted.overlay.redirect"
 
     private func fixture() throws -> Fixture {
         let fixture = try Fixture()

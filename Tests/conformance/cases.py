@@ -732,6 +732,25 @@ def file_handles():
     say(os.read(fd, 10) if fd >= 0 else errno.errorcode[ctypes.get_errno()])
 
 
+def names_of_attributes_are_bytes():
+    write("f")
+    names = [b"user.\xff", b"user.\xfe", b"user.\xff\xfe", "user.\u00e9".encode(), "user.e\u0301".encode(), b"user.\xcc\x81"]
+    for name in names:
+        attempt(f"set {name}", os.setxattr, "f", name, name + b"\0\xff")
+    for name in sorted(map(os.fsencode, os.listxattr("f"))):
+        say(name, os.getxattr("f", name))
+    attempt("remove", os.removexattr, "f", b"user.\xfe")
+    attempt("replace", os.setxattr, "f", b"user.\xfe", b"", os.XATTR_REPLACE)
+    attempt("create", os.setxattr, "f", b"user.\xff", b"", os.XATTR_CREATE)
+    say(sorted(map(os.fsencode, os.listxattr("f"))))
+
+
+def targets_of_links_are_bytes():
+    for number, target in enumerate([b"\xff/\xfe", b"\xcc\x81", "\u00e9".encode(), "e\u0301".encode(), b"a\nb\\c"]):
+        attempt("symlink", os.symlink, target, f"link{number}")
+        say(os.readlink(f"link{number}".encode()), os.lstat(f"link{number}").st_size)
+
+
 HELPERS = {"say", "attempt", "write", "mode", "child", "acl", "mapped_write", "link_descriptor"}
 CASES = {
     name.replace("_", " "): body

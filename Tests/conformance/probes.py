@@ -322,6 +322,30 @@ def _(stand):
     return YES
 
 
+STATX = struct.Struct("IIQIIIHxxQQQQ" + "qIi" * 4)
+TIMES = ("atime", "btime", "ctime", "mtime")
+
+
+def statx(path):
+    """All of what statx(2) says but the device, asked of whoever knows it and not of a cache."""
+    buffer = ctypes.create_string_buffer(256)
+    checked(libc.statx(-100, cbytes(path), 0x100 | 0x2000, 0xFFF, buffer))  # NOFOLLOW, FORCE_SYNC
+    mask, _, _, nlink, uid, gid, mode, ino, size, blocks, _, *times = STATX.unpack_from(buffer.raw)
+    facts = dict(nlink=nlink, uid=uid, gid=gid, mode=mode, ino=ino, size=size, blocks=blocks)
+    facts |= {name: (times[3 * i], times[3 * i + 1]) for i, name in enumerate(TIMES)}
+    if not mask & 0x800:
+        del facts["btime"]
+    return facts
+
+
+@row("nothing that stat says of the directory above changes", decorated, STACKED)
+def _(stand):
+    before = statx(stand.root / "d")
+    os.setxattr(stand.root / "d/file", "user.new", b"1")
+    after = statx(stand.root / "d")
+    return ", ".join(f"{name} does" for name in before if before[name] != after.get(name)) or YES
+
+
 def sparse(root):
     with open(root / "sparse", "wb") as file:
         file.write(b"x")
@@ -765,6 +789,17 @@ def _(stand):
     })
 
 
+@row("their names are bytes of any kind", one)
+def _(stand):
+    path = stand.root / "file"
+    names = [b"user.\xff", b"user.\xfe", "user.\u00e9".encode(), "user.e\u0301".encode()]
+    for name in names:
+        os.setxattr(path, name, name)
+    check(all(os.getxattr(path, name) == name for name in names), "some are others")
+    check(sorted(map(os.fsencode, os.listxattr(path))) == sorted(names), "not in the list")
+    return YES
+
+
 @row("the xattrs by which layers are stacked: seen in a directory that was made again", directories)
 def _(stand):
     shutil.rmtree(stand.root / "d")
@@ -890,6 +925,56 @@ def _(stand):
     (stand.root / "file").read_bytes()
     os.sync()
     return YES if os.stat(stand.root / "file").st_atime > 2 else "no"
+
+
+@row("statx says when a new file was made", one)
+def _(stand):
+    write(stand.root / "new")
+    return YES if "btime" in statx(stand.root / "new") else "no"
+
+
+@row("… and of a lower one the same after its copy-up", one)
+def _(stand):
+    before = statx(stand.root / "file").get("btime")
+    write(stand.root / "file", b"new")
+    after = statx(stand.root / "file").get("btime")
+    return "no" if after != before else "none" if after is None else YES
+
+
+GETFLAGS, SETFLAGS, NODUMP, IMMUTABLE = 0x80086601, 0x40086602, 0x40, 0x10
+
+
+def flags(path, change=lambda flags: flags):
+    """The flags that lsattr shows, changed as chattr does it."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        found = struct.unpack("I", fcntl.ioctl(file, GETFLAGS, b"\0" * 4))[0]
+        if change(found) != found:
+            fcntl.ioctl(file, SETFLAGS, struct.pack("I", change(found)))
+        return found
+    finally:
+        os.close(file)
+
+
+@row("lsattr and chattr: a flag is set, and there after a remount", one)
+def _(stand):
+    flags(stand.root / "file", lambda found: found | NODUMP)
+    check(flags(stand.root / "file") & NODUMP, "not there")
+    stand.remount()
+    return YES if flags(stand.root / "file") & NODUMP else "not after a remount"
+
+
+def immutable(root):
+    one(root)
+    flags(root / "file", lambda found: found | IMMUTABLE)
+
+
+@row("writing to a file that is immutable in its layer", immutable)
+def _(stand):
+    try:
+        return errno_of(lambda: write(stand.root / "file", b"new"))
+    finally:
+        flags((stand.lower or stand.root) / "file", lambda found: found & ~IMMUTABLE)
 
 
 @row("setxattr on a symbolic link that points into its own mount")
@@ -1091,6 +1176,21 @@ def _(stand):
     check((stand.root / "file").read_bytes() == b"nld\n", "it leaks into a copied-up file")
     check(os.listdir(stand.root) == ["file"])
     return YES
+
+
+@row("the removal of 1 GiB: its room is there")
+def _(stand):
+    with open(stand.root / "large", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 1 << 30)
+    def free():
+        status = os.statvfs(stand.root)
+        return status.f_bfree * status.f_frsize
+    before = free()
+    os.unlink(stand.root / "large")
+    looks = 0
+    while free() < before + (1 << 30) - (1 << 26):
+        looks += 1
+    return "at once" if looks == 0 else "later"
 
 
 @row("a full disk: ENOSPC, and the lower file stays whole", large)

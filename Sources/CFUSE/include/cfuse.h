@@ -99,6 +99,8 @@ int cfuse_pin(unsigned cpu);
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.
 int cfuse_write_kills_privileges(void);
 int cfuse_setattr_kills_privileges(void);
+/// Whether what is written was in the page cache until now (FUSE_WRITE_CACHE).
+int cfuse_write_is_cached(void);
 /// The same of an open that truncates (FUSE_OPEN_KILL_SUIDGID).
 int cfuse_open_kills_privileges(void);
 
@@ -106,6 +108,21 @@ int cfuse_open_kills_privileges(void);
 /// setting an ACL must drop the set-group-id bit (FUSE_SETXATTR_ACL_KILL_SGID).
 int cfuse_create_is_temporary(void);
 int cfuse_setxattr_kills_setgid(void);
+
+/// Whether the request this thread is serving, a GETATTR to libfuse, is a STATX (Linux 6.6), which wants
+/// `cfuse_reply_statx`.
+int cfuse_getattr_is_statx(void);
+
+/// Reply to a STATX with all that stat(2) says, valid for so many seconds, and with when the file was made where
+/// `has_birth`. 0, or -errno.
+int cfuse_reply_statx(fuse_req_t _Nullable request, const struct stat *_Nonnull attr, double timeout, int has_birth,
+                      int64_t birth, uint32_t birth_nanoseconds);
+
+/// Numbers of ioctls: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR.
+unsigned cfuse_ioctl_get_flags(void);
+unsigned cfuse_ioctl_set_flags(void);
+unsigned cfuse_ioctl_get_fsxattr(void);
+unsigned cfuse_ioctl_set_fsxattr(void);
 
 /// fork(2), which Swift forbids: only before the process has a second thread. Like fork: 0 in the child.
 int cfuse_fork(void);

@@ -68,6 +68,20 @@ struct clinux_birth {
 /// statx(2) of `name` in `directory`; an empty name is what is open. A symbolic link is not followed.
 int clinux_get_birth(int directory, const char *_Nonnull name, struct clinux_birth *_Nonnull birth);
 
+/// ioctl(2) FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: what lsattr(1) shows, FS_*_FL. The file is open, and not by O_PATH.
+int clinux_get_flags(int fd, uint32_t *_Nonnull flags);
+int clinux_set_flags(int fd, uint32_t flags);
+enum { CLINUX_IMMUTABLE_FL = 0x10, CLINUX_APPEND_FL = 0x20, CLINUX_FSXATTR_SIZE = 28 };
+
+/// ioctl(2) FS_IOC_FSGETXATTR: a struct fsxattr of CLINUX_FSXATTR_SIZE bytes.
+int clinux_get_fsxattr(int fd, void *_Nonnull fsxattr);
+
+/// statx(2): whether nobody may change `name` in `directory`; an empty name is what is open. A symbolic link is not followed.
+int clinux_is_immutable(int directory, const char *_Nonnull name);
+
+/// getdents64(2) of as little as possible: the directory `fd`, open for reading, has been read now.
+int clinux_touch_directory(int fd);
+
 /// Device numbers between dev_t and the kernel's 32-bit encoding (new_encode_dev):
 /// minor & 0xff | major << 8 | (minor & ~0xff) << 12.
 uint32_t clinux_encode_device(uint64_t device);

@@ -1,7 +1,9 @@
+import Linux
+
 /// POSIX ACLs as attributes: a version (u32), then entries of tag (u16), permissions (u16) and id (u32), all
 /// little-endian (`include/uapi/linux/posix_acl_xattr.h`).
 enum ACL {
-    static let names = ["system.posix_acl_access", "system.posix_acl_default"]
+    static let names: [XattrName] = ["system.posix_acl_access", "system.posix_acl_default"]
     private static let user: UInt16 = 0x02
     private static let group: UInt16 = 0x08
 
@@ -26,7 +28,7 @@ enum ACL {
 /// A file's capabilities as an attribute: version and flags, two pairs of masks, and since version 3 the user
 /// who is root where they count (`struct vfs_ns_cap_data`), all u32, little-endian. Version 2 means user 0.
 enum FileCapability {
-    static let name = "security.capability"
+    static let name: XattrName = "security.capability"
     private static let versionMask: UInt32 = 0xff00_0000
     private static let version2: UInt32 = 0x0200_0000
     private static let version3: UInt32 = 0x0300_0000

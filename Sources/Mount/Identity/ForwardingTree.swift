@@ -15,9 +15,15 @@ package class ForwardingTree: Operations, @unchecked Sendable {
 
     package func forget(_ references: [References]) { base.forget(references) }
 
-    package var mayGainRoom: Bool { base.mayGainRoom }
+    package func mayGainRoom(within nanoseconds: UInt64) -> Bool {
+        base.mayGainRoom(within: nanoseconds)
+    }
 
     package func status(of node: UInt64) throws(FSError) -> NodeStatus { try base.status(of: node) }
+
+    package func birth(of node: UInt64) throws(FSError) -> (seconds: Int64, nanoseconds: UInt32)? {
+        try base.birth(of: node)
+    }
 
     package func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
         try base.change(node, change)
@@ -113,6 +119,14 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         try base.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
     }
 
+    package func writeBack(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        try base.writeBack(node, bytes, at: offset)
+    }
+
     package func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {
         try base.synchronize(node, dataOnly: dataOnly)
     }
@@ -155,14 +169,14 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         )
     }
 
-    package func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try base.xattr(name, of: node)
     }
 
-    package func xattrs(of node: UInt64) throws(FSError) -> [String] { try base.xattrs(of: node) }
+    package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { try base.xattrs(of: node) }
 
     package func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -171,8 +185,18 @@ package class ForwardingTree: Operations, @unchecked Sendable {
         try base.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
     }
 
-    package func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    package func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try base.removeXattr(name, of: node)
+    }
+
+    package func flags(of node: UInt64) throws(FSError) -> UInt32 { try base.flags(of: node) }
+
+    package func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8] {
+        try base.extendedFlags(of: node)
+    }
+
+    package func setFlags(of node: UInt64, to flags: UInt32) throws(FSError) {
+        try base.setFlags(of: node, to: flags)
     }
 
     package func statistics() throws(FSError) -> FilesystemStatus { try base.statistics() }

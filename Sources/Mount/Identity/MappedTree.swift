@@ -153,7 +153,7 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Attributes that have numbers of users in them
 
-    package override func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package override func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try refuse(name)
         guard let value = try base.xattr(name, of: node) else { return nil }
         switch name {
@@ -169,7 +169,7 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
     }
 
     package override func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -198,19 +198,19 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         }
     }
 
-    package override func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    package override func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try refuse(name)
         try base.removeXattr(name, of: node)
     }
 
-    package override func xattrs(of node: UInt64) throws(FSError) -> [String] {
+    package override func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
         // ENOSYS: the kernel never asks again.
         guard !options.hidesXattrs else { throw .system(.noFunction) }
         let names = try base.xattrs(of: node)
         return options.hidesACLs ? names.filter { !ACL.names.contains($0) } : names
     }
 
-    private func refuse(_ name: String) throws(FSError) {
+    private func refuse(_ name: XattrName) throws(FSError) {
         guard !options.hidesXattrs else { throw .system(.noFunction) }
         guard !options.hidesACLs || !ACL.names.contains(name) else { throw .system(.notSupported) }
     }

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// Where fuse-overlayfs, and containers/storage with it, keep the owner and mode of a file that they can't give
 /// them: `uid:gid:mode`, the mode in octal, and perhaps `:type` for what is a file only in the layer, in an
@@ -9,7 +10,7 @@ package enum OwnerStore: Sendable {
     /// `xattr_permissions=2`.
     case user
 
-    var attribute: String {
+    var attribute: XattrName {
         switch self {
         case .privileged: "security.fuseoverlayfs.override_stat"
         case .user: "user.containers.override_stat"
@@ -17,7 +18,7 @@ package enum OwnerStore: Sendable {
     }
 
     /// An older name of the same, read only.
-    var olderAttribute: String? {
+    var olderAttribute: XattrName? {
         switch self {
         case .privileged: nil
         case .user: "user.fuseoverlayfs.override_stat"
@@ -25,7 +26,7 @@ package enum OwnerStore: Sendable {
     }
 
     /// Attributes that the daemon may not set either are kept behind this prefix.
-    static let escape = "user.containers.override_"
+    static let escape: XattrName = "user.containers.override_"
 }
 
 /// The contents of the attribute.

@@ -303,17 +303,17 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Attributes
 
-    package override func xattr(_ name: String, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package override func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         guard visible(name) == name else { return nil }
         return try base.xattr(stored(name), of: node)
     }
 
-    package override func xattrs(of node: UInt64) throws(FSError) -> [String] {
+    package override func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
         try base.xattrs(of: node).compactMap(visible)
     }
 
     package override func setXattr(
-        _ name: String,
+        _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
         flags: Int32,
@@ -329,7 +329,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         )
     }
 
-    package override func removeXattr(_ name: String, of node: UInt64) throws(FSError) {
+    package override func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try check(name)
         try base.removeXattr(stored(name), of: node)
     }

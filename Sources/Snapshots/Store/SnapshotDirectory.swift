@@ -39,9 +39,9 @@ enum SnapshotDirectory {
         let known = try? LayerIndex(chains.path(for: layers), verifying: false)
         let index = try known ?? chains.index(for: layers)
         let root = try index.inode(0)
-        var xattrs: [(String, [UInt8])] = []
+        var xattrs: [(XattrName, [UInt8])] = []
         try index.forEachXattr(of: root) { (name, value) throws(FSError) in
-            xattrs.append((OverlayMarks.outer(String(decoding: name, as: UTF8.self)), Array(value)))
+            xattrs.append((OverlayMarks.outer(XattrName(name)), Array(value)))
             return true
         }
         try naming("create \(upper)") {

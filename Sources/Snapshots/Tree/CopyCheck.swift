@@ -8,7 +8,7 @@ import Glibc
 enum CopyCheck: Sendable {
     case none
     /// `prefix`: of the file's marks.
-    case needed(prefix: String)
+    case needed(prefix: XattrName)
 
     /// EUCLEAN for a file whose holes are not those of the file that it was made of.
     ///

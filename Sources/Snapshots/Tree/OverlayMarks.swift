@@ -4,15 +4,15 @@ import SystemPackage
 /// What overlayfs notes in extended attributes of an upper's files. In `trusted.overlay.`, or for a mount
 /// with `userxattr` in `user.overlay.`.
 struct OverlayMarks: Sendable {
-    static let prefixes = ["trusted.overlay.", "user.overlay."]
+    static let prefixes: [XattrName] = ["trusted.overlay.", "user.overlay."]
     /// On the root of an upper that mica began, after the prefix it uses: the other one's attributes are data.
-    private static let own = "mica.upper"
+    private static let own: XattrName = "mica.upper"
     /// On the root of an upper that has marks without which it would show something else, after their prefix; and the
     /// whiteout there which says that there was such a mark. As `UpperMarks` in the union has it.
-    private static let marked = "mica.marks"
+    private static let marked: XattrName = "mica.marks"
     static let evidence = Array(".needs-extended-attributes".utf8)
     /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
-    static let escape = "overlay."
+    static let escape: XattrName = "overlay."
 
     enum Opaque: Sendable {
         case no
@@ -23,7 +23,7 @@ struct OverlayMarks: Sendable {
     }
 
     /// All attributes' names, the marks among them.
-    let names: [String]
+    let names: [XattrName]
     private(set) var opaque = Opaque.no
     /// Where the part in the lower tree is, if not under the same name.
     private(set) var redirect: [UInt8]?
@@ -43,11 +43,11 @@ struct OverlayMarks: Sendable {
     private(set) var isDevice = false
 
     /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
-    init(at path: FilePath, _ prefixes: [String]) throws(Errno) {
+    init(at path: FilePath, _ prefixes: [XattrName]) throws(Errno) {
         names = try Xattr.names(at: path)
         for prefix in prefixes {
-            for name in names where name.hasPrefix(prefix) {
-                switch name.dropFirst(prefix.count) {
+            for name in names {
+                switch name.dropping(prefix) {
                 case "opaque":
                     switch try Xattr.get(name, at: path) {
                     case [UInt8(ascii: "y")]: opaque = .yes
@@ -64,7 +64,7 @@ struct OverlayMarks: Sendable {
         }
     }
 
-    private static func data(at path: FilePath, _ prefix: String) throws(Errno) -> Data {
+    private static func data(at path: FilePath, _ prefix: XattrName) throws(Errno) -> Data {
         guard let mark = try Xattr.get(prefix + "metacopy", at: path) else { return .here }
         // struct ovl_metacopy in the kernel has 4 bytes at least.
         if mark.isEmpty || mark.count >= 4 { return .below }
@@ -91,28 +91,27 @@ struct OverlayMarks: Sendable {
     var isDataHere: Bool { if case .here = data { true } else { false } }
 
     /// The name under which an attribute of the inside is kept.
-    static func outer(_ name: String) -> String {
-        for prefix in prefixes where name.hasPrefix(prefix) {
-            return prefix + escape + name.dropFirst(prefix.count)
+    static func outer(_ name: XattrName) -> XattrName {
+        for prefix in prefixes {
+            if let rest = name.dropping(prefix) { return prefix + escape + rest }
         }
         return name
     }
 
     /// The prefixes in use in an upper: both are possible, unless its root says who made it.
-    static func prefixes(inUpper root: FilePath) throws(Errno) -> [String] {
+    static func prefixes(inUpper root: FilePath) throws(Errno) -> [XattrName] {
         let names = try Xattr.names(at: root)
         return prefixes.first { names.contains($0 + own) }.map { [$0] } ?? prefixes
     }
 
     /// The name that the inside of the mount sees; nil for what it doesn't.
-    func inner(_ name: String, _ prefixes: [String]) -> String? {
+    func inner(_ name: XattrName, _ prefixes: [XattrName]) -> XattrName? {
         if isDevice, prefixes.contains(where: { name == $0 + OverlayMarks.escape + "whiteout" }) {
             return nil
         }
-        for prefix in prefixes where name.hasPrefix(prefix) {
-            let rest = name.dropFirst(prefix.count)
-            let escape = OverlayMarks.escape
-            return rest.hasPrefix(escape) ? prefix + rest.dropFirst(escape.count) : nil
+        for prefix in prefixes {
+            guard let rest = name.dropping(prefix) else { continue }
+            return rest.dropping(OverlayMarks.escape).map { prefix + $0 }
         }
         return name
     }

@@ -14,10 +14,10 @@ package final class PartialUpper {
     private static let mark = [UInt8(ascii: "p")]
 
     private let fd: OwnedFD
-    private let prefixes: [String]
+    private let prefixes: [XattrName]
 
     /// `prefixes`: of the marks in the upper it is in.
-    package init(_ fd: consuming OwnedFD, _ prefixes: [String]) {
+    package init(_ fd: consuming OwnedFD, _ prefixes: [XattrName]) {
         self.fd = fd
         self.prefixes = prefixes
     }

@@ -7,9 +7,9 @@ import Glibc
 final class UpperDirectory: Sendable {
     let fd: OwnedFD
     /// Of the overlay's marks in this upper.
-    let prefixes: [String]
+    let prefixes: [XattrName]
 
-    init(_ fd: consuming OwnedFD, _ prefixes: [String]) {
+    init(_ fd: consuming OwnedFD, _ prefixes: [XattrName]) {
         self.fd = fd
         self.prefixes = prefixes
     }
@@ -83,7 +83,12 @@ struct UpperFile: Sendable {
         guard [S_IFREG, S_IFDIR].contains(try place.status().st_mode & S_IFMT) else {
             throw Errno(rawValue: ESTALE)
         }
-        return try place.reopened(flags | O_RDONLY)
+        do throws(Errno) {
+            // The container has not read it.
+            return try place.reopened(flags | O_RDONLY | __O_NOATIME)
+        } catch .notPermitted {
+            return try place.reopened(flags | O_RDONLY)
+        }
     }
 
     /// A symbolic link's text.
@@ -108,7 +113,7 @@ struct UpperFile: Sendable {
             else {
                 continue
             }
-            list.append(NodeXattr(name: Array(inner.utf8), value: value))
+            list.append(NodeXattr(name: inner.bytes, value: value))
         }
         return list.sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }

@@ -54,6 +54,45 @@ struct `On a full disk` {
         try mount.unmount()
     }
 
+    static let ways = Transport.usable.map { ["--transport", $0.rawValue] } + [["-o", "io=passthrough"]]
+
+    /// To free the blocks of a large file takes longer than to answer its removal.
+    @Test(arguments: ways)
+    func `df and the next file know at once what the removal of a large file gave back`(
+        _ options: [String]
+    ) throws {
+        let disk = try LoopDisk(in: workspace, megabytes: 1024)
+        let mount = try LayeredMount(
+            Lower(workspace.directory("lower"), as: .directory, in: workspace),
+            in: workspace,
+            uppers: disk.path,
+            options: options
+        )
+        let size = Int(try room(disk.path)) / 10 * 9
+        for round in 0..<5 {
+            let file = try OwnedFD.open(FilePath("\(mount.path)/large"), O_WRONLY | O_CREAT, mode: 0o644)
+            try file.allocate(UInt64(size))
+            _ = consume file
+            let full = try room(mount.path)
+            #expect(unlink("\(mount.path)/large") == 0)
+            if round.isMultiple(of: 2) {
+                #expect(try room(mount.path) > full + UInt(size) / 10 * 9)
+            } else {
+                let next = try OwnedFD.open(FilePath("\(mount.path)/next"), O_WRONLY | O_CREAT, mode: 0o644)
+                #expect(throws: Never.self) { try next.allocate(UInt64(size)) }
+                #expect(unlink("\(mount.path)/next") == 0)
+            }
+        }
+        // What is open is not about to give anything back, and nobody waits for it.
+        let open = try OwnedFD.open(FilePath("\(mount.path)/open"), O_RDWR | O_CREAT, mode: 0o644)
+        try open.allocate(UInt64(size))
+        #expect(unlink("\(mount.path)/open") == 0)
+        #expect(try room(mount.path) < UInt(size) / 9)
+        let more = try OwnedFD.open(FilePath("\(mount.path)/more"), O_RDWR | O_CREAT, mode: 0o644)
+        #expect(throws: Errno.noSpace) { try more.allocate(UInt64(size)) }
+        #expect(try open.status().st_nlink == 0)
+    }
+
     /// Bytes that are free for everybody.
     private func room(_ path: String) throws -> UInt {
         var statistics = statvfs()

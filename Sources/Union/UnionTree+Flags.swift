@@ -1,0 +1,68 @@
+package import Linux
+
+import CLinux
+import Glibc
+import SystemPackage
+
+/// What lsattr(1) shows and chattr(1) changes: those of the file that has the data, as far as its filesystem has any.
+///
+/// Files of an upper can't be made immutable or append-only. The filesystem would refuse to the union as well what it
+/// refuses to others: to bring the rest of the data, to copy a file into a directory, to remove a container.
+extension UnionTree {
+    /// FS_*_FL of a regular file or a directory. ENOTTY where the filesystem has none.
+    package func flags(of id: UInt64) throws(FSError) -> UInt32 {
+        guard let file = try openForFlags(id) else { return 0 }
+        var flags: UInt32 = 0
+        let result = file.fd.use { clinux_get_flags($0, &flags) }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+        return flags
+    }
+
+    /// A `struct fsxattr`, as FS_IOC_FSGETXATTR gives it.
+    package func extendedFlags(of id: UInt64) throws(FSError) -> [UInt8] {
+        var flags = [UInt8](repeating: 0, count: Int(CLINUX_FSXATTR_SIZE))
+        guard let file = try openForFlags(id) else { return flags }
+        let result = file.fd.use { clinux_get_fsxattr($0, &flags) }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+        return flags
+    }
+
+    /// Copies up first. EOPNOTSUPP for a flag that would be in the union's own way. The copy of an immutable file is not
+    /// immutable; a directory that is stays so.
+    package func setFlags(of id: UInt64, to flags: UInt32) throws(FSError) {
+        let refused = UInt32(CLINUX_IMMUTABLE_FL | CLINUX_APPEND_FL)
+        guard flags & refused == 0 else { throw .system(.notSupported) }
+        let node = try copyUp(id, isForced: true)
+        guard let file = try openForFlags(id) else { throw .system(.inappropriateIOCTLForDevice) }
+        let result = file.fd.use { clinux_set_flags($0, flags) }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+        node.noteChange()
+    }
+
+    private func openForFlags(_ id: UInt64) throws(FSError) -> OpenFile? {
+        guard let node = table.find(id) else { return try lower.openForFlags(lowerInode(id)) }
+        if node.isRegular { return try open(node) }
+        guard node.isDirectory else { throw .system(.inappropriateIOCTLForDevice) }
+        names.lock()
+        defer { names.unlock() }
+        let directory = try self.directory(node)
+        return try FSError.wrap { () throws(Errno) in
+            OpenFile(try directory.fd.openQuietly(FileName("."), O_RDONLY | O_DIRECTORY))
+        }
+    }
+
+    /// EPERM for a directory that nobody may change in its layer. Other than a file's, its copy may be there for the sake
+    /// of what is below. Preconditions: `names` is locked.
+    func refuseImmutable(_ directory: Node) throws(FSError) {
+        guard let merged = directory.lower, directory !== root else { return }
+        if directory.hasImmutableLower == nil {
+            directory.hasImmutableLower = try lower.isImmutable(merged)
+        }
+        if directory.hasImmutableLower == true { throw .system(.notPermitted) }
+    }
+
+    /// EPERM for a lower file that nobody may change: nor is its copy made.
+    func refuseImmutable(_ inode: UInt32) throws(FSError) {
+        if try lower.isImmutable(inode) { throw .system(.notPermitted) }
+    }
+}
