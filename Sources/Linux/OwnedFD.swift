@@ -35,6 +35,15 @@ package struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: fd)
     }
 
+    /// The same where nothing is mounted on the way; EXDEV where something is.
+    package func openOnThisMount(_ path: FilePath, _ flags: CInt) throws(Errno) -> OwnedFD {
+        let fd = use { raw in
+            path.withPlatformString { clinux_open_beneath(raw, $0, UInt64(flags | O_CLOEXEC), 0, 1) }
+        }
+        guard fd >= 0 else { throw Errno(rawValue: -fd) }
+        return OwnedFD(adopting: fd)
+    }
+
     /// Opens `path` with this directory as the root: absolute links and `..` stay inside.
     package func open(inRoot path: FilePath, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         let fd = use { raw in

@@ -1,5 +1,7 @@
-import CLinux
+import Linux
+import SystemPackage
 
+import CLinux
 import Glibc
 
 /// One mount below the container's root, before it becomes C.
@@ -102,18 +104,35 @@ extension MountPoint {
         return mounts
     }
 
-    /// Nodev unless the volume is itself a device of the host's /dev: a container may make nodes, in its root and in
-    /// volumes, but none of them opens, also not as a volume of the next one.
+    /// Nodev unless the volume is itself a device of the host's /dev: a container may make nodes and links, in its root
+    /// and in volumes, but none of the nodes opens, also not as a volume of the next one.
     init(_ volume: Volume, status: stat) {
         let type = status.st_mode & Glibc.S_IFMT
-        var devices = stat()
-        let isDevice =
-            (type == Glibc.S_IFCHR || type == Glibc.S_IFBLK)
-            && stat("/dev", &devices) == 0 && devices.st_dev == status.st_dev
+        let isDevice = MountPoint.isDevice(volume.source)
         self.init(
             kind: .bind(volume.source, file: type != Glibc.S_IFDIR),
             target: volume.destination,
             attributes: (volume.readOnly ? MOUNT_ATTR_RDONLY : 0) | (isDevice ? 0 : MOUNT_ATTR_NODEV)
         )
+    }
+
+    /// Whether `path`, as it is written, is a device in the host's /dev itself: in nothing that is mounted there, and by
+    /// no link, of which a container may have made one.
+    private static func isDevice(_ path: String) -> Bool {
+        let path = FilePath(path).lexicallyNormalized()
+        guard path.starts(with: "/dev"), path != "/dev",
+            let top = try? OwnedFD.open("/dev", O_PATH | O_DIRECTORY),
+            let relative = path.removingPrefix("/dev"),
+            let status = try? top.openOnThisMount(relative, O_PATH).status()
+        else { return false }
+        return [Glibc.S_IFCHR, Glibc.S_IFBLK].contains(status.st_mode & Glibc.S_IFMT)
+    }
+}
+
+extension FilePath {
+    /// The rest after `prefix`, relative; nil where it does not start with that.
+    fileprivate func removingPrefix(_ prefix: FilePath) -> FilePath? {
+        var rest = self
+        return rest.removePrefix(prefix) ? rest : nil
     }
 }

@@ -37,6 +37,15 @@ static int enter_cgroups(const struct enter_start *start) {
     return 0;
 }
 
+/// What keeps a service of the host's from being killed for want of memory is not the container's.
+static void be_killed_as_usual(void) {
+    char adjustment[16];
+    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (fd < 0) return;
+    if (read(fd, adjustment, sizeof adjustment) > 0 && adjustment[0] == '-') (void)!write(fd, "0", 1);
+    close(fd);
+}
+
 static int loopback_up(void) {
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -140,6 +149,7 @@ static int begin(void) {
     struct plan plan;
     TRY("read the plan of", "mica-enter", read_start(ENTER_PLAN, &start));
     death_signal = (int)start.death_signal;
+    be_killed_as_usual();
     if (tie() < 0 || enter_cgroups(&start) < 0) return -1;
     TRY("make", "namespaces", unshare((int)start.namespaces));
     TRY("read the plan of", "mica-enter", read_plan(ENTER_PLAN, &plan));

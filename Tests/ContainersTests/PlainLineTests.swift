@@ -2,6 +2,7 @@ import ContainerFixtures
 import Foundation
 import Layers
 import Linux
+import SystemPackage
 import Testing
 
 /// Command lines that mica takes apart itself, beside the same ones given to the parser: a value behind `=` is its.

@@ -83,6 +83,14 @@ struct `Volumes` {
         #expect(try root.shell("cat /made") { $0.volumes = [node] }.error.contains("Permission denied"))
     }
 
+    /// A container may make the link, too.
+    @Test(arguments: ["/dev/zero", "/dev/../dev/zero"])
+    func `are no devices where a link leads to one`(_ target: String) throws {
+        symlink(target, root.outside.appending("link").string)
+        let link = Volume(source: root.outside.appending("link").string, destination: "/made")
+        #expect(try root.shell("head -c 1 /made") { $0.volumes = [link] }.error.contains("Permission denied"))
+    }
+
     @Test func `may be a device of the host's`() throws {
         let zero = Volume(source: "/dev/zero", destination: "/made")
         #expect(try root.shell("head -c 3 /made | wc -c") { $0.volumes = [zero] }.output == "3\n")

@@ -74,8 +74,8 @@ extension ControlGroupHierarchy {
     ) {
         let path = FilePath(ControlGroup.parent)
         guard let parent = try? directory.fd.open(path, O_RDONLY | O_DIRECTORY) else { return }
-        // It may be making more while this goes on.
-        var isLeft = 100_000
+        // It may be making more while this goes on. So many can't be there: each takes memory of the kernel's.
+        var isLeft = 10_000_000
         try? TreeWalk.walk(
             Array(id.utf8),
             in: parent,
