@@ -34,9 +34,10 @@ extension Containers {
         }
         // What can't be read stays as it is, for somebody to look at.
         let isFinished = [.exited, .unknown].contains(files.readState()?.phase)
-        guard !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil else {
-            return false
-        }
+        guard
+            !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil
+                || FileLock.isHeld(files.mountLock)
+        else { return false }
         return !FileLock.isHeld(files.lock)
     }
 
@@ -51,7 +52,7 @@ extension Containers {
         if container.spec.removeAtExit {
             try removeLocked(container)
         } else {
-            unmountRoot(of: container)
+            let isUnmounted = unmountRoot(of: container)
             var state = files.readState() ?? ContainerState(.created)
             if ![.exited, .unknown].contains(state.phase) {
                 state.phase = .exited
@@ -59,6 +60,7 @@ extension Containers {
                 state.supervisor = nil
                 try write(state, of: container)
             }
+            guard isUnmounted else { throw Failure("its micafs does not end; see \(files.daemonLog)") }
         }
         _ = consume lock
     }

@@ -163,13 +163,23 @@ extension Containers {
         return snapshot.id
     }
 
-    /// After the container: only somebody's shell in the directory could keep it busy.
-    func unmountRoot(of container: Container) {
-        takeOutRoot(of: container)
-        _ = Unmount.waitForDaemon(container.files.mountLock)
+    /// After the container. Whoever else uses its root, a shell in the directory or a mount namespace with a copy of the
+    /// mount, gets errors from it from now on; what was written is in the upper. A daemon that hangs is killed. False where
+    /// not even that ended it.
+    @discardableResult
+    func unmountRoot(of container: Container) -> Bool {
+        let (root, lock) = (container.files.root, container.files.mountLock)
+        do {
+            try Unmount.unmount(root, .polite)
+        } catch {
+            // Before it is out of the tree, where the kernel writes what it still holds of its data.
+            _ = Unmount.end(lock, killing: true)
+            try? Unmount.unmount(root, .lazy)
+        }
+        return Unmount.end(lock, killing: true)
     }
 
-    /// The same, without waiting for the daemon.
+    /// The first half of it, where nobody wants what was written.
     func takeOutRoot(of container: Container) {
         let root = container.files.root
         do {

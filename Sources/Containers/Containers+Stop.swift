@@ -37,7 +37,13 @@ extension Containers {
         }
         wakeSupervisor(of: container)
         // Whoever runs it still has to clean up, and to write down how it ended.
-        _ = Unmount.waitForDaemon(container.files.lock)
+        guard Unmount.waitForDaemon(container.files.lock, milliseconds: 60_000) else {
+            throw Failure(
+                "container \(container.record.name) has ended, but whoever ran it has not let go of it",
+                advice: "See \(container.files.daemonLog).",
+                kind: .failedPrecondition
+            )
+        }
     }
 
     /// A `mica run` that was put to sleep (Ctrl-Z) cleans up behind its container as well.
@@ -123,7 +129,7 @@ extension Containers {
         // The row first: who finds it finds the rest. What is left of the rest is the collector's. While the row
         // goes, so does the daemon, which may write to the files until then.
         try store.removeContainer(container.record.id, durably: !container.spec.removeAtExit) {
-            _ = Unmount.waitForDaemon(files.mountLock)
+            _ = Unmount.end(files.mountLock, killing: true)
         }
         // Nothing is made for it, so that it can go where there is no room for anything.
         let trash = store.layout.tmp.appending("removed-\(container.record.id)")

@@ -12,7 +12,7 @@ package struct Mounts: Sendable {
     /// could use them, root's privileges included. Who trusts the image leaves these out.
     package static let confining = ["nosuid", "nodev"]
 
-    private let store: Store
+    let store: Store
     private let roots: any RootMount
 
     package init(_ store: Store) { self.init(store, roots: DaemonMount(store.layout)) }
@@ -39,10 +39,7 @@ package struct Mounts: Sendable {
             throw Failure("snapshot \(key) is \(snapshot.kind.name): only an active one can be written to")
         }
         for other in try store.mounts() where other.snapshot == key && other.isLive {
-            // umount(8) does not wait for the daemon to end.
-            let isGone = MountTable.current().top(at: other.target)?.type != "fuse.mica"
-            if isGone, Unmount.waitForDaemon(store.mountLock(other.id)) { continue }
-            throw Failure("snapshot \(key) is mounted at \(other.target) already")
+            try refuse(key, unlessEnding: other)
         }
         let tree = RootTree(
             layers: snapshot.layers,
@@ -75,9 +72,15 @@ package struct Mounts: Sendable {
         }
         let top = ChainID.all(of: image.layers).last.map { "\($0)" }
         let new = key ?? "mount-\(ContainerName.randomID().prefix(12))"
-        try store.prepare(new, parent: top)
+        try? store.removeUnstarted()
+        // The collector must not look between the snapshot and its mount.
+        let change = try store.lockForChange()
+        defer { _ = change.raw }
+        // One that nobody named is of no use to anybody if this process is killed before it can be written to.
+        try store.prepare(new, parent: top, labels: key == nil ? [Store.startingLabel: ""] : [:])
         do {
             try mount(snapshot: new, at: target, options: options)
+            if key == nil { try? store.noteStart(of: new) }
         } catch {
             try? store.remove(new)
             throw error
@@ -85,52 +88,7 @@ package struct Mounts: Sendable {
         return new
     }
 
-    /// Returns the key of the snapshot that stays behind, if it was a writable one. `lazy`: even while somebody
-    /// uses it.
-    package func unmount(_ target: FilePath, lazy: Bool) throws -> String? {
-        let target = resolved(target)
-        let records = try store.mounts().filter { $0.target == target }
-        guard let record = records.last(where: \.isLive) ?? records.last(where: \.isDead) ?? records.last
-        else {
-            if MountTable.current().isDead(target) {
-                try naming("unmount \(target)") { try Unmount.unmount(target, .lazy) }
-                return nil
-            }
-            throw Failure(
-                "\(target) is not a mount of mica's",
-                advice: "mica mounts lists them.",
-                kind: .notFound
-            )
-        }
-        do {
-            // A dead one can only give errors to whoever is in it.
-            try Unmount.unmount(target, lazy || record.isDead ? .lazy : .polite)
-        } catch .resourceBusy {
-            throw Failure(
-                "\(target) is in use",
-                advice: "End what uses it, or take it out of sight with -l.",
-                kind: .failedPrecondition
-            )
-        } catch {
-            throw Failure("unmount \(target)", error)
-        }
-        // Taken out lazily it may live on: the row stays true, and the collector removes it afterwards.
-        guard Unmount.waitForDaemon(store.mountLock(record.id), milliseconds: lazy ? 200 : 10_000) else {
-            return nil
-        }
-        try forget(record)
-        guard let key = record.snapshot, let snapshot = try? store.snapshot(key) else { return nil }
-        return snapshot.kind == .active ? key : nil
-    }
-
-    /// All that are there, dead ones too, oldest first. Rows of mounts that are gone are removed on the way.
-    package func all() throws -> [MountRecord] {
-        let records = try store.mounts()
-        for record in records where !record.isLive && !record.isDead { try forget(record) }
-        return records.filter { $0.isLive || $0.isDead }
-    }
-
-    private func forget(_ record: MountRecord) throws {
+    func forget(_ record: MountRecord) throws {
         try store.removeMount(record.id)
         try? store.mountLog(record.id).unlink()
     }
@@ -179,7 +137,7 @@ package struct Mounts: Sendable {
     }
 
     /// Absolute and without links; as it is where that can't be had (a dead mount answers nothing).
-    private func resolved(_ target: FilePath) -> FilePath {
+    func resolved(_ target: FilePath) -> FilePath {
         let known = target.withPlatformString { realpath($0, nil) }
         if let known {
             defer { free(known) }

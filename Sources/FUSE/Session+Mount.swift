@@ -9,6 +9,14 @@ extension Session {
     struct Place {
         let target: FilePath
         let isFusermounted: Bool
+        /// Of the connection, as /sys/fs/fuse/connections calls it; negative where that could not be had.
+        let number: Int64
+
+        init(_ target: FilePath, isFusermounted: Bool) {
+            self.target = target
+            self.isFusermounted = isFusermounted
+            number = target.withPlatformString { cfuse_connection_number($0) }
+        }
     }
 
     /// Makes the mount; nobody answers on it until `run`.
@@ -19,7 +27,7 @@ extension Session {
         let refusal: Errno
         do {
             try mountDirectly(request)
-            place = Place(target: request.target, isFusermounted: false)
+            place = Place(request.target, isFusermounted: false)
             // As much as a READ can bring: the 128 KiB that the kernel starts with are eight times the requests.
             // Without effect where the setting is not this process's to change.
             _ = request.target.withPlatformString { cfuse_read_ahead($0, UInt32(CFUSE_DATA_SIZE / 1024)) }
@@ -34,7 +42,7 @@ extension Session {
             throw Failure("mount at \(request.target)", refusal, advice: "This needs CAP_SYS_ADMIN.")
         }
         try mountByFusermount(request, refusal)
-        place = Place(target: request.target, isFusermounted: true)
+        place = Place(request.target, isFusermounted: true)
         try propagate(request)
     }
 

@@ -24,6 +24,7 @@ package struct OutputFile: ~Copyable {
         var path = (directory.isEmpty ? FilePath(".") : directory).appending(".\(name).XXXXXX")
         fd = try naming("create \(target)") { try OwnedFD.create(unique: &path) }
         temporary = path
+        Unfinished.note(path)
     }
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws {

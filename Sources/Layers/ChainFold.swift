@@ -151,6 +151,7 @@ package struct ChainFold {
         record.flags = 0
         record.firstEntry = 0
         record.entryCount = 0
+        if record.isDirectory { record.content = 0 }
         record.xattrs = try copyXattrs(input, record)
         switch ContentKind(rawValue: record.contentKind) {
         case .object:

@@ -17,6 +17,8 @@ package struct IndexBuilder {
     private var xattrOffsets: [[UInt8]: UInt32] = [:]
     private var objects: [(digest: Digest, size: UInt64)] = []
     private var objectNumbers: [Digest: UInt32] = [:]
+    /// Of a chain: the names of inodes that have several.
+    private var links: [(inode: UInt32, slot: UInt32, directory: UInt32)] = []
 
     /// `layers`: diffIDs bottom to top. A layer's own is known only at the end, hence `write(layer:)`.
     package init(kind: IndexKind, layers: [Digest] = []) {
@@ -145,9 +147,10 @@ package struct IndexBuilder {
         inodes[Int(directory)].firstEntry = entryCount
         inodes[Int(directory)].entryCount = UInt32(list.count)
         inodes[Int(directory)].nlink = 2
-        for entry in sorted {
+        for (slot, entry) in zip(entryCount..., sorted) {
             append(entry)
             guard entry.kind != IndexEntry.whiteout else { continue }
+            if kind == .chain { note(slot, of: entry.inode, in: directory) }
             let isFirstName = inodes[Int(entry.inode)].nlink == 0
             if inodes[Int(entry.inode)].isDirectory {
                 inodes[Int(directory)].nlink += 1
@@ -158,6 +161,37 @@ package struct IndexBuilder {
             }
         }
         entryCount += UInt32(list.count)
+    }
+
+    /// What leads from an inode back to its name. Precondition: its link count is that of the names before.
+    private mutating func note(_ slot: UInt32, of inode: UInt32, in directory: UInt32) {
+        let record = inodes[Int(inode)]
+        guard !record.isDirectory else { return inodes[Int(inode)].content = UInt64(slot) }
+        guard record.nlink > 0 else { return inodes[Int(inode)].firstEntry = slot }
+        if record.nlink == 1 { links.append((inode, record.firstEntry, record.parent)) }
+        links.append((inode, slot, directory))
+    }
+
+    /// The inodes as they are written, and the section of links.
+    private func linked() throws(Errno) -> (inodes: [InodeRecord], links: [UInt8]) {
+        guard !links.isEmpty else { return (inodes, []) }
+        var records = inodes
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(links.count * IndexFormat.linkStride)
+        let sorted = links.sorted { ($0.inode, $0.slot) < ($1.inode, $1.slot) }
+        guard sorted.count <= Int(UInt32.max) else { throw .overflow }
+        for (position, link) in sorted.enumerated() {
+            let isFirst = position == 0 || sorted[position - 1].inode != link.inode
+            if isFirst {
+                records[Int(link.inode)].firstEntry = UInt32(position)
+                records[Int(link.inode)].entryCount = 0
+            }
+            records[Int(link.inode)].entryCount += 1
+            for number in [link.slot, link.directory] {
+                withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+            }
+        }
+        return (records, bytes)
     }
 
     private mutating func append(_ entry: Entry) {
@@ -183,12 +217,14 @@ package struct IndexBuilder {
             body.append(contentsOf: bytes)
             while body.count % 8 != 0 { body.append(0) }
         }
+        let (inodes, links) = try linked()
         inodes.withUnsafeBytes { section($0) }
         for bytes in [entries, names, xattrs] { bytes.withUnsafeBytes { section($0) } }
         objects.flatMap { object in
             object.digest.bytes + withUnsafeBytes(of: object.size.littleEndian) { [UInt8]($0) }
         }.withUnsafeBytes { section($0) }
         (layer.map { [$0] } ?? layers).flatMap(\.bytes).withUnsafeBytes { section($0) }
+        if kind == .chain { links.withUnsafeBytes { section($0) } }
 
         var header: [UInt8] = []
         func put(_ value: some FixedWidthInteger) {
@@ -196,7 +232,7 @@ package struct IndexBuilder {
         }
         let size = UInt64(IndexFormat.headerSize + body.count)
         put(IndexFormat.magic)
-        put(IndexFormat.version)
+        put(kind.version)
         put(kind.rawValue)
         put(size)
         put(UInt32(0))

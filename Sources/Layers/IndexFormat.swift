@@ -1,8 +1,8 @@
-/// The index file, version 1. Little-endian, sections 8-byte aligned, written once and never changed.
+/// The index file: version 1 of a layer's, 2 of a chain's. Little-endian, sections 8-byte aligned, written once and never changed.
 ///
 /// ```
 /// header    256 bytes: "micaidx\n" · version u32 · kind u32 · file size u64 · header CRC u32 · body CRC u32 ·
-///           six sections (offset u64, size in bytes u64) · zeros
+///           seven sections (offset u64, size in bytes u64) · zeros
 /// inodes    InodeRecord, 72 bytes each; number 0 is the root
 /// entries   24 bytes each, sorted by name within a directory:
 ///           first 8 name bytes, big-endian, zero-padded u64 · name offset u32 · inode u32 ·
@@ -12,11 +12,12 @@
 /// objects   40 bytes each: sha256 · size u64; everything the layer's recipe needs, whether or not a file
 ///           in the index still refers to it
 /// layers    32 bytes each: diffIDs, bottom to top
+/// links     of a chain only, 8 bytes each: slot of an entry u32 · the directory that it is in u32; those of a file
+///           with several names are next to each other, in the order of slots
 /// ```
 /// The checksums are CRC-32C: the header's is of the header with that field zero, the body's of all after it.
 enum IndexFormat {
     static let magic: UInt64 = 0x0a78_6469_6163_696d  // "micaidx\n" read little-endian
-    static let version: UInt32 = 1
     static let headerSize = 256
     static let headerChecksum = 24
     static let bodyChecksum = 28
@@ -24,7 +25,19 @@ enum IndexFormat {
     static let entryStride = 24
     static let objectStride = 40
 
-    enum Section: Int, CaseIterable { case inodes, entries, names, xattrs, objects, layers }
+    static let linkStride = 8
+
+    enum Section: Int, CaseIterable { case inodes, entries, names, xattrs, objects, layers, links }
+}
+
+extension IndexKind {
+    /// Those of layers stay as they were written. A chain is a cache: version 2 leads from an inode back to its names.
+    var version: UInt32 {
+        switch self {
+        case .layer: 1
+        case .chain: 2
+        }
+    }
 }
 
 /// What an index describes.
@@ -60,9 +73,12 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
     package var mtimeNanoseconds: UInt32 = 0
     /// The kernel's 32-bit encoding (new_encode_dev): minor & 0xff | major << 8 | (minor & ~0xff) << 12.
     package var rdev: UInt32 = 0
+    /// As `contentKind` says. Of a directory in a chain, the slot of its name.
     package var content: UInt64 = 0
     /// Offset of the list in the section of xattrs, plus 1; 0 for none.
     package var xattrs: UInt32 = 0
+    /// Of a directory, the slots of its entries. Of anything else in a chain where its names are: of one, its slot and
+    /// no count; of several, the first of `links` and how many.
     package var firstEntry: UInt32 = 0
     package var entryCount: UInt32 = 0
     /// The directory a directory is in. Of a file with several names, the first one's.
@@ -114,9 +130,10 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
     /// DT_*: the type bits of `mode`, shifted.
     package var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
 
-    /// The slots of a directory's entries, as far as they make sense at all.
+    /// The slots of a directory's entries, as far as they make sense at all; none of anything else.
     package var entries: Range<UInt32> {
-        firstEntry..<(firstEntry &+ entryCount < firstEntry ? firstEntry : firstEntry &+ entryCount)
+        guard isDirectory else { return 0..<0 }
+        return firstEntry..<(firstEntry &+ entryCount < firstEntry ? firstEntry : firstEntry &+ entryCount)
     }
 }
 

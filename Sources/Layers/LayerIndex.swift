@@ -20,6 +20,7 @@ package struct LayerIndex: Sendable {
     private nonisolated(unsafe) let xattrs: UnsafeRawBufferPointer
     private nonisolated(unsafe) let objectTable: UnsafeRawBufferPointer
     private nonisolated(unsafe) let layerTable: UnsafeRawBufferPointer
+    private nonisolated(unsafe) let linkTable: UnsafeRawBufferPointer
     package let inodeCount: UInt32
 
     /// Throws a `Failure` that names `path` for anything that is not a whole index of this version.
@@ -32,11 +33,11 @@ package struct LayerIndex: Sendable {
         guard bytes.count >= IndexFormat.headerSize else { throw damaged("it has only \(bytes.count) bytes") }
         guard bytes.load(as: UInt64.self) == IndexFormat.magic else { throw damaged("it is not an index") }
         let version = bytes.load(fromByteOffset: 8, as: UInt32.self)
-        guard version == IndexFormat.version else {
-            throw Failure("the index \(path) has version \(version), this mica knows \(IndexFormat.version)")
-        }
         guard let kind = IndexKind(rawValue: bytes.load(fromByteOffset: 12, as: UInt32.self)) else {
             throw damaged("unknown kind")
+        }
+        guard version == kind.version else {
+            throw Failure("the index \(path) has version \(version), this mica knows \(kind.version)")
         }
         guard bytes.load(fromByteOffset: 16, as: UInt64.self) == UInt64(bytes.count) else {
             throw damaged("it has \(bytes.count) bytes and should have another size")
@@ -67,6 +68,7 @@ package struct LayerIndex: Sendable {
         xattrs = try section(.xattrs)
         objectTable = try section(.objects)
         layerTable = try section(.layers)
+        linkTable = try section(.links)
         let count = inodeTable.count / InodeRecord.stride
         guard count >= 1, count <= Int(UInt32.max) - 16 else { throw damaged("\(count) inodes") }
         inodeCount = UInt32(count)
@@ -132,6 +134,15 @@ package struct LayerIndex: Sendable {
             inode: entryTable.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self),
             kind: entryTable.load(fromByteOffset: at + 18, as: UInt8.self)
         )
+    }
+
+    /// The link of a chain at `position`: the slot of an entry, and the directory that it is in.
+    func link(_ position: UInt32) throws(FSError) -> (slot: UInt32, directory: UInt32) {
+        let at = Int(position) * IndexFormat.linkStride
+        guard at + IndexFormat.linkStride <= linkTable.count else { throw .corruptIndex(offset: UInt64(at)) }
+        let directory = linkTable.loadUnaligned(fromByteOffset: at + 4, as: UInt32.self)
+        guard directory < inodeCount else { throw .corruptIndex(offset: UInt64(at)) }
+        return (linkTable.loadUnaligned(fromByteOffset: at, as: UInt32.self), directory)
     }
 
     /// Finds `name` in a directory, or nil. A layer's whiteouts are found as such.

@@ -58,6 +58,8 @@ package struct StoreLayout: Sendable {
     package func staging(_ purpose: String) throws -> FilePath {
         var template = Array(tmp.appending("\(purpose)-XXXXXX").string.utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure("create a directory in \(tmp)", .last) }
-        return FilePath(platformString: template)
+        let path = FilePath(platformString: template)
+        Unfinished.note(path)
+        return path
     }
 }

@@ -18,6 +18,24 @@ package enum Unmount {
         if result == -1, ![.invalidArgument, .noSuchFileOrDirectory].contains(Errno.last) { throw .last }
     }
 
+    /// Ends the mount whose daemon has `lock`, for everybody who still sees it in another mount namespace or has a file
+    /// of it open, and waits until the daemon is gone. What was written is safe then. To be unmounted before, or after:
+    /// its users get ENOTCONN.
+    ///
+    /// `killing`: a daemon that does not end in time is killed. False where it lives on.
+    package static func end(_ lock: FilePath, milliseconds: Int = 10_000, killing: Bool = false) -> Bool {
+        // By far most mounts have no other user: their daemons are on their way out.
+        if waitForDaemon(lock, milliseconds: 50) { return true }
+        guard let daemon = MountDaemon(holding: lock) else {
+            return waitForDaemon(lock, milliseconds: milliseconds)
+        }
+        daemon.end()
+        if waitForDaemon(lock, milliseconds: milliseconds) { return true }
+        guard killing else { return false }
+        daemon.kill()
+        return waitForDaemon(lock, milliseconds: milliseconds)
+    }
+
     /// Waits until nobody has the lock, that is until the daemon has written everything and is gone.
     /// False after `milliseconds`.
     package static func waitForDaemon(_ lock: FilePath, milliseconds: Int = 10_000) -> Bool {

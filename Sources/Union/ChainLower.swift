@@ -10,8 +10,6 @@ import SystemPackage
 package final class ChainLower: LowerTree {
     private let index: LayerIndex
     private let contents: LayerContents
-    /// Directories in ascending order of their entries: which directory a slot belongs to is a binary search.
-    private let directories = OnceList()
 
     package init(index: LayerIndex, contents: LayerContents) {
         self.index = index
@@ -61,41 +59,12 @@ package final class ChainLower: LowerTree {
     }
 
     package func names(of number: UInt32) throws(FSError) -> [LowerLink] {
-        let record = try index.inode(number)
-        guard number != 0 else { return [] }
-        if record.isDirectory || record.nlink <= 1 {
-            for slot in try index.inode(record.parent).entries {
-                let entry = try index.entry(slot)
-                if entry.inode == number {
-                    return [LowerLink(directory: record.parent, name: [UInt8](entry.name))]
-                }
-            }
-            throw .corruptIndex(offset: UInt64(number))
-        }
-        // Rare enough that a scan of all entries, some 100 µs for 50,000 of them, beats a table on disk.
-        let directories = try directories.get { () throws(FSError) in try listDirectories() }
         var links: [LowerLink] = []
-        var position = 0
-        for slot in 0..<UInt32(clamping: index.entryCount) {
-            let entry = try index.entry(slot)
-            guard entry.inode == number else { continue }
-            while position < directories.count, try !index.inode(directories[position]).entries.contains(slot)
-            {
-                position += 1
-            }
-            guard position < directories.count else { throw .corruptIndex(offset: UInt64(slot)) }
-            links.append(LowerLink(directory: directories[position], name: [UInt8](entry.name)))
+        try index.forEachName(of: number) { (directory, entry) throws(FSError) in
+            links.append(LowerLink(directory: directory, name: [UInt8](entry.name)))
+            return true
         }
         return links
-    }
-
-    private func listDirectories() throws(FSError) -> [UInt32] {
-        var list: [(first: UInt32, number: UInt32)] = []
-        for number in 0..<index.inodeCount {
-            let record = try index.inode(number)
-            if record.isDirectory, record.entryCount > 0 { list.append((record.firstEntry, number)) }
-        }
-        return list.sorted { $0.first < $1.first }.map(\.number)
     }
 
     package func forEachXattr(
@@ -148,21 +117,5 @@ extension LowerInode {
         atime = mtime
         ctime = mtime
         parent = record.parent
-    }
-}
-
-/// A list made on first use.
-private final class OnceList: @unchecked Sendable {
-    // Safe to share: `list` is only touched under `lock`.
-    private let lock = Lock()
-    private var list: [UInt32]?
-
-    func get(_ make: () throws(FSError) -> [UInt32]) throws(FSError) -> [UInt32] {
-        lock.lock()
-        defer { lock.unlock() }
-        if let list { return list }
-        let made = try make()
-        list = made
-        return made
     }
 }

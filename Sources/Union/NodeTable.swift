@@ -13,6 +13,15 @@ final class NodeTable: @unchecked Sendable {
         return nodes[id]
     }
 
+    /// In no order.
+    var all: [Node] {
+        lock.lock()
+        defer { lock.unlock() }
+        var all: [Node] = []
+        nodes.forEach { all.append($0) }
+        return all
+    }
+
     /// From now on it has the references that were counted before there was a node. Precondition: the union's lock
     /// of names is held.
     func insert(_ node: Node) {

@@ -43,6 +43,11 @@ package struct NumberMap<Value> {
         }
     }
 
+    /// In no order.
+    package func forEach(_ body: (Value) -> Void) {
+        for slot in slots { if let value = slot.value { body(value) } }
+    }
+
     private mutating func grow() {
         let old = slots
         let size = max(8, old.count * 2)

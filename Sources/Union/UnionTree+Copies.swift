@@ -80,6 +80,17 @@ extension UnionTree {
         if try writable().copiesMetadataOnly { try noteMarksLocked() }
     }
 
+    /// Before there is a whiteout, where those are files with an attribute. Preconditions: `names` is locked.
+    func noteWhiteouts() throws(FSError) {
+        guard try !writable().abilities.hasDevices else { return }
+        do throws(FSError) {
+            try noteMarksLocked()
+        } catch {
+            // Who deletes to make room is let.
+            guard error.isLackOfRoom else { throw error }
+        }
+    }
+
     /// Then a whiteout of that name is what it is.
     private func lowerHasEvidence() throws(FSError) -> Bool {
         try UpperMarks.evidence.withBytes { (name: UnsafeRawBufferPointer) throws(FSError) in
@@ -87,11 +98,27 @@ extension UnionTree {
         } != nil
     }
 
+    /// Whether the upper's root says that there were marks. Where whiteouts are files, what says so is one, and no more
+    /// than an empty file if it lost its attribute with all others.
+    private func isEvident(_ upper: Upper) throws -> Bool {
+        let status: FileStatus
+        do throws(Errno) {
+            status = try upper.root.status(of: UpperMarks.evidence)
+        } catch .noSuchFileOrDirectory {
+            return false
+        }
+        if status.st_mode & S_IFMT == S_IFCHR { return status.st_rdev == 0 }
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 else { return false }
+        if try upper.root.attribute(upper.marks.whiteout, of: UpperMarks.evidence, limit: 16) != nil {
+            return true
+        }
+        return try upper.root.attribute(upper.marks.own, of: root.name, limit: 16) == nil
+    }
+
     /// Refuses an upper whose marks are gone, or are of a form that this process does not see.
     func refuseWithoutMarks(_ upper: Upper) throws {
         let isNoted = try upper.root.attribute(upper.marks.hasMarks, of: root.name, limit: 16) != nil
-        let evidence = try? upper.root.status(of: UpperMarks.evidence)
-        let isEvident = evidence.map { $0.st_mode & S_IFMT == S_IFCHR && $0.st_rdev == 0 } ?? false
+        let isEvident = try isEvident(upper)
         upper.hasNotedMarks = isNoted && isEvident
         guard isEvident, !isNoted, try !lowerHasEvidence() else { return }
         throw Failure(

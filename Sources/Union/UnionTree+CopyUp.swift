@@ -67,15 +67,38 @@ extension UnionTree {
             guard node.isDirectory else { throw .system(.notDirectory) }
             return node
         }
-        let inode = try lowerInode(id)
-        guard try lower.inode(inode).isDirectory else { throw .system(.notDirectory) }
-        guard let link = try lower.names(of: inode).first else { throw .corruptIndex(offset: id) }
-        let parent = try upperDirectory(NodeID.lower(link.directory))
-        let name = FileName(link.name)
-        switch try resolve(name, in: parent) {
-        case .upper(let node) where node.id == id: return node
-        case .lower(inode): return try copyUpDirectory(inode, name, in: parent)
-        default: throw .system(.noSuchFileOrDirectory)
+        guard try lower.inode(lowerInode(id)).isDirectory else { throw .system(.notDirectory) }
+        var (parent, below) = try ancestor(of: lowerInode(id))
+        guard !parent.isOrphan else { throw .system(.noSuchFileOrDirectory) }
+        while let (number, name) = below.popLast() {
+            switch try resolve(name, in: parent) {
+            case .upper(let node) where node.id == NodeID.lower(number): parent = node
+            case .lower(number): parent = try copyUpDirectory(number, name, in: parent)
+            default:
+                guard try findRedirects(), let node = table.find(NodeID.lower(number)), !node.isOrphan else {
+                    throw .system(.noSuchFileOrDirectory)
+                }
+                parent = node
+            }
+        }
+        return parent
+    }
+
+    /// The nearest directory above a lower one that has a node, the root if no other, and the way from there to it, last
+    /// first. Preconditions: `names` is locked.
+    private func ancestor(
+        of directory: UInt32
+    ) throws(FSError) -> (node: Node, below: [(number: UInt32, name: FileName)]) {
+        var below: [(number: UInt32, name: FileName)] = []
+        var number = directory
+        while true {
+            if let node = table.find(NodeID.lower(number)) { return (node, below) }
+            // A damaged index may have a loop of parents.
+            guard below.count < 1 << 20, let link = try lower.names(of: number).first else {
+                throw .corruptIndex(offset: UInt64(number))
+            }
+            below.append((number, FileName(link.name)))
+            number = link.directory
         }
     }
 
@@ -95,29 +118,47 @@ extension UnionTree {
         return visible
     }
 
+    /// Files with no more names are looked through each time.
+    private static let fewNames = 32
+
+    /// How many names lead to a lower file. Preconditions: `names` is locked.
+    func visibleCount(of inode: UInt32, _ record: LowerInode) throws(FSError) -> UInt32 {
+        if let known = visibleCounts[inode] { return known }
+        let count = UInt32(clamping: try visibleNames(of: inode).count)
+        if record.nlink > UnionTree.fewNames { visibleCounts[inode] = count }
+        return count
+    }
+
     /// Whether any name leads to what is only in the lower. Preconditions: `names` is locked.
     func isVisible(_ inode: UInt32) throws(FSError) -> Bool {
-        guard try lower.inode(inode).isDirectory else { return try !visibleNames(of: inode).isEmpty }
+        let record = try lower.inode(inode)
+        guard record.isDirectory else { return try visibleCount(of: inode, record) > 0 }
         if inode == 0 { return true }
         return try position(of: inode) != nil
     }
 
     /// What a lower directory is now; nil when it is hidden. Preconditions: `names` is locked.
     private func position(of directory: UInt32) throws(FSError) -> Resolved? {
-        if let node = table.find(NodeID.lower(directory)) {
-            return node.isOrphan || node.lower == nil ? nil : .upper(node)
-        }
-        guard directory != 0, let link = try lower.names(of: directory).first else { return nil }
-        switch try position(of: link.directory) {
-        case nil: return nil
-        case .lower: return .lower(directory)
-        case .upper(let parent):
-            switch try resolve(FileName(link.name), in: parent) {
-            case .lower(directory): return .lower(directory)
-            case .upper(let node) where node.id == NodeID.lower(directory): return .upper(node)
-            default: return nil
+        var (node, below) = try ancestor(of: directory)
+        guard !node.isOrphan, node.lower != nil else { return nil }
+        while let (number, name) = below.popLast() {
+            switch try resolve(name, in: node) {
+            case .lower(number): return .lower(directory)
+            case .upper(let next) where next.id == NodeID.lower(number): node = next
+            default:
+                guard try findRedirects(), let next = table.find(NodeID.lower(number)), !next.isOrphan,
+                    next.lower != nil
+                else { return nil }
+                node = next
             }
         }
+        return .upper(node)
+    }
+
+    /// The same, where it is in the upper.
+    func upperPosition(of directory: UInt32) throws(FSError) -> Node? {
+        guard case .upper(let node) = try position(of: directory) else { return nil }
+        return node
     }
 
     private func copyUpDirectory(_ inode: UInt32, _ name: FileName, in parent: Node) throws(FSError) -> Node {

@@ -70,7 +70,7 @@ extension UnionTree {
                     bytes.count > UnionTree.whiteoutPrefix.count
                 {
                     do throws(Errno) {
-                        try fd.makeNode(hidden, mode: S_IFCHR, device: 0)
+                        try upper?.makeWhiteout(hidden, in: fd)
                     } catch .fileExists {}
                 }
                 try fd.removeTree(bytes)

@@ -20,6 +20,7 @@ extension UnionTree {
         } catch {
             throw .system(error)
         }
+        guard !upper.isCramped || entries.isEmpty else { throw .system(.noSpace) }
         for entry in entries where Int(entry.kind) != Int(DT_DIR) && Int(entry.kind) != Int(DT_CHR) {
             guard let handle = KernelHandle(name: entry.name), let number = try lower.number(of: handle)
             else {

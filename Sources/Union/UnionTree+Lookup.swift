@@ -186,7 +186,7 @@ extension UnionTree {
         if nlink > 1, !record.isDirectory, upper != nil {
             if !isLocked { names.lock() }
             defer { if !isLocked { names.unlock() } }
-            nlink = UInt32(clamping: try visibleNames(of: inode).count)
+            nlink = try visibleCount(of: inode, record)
         }
         return Attributes(id: NodeID.lower(inode), ino: lower.ino(inode), lower: record, nlink: nlink)
     }
@@ -258,17 +258,25 @@ extension UnionTree {
     /// What a name in an upper directory is from now on. Preconditions: `names` is locked.
     func set(_ name: FileName, _ kind: Listing.Kind, in directory: Node) throws(FSError) {
         let listing = try listing(of: directory)
-        if let count = directory.lowerSubdirectories, listing[name] == nil {
-            do throws(FSError) {
-                if let inode = try lowerEntry(name, in: directory), try lower.inode(inode).isDirectory {
-                    // Counted again where a listing and a look did not agree on what it is.
-                    directory.lowerSubdirectories = count > 0 ? count - 1 : nil
-                }
-            } catch {
-                directory.lowerSubdirectories = nil
-            }
+        if directory.lowerSubdirectories != nil || !visibleCounts.isEmpty, listing[name] == nil {
+            noteHidden(name, in: directory)
         }
         listing.set(name, kind)
+    }
+
+    /// What was counted of the lower is less by what is about to be hidden there. It is counted again where a listing and
+    /// a look did not agree on what it is.
+    private func noteHidden(_ name: FileName, in directory: Node) {
+        do throws(FSError) {
+            guard let inode = try lowerEntry(name, in: directory) else { return }
+            if let count = visibleCounts[inode] { visibleCounts[inode] = count > 0 ? count - 1 : nil }
+            if let count = directory.lowerSubdirectories, try lower.inode(inode).isDirectory {
+                directory.lowerSubdirectories = count > 0 ? count - 1 : nil
+            }
+        } catch {
+            directory.lowerSubdirectories = nil
+            visibleCounts = [:]
+        }
     }
 
     /// st_ino of a node: what is, or was, in the lower keeps the lower's.
@@ -297,17 +305,31 @@ extension UnionTree {
         let upper = try writable()
         if let kept = node.kept { return kept }
         if let open = directories.find(node) { return open }
-        let opened: OpenFile
-        if node === root {
-            opened = try FSError.wrap { () throws(Errno) in OpenFile(try upper.root.duplicate()) }
-        } else {
-            let (parent, name) = try location(of: node)
-            opened = try FSError.wrap { () throws(Errno) in
-                OpenFile(try parent.fd.open(name, O_PATH | O_DIRECTORY))
+        // From the nearest one that is open: the tree may be deeper than a thread's stack.
+        var way: [Node] = []
+        var next = node
+        var open: OpenFile?
+        while open == nil {
+            if next !== node, let known = next.kept ?? directories.find(next) {
+                open = known
+            } else if next === root {
+                let opened = try FSError.wrap { () throws(Errno) in OpenFile(try upper.root.duplicate()) }
+                directories.insert(opened, root)
+                open = opened
+            } else {
+                way.append(next)
+                if next.isOrphan { open = upper.orphans } else { next = next.parent ?? root }
             }
         }
-        directories.insert(opened, node)
-        return opened
+        guard var open else { throw .system(.noSuchFileOrDirectory) }
+        while let node = way.popLast() {
+            let (parent, name) = (open, node.isOrphan || node.parent != nil ? node.name : FileName("."))
+            open = try FSError.wrap { () throws(Errno) in
+                OpenFile(try parent.fd.open(name, O_PATH | O_DIRECTORY))
+            }
+            directories.insert(open, node)
+        }
+        return open
     }
 
     /// The names in an upper directory, read once.

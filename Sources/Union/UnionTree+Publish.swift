@@ -49,15 +49,17 @@ extension UnionTree {
         node.isPinned = true
         node.data = data
         node.isWhiteoutData = isWhiteoutData
+        var unmarkedNumber: UInt64?
         if !upper.canMark(record.mode), !node.isWhiteoutData {
             let status = try FSError.wrap { () throws(Errno) in try upper.work.status(of: copy) }
-            unmarked[UInt64(status.st_ino)] = node
+            unmarkedNumber = UInt64(status.st_ino)
         }
         guard !visible.isEmpty else {
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans.fd, copy) }
             becomeOrphan(node, copy)
             keepStatus(node, of: record)
             table.insert(node)
+            if let unmarkedNumber { unmarked[unmarkedNumber] = node }
             return node
         }
         var places: [(node: Node, name: FileName)] = []
@@ -70,34 +72,69 @@ extension UnionTree {
                 try put(copy, in: places[0].node, directory, places[0].name, upper)
             }
         } else {
+            guard !upper.isCramped else { throw .system(.noSpace) }
+            // Tried before, with no more names.
+            if let most = unlinkable[inode], places.count >= most { throw .system(.tooManyLinks) }
             let pending = Upper.pendingName(try lower.mark(of: inode))
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
-            try putLinks(pending, places, upper)
+            do throws(FSError) {
+                try putLinks(pending, places, upper)
+            } catch {
+                try? upper.links.unlink(pending)
+                if error.errno == EMLINK { unlinkable[inode] = places.count }
+                throw error
+            }
         }
         place(node, places[0].name, in: places[0].node)
         table.insert(node)
+        if let unmarkedNumber { unmarked[unmarkedNumber] = node }
+        visibleCounts[inode] = nil
+        unlinkable[inode] = nil
         for (parent, name) in places {
             try set(name, .entry, in: parent)
-            note(node, name, in: parent)
+            note(new: node, name, in: parent)
         }
         keepStatus(node, of: record)
         return node
     }
 
-    /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes.
+    /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes. Where one fails those
+    /// before it are taken away: the file is what it was under all of its names.
     func putLinks(
         _ pending: FileName,
         _ places: [(node: Node, name: FileName)],
         _ upper: Upper
     ) throws(FSError) {
-        for (parent, name) in places {
-            let directory = try directory(parent)
-            try FSError.wrap { () throws(Errno) in
-                try parent.keepingTimes(directory.fd) { () throws(Errno) in
-                    try upper.links.link(pending, to: directory.fd, name)
+        for (position, (parent, name)) in places.enumerated() {
+            var count = position
+            do throws(FSError) {
+                let directory = try directory(parent)
+                try FSError.wrap { () throws(Errno) in
+                    try parent.keepingTimes(directory.fd) { () throws(Errno) in
+                        try upper.links.link(pending, to: directory.fd, name)
+                        count += 1
+                    }
                 }
+            } catch {
+                takeBack(places[..<count])
+                throw error
             }
         }
         try FSError.wrap { () throws(Errno) in try upper.links.unlink(pending) }
+    }
+
+    private func takeBack(_ places: ArraySlice<(node: Node, name: FileName)>) {
+        for (parent, name) in places {
+            do throws(FSError) {
+                let directory = try directory(parent)
+                try FSError.wrap { () throws(Errno) in
+                    try parent.keepingTimes(directory.fd) { () throws(Errno) in try directory.fd.unlink(name)
+                    }
+                }
+            } catch {
+                // It is a name of a copy from now on.
+                try? set(name, .entry, in: parent)
+            }
+        }
     }
 }

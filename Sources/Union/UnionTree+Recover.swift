@@ -3,7 +3,7 @@ import Linux
 import SystemPackage
 
 extension UnionTree {
-    /// Finishes what a crash interrupted, and finds the directories that were renamed.
+    /// Finishes what a crash interrupted.
     func recover(_ upper: Upper) throws(FSError) {
         names.lock()
         defer { names.unlock() }
@@ -14,11 +14,11 @@ extension UnionTree {
             // Of an upper that another overlay has written to it is not known whether it has any.
             if marked { try noteMarksLocked() }
             try noteRedirects(upper)
-            try findRedirects(in: root)
+            hasUnknownRedirects = true
         }
 
         try takeKernelIndex(upper)
-        let pending = try FSError.wrap { () throws(Errno) in try upper.links.names() }
+        let pending = upper.isCramped ? [] : try FSError.wrap { () throws(Errno) in try upper.links.names() }
         for bytes in pending {
             let name = FileName(bytes)
             guard let mark = Upper.mark(ofPending: name), let number = try lower.number(marked: mark) else {
@@ -28,27 +28,29 @@ extension UnionTree {
             for (directory, name) in try visibleNames(of: number) {
                 places.append((try upperDirectory(NodeID.lower(directory)), name))
             }
-            try putLinks(name, places, upper)
+            do throws(FSError) {
+                try putLinks(name, places, upper)
+            } catch {
+                // Without room for them the mount is needed all the more: to delete something. The next one has them.
+                guard error.isLackOfRoom else { throw error }
+                try keepTogether(number)
+                report("not all names of a changed file are in place yet: \(Errno(rawValue: error.errno))")
+                continue
+            }
             for (parent, name) in places { try set(name, .entry, in: parent) }
         }
     }
 
-    /// Gives every renamed directory its node, which stays: a lower file's other names may be below it, and
-    /// nothing but the redirect says where that is now.
-    private func findRedirects(in directory: Node) throws(FSError) {
-        let listing = try listing(of: directory)
-        var subdirectories: [FileName] = []
-        let fd = try self.directory(directory)
-        listing.forEachEntry(from: 0) { name, _ in
-            if let status = try? fd.fd.status(of: name), status.st_mode & S_IFMT == S_IFDIR {
-                subdirectories.append(name)
-            }
-            return true
-        }
-        for name in subdirectories {
-            let child = try node(name, in: directory)
-            child.isPinned = true
-            try findRedirects(in: child)
+    /// Has those names of a file that are not in the upper lead to what the others lead to, if there are such.
+    private func keepTogether(_ number: UInt32) throws(FSError) {
+        for link in try lower.names(of: number) {
+            let name = FileName(link.name)
+            guard let parent = try upperPosition(of: link.directory), try listing(of: parent)[name] == .entry
+            else { continue }
+            let found = try node(name, in: parent)
+            guard found.id == NodeID.lower(number) else { continue }
+            found.isPinned = true
+            return
         }
     }
 

@@ -47,6 +47,14 @@ extension UnionTree {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    /// Regular files of the upper that have a name and that the kernel refers to: of what it was given to write, the rest
+    /// can only be theirs.
+    package var referencedFiles: [UInt64] {
+        names.locked {
+            table.all.filter { $0.isRegular && $0.isReferenced && !$0.isOrphan }.map(\.id)
+        }
+    }
+
     /// Counts a reference to a lower inode that somebody may be copying up just now.
     func count(lower inode: UInt32) {
         guard upper != nil, !table.count(lower: inode) else { return }
@@ -130,6 +138,14 @@ extension UnionTree {
         node.others.append((directory, name))
     }
 
+    /// The same of a node that is new, with names that differ.
+    func note(new node: Node, _ name: FileName, in directory: Node) {
+        directory.listing?.remember(node, name)
+        if node.parent === directory, node.name == name { return }
+        directory.children += 1
+        node.others.append((directory, name))
+    }
+
     /// Whether no other name of a node is known.
     func isOnlyKnown(_ name: FileName, in directory: Node, of node: Node) -> Bool {
         node.parent === directory && node.name == name && node.others.isEmpty
@@ -142,7 +158,8 @@ extension UnionTree {
             node.parent = next?.parent
             if let next { node.name = next.name }
         } else if let other = node.other(name, in: directory) {
-            node.others.remove(at: other)
+            node.others.swapAt(other, node.others.endIndex - 1)
+            node.others.removeLast()
         } else {
             return
         }

@@ -76,6 +76,7 @@ extension UnionTree {
     private func hide(_ name: FileName, in directory: Node) throws(FSError) {
         let fd = try self.directory(directory)
         let upper = try writable()
+        try noteWhiteouts()
         try FSError.wrap { () throws(Errno) in try upper.makeWhiteout(name, in: fd.fd) }
         try set(name, .whiteout, in: directory)
     }
@@ -87,6 +88,7 @@ extension UnionTree {
         let fd = try self.directory(directory)
         node.noteChange()
         let isHiding = try lowerEntry(name, in: directory) != nil
+        if isHiding { try noteWhiteouts() }
         // Another name leads to it just as well, if it is known.
         let isLast = isOnlyKnown(name, in: directory, of: node)
         let rest = try takeAway(node, name, in: fd, isHiding, isLast && node.isReferenced, upper)
@@ -165,6 +167,7 @@ extension UnionTree {
             if isHiding {
                 try upper.makeWhiteout(orphan, in: upper.orphans.fd)
                 do throws(Errno) {
+                    try upper.prepareForWhiteouts(directory.fd)
                     try upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
                 } catch {
                     try? upper.orphans.fd.unlink(orphan)
@@ -195,6 +198,7 @@ extension UnionTree {
         }
         let whiteout = try upper.makeWhiteout()
         do throws(Errno) {
+            try upper.prepareForWhiteouts(directory.fd)
             try upper.work.rename(whiteout, to: directory.fd, name, flags: isDirectory ? Rename.exchange : 0)
         } catch {
             try? upper.work.unlink(whiteout)

@@ -103,20 +103,33 @@ extension UnionTree {
         let to = try self.directory(newDirectory)
         let isHiding = try lowerEntry(name, in: directory) != nil
         var hasWhiteout = isHiding
+        if isHiding { try noteWhiteouts() }
         if node.isDirectory, try listing(of: newDirectory)[newName] == .whiteout {
             // rename(2) replaces nothing by a directory but a directory.
             try FSError.wrap { () throws(Errno) in
+                try upper.prepareForWhiteouts(from.fd)
                 try from.fd.rename(name, to: to.fd, newName, flags: Rename.exchange)
             }
             // One that hides nothing does no harm.
             if !isHiding, (try? from.fd.unlink(name)) == nil { hasWhiteout = true }
         } else {
+            let isFree = target == nil ? try listing(of: newDirectory)[newName] == nil : false
             let gone = try replaced.map { (other) throws(FSError) in
                 try prepareToReplace(other, newName, in: newDirectory, upper)
             }
             do throws(FSError) {
                 try FSError.wrap { () throws(Errno) in
-                    try from.fd.rename(name, to: to.fd, newName, flags: isHiding ? Rename.whiteout : 0)
+                    if isHiding {
+                        try upper.renameLeavingWhiteout(
+                            name,
+                            in: from.fd,
+                            to: newName,
+                            in: to.fd,
+                            isFree: isFree
+                        )
+                    } else {
+                        try from.fd.rename(name, to: to.fd, newName)
+                    }
                 }
             } catch {
                 undo(gone, replaced, newName, in: to, upper)

@@ -33,6 +33,13 @@ package final class UnionTree: @unchecked Sendable {
     var unmarked: [UInt64: Node] = [:]
     /// Guarded by `names`.
     var forgottenStatuses = ForgottenStatuses()
+    /// There may be directories with a redirect that have no node yet. Guarded by `names`.
+    var hasUnknownRedirects = false
+    /// Of lower files with many names, how many can be seen. Guarded by `names`.
+    var visibleCounts: [UInt32: UInt32] = [:]
+    /// Lower files that have too many names for the upper's filesystem: how many it was when that was tried. Guarded by
+    /// `names`.
+    var unlinkable: [UInt32: Int] = [:]
     /// Nodes that are `kept`. Guarded by `names`.
     var heldCount = 0
     /// Nodes that have no name, and when one lost its last, in nanoseconds of CLOCK_MONOTONIC. Guarded by `names`.
@@ -79,8 +86,10 @@ package final class UnionTree: @unchecked Sendable {
         sealFiles()
         names.lock()
         defer { names.unlock() }
-        // What fails here is swept at the next mount.
-        for name in (try? upper.orphans.fd.names()) ?? [] { try? upper.orphans.fd.removeTree(name) }
+        // What fails here, or is among other things, is swept at the next mount.
+        for name in (upper.isCramped ? nil : try? upper.orphans.fd.names()) ?? [] {
+            try? upper.orphans.fd.removeTree(name)
+        }
         upper.close()
     }
 }

@@ -28,6 +28,11 @@ package final class Upper: Sendable {
     let isVolatile: Bool
     /// A change of a file's attributes copies no data.
     let copiesMetadataOnly: Bool
+    /// There was no room for the work directory's own directories: it stands for them, so that something can be deleted.
+    /// What needs work/links has no room either, until the next mount.
+    let isCramped: Bool
+    /// What the filesystem does of what the format needs.
+    let abilities: UpperAbilities
     /// Directories of the lower can be renamed.
     let makesRedirects: Bool
     /// Reading does not change when a file was read.
@@ -111,17 +116,24 @@ package final class Upper: Sendable {
         try volatileMark.refuse(directory)
         // The kernel's overlayfs leaves this directory behind.
         let wasElsewhere = workPath.appending("work").exists
-        let orphansPath = workPath.appending("orphans")
-        let linksPath = workPath.appending("links")
+        var orphansPath = workPath.appending("orphans")
+        var linksPath = workPath.appending("links")
+        var isCramped = false
         try naming("prepare \(workPath)") {
             // `recover` needs these two.
             let kept = ["links", "index"].map { Array($0.utf8) }
             for name in try workPath.names() where !kept.contains(name) {
                 try OwnedFD.open(workPath, O_RDONLY | O_DIRECTORY).removeTree(name)
             }
-            try orphansPath.makeDirectory(mode: 0o700)
-            try linksPath.makeDirectory(mode: 0o700)
+            do {
+                try orphansPath.makeDirectory(mode: 0o700)
+                try linksPath.makeDirectory(mode: 0o700)
+            } catch Errno.noSpace, Errno.diskQuotaExceeded {
+                (orphansPath, linksPath, isCramped) = (workPath, workPath, true)
+            }
         }
+        self.isCramped = isCramped
+        abilities = try UpperAbilities.probe(directory, work, marks)
         orphans = OpenFile(
             try naming("open \(orphansPath)") { try Upper.open(orphansPath, O_PATH | O_DIRECTORY, quiet) }
         )
@@ -248,6 +260,7 @@ package final class Upper: Sendable {
     /// Makes a whiteout: a link to one that is there, as kernel overlayfs does, because an inode takes longer to make
     /// than a name. Where no (more) links can be made it is one of its own, and the next is a link to another.
     func makeWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
+        try prepareForWhiteouts(directory)
         if hasWhiteout.withLock({ $0 }) {
             do throws(Errno) {
                 return try work.link(Upper.whiteout, to: directory, name)
@@ -255,7 +268,7 @@ package final class Upper: Sendable {
                 if error == .fileExists { throw error }
             }
         }
-        try directory.makeNode(name, mode: S_IFCHR, device: 0)
+        try makeFirstWhiteout(name, in: directory)
         hasWhiteout.withLock { isThere in
             if isThere { try? work.unlink(Upper.whiteout) }
             isThere = (try? directory.link(name, to: work, Upper.whiteout)) != nil

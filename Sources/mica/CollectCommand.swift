@@ -23,7 +23,7 @@ struct CollectCommand: ParsableCommand {
     var format: OutputFormat = .table
 
     func run() throws {
-        let store = try Store.open(global.layout)
+        let store = try Store.openForCollection(global.layout)
         let problems = isDryRun ? [] : Containers(store).reclaim()
         guard var collection = try store.collect(dryRun: isDryRun) else { return }
         collection.problems = problems + collection.problems

@@ -38,6 +38,7 @@ struct CommitCommand: ParsableCommand {
     var name: String?
 
     func run() throws {
+        Interruption.cleansUp()
         let options = CommitOptions(
             message: message,
             author: author,

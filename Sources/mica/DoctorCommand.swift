@@ -1,8 +1,10 @@
 import ArgumentParser
+import Layers
 import Linux
 import Runner
 import SystemPackage
 
+import CLinux
 import Glibc
 
 struct DoctorCommand: ParsableCommand {
@@ -13,11 +15,13 @@ struct DoctorCommand: ParsableCommand {
         discussion: "Changes nothing. Exits with 1 where nothing can be mounted."
     )
 
+    @OptionGroup var global: GlobalOptions
+
     @Option(help: "table or json.")
     var format: OutputFormat = .table
 
     func run() throws {
-        let findings = Doctor.findings
+        let findings = Doctor.findings + [Doctor.store(try global.layout.root)]
         switch format {
         case .json: try printJSON(findings)
         case .table:
@@ -196,6 +200,45 @@ private enum Doctor {
             remedy: found.count == wanted.count ? nil : remedy
         )
     }
+
+    /// Where uppers are to be. Whether one can be there is tried when it is mounted.
+    static func store(_ root: FilePath) -> Finding {
+        let what = "store"
+        var directory = root
+        while !directory.exists, directory.lastComponent != nil { directory.removeLastComponent() }
+        let known: [Int64: String] = [
+            0xef53: "ext4", 0x5846_5342: "XFS", 0x9123_683e: "Btrfs", 0x0102_1994: "tmpfs",
+            0xf2f5_2010: "F2FS",
+        ]
+        guard let opened = try? OwnedFD.open(directory, O_PATH | O_DIRECTORY) else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "\(directory) can't be opened",
+                remedy: "another --root"
+            )
+        }
+        let type = opened.use { clinux_filesystem_type($0) }
+        guard type == overlay else {
+            let name = known[type] ?? "a filesystem that is not known: what it can do is tried at each mount"
+            return Finding(what: what, state: .ok, detail: "\(directory) is on \(name)")
+        }
+        guard Machine.isKernel(atLeast: 6, 7) || !Privileges.canSetTrustedXattrs else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "\(directory) is on an overlay, which keeps no trusted.overlay.* before Linux 6.7",
+                remedy: "a volume for the store, or another --root"
+            )
+        }
+        return Finding(
+            what: what,
+            state: .ok,
+            detail: "\(directory) is on an overlay: there, deleted names are files with an attribute"
+        )
+    }
+
+    private static let overlay: Int64 = 0x794c_7630
 
     private static var files: Finding {
         var limit = rlimit()

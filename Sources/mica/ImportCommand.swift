@@ -38,6 +38,7 @@ struct ImportCommand: ParsableCommand {
     var name: String?
 
     func run() throws {
+        Interruption.cleansUp()
         if input == "-", isatty(STDIN_FILENO) == 1 {
             throw Failure("standard input is a terminal", advice: "Pipe a tar into it, or name a file.")
         }

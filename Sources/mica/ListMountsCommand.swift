@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Linux
 import Snapshots
 import SystemPackage
 
@@ -7,7 +8,11 @@ struct ListMountsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mounts",
         _superCommandName: Mica.name,
-        abstract: "List what mica has mounted."
+        abstract: "List what mica has mounted.",
+        discussion: """
+            One that is not here was unmounted by another program than mica, and other processes still have it: who \
+            they are is said below the table. mica umount ends it for them.
+            """
     )
 
     @OptionGroup var global: GlobalOptions
@@ -26,13 +31,25 @@ struct ListMountsCommand: ParsableCommand {
         var writable: Bool
         /// Its micafs was killed: it answers nothing, and can only be unmounted.
         var dead: Bool
+        /// Whether it shows at its directory, in this mount namespace.
+        var here: Bool
+        /// Where it does not: who still has it.
+        var holders: [Holder]
         /// Unix nanoseconds.
         var created: Int64
     }
 
+    private struct Holder: Encodable {
+        var pid: Int32
+        var command: String
+        /// Where it sees the mount; nil where it only has something of it open.
+        var directory: String?
+    }
+
     func run() throws {
         let store = try Store.open(global.layout)
-        let rows = try Mounts(store).all().map { mount in
+        let rows = try Mounts(store).all().map { listed in
+            let mount = listed.record
             let kind = try mount.snapshot.map { try store.snapshot($0).kind }
             return Row(
                 id: mount.id,
@@ -41,6 +58,10 @@ struct ListMountsCommand: ParsableCommand {
                 snapshot: mount.snapshot,
                 writable: kind == .active,
                 dead: mount.isDead,
+                here: listed.isHere,
+                holders: listed.holders.map {
+                    Holder(pid: $0.pid, command: $0.command, directory: $0.directory?.string)
+                },
                 created: mount.created
             )
         }
@@ -56,12 +77,26 @@ struct ListMountsCommand: ParsableCommand {
                 table.add(
                     row.source,
                     row.target,
-                    (row.writable ? "rw" : "ro") + (row.dead ? " (dead)" : ""),
+                    (row.writable ? "rw" : "ro") + (row.dead ? " (dead)" : row.here ? "" : " (not here)"),
                     row.writable ? row.snapshot ?? "" : "",
                     Human.age(row.created / 1_000_000_000)
                 )
             }
             print(table.description)
+            for row in rows where !row.here { explain(row) }
+        }
+    }
+
+    private func explain(_ row: Row) {
+        // A container may mount it where it likes, and be called what it likes.
+        let target = Printable.text(row.target)
+        print("\n\(target) was unmounted here (mica umount \(target) ends it). Who still has it:")
+        for holder in row.holders {
+            let place = holder.directory.map { "sees it at \(Printable.text($0))" } ?? "has files of it open"
+            print("  process \(holder.pid) (\(Printable.text(holder.command))) \(place)")
+        }
+        if row.holders.isEmpty {
+            print("  only its micafs: it is about to end, or hangs (mica umount -f kills it)")
         }
     }
 }

@@ -38,6 +38,7 @@ struct LoadCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
+        Interruption.cleansUp()
         if input == "-", isatty(STDIN_FILENO) == 1 {
             throw Failure("standard input is a terminal", advice: "Name an archive: mica load -i FILE")
         }

@@ -50,6 +50,7 @@ struct Mica: ParsableCommand {
 
     /// Says on standard error why nothing came of it, and exits.
     private static func end(with error: any Error, _ arguments: [String]) -> Never {
+        Interruption.yield()
         switch error {
         case let failure as Failure:
             complain(failure)

@@ -47,7 +47,7 @@ struct MountRequest {
 
     /// All of what was asked for, wherever in the command line.
     func checked() throws -> MountOptions {
-        var all = try MountOptions(options)
+        var all = try MountOptions(Remount.isAsked(options) ? [] : options)
         if isWritable { all.isWritable = true }
         all.name = name ?? all.name
         all.root = all.root ?? root
@@ -58,6 +58,7 @@ struct MountRequest {
     }
 
     func run() throws {
+        if let remount = Remount(self.options, directory) { return try remount.run() }
         let options = try checked()
         let mounts = Mounts(try Store.open(GlobalOptions.layout(root: options.root)))
         let target = FilePath(directory)

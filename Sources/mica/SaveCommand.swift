@@ -26,6 +26,7 @@ struct SaveCommand: ParsableCommand {
     var images: [String]
 
     func run() throws {
+        Interruption.cleansUp()
         let save = ImageSave(store: try global.store())
         if output == "-" {
             guard isatty(STDOUT_FILENO) == 0 else {

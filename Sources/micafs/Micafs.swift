@@ -113,13 +113,30 @@ struct Micafs {
         // them would wait for a thread that is not there.
         let server = try naming("start a thread") {
             try WorkerThread {
-                Signals.unmountOnTermination(session, log: log)
+                Signals.unmountOnTermination(session, union, log: log)
+                announce(session, arguments, log)
                 fill(union, arguments, log)
                 session.run(threads: arguments.threads) { daemon?.report(session) }
                 union.close()
             }
         }
         server.join()
+    }
+
+    /// Says in the lock file who serves which filesystem. After the last fork.
+    private static func announce(_ session: Session, _ arguments: Arguments, _ log: Log) {
+        guard let device = session.deviceName else { return }
+        do throws(Errno) {
+            if let descriptor = arguments.lockDescriptor {
+                // The original is the lock and stays open.
+                let copy = OwnedFD(adopting: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)))
+                try MountDaemon.announce(device, in: copy)
+            } else if let path = arguments.lock {
+                try MountDaemon.announce(device, in: OwnedFD.open(path, O_WRONLY))
+            }
+        } catch {
+            log.write("note in the lock file who serves the mount: \(error)")
+        }
     }
 
     private static func inherit(_ descriptor: CInt?, _ option: String) throws {

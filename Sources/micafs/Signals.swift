@@ -1,10 +1,12 @@
 import FUSE
 import Glibc
 import Linux
+import Union
 
-/// SIGTERM, SIGINT and SIGHUP unmount; the daemon ends when the last user is gone.
+/// SIGTERM, SIGINT and SIGHUP unmount; the daemon ends when the last user is gone. SIGQUIT ends the mount for its users,
+/// too.
 enum Signals {
-    private static let ending = [SIGTERM, SIGINT, SIGHUP]
+    private static let ending = [SIGTERM, SIGINT, SIGHUP, SIGQUIT]
 
     /// Keeps them for `unmountOnTermination`. Before there is a second thread: threads inherit it.
     static func hold() {
@@ -16,12 +18,16 @@ enum Signals {
     }
 
     /// A thread of its own waits for them, because unmounting may need another program. After the last fork.
-    static func unmountOnTermination(_ session: Session, log: Log) {
+    static func unmountOnTermination(_ session: Session, _ union: UnionTree, log: Log) {
         let thread = try? WorkerThread {
             var set = ending.set
             while true {
                 var number: CInt = 0
                 guard sigwait(&set, &number) == 0 else { continue }
+                if number == SIGQUIT {
+                    session.endForEverybody(writing: { union.referencedFiles }, orElse: union.close)
+                    continue
+                }
                 do { try session.unmount() } catch { log.write("unmount: \(error)") }
             }
         }

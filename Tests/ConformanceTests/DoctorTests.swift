@@ -19,7 +19,7 @@ import Testing
             findings.map(\.what) == [
                 "/dev/fuse", "io_uring", "passthrough", "user namespaces", "fusermount3",
                 "cgroup controllers",
-                "limits",
+                "limits", "store",
             ]
         )
         for finding in findings {

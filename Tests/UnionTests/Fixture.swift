@@ -13,7 +13,7 @@ import Union
 final class Fixture {
     let directory: FilePath
     let layout: StoreLayout
-    private var layers: [Digest] = []
+    private(set) var layers: [Digest] = []
     /// Of the second form: bottom to top.
     private(set) var directories: [FilePath] = []
     private let form = Fixture.form
@@ -130,13 +130,14 @@ final class Fixture {
     func union(
         userxattr: Bool = false,
         volatile isVolatile: Bool = false,
-        metacopy: Bool = false
+        metacopy: Bool = false,
+        over lower: (any LowerTree)? = nil
     ) throws -> UnionTree {
         let (upper, work) = (upper, directory.appending("work"))
         try upper.makeDirectories()
         try work.makeDirectories()
         return try UnionTree(
-            lower: lower(),
+            lower: lower ?? self.lower(),
             upper: Upper(
                 upper,
                 work: work,

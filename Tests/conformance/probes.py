@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -1085,7 +1086,7 @@ def _(stand):
     return "works"
 
 
-@row("name_to_handle_at and open_by_handle_at", one)
+@row("name_to_handle_at and open_by_handle_at, while the kernel remembers the file", one)
 def _(stand):
     handle = ctypes.create_string_buffer(struct.pack("Ii", 128, 0), 136)
     mount = ctypes.c_int()
@@ -1094,6 +1095,30 @@ def _(stand):
     file = checked(libc.open_by_handle_at(root, handle, os.O_RDONLY))
     check(os.read(file, 4) == b"old\n")
     return "work"
+
+
+@row("taken away by its owner: gone in a mount namespace with a copy, too", some_names, STACKED)
+def _(stand):
+    other = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+    try:
+        other.stdout.readline()
+        daemon = stand.daemon()
+        stand.unmount()
+        there = pathlib.Path(f"/proc/{other.pid}/root{stand.root}/d")
+        check(not (stand.root / "d").exists(), "it is still here")
+        stand.end(daemon)
+        try:
+            os.listdir(there)
+        except OSError as error:
+            check(error.errno == errno.ENOTCONN, errno.errorcode[error.errno])
+            return YES
+        return "lives on"
+    finally:
+        other.kill()
+        other.wait()
+        while stand.daemon() is not None:
+            time.sleep(0.01)
+        stand.mount()
 
 
 @row("as the lower layer of an overlay", directories)

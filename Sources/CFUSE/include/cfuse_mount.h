@@ -1,4 +1,5 @@
-// Mounting: by mount(2) where this process may, else by fusermount3, which is set-uid root.
+// Mounting: by mount(2) where this process may, else by fusermount3, which is set-uid root. What ends a mount for
+// everybody is in cfuse_end.h.
 #pragma once
 
 #include <stdint.h>

@@ -82,6 +82,9 @@ int clinux_is_immutable(int directory, const char *_Nonnull name);
 /// getdents64(2) of as little as possible: the directory `fd`, open for reading, has been read now.
 int clinux_touch_directory(int fd);
 
+/// st_dev of what `path` leads to, as the kernel knows it: no daemon of a network's or of FUSE is asked.
+int clinux_known_device(const char *_Nonnull path, uint64_t *_Nonnull device);
+
 /// Device numbers between dev_t and the kernel's 32-bit encoding (new_encode_dev):
 /// minor & 0xff | major << 8 | (minor & ~0xff) << 12.
 uint32_t clinux_encode_device(uint64_t device);

@@ -48,6 +48,7 @@ extension Store {
             try connection.run("DELETE FROM leases WHERE id = ?", lease)
             plan.goes(.lease, lease, "it has expired")
         }
+        try connection.judgeUnstarted(&plan, layout)
         try connection.judgeImages(&plan)
         try connection.judgeSnapshots(&plan)
         try connection.judgeLayers(&plan)

@@ -85,7 +85,12 @@ extension Store {
                 _ = try connection.removeMount(mount)
             }
             if let user = try connection.user(of: row) {
-                throw Failure("snapshot \(key) is used by \(user)", kind: .failedPrecondition)
+                let isMounted = user.hasPrefix("the mount at ")
+                throw Failure(
+                    "snapshot \(key) is used by \(user)",
+                    advice: isMounted ? "mica mounts says who has it, and mica umount ends that." : nil,
+                    kind: .failedPrecondition
+                )
             }
             try connection.run("DELETE FROM snapshots WHERE id = ?", row)
             return row

@@ -40,7 +40,8 @@ final class MergedTree: Sendable {
     /// this process does not see.
     private static func refuse(_ path: FilePath, _ root: UpperFile, without chain: LayerIndex) throws {
         guard !root.marks.saysThatThereAreMarks,
-            let evidence = try UpperFile(OverlayMarks.evidence, in: root.directory), evidence.isWhiteout(.no),
+            let evidence = try UpperFile(OverlayMarks.evidence, in: root.directory),
+            root.marks.isEvident(by: evidence),
             try OverlayMarks.evidence.withUnsafeBytes({ try chain.lookup($0, in: 0) }) == nil
         else { return }
         throw Failure(

@@ -88,6 +88,18 @@ struct OverlayMarks: Sendable {
         OverlayMarks.prefixes.contains { names.contains($0 + OverlayMarks.marked) }
     }
 
+    /// Of the root of an upper: mica began it, and it still has its attributes.
+    private var saysWhoBeganIt: Bool {
+        OverlayMarks.prefixes.contains { names.contains($0 + OverlayMarks.own) }
+    }
+
+    /// Of the root of an upper: whether `file` there, of the name `evidence`, says that there were marks. Where whiteouts
+    /// are files it is one, and no more than an empty file if it lost its attribute with all others.
+    func isEvident(by file: UpperFile) -> Bool {
+        if file.isWhiteout(.whiteoutFiles) { return true }
+        return !saysWhoBeganIt && file.attributes.isRegular && file.status.st_size == 0
+    }
+
     var isDataHere: Bool { if case .here = data { true } else { false } }
 
     /// The name under which an attribute of the inside is kept.

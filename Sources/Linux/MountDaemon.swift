@@ -1,0 +1,83 @@
+package import SystemPackage
+
+import CLinux
+import Glibc
+
+/// The micafs that serves a mount, found by the lock file that it has locked.
+///
+/// It writes who it is into that file: `PID DEVICE`, the latter as in mountinfo (`0:57`).
+package struct MountDaemon: ~Copyable, Sendable {
+    package let pid: Int32
+    private let pidfd: OwnedFD
+
+    /// nil where nobody has the file locked, or nobody that said so in it.
+    package init?(holding lock: FilePath) {
+        guard FileLock.isHeld(lock), let pid = MountDaemon.note(in: lock)?.pid else { return nil }
+        let raw = clinux_pidfd_open(pid)
+        guard raw >= 0 else { return nil }
+        let opened = OwnedFD(adopting: raw)
+        // The number may be another process's by now, or be one of other numbers than ours.
+        guard MountDaemon.hasOpen(lock, pid) else { return nil }
+        pidfd = opened
+        self.pid = pid
+    }
+
+    /// The device number of the filesystem whose daemon has, or had, `lock`: as `MountTable.Entry.device`.
+    package static func device(of lock: FilePath) -> String? { note(in: lock)?.device }
+
+    /// Writes the note. `lock`: the locked descriptor of this process.
+    package static func announce(_ device: String, in lock: borrowing OwnedFD) throws(Errno) {
+        let text = Array("\(getpid()) \(device)\n".utf8)
+        try lock.truncate(to: 0)
+        try text.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
+            try lock.writeAll(bytes, at: 0)
+        }
+    }
+
+    /// Has it end the mount for everybody who still sees it, in whatever mount namespace, once what was written is in
+    /// the upper. One that has ended is fine.
+    package borrowing func end() { send(SIGQUIT) }
+
+    /// The same without a word to it: what the kernel still held of written data is lost.
+    package borrowing func kill() { send(SIGKILL) }
+
+    private borrowing func send(_ signal: CInt) { _ = pidfd.use { clinux_pidfd_send_signal($0, signal) } }
+
+    private static func note(in lock: FilePath) -> (pid: Int32, device: String)? {
+        guard let bytes = try? OwnedFD.open(lock, O_RDONLY).contents(limit: 256) else { return nil }
+        let fields = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        guard fields.count == 2, let pid = Int32(fields[0]), pid > 0 else { return nil }
+        return (pid, String(fields[1]))
+    }
+
+    private static func hasOpen(_ lock: FilePath, _ pid: Int32) -> Bool {
+        let directory = FilePath("/proc/\(pid)/fd")
+        guard let wanted = try? lock.status(), let name = lock.lastComponent?.string,
+            let names = try? directory.names()
+        else { return false }
+        return names.contains { number in
+            let link = directory.appending(String(decoding: number, as: UTF8.self))
+            // By its name first: what else is open there might be slow to answer.
+            guard link.target.map({ String(decoding: $0, as: UTF8.self).hasSuffix(name) }) == true else {
+                return false
+            }
+            var status = FileStatus()
+            guard link.withPlatformString({ stat($0, &status) }) == 0 else { return false }
+            return status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino
+        }
+    }
+}
+
+extension FilePath {
+    /// readlink(2).
+    var target: [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            withPlatformString { path in
+                bytes.assumingMemoryBound(to: CChar.self).baseAddress
+                    .map { readlink(path, $0, bytes.count) } ?? -1
+            }
+        }
+        return count < 0 ? nil : Array(buffer.prefix(count))
+    }
+}

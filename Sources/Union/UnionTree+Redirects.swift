@@ -1,0 +1,70 @@
+import Glibc
+import Linux
+import SystemPackage
+
+/// The lower directories that were renamed before this mount. Nothing but the redirect says where such a one is now, and
+/// it is asked for only where a file with several names has one in a directory that is not where it was: no mount reads
+/// the upper for it, but the first such question does.
+extension UnionTree {
+    /// Gives every renamed directory its node, which stays, and those above it. Whether there was something to be read:
+    /// nil, where it has been before. Preconditions: `names` is locked.
+    func findRedirects() throws(FSError) -> Bool {
+        guard hasUnknownRedirects, let upper else { return false }
+        var path: [Level] = []
+        try FSError.wrap { () throws(Errno) in
+            try TreeWalk.walk(
+                Array(".".utf8),
+                in: upper.root,
+                open: { (parent, name) throws(Errno) in
+                    let directory = try parent.openDirectory(name)
+                    path.append(Level(name: FileName(name), node: path.isEmpty ? root : nil))
+                    return directory
+                },
+                arrive: { (directory) throws(Errno) in
+                    if try directory.attribute(upper.marks.redirect, of: FileName("."), limit: 1 << 16) != nil
+                    {
+                        try makeNodes(&path)
+                    }
+                    return try subdirectories(of: directory)
+                },
+                leave: { (_, _) throws(Errno) in path.removeLast() }
+            )
+        }
+        hasUnknownRedirects = false
+        return true
+    }
+
+    /// A directory on the way to the one that is looked at, and its node, if it was needed.
+    private struct Level {
+        let name: FileName
+        var node: Node?
+    }
+
+    private func makeNodes(_ path: inout [Level]) throws(Errno) {
+        guard let known = path.lastIndex(where: { $0.node != nil }) else { return }
+        for position in path.indices.dropFirst(known + 1) {
+            guard let parent = path[position - 1].node else { return }
+            do throws(FSError) {
+                let node = try node(path[position].name, in: parent)
+                node.isPinned = true
+                path[position].node = node
+            } catch {
+                throw Errno(rawValue: error.errno)
+            }
+        }
+    }
+
+    private func subdirectories(of directory: borrowing OwnedFD) throws(Errno) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        for (name, kind) in try directory.entries() {
+            switch Int(kind) {
+            case Int(DT_DIR): names.append(name)
+            case Int(DT_UNKNOWN):
+                let status = try directory.status(of: FileName(name))
+                if status.st_mode & S_IFMT == S_IFDIR { names.append(name) }
+            default: continue
+            }
+        }
+        return names
+    }
+}

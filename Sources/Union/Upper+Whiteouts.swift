@@ -1,0 +1,68 @@
+import Glibc
+import Linux
+import SystemPackage
+
+/// Whiteouts where they can't be devices.
+extension Upper {
+    /// Before a whiteout comes into a directory of the upper: where it is a file, the directory says that there are such.
+    func prepareForWhiteouts(_ directory: borrowing OwnedFD) throws(Errno) {
+        guard !abilities.hasDevices else { return }
+        let itself = FileName(".")
+        // An opaque one has nothing to hide.
+        guard try directory.attribute(marks.opaque, of: itself, limit: 16) == nil else { return }
+        try directory.setAttribute(marks.opaque, of: itself, to: [UInt8(ascii: "x")])
+    }
+
+    /// Makes a whiteout that is no link to another one. EEXIST.
+    func makeFirstWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
+        guard !abilities.hasDevices else {
+            return try directory.makeNode(name, mode: S_IFCHR, device: 0)
+        }
+        // Under a name of its own until it has the attribute: without it is an empty file.
+        let temporary = temporaryName()
+        try work.makeNode(temporary, mode: S_IFREG, device: 0)
+        do throws(Errno) {
+            try work.setAttribute(marks.whiteout, of: temporary, to: [UInt8(ascii: "y")])
+            try work.rename(temporary, to: directory, name, flags: Rename.noReplace)
+        } catch {
+            try? work.unlink(temporary)
+            throw error
+        }
+    }
+
+    /// rename(2) that leaves a whiteout behind. `isFree`: the new name has nothing in the upper and hides nothing. Where
+    /// the filesystem can't do it in one step and the name is not free, a crash in between leaves both names, the old one
+    /// with what is below.
+    func renameLeavingWhiteout(
+        _ name: FileName,
+        in from: borrowing OwnedFD,
+        to newName: FileName,
+        in to: borrowing OwnedFD,
+        isFree: Bool
+    ) throws(Errno) {
+        guard !abilities.leavesWhiteouts else {
+            return try from.rename(name, to: to, newName, flags: Rename.whiteout)
+        }
+        try prepareForWhiteouts(from)
+        let whiteout = try makeWhiteout()
+        do throws(Errno) {
+            if isFree {
+                try prepareForWhiteouts(to)
+                try work.rename(whiteout, to: to, newName, flags: Rename.noReplace)
+                do throws(Errno) {
+                    try from.rename(name, to: to, newName, flags: Rename.exchange)
+                } catch {
+                    try? to.unlink(newName)
+                    throw error
+                }
+                return
+            }
+            try from.rename(name, to: to, newName)
+        } catch {
+            try? work.unlink(whiteout)
+            throw error
+        }
+        // It is renamed: what was below its old name is in sight until the whiteout is there.
+        if (try? work.rename(whiteout, to: from, name)) == nil { try makeWhiteout(name, in: from) }
+    }
+}

@@ -1,0 +1,100 @@
+import SystemPackage
+
+import CLinux
+import Glibc
+import Linux
+
+/// What the filesystem of an upper does of what kernel overlayfs's format needs. One that is stacked itself, an overlay for
+/// instance, or that is on another machine, does not do all of it.
+struct UpperAbilities: Sendable {
+    /// Character devices 0:0 can be made, which are whiteouts. Kernel overlayfs makes none as its own content (EPERM,
+    /// ovl_mknod in fs/overlayfs/dir.c). Where there are none, whiteouts are empty files with an attribute, which the
+    /// kernel's overlayfs reads since Linux 6.8.
+    let hasDevices: Bool
+    /// RENAME_WHITEOUT, which kernel overlayfs answers with EINVAL (ovl_rename).
+    let leavesWhiteouts: Bool
+
+    static let all = UpperAbilities(hasDevices: true, leavesWhiteouts: true)
+
+    private static let names = (one: FileName("probe"), other: FileName("probe2"))
+
+    /// Tries it out in the work directory, where nobody knows. Failure where the format can't be had in any form: later
+    /// there would be errors in the middle of something.
+    static func probe(
+        _ directory: FilePath,
+        _ work: borrowing OwnedFD,
+        _ marks: UpperMarks
+    ) throws -> UpperAbilities {
+        let type = work.use { clinux_filesystem_type($0) }
+        if complete.contains(type) { return .all }
+        do throws(Errno) {
+            for name in [names.one, names.other] { try work.makeNode(name, mode: S_IFREG, device: 0) }
+        } catch {
+            clear(work)
+            guard [.noSpace, .diskQuotaExceeded].contains(error) else {
+                throw refusal(of: directory, "no files can be made in its work directory: \(error)")
+            }
+            // On a full disk it is enough to be able to delete.
+            return UpperAbilities(hasDevices: type != overlay, leavesWhiteouts: type != overlay)
+        }
+        if let reason = missing(work, marks) {
+            clear(work)
+            throw refusal(of: directory, reason)
+        }
+        let leavesWhiteouts = has { () throws(Errno) in
+            try work.rename(names.one, to: work, names.other, flags: Rename.whiteout)
+        }
+        clear(work)
+        let hasDevices = has { () throws(Errno) in
+            try work.makeNode(names.one, mode: S_IFCHR, device: 0)
+        }
+        clear(work)
+        return UpperAbilities(hasDevices: hasDevices, leavesWhiteouts: leavesWhiteouts)
+    }
+
+    private static func has(_ body: () throws(Errno) -> Void) -> Bool {
+        do throws(Errno) {
+            try body()
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private static func clear(_ work: borrowing OwnedFD) {
+        for name in [names.one, names.other] { try? work.unlink(name) }
+    }
+
+    /// Why nothing can be done about it; nil: it is all there.
+    private static func missing(_ work: borrowing OwnedFD, _ marks: UpperMarks) -> String? {
+        let value = [UInt8(ascii: "y")]
+        do throws(Errno) {
+            try work.setAttribute(marks.whiteout, of: names.one, to: value)
+            guard try work.attribute(marks.whiteout, of: names.one, limit: 16) == value else {
+                return "attributes \(marks.prefix)* are not kept there"
+            }
+        } catch {
+            return "attributes \(marks.prefix)* can't be kept there: \(error)"
+        }
+        do throws(Errno) {
+            try work.rename(names.one, to: work, names.other, flags: Rename.exchange)
+        } catch {
+            return "names can't be exchanged there (RENAME_EXCHANGE): \(error)"
+        }
+        return nil
+    }
+
+    private static func refusal(of directory: FilePath, _ reason: String) -> Failure {
+        Failure(
+            "\(directory) can't be an upper: \(reason)",
+            advice:
+                "Use a directory of an ordinary filesystem (inside a container: a volume), or where user.* attributes"
+                + " are kept, -o userxattr.",
+            kind: .failedPrecondition
+        )
+    }
+
+    /// ext4, XFS, Btrfs, tmpfs, F2FS: they do it all. What they are asked costs a start as much as the rest of it.
+    private static let complete: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
+    static let overlay: Int64 = 0x794c_7630
+}

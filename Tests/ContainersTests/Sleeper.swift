@@ -1,0 +1,34 @@
+import Linux
+import Runner
+import SystemPackage
+
+import Glibc
+
+/// A process that does nothing until the value goes. It has none of the test's descriptors: Foundation's `Process`, by
+/// which other tests wait for theirs, would take it for one of those.
+final class Sleeper {
+    private let process: HostProcess
+    var pid: Int32 { process.pid }
+
+    /// Returns when it sleeps. `command`: of the shell, before that; it may not start others.
+    init(after command: String, by launcher: [String] = []) throws {
+        let shell = ["/bin/sh", "-c", "\(command) && exec sleep 1000"]
+        process = try HostProcess(launcher + shell, descriptors: [nil, nil, nil])
+        // One that has ended has no command line, and one that is just being executed neither.
+        var ends = 0
+        while !commandLine.starts(with: "sleep".utf8) {
+            ends = commandLine.isEmpty ? ends + 1 : 0
+            guard ends < 500 else { throw Errno.noSuchProcess }
+            usleep(10_000)
+        }
+    }
+
+    private var commandLine: [UInt8] {
+        (try? OwnedFD.open(FilePath("/proc/\(pid)/cmdline"), O_RDONLY).contents(limit: 4096)) ?? []
+    }
+
+    deinit {
+        kill(pid, SIGKILL)
+        _ = try? process.wait()
+    }
+}
