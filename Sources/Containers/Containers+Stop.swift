@@ -13,12 +13,13 @@ extension Containers {
         try naming("send a signal to container \(container.record.name)") { try process.send(signal) }
     }
 
-    /// Asks it to end with its stop signal, and kills it after `seconds`. One that is not running is fine.
-    package func stop(_ container: Container, seconds: Int) throws {
+    /// Asks it to end with `signal`, or with its stop signal, and kills it after `seconds`. One that is not running is
+    /// fine.
+    package func stop(_ container: Container, seconds: Int, with signal: Signal? = nil) throws {
         let status = statusOnceStarted(container)
         if case .unknown = status { _ = try leader(of: container) }
         guard case .running(let process, _) = status else { return }
-        let signal = (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
+        let signal = signal ?? (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
         let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
         try? process.send(signal)
         if !process.waitForEnd(milliseconds: milliseconds) {

@@ -112,6 +112,8 @@ package struct DaemonMount: RootMount {
             arguments += [
                 "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
             ]
+            // Nobody but mica reads these uppers, and a commit gives everything back to its owner.
+            if !Privileges.canSetTrustedXattrs { arguments.append("--keep-owners") }
         }
         return arguments
     }

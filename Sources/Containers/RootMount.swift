@@ -11,7 +11,7 @@ package struct RootTree: Sendable {
     package var snapshot: FilePath?
     /// What /proc/self/mountinfo calls it.
     package var source: String
-    /// Mount options: nosuid, nodev, noexec, noatime, relatime. None of them unless given: a container's root needs its
+    /// Mount options of micafs's: nosuid, nodev, noexec, noatime, relatime, whose files are shown as. None of them unless given: a container's root needs its
     /// set-id programs, and is below a directory that only the store's owner may enter.
     package var options: [String]
 

@@ -11,11 +11,17 @@ package enum Unmount {
         case lazy
     }
 
-    /// umount2(2) of `target`, never of what a symbolic link there leads to. What is not mounted is fine.
+    /// umount2(2) of `target`, never of what a symbolic link there leads to; where this process may not do that, by
+    /// fusermount3. What is not mounted is fine.
     package static func unmount(_ target: FilePath, _ how: How) throws(Errno) {
         let flags = UMOUNT_NOFOLLOW | (how == .lazy ? MNT_DETACH : 0)
         let result = target.withPlatformString { umount2($0, Int32(flags)) }
-        if result == -1, ![.invalidArgument, .noSuchFileOrDirectory].contains(Errno.last) { throw .last }
+        guard result == -1 else { return }
+        switch Errno.last {
+        case .invalidArgument, .noSuchFileOrDirectory: return
+        case .notPermitted where geteuid() != 0: try Fusermount.unmount(target, how)
+        default: throw .last
+        }
     }
 
     /// Ends the mount whose daemon has `lock`, for everybody who still sees it in another mount namespace or has a file

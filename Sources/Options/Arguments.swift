@@ -66,6 +66,8 @@ package struct Arguments: Sendable {
     package var allowsMetacopy: Bool?
     /// What a partial file lacks is brought while nobody asks for anything; otherwise never.
     package var fillsWhenIdle = false
+    /// Owners to whom the daemon can't give files are noted, instead of refusing.
+    package var keepsOwners = false
     /// Directories of a lower can be renamed.
     package var makesRedirects = true
 
@@ -94,6 +96,7 @@ package struct Arguments: Sendable {
             case "-s": threads = 1
             case "-o": for option in OptionList.split(try value()) { try apply(option) }
             case "--settle": request = .settle
+            case "--keep-owners": keepsOwners = true
             case "--chain": chain = path(try value())
             case "--store": store = path(try value())
             case "--upper": upper = path(try value())

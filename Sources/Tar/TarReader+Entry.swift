@@ -24,8 +24,8 @@ extension TarReader {
             try header.verifyChecksum()
             switch header.type {
             case UInt8(ascii: "x"), UInt8(ascii: "X"):
-                // A second one adds to the first, as GNU tar has it.
-                var records = pax ?? PaxRecords()
+                // A second one takes the first one's place, as with docker and its kin.
+                var records = PaxRecords()
                 try records.parse(metadata(header.size()))
                 pax = records
                 if let path = records.path { enter(path) }
@@ -55,7 +55,8 @@ extension TarReader {
         _ longPath: [UInt8]?,
         _ longLink: [UInt8]?
     ) throws -> TarEntry {
-        let path = pax.sparse.name ?? pax.path ?? longPath ?? header.path
+        // GNU's names before POSIX', whatever comes first, as with docker and its kin.
+        let path = named(longPath) ?? pax.sparse.name ?? pax.path ?? header.path
         enter(path)
         let kind = try kind(of: header, path)
         let isSparse = kind == .file && (header.type == UInt8(ascii: "S") || pax.sparse.isSparse)
@@ -69,7 +70,7 @@ extension TarReader {
             uid: try owner(pax.uid, header, 108..<116, "its owner"),
             gid: try owner(pax.gid, header, 116..<124, "its group"),
             modified: try pax.modified ?? .init(seconds: header.number(136..<148, "its time")),
-            linkTarget: isLink ? pax.linkTarget ?? longLink ?? header.linkTarget : [],
+            linkTarget: isLink ? named(longLink) ?? pax.linkTarget ?? header.linkTarget : [],
             device: isDevice ? try device(header) : .init(major: 0, minor: 0),
             xattrs: pax.xattrs
         )
@@ -88,6 +89,8 @@ extension TarReader {
         entry.contentOffset = offset
         return entry
     }
+
+    private func named(_ text: [UInt8]?) -> [UInt8]? { text?.isEmpty == true ? nil : text }
 
     private func kind(of header: TarHeader, _ path: [UInt8]) throws(TarError) -> TarEntry.Kind {
         switch header.type {

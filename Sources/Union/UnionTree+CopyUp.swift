@@ -334,9 +334,12 @@ extension UnionTree {
         // set-id bits and capabilities.
         let made = try upper.work.status(of: copy)
         let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
-        if !isOurs { try upper.work.changeOwner(copy, uid: record.uid, gid: record.gid) }
-        if !record.isSymlink, !isOurs || made.st_mode & 0o7777 != record.mode & 0o7777 {
-            try upper.work.changeMode(copy, record.mode)
+        let owner = KeptOwner(uid: record.uid, gid: record.gid)
+        var isTheirs = isOurs
+        if !isOurs { isTheirs = try upper.give(copy, in: upper.work, mode: record.mode, to: owner) }
+        let mode = record.mode & (isTheirs ? 0o7777 : 0o1777)
+        if !record.isSymlink, !isOurs || made.st_mode & 0o7777 != mode {
+            try upper.work.changeMode(copy, mode)
         }
         for (name, value) in attributes {
             try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
@@ -360,10 +363,12 @@ extension UnionTree {
         try fd.use { raw throws(Errno) in
             var made = FileStatus()
             _ = try Errno.check(fstat(raw, &made))
-            if made.st_uid != record.uid || made.st_gid != record.gid {
-                _ = try Errno.check(fchown(raw, record.uid, record.gid))
+            let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
+            var isTheirs = isOurs
+            if !isOurs {
+                isTheirs = try upper.give(raw, to: KeptOwner(uid: record.uid, gid: record.gid))
             }
-            _ = try Errno.check(fchmod(raw, record.mode & 0o7777))
+            _ = try Errno.check(fchmod(raw, record.mode & (isTheirs ? 0o7777 : 0o1777)))
             for (name, value) in attributes {
                 try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
                     _ = try Errno.check(fsetxattr(raw, name.cString, value, value.count, 0))

@@ -211,7 +211,12 @@ extension UnionTree {
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : creator.gid
         if made.st_uid == creator.uid, made.st_gid == gid { return made }
-        try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
+        let owner = KeptOwner(uid: creator.uid, gid: gid)
+        if let upper {
+            guard try upper.give(name, in: directory.fd, mode: made.st_mode, to: owner) else { return made }
+        } else {
+            try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
+        }
         // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
         if mode & (S_ISUID | S_ISGID) != 0, made.st_mode & S_IFMT == S_IFREG {
             try directory.fd.changeMode(name, made.st_mode)

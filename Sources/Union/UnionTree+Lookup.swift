@@ -221,6 +221,15 @@ extension UnionTree {
             attributes.mode = attributes.mode & 0o7777 | S_IFCHR
             attributes.rdev = 0
         }
+        if let upper, upper.keepsOwners, upper.canMark(status.st_mode) {
+            let (directory, name) = try location(of: node)
+            let text = try FSError.wrap { () throws(Errno) in
+                try directory.fd.attribute(upper.marks.owner, of: name, limit: 64)
+            }
+            if let owner = text.flatMap({ KeptOwner(parsing: $0) }) {
+                (attributes.uid, attributes.gid) = (owner.uid, owner.gid)
+            }
+        }
         return attributes
     }
 

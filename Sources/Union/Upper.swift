@@ -39,6 +39,8 @@ package final class Upper: Sendable {
     let keepsAccessTimes: Bool
     /// Nor does reading a directory.
     let keepsDirectoryTimes: Bool
+    /// What can't be given to whom it belongs is this process's, with a note whose it is.
+    let keepsOwners: Bool
     /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
     let isForeign: Bool
     /// Another overlay wrote to it since: its redirects are not noted on the root.
@@ -70,6 +72,7 @@ package final class Upper: Sendable {
     ///   - redirects: whether a directory of the lower may be renamed. Those that were are found in any case.
     ///   - keepsAccessTimes: read with O_NOATIME.
     ///   - keepsDirectoryTimes: directories at least.
+    ///   - keepsOwners: note whose a file is where it can't be given to them, instead of refusing to copy it up.
     ///   - mayWait: asked as long as another process has the work directory locked: whether to try once more.
     package init(
         _ directory: FilePath,
@@ -80,6 +83,7 @@ package final class Upper: Sendable {
         redirects: Bool = true,
         keepsAccessTimes: Bool = false,
         keepsDirectoryTimes: Bool = false,
+        keepsOwners: Bool = false,
         mayWait: () -> Bool = { false }
     ) throws {
         isUser = userxattr
@@ -88,6 +92,7 @@ package final class Upper: Sendable {
         makesRedirects = redirects
         self.keepsAccessTimes = keepsAccessTimes
         self.keepsDirectoryTimes = keepsAccessTimes || keepsDirectoryTimes
+        self.keepsOwners = keepsOwners
         marks = UpperMarks(isUser: userxattr)
         let quiet = keepsAccessTimes ? QuietMount(of: [directory, workPath]) : nil
         root = try naming("open the upper \(directory)") {

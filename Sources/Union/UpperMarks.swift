@@ -48,6 +48,9 @@ struct UpperMarks: Sendable {
     /// What an overlay inside the mount calls `whiteout`, as it is stored.
     let nestedWhiteout: XattrName
 
+    /// Ours, on what belongs to somebody to whom this process can't give it: see `KeptOwner`.
+    let owner: XattrName
+
     private let escaped: XattrName
 
     init(isUser: Bool) {
@@ -63,6 +66,7 @@ struct UpperMarks: Sendable {
         hasRedirects = prefix + "mica.redirects"
         own = prefix + "mica.upper"
         device = prefix + "mica.device"
+        owner = prefix + "mica.owner"
         escaped = prefix + "overlay."
         nestedWhiteout = escaped + "whiteout"
     }

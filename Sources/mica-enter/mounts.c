@@ -134,7 +134,9 @@ static int add_mount(const struct plan *plan, const struct enter_mount *mount, i
         errno = file ? EISDIR : ENOTDIR;
         return failed(file ? "mount a file over the image's directory" : "mount a directory over the image's file", path);
     }
-    if (bind) TRY("mount a volume at", path, may_cover(root, path, target));
+    if (bind)
+        TRY(errno == EPERM ? "mount in /proc, where a link of the image leads from" : "mount a volume at", path,
+            may_cover(root, path, target));
     TRY("mount over", path, attach(tree, target, ""));
     if (!bind) TRY("remember", path, remember(tree));
     int result = mount->kind == ENTER_MOUNT_DEVICES ? fill_devices(tree) : 0;
@@ -182,6 +184,24 @@ static int freeze(int root, const char *path) {
     return close(target);
 }
 
+/// Settings of a network that is the container's own, as docker has them: every user may listen on every port, and ping.
+/// What this kernel does not have, or does not take for the groups of a user namespace, stays as it is.
+static int open_network(int root) {
+    static const char *const settings[][2] = {
+        {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+        {"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        const char *path = settings[i][0], *value = settings[i][1];
+        int file = checked(kernel_open(root, path, O_WRONLY | O_CLOEXEC, 0, KERNEL_IN_ROOT));
+        if (file < 0 && errno == ENOENT) continue;
+        TRY("open", path, file);
+        if (write(file, value, strlen(value)) < 0 && errno != EINVAL) return failed("write to", path);
+        close(file);
+    }
+    return 0;
+}
+
 static int pivot(const struct plan *plan, int root) {
     TRY("change to the root", plan->root, fchdir(root));
     TRY("pivot to the root", plan->root, syscall(SYS_pivot_root, ".", "."));
@@ -201,6 +221,8 @@ int enter_root(const struct plan *plan, int *terminal) {
     // What is the kernel's is mounted and covered before anything that somebody else has written to.
     for (uint32_t i = 0; i < plan->head->mounts.count; i++)
         if (plan->mounts[i].kind != ENTER_MOUNT_BIND && add_mount(plan, &plan->mounts[i], root) < 0) return -1;
+    // While /proc/sys can be written to.
+    if (has(plan, ENTER_LOOPBACK) && open_network(root) < 0) return -1;
     if (has(plan, ENTER_TERMINAL))
         TRY("open a terminal in", "/dev/pts", *terminal = open_terminal(plan, root, 1));
     for (const char **path = plan->masked; *path; path++)

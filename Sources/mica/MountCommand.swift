@@ -14,7 +14,9 @@ struct MountCommand: ParsableCommand {
 
             Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, relatime, and what undoes \
             them; io=auto|cached|passthrough and transport=auto|io_uring|dev as in micafs(1); fill=idle brings the \
-            rest of files that were written in part while nothing is asked of the mount. \
+            rest of files that were written in part while nothing is asked of the mount; squash_to_root, \
+            squash_to_uid=N, squash_to_gid=N, uidmapping=C:H:N and gidmapping=C:H:N show files as another's, as in \
+            micafs(1). \
             `mica IMAGE DIR -o OPTIONS` is how mount.fuse3 calls it: as here, but writable unless ro is given.
             """
     )

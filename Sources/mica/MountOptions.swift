@@ -7,7 +7,7 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, relatime, and what has a value in `passed`: for the daemon.
+    /// nosuid, nodev, noexec, noatime, relatime, squash_to_root, and what has a value in `passed`: for the daemon.
     private(set) var flags = Mounts.confining
 
     /// What takes a flag back. mount(8) keeps `suid` and `dev` from helpers, hence a second name for them.
@@ -17,7 +17,9 @@ struct MountOptions {
     ]
 
     /// Options with a value that the daemon knows; it checks the value.
-    private static let passed = ["fill", "io", "transport"]
+    private static let passed = [
+        "fill", "io", "transport", "squash_to_uid", "squash_to_gid", "uidmapping", "gidmapping",
+    ]
 
     init() {}
 
@@ -31,7 +33,7 @@ struct MountOptions {
         case "ro": isWritable = false
         case "rw": isWritable = true
         case "defaults", "async": break
-        case "nosuid", "nodev", "noexec", "noatime", "relatime":
+        case "nosuid", "nodev", "noexec", "noatime", "relatime", "squash_to_root":
             if !flags.contains(option) { flags.append(option) }
         default:
             if let name = MountOptions.passed.first(where: { option.hasPrefix($0 + "=") }) {

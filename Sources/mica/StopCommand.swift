@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Linux
 import Snapshots
 
 struct StopCommand: ParsableCommand {
@@ -16,11 +17,15 @@ struct StopCommand: ParsableCommand {
     @Option(name: [.short, .long], help: "Seconds to wait before killing.")
     var time = 10
 
+    @Option(name: [.short, .long], help: "The name or number of the signal, instead of the image's.")
+    var signal: String?
+
     @Argument(help: "Names or IDs.")
     var containers: [String]
 
     func run() throws {
+        let signal = try signal.map { try Signal(parsing: $0) }
         let all = Containers(try Store.open(global.layout))
-        try forEach(containers) { try all.stop(try all.container(named: $0), seconds: time) }
+        try forEach(containers) { try all.stop(try all.container(named: $0), seconds: time, with: signal) }
     }
 }

@@ -186,6 +186,7 @@ struct Micafs {
             redirects: arguments.makesRedirects,
             keepsAccessTimes: arguments.mountFlags & UInt(MS_NOATIME | MS_RDONLY) != 0,
             keepsDirectoryTimes: arguments.mountFlags & UInt(MS_NODIRATIME) != 0,
+            keepsOwners: arguments.keepsOwners,
             mayWait: EndingDaemon(of: work).wait
         )
     }

@@ -20,7 +20,7 @@ struct `An image of odd layers` {
 
     private func mount(_ image: OddLayers) throws -> String {
         let layout = try workspace.directory("layout")
-        try OCILayout.write(image.layers.map(\.tar), to: layout, tag: "x")
+        try OCILayout.write(image.tars, to: layout, tag: "x")
         try store.run("load", ["-i", layout, "-t", "odd:1"])
         let mountpoint = try workspace.directory("mica")
         try store.run("mount", ["odd:1", mountpoint])

@@ -95,6 +95,35 @@ struct `The verbs` {
         try #expect(mica("ps", "-a").output.contains("Exited (137)"))
     }
 
+    @Test func `stop and kill send real-time signals by name, and so does an image's STOPSIGNAL`() throws {
+        func start(_ name: String, _ image: String) throws {
+            let traps = "trap 'exit 7' 37; trap 'exit 8' 62; trap 'echo got' 34; echo up"
+            let run = try mica(
+                "run",
+                "-d",
+                "--name",
+                name,
+                image,
+                "sh",
+                "-c",
+                "\(traps); while :; do sleep 0.02; done"
+            )
+            #expect(run.status == 0, "\(run)")
+            try #expect(mica.wait { try mica("logs", name).output == "up\n" })
+        }
+        try start("one", "box")
+        try #expect(mica("kill", "-s", "sigrtmin", "one").status == 0)
+        try #expect(mica.wait { try mica("logs", "one").output == "up\ngot\n" })
+        try #expect(mica("stop", "-s", "SIGRTMAX-2", "one").status == 0)
+        try #expect(mica("ps", "-a").output.contains("Exited (8)"))
+        try #expect(mica("commit", "-c", "STOPSIGNAL RTMIN+3", "one", "signalled").status == 0)
+        try start("two", "signalled")
+        try #expect(mica("stop", "two").status == 0)
+        try #expect(mica("ps", "-a").output.contains("Exited (7)"))
+        try #expect(mica("stop", "-s", "RTMAX+1", "two").error.contains("no such signal"))
+        try #expect(mica("rm", "one", "two").status == 0)
+    }
+
     @Test(arguments: ["-9", "-15"]) func `signals reach the container, and its end its caller`(
         _ signal: String
     ) throws {

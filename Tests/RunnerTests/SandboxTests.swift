@@ -46,6 +46,24 @@ struct `A container` {
         #expect(outcome.output.contains("inet 127.0.0.1/8"))
     }
 
+    @Test func `lets everybody listen on every port of a network of its own, and ping`() throws {
+        let settings = "cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range"
+        let own = try root.shell(
+            """
+            \(settings)
+            echo heard | busybox nc -l -p 80 &
+            for i in $(seq 600); do busybox nc 127.0.0.1 80 </dev/null && break; sleep 0.1; done
+            """
+        ) { $0.process.user = "ann" }
+        #expect(own.output == "0\n0\t2147483647\nheard\n", "\(own)")
+        let host = try root.shell(settings) { $0.network = .host }
+        let start = try String(
+            contentsOfFile: "/proc/sys/net/ipv4/ip_unprivileged_port_start",
+            encoding: .utf8
+        )
+        #expect(host.output.hasPrefix(start))
+    }
+
     @Test func `sees only its own processes`() throws {
         let outcome = try root.shell("echo /proc/[0-9]*")
         #expect(outcome.output == "/proc/1\n")
@@ -173,9 +191,74 @@ struct `A container` {
         #expect(outcome.error.contains("Read-only file system"))
     }
 
+    /// Where the kernel's filesystems and mica's own files are mounted an image may have anything.
+    @Test(arguments: ["proc", "dev", "sys"], ["a file", "a link", "a link to nothing"])
+    func `says which path of its image is in the way`(_ path: String, _ what: String) throws {
+        switch what {
+        case "a file": try root.write(path, Data("x".utf8))
+        case "a link": symlink("tmp", root.path.appending(path).string)
+        default: symlink("nowhere", root.path.appending(path).string)
+        }
+        let failure = #expect(throws: Failure.self) { try root.run(["/bin/true"]) }
+        #expect(
+            failure?.message.contains("image's file /\(path)") == true || what != "a file",
+            "\(failure?.message ?? "")"
+        )
+        #expect(failure?.message.contains("link of the image: /\(path)") == true || what == "a file")
+    }
+
+    @Test(arguments: [
+        "absent", "a file", "a pipe", "a link", "a link to nothing", "a directory", "a link to itself",
+        "a link into /proc",
+    ]) func `has hosts of its own whatever its image has there, or says what is in the way`(_ what: String)
+        throws
+    {
+        let path = root.path.appending("etc/hosts").string
+        switch what {
+        case "a file": try root.write("etc/hosts", Data("theirs".utf8))
+        case "a pipe": mkfifo(path, 0o644)
+        case "a link":
+            try root.write("tmp/hosts", Data("theirs".utf8))
+            symlink("/tmp/hosts", path)
+        case "a link to nothing": symlink("../run/hosts", path)
+        case "a directory": mkdir(path, 0o755)
+        case "a link to itself": symlink("hosts", path)
+        case "a link into /proc": symlink("/proc/self/mounts", path)
+        default: break
+        }
+        let hosts = root.base.appending("hosts")
+        try Data("ours\n".utf8).write(to: URL(fileURLWithPath: hosts.string))
+        let run = {
+            try root.run(
+                ["/bin/cat", "/etc/hosts"],
+                files: [Volume(source: hosts.string, destination: "/etc/hosts")]
+            )
+        }
+        guard ["a directory", "a link to itself", "a link into /proc"].contains(what) else {
+            let outcome = try run()
+            #expect(outcome.output == "ours\n", "\(outcome)")
+            return
+        }
+        let failure = #expect(throws: Failure.self) { try run() }
+        #expect(failure?.message.contains("/etc/hosts") == true, "\(failure?.message ?? "")")
+    }
+
     @Test func `gets no new privileges where it is told so`() throws {
         let outcome = try root.shell("grep NoNewPrivs /proc/self/status") { $0.noNewPrivileges = true }
         #expect(outcome.output == "NoNewPrivs:\t1\n")
+    }
+
+    @Test func `lets su change users, both ways, unless new privileges are not to be had`() throws {
+        symlink("busybox", root.path.appending("bin/su").string)
+        // As Debian's /bin/su is; busybox gives the privileges up where it is anything else.
+        chmod(root.path.appending("bin/busybox").string, 0o4755)
+        try root.write("etc/passwd", Data("root::0:0::/:/bin/sh\nann::1000:1001::/:/bin/sh\n".utf8))
+        let script = "/bin/su ann -c 'id -u; /bin/su root -c \"id -u\"'"
+        let outcome = try root.shell(script)
+        #expect(outcome.output == "1000\n0\n", "\(outcome)")
+        let kept = try root.shell(script) { $0.noNewPrivileges = true }
+        #expect(kept.output == "1000\n", "\(kept)")
+        #expect(kept.status != 0)
     }
 
     @Test(.enabled(if: TestRoot.canCompile, "needs gcc"))

@@ -143,7 +143,7 @@ struct LayerTree {
         let before = xattrLists[record.xattrs] ?? []
         let others = before.filter { !replaced.contains($0.name) }
         if !entry.xattrs.isEmpty || others.count < before.count {
-            record.xattrs = try xattrs(others + entry.xattrs)
+            record.xattrs = try xattrs(others + entry.xattrs, of: record)
         }
         inodes[Int(inode)] = record
     }
@@ -161,7 +161,7 @@ struct LayerTree {
         record.mtimeNanoseconds = entry.modified.nanoseconds
         let device = entry.device
         record.rdev = device.minor & 0xff | device.major << 8 | (device.minor & ~0xff) << 12
-        record.xattrs = try xattrs(entry.xattrs)
+        record.xattrs = try xattrs(entry.xattrs, of: record)
         switch content {
         case .none: break
         case .packed(let offset):
@@ -199,7 +199,12 @@ struct LayerTree {
         }
     }
 
-    private mutating func xattrs(_ xattrs: [TarEntry.Xattr]) throws(LayerError) -> UInt32 {
+    private mutating func xattrs(_ xattrs: [TarEntry.Xattr], of record: InodeRecord) throws(LayerError)
+        -> UInt32
+    {
+        var xattrs = xattrs
+        // Linux has these on files and directories only: a mount would list what nobody can read.
+        if !record.isRegular, !record.isDirectory { xattrs.removeAll { $0.name.starts(with: "user.".utf8) } }
         if xattrs.isEmpty { return 0 }
         for xattr in xattrs {
             guard 1...255 ~= xattr.name.count, !xattr.name.contains(0), xattr.value.count <= 1 << 16 else {

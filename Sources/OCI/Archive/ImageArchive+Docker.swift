@@ -29,6 +29,13 @@ package struct DockerManifest: Codable {
 extension ImageArchive {
     func dockerImages(manifest bytes: [UInt8]) throws -> [ArchivedImage] {
         let name = "manifest.json of \(files.name)"
+        // A list in an archive of docker's, an object where skopeo has put an image's own manifest.
+        guard bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) != UInt8(ascii: "{") else {
+            throw Failure(
+                "\(files.name) is what skopeo calls dir: and podman docker-dir, neither an OCI layout nor a docker-archive",
+                advice: "skopeo copy dir:\(files.name) oci:LAYOUT:TAG makes a layout of it."
+            )
+        }
         return try JSONDocument.decode([DockerManifest].self, from: bytes, name: name).map { manifest in
             let names = try (manifest.repoTags ?? []).map(familiar)
             let label = "image \(names.first ?? String(manifest.config.prefix(80)))"

@@ -94,8 +94,8 @@ extension MergedTree {
         // Before the marks: what is the lower's as a whole has the size that it had before.
         let status = try fd.status()
         guard upper.isSame(status) else { throw TreeChanged() }
-        let attributes = NodeAttributes(status)
         let (marks, xattrs) = try upper.current()
+        let attributes = marks.shown(NodeAttributes(status))
         if marks.isDataHere { return TreeFile(disk: fd, attributes, xattrs) }
         guard let lower = node.lower else { throw Errno.ioError }
         let inode = try chain.inode(lower)

@@ -1,6 +1,8 @@
 import Linux
 import SystemPackage
 
+import Glibc
+
 /// What overlayfs notes in extended attributes of an upper's files. In `trusted.overlay.`, or for a mount
 /// with `userxattr` in `user.overlay.`.
 struct OverlayMarks: Sendable {
@@ -11,6 +13,8 @@ struct OverlayMarks: Sendable {
     /// whiteout there which says that there was such a mark. As `UpperMarks` in the union has it.
     private static let marked: XattrName = "mica.marks"
     static let evidence = Array(".needs-extended-attributes".utf8)
+    /// On what belongs to somebody to whom its maker could not give it, as `KeptOwner` in the union writes it.
+    static let owner: XattrName = "mica.owner"
     /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
     static let escape: XattrName = "overlay."
 
@@ -41,6 +45,8 @@ struct OverlayMarks: Sendable {
     private(set) var isWhiteout = false
     /// An empty file that stands for a character device 0:0, which as itself would be a whiteout.
     private(set) var isDevice = false
+    /// Whose it is, if not whose the file is.
+    private(set) var owner: (uid: UInt32, gid: UInt32)?
 
     /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
     init(at path: FilePath, _ prefixes: [XattrName]) throws(Errno) {
@@ -58,10 +64,25 @@ struct OverlayMarks: Sendable {
                 case "metacopy": data = try OverlayMarks.data(at: path, prefix)
                 case "whiteout": isWhiteout = true
                 case "mica.device": isDevice = true
+                case OverlayMarks.owner: owner = OverlayMarks.owner(try Xattr.get(name, at: path) ?? [])
                 default: break
                 }
             }
         }
+    }
+
+    private static func owner(_ text: [UInt8]) -> (uid: UInt32, gid: UInt32)? {
+        let fields = String(decoding: text, as: UTF8.self).split(separator: ":").map { UInt32($0) }
+        guard fields.count == 2, let uid = fields[0], let gid = fields[1] else { return nil }
+        return (uid, gid)
+    }
+
+    /// What the mount shows of a file that has these marks.
+    func shown(_ attributes: NodeAttributes) -> NodeAttributes {
+        var attributes = attributes
+        if isDevice { attributes.mode = attributes.mode & 0o7777 | S_IFCHR }
+        if let owner { (attributes.uid, attributes.gid) = owner }
+        return attributes
     }
 
     private static func data(at path: FilePath, _ prefix: XattrName) throws(Errno) -> Data {

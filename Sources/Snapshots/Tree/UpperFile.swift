@@ -53,11 +53,7 @@ struct UpperFile: Sendable {
     }
 
     /// What the mount shows.
-    var attributes: NodeAttributes {
-        var attributes = NodeAttributes(status)
-        if marks.isDevice { attributes.mode = attributes.mode & 0o7777 | S_IFCHR }
-        return attributes
-    }
+    var attributes: NodeAttributes { marks.shown(NodeAttributes(status)) }
 
     /// A deleted name, in one of two forms. `opaque`: the mark of the directory.
     func isWhiteout(_ opaque: OverlayMarks.Opaque) -> Bool {

@@ -322,6 +322,11 @@ struct OddArchives: Sendable, CustomTestStringConvertible {
             $0.remove("oci-layout")
             $0.add("oci-layout", #"{"imageLayoutVersion":"2.0.0"}"#)
         },
+        OddArchives("a directory of skopeo's", .directory, outcome: .refused("skopeo copy dir:")) {
+            let config = $0.blob(config(), ociConfig)
+            $0.add("version", "Directory Transport Version: 1.1\n")
+            $0.add("manifest.json", #"{"schemaVersion":2,"config":{\#(config)},"layers":[]}"#)
+        },
         OddArchives("a missing layer", outcome: .refused("is missing")) {
             docker(&$0)
             $0.remove("2/layer.tar")

@@ -13,16 +13,21 @@ struct OddLayers: Sendable, CustomTestStringConvertible {
     }
 
     let what: String
-    let layers: [Layer]
+    /// The layers, bottom first.
+    let tars: [[UInt8]]
     var outcome = Outcome.asUmoci
 
     var testDescription: String { what }
 
     init(_ what: String, _ layers: Layer..., outcome: Outcome = .asUmoci) {
-        (self.what, self.layers, self.outcome) = (what, layers, outcome)
+        (self.what, self.tars, self.outcome) = (what, layers.map(\.tar), outcome)
     }
 
-    static let all: [OddLayers] = links + hardLinks + names + hiding + kinds
+    init(_ what: String, tars: [UInt8]..., outcome: Outcome = .asUmoci) {
+        (self.what, self.tars, self.outcome) = (what, tars, outcome)
+    }
+
+    static let all: [OddLayers] = links + hardLinks + names + hiding + kinds + headers + records + archives
 
     private static let merged: Layer = [
         .directory("usr"), .directory("usr/lib", 0o711).owned(by: 5, 6), .file("usr/lib/old", "old"),

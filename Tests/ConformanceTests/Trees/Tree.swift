@@ -30,9 +30,16 @@ struct Tree: Sendable {
         }
     }
 
-    var withoutDirectoryTimes: Tree {
+    var withoutDirectoryTimes: Tree { changing { if $1.mode & S_IFMT == S_IFDIR { $1.time = nil } } }
+
+    /// The same with other facts, of what is not to be compared.
+    func changing(_ change: (Path, inout FileFacts) -> Void) -> Tree {
         var tree = self
-        for (path, facts) in files where facts.mode & S_IFMT == S_IFDIR { tree.files[path]?.time = nil }
+        for (path, facts) in files {
+            var changed = facts
+            change(path, &changed)
+            tree.files[path] = changed
+        }
         return tree
     }
 

@@ -1,0 +1,39 @@
+import SystemPackage
+
+import CLinux
+import Glibc
+
+/// fusermount3(1), set-user-ID root, which unmounts for ordinary users what it has mounted for them.
+enum Fusermount {
+    /// As umount2(2) with UMOUNT_NOFOLLOW. EBUSY; EPERM where it is not installed, or won't. What is not mounted is fine.
+    static func unmount(_ target: FilePath, _ how: Unmount.How) throws(Errno) {
+        guard let program = program() else { throw .notPermitted }
+        let arguments = ["fusermount3", "-u"] + (how == .lazy ? ["-z"] : []) + ["--"]
+        var list: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+        list.append(target.withPlatformString { strdup($0) })
+        defer { for argument in list { free(argument) } }
+        let errors = try Pipe()
+        let pid = errors.write.use { descriptor -> CInt in
+            (list + [nil]).map { UnsafePointer($0) }.withUnsafeBufferPointer { list in
+                list.baseAddress.map { clinux_spawn_host(program, $0, [-1, -1, descriptor], 3, 0) } ?? -EINVAL
+            }
+        }
+        guard pid > 0 else { throw Errno(rawValue: -pid) }
+        // To its end, which is the program's.
+        let said = try? errors.takeReadEnd().contents(limit: 65536)
+        var status: CInt = 0
+        _ = try Errno.retrying { waitpid(pid, &status, 0) }
+        guard status != 0 else { return }
+        // It speaks English only.
+        let words = String(decoding: said ?? [], as: UTF8.self)
+        if words.contains("busy") { throw .resourceBusy }
+        guard MountTable.current().top(at: target) != nil else { return }
+        throw .notPermitted
+    }
+
+    /// From PATH, as where a mount is made.
+    private static func program() -> String? {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        return path.split(separator: ":").map { "\($0)/fusermount3" }.first { access($0, X_OK) == 0 }
+    }
+}

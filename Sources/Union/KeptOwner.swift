@@ -1,0 +1,54 @@
+import CLinux
+import Glibc
+import Linux
+import SystemPackage
+
+/// Whose a file or directory is, where the process that serves it may not give it to them: `uid:gid`, in decimal digits,
+/// in an attribute of what belongs to that process itself. Who commits reads it as well (`OverlayMarks` in Snapshots).
+struct KeptOwner {
+    let uid: UInt32
+    let gid: UInt32
+
+    init(uid: UInt32, gid: UInt32) {
+        (self.uid, self.gid) = (uid, gid)
+    }
+
+    /// nil for anything that is no such text.
+    init?(parsing bytes: [UInt8]) {
+        let fields = String(decoding: bytes, as: UTF8.self).split(separator: ":").map { UInt32($0) }
+        guard fields.count == 2, let uid = fields[0], let gid = fields[1] else { return nil }
+        self.init(uid: uid, gid: gid)
+    }
+
+    var text: [UInt8] { Array("\(uid):\(gid)".utf8) }
+}
+
+extension Upper {
+    /// chown(2), or where this process may not and this upper keeps owners, a note on what can have one. Whether it was
+    /// chown: set-id bits that the file has are not for a file of this process's.
+    func give(
+        _ name: FileName,
+        in directory: borrowing OwnedFD,
+        mode: UInt32,
+        to owner: KeptOwner
+    ) throws(Errno) -> Bool {
+        do throws(Errno) {
+            try directory.changeOwner(name, uid: owner.uid, gid: owner.gid)
+            return true
+        } catch {
+            guard keepsOwners, error == .notPermitted || error == .invalidArgument else { throw error }
+        }
+        if canMark(mode) { try directory.setAttribute(marks.owner, of: name, to: owner.text) }
+        return false
+    }
+
+    /// The same for an open regular file.
+    func give(_ fd: CInt, to owner: KeptOwner) throws(Errno) -> Bool {
+        if fchown(fd, owner.uid, owner.gid) == 0 { return true }
+        let error = Errno.last
+        guard keepsOwners, error == .notPermitted || error == .invalidArgument else { throw error }
+        let text = owner.text
+        try Errno.check(fsetxattr(fd, marks.owner.cString, text, text.count, 0))
+        return false
+    }
+}
