@@ -15,9 +15,7 @@ package enum IOMode: String, Sendable, CaseIterable {
 package struct OpenRequest: Sendable {
     /// O_RDONLY, O_WRONLY, O_RDWR and O_TRUNC, as of open(2).
     package let flags: Int32
-    /// The thread that opens.
-    package let thread: Int32
-    /// Its user.
+    /// The user who opens.
     package let uid: UInt32
     /// A truncation must drop set-id bits and capabilities.
     package let killsPrivileges: Bool
@@ -25,9 +23,8 @@ package struct OpenRequest: Sendable {
     /// For writing, or to be cut.
     package var isWriting: Bool { flags & O_ACCMODE != O_RDONLY || flags & O_TRUNC != 0 }
 
-    package init(flags: Int32, thread: Int32, uid: UInt32, killsPrivileges: Bool) {
+    package init(flags: Int32, uid: UInt32, killsPrivileges: Bool) {
         self.flags = flags
-        self.thread = thread
         self.uid = uid
         self.killsPrivileges = killsPrivileges
     }

@@ -17,8 +17,6 @@ package struct NodeStatus: Sendable {
     package var atime = (seconds: Int64(0), nanoseconds: UInt32(0))
     package var mtime = (seconds: Int64(0), nanoseconds: UInt32(0))
     package var ctime = (seconds: Int64(0), nanoseconds: UInt32(0))
-    /// The kernel is to ask again each time.
-    package var isPassing = false
 
     package init() {}
 }
@@ -199,8 +197,8 @@ package protocol Operations: AnyObject, Sendable {
 
     func statistics() throws(FSError) -> FilesystemStatus
 
-    /// Passthrough mode only: open(2) of a regular file, with O_TRUNC if it has to be cut. ESTALE has the kernel look
-    /// the path up again, once. Each successful one is given back by `release`.
+    /// Passthrough mode only: open(2) of a regular file, with O_TRUNC if it has to be cut. Each successful one is given
+    /// back by `release`.
     func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply
     func release(_ node: UInt64)
 }

@@ -16,7 +16,7 @@ extension Session {
                 cfuse_reply_statx(
                     request,
                     &attributes,
-                    status.isPassing ? 0 : Session.forever,
+                    Session.forever,
                     birth == nil ? 0 : 1,
                     birth?.seconds ?? 0,
                     birth?.nanoseconds ?? 0
@@ -92,5 +92,5 @@ extension Session {
 
 private func replyAttributes(_ request: fuse_req_t?, _ status: NodeStatus) {
     var attributes = stat(status)
-    fuse_reply_attr(request, &attributes, status.isPassing ? 0 : Session.forever)
+    fuse_reply_attr(request, &attributes, Session.forever)
 }

@@ -67,7 +67,6 @@ extension OpenRequest {
     ) {
         self.init(
             flags: (file?.pointee.flags ?? O_RDONLY) & ~(isNew ? O_TRUNC : 0),
-            thread: fuse_req_ctx(request)?.pointee.pid ?? 0,
             uid: fuse_req_ctx(request)?.pointee.uid ?? 0,
             killsPrivileges: cfuse_open_kills_privileges() != 0
         )

@@ -1,20 +1,16 @@
 /// The names in one upper directory, whiteouts included. Complete from the moment it exists: nobody else writes.
-///
-/// A name keeps its sequence number as long as it exists, so that a reader of the directory can go on behind the
-/// last name it got, whatever was created or deleted meanwhile.
 final class Listing {
     enum Kind { case entry, whiteout }
 
-    // One column each, so that a look at one of them touches no other. Ascending by sequence; a name is nil where it is
-    // gone.
+    // One column each, so that a look at one of them touches no other. A name is nil where it is gone.
     private var names: [FileName?] = []
     private var kinds: [Kind] = []
-    private var sequences: [UInt64] = []
     /// What they lead to, once somebody looked.
     private var nodes: [Node?] = []
     private var positions = PositionTable()
-    private var nextSequence: UInt64 = 0
     private var gone = 0
+    /// Of the entries among the first so many names, once somebody listed the directory; some may be gone.
+    private var order: (names: Int, order: NameOrder)?
     private(set) var entryCount = 0
     /// Entries that are directories: some filesystems don't say it by the link count.
     var subdirectories: UInt32 = 0
@@ -46,15 +42,13 @@ final class Listing {
                 nodes[position] = nil
                 return
             }
-            // An entry that replaces a whiteout is new to readers: it gets a number behind them all.
+            // An order has entries only.
             remove(name)
         }
         positions.insert(names.count, name.hashValue)
         names.append(name)
         kinds.append(kind)
-        sequences.append(nextSequence)
         nodes.append(nil)
-        nextSequence += 1
         if kind == .entry { entryCount += 1 }
     }
 
@@ -71,38 +65,56 @@ final class Listing {
     private func compact() {
         var kept = 0
         positions = PositionTable()
+        order = nil
         for position in names.indices {
             guard let name = names[position] else { continue }
             positions.insert(kept, name.hashValue)
             names[kept] = name
             kinds[kept] = kinds[position]
-            sequences[kept] = sequences[position]
             nodes[kept] = nodes[position]
             kept += 1
         }
         names.removeLast(gone)
         kinds.removeLast(gone)
-        sequences.removeLast(gone)
         nodes.removeLast(gone)
         gone = 0
     }
 
-    /// Entries (not whiteouts) with a sequence of at least `sequence`, ascending, until `body` returns false.
-    func forEachEntry<E: Error>(
-        from sequence: UInt64,
-        _ body: (FileName, UInt64) throws(E) -> Bool
-    ) throws(E) {
-        var low = 0
-        var high = names.count
-        while low < high {
-            let middle = (low + high) / 2
-            if sequences[middle] < sequence { low = middle + 1 } else { high = middle }
-        }
-        for position in low..<names.count {
+    /// Entries (not whiteouts), until `body` returns false.
+    func forEachEntry<E: Error>(_ body: (FileName) throws(E) -> Bool) throws(E) {
+        for position in names.indices {
             guard let name = names[position], kinds[position] == .entry else { continue }
-            guard try body(name, sequences[position]) else { return }
+            guard try body(name) else { return }
         }
     }
+
+    /// The order in which entries are listed: that of numbers for `entry`, until the next change.
+    func ordered() -> NameOrder {
+        let known = order ?? (0, NameOrder())
+        guard known.names < names.count else { return known.order }
+        var added: [NameOrder.Element] = []
+        for position in known.names..<names.count where kinds[position] == .entry {
+            guard let name = names[position] else { continue }
+            let key = name.withBytes { NamePosition.key(of: $0) }
+            added.append(.init(key: key, number: UInt32(clamping: position)))
+        }
+        // Its elements are not to be copied before they are merged.
+        order = nil
+        var merged = known.order
+        merged.merge(added) { names[Int($0)] == nil }
+        order = (names.count, merged)
+        return merged
+    }
+
+    /// Entries whose names have this key, nearly always one.
+    func entries(_ key: UInt64) -> [FileName] {
+        let order = ordered()
+        let first = order.first(key)
+        return order.elements[first...].prefix { $0.key == key }.compactMap { entry($0.number) }
+    }
+
+    /// The entry with a number that `ordered` gave; nil where it is gone.
+    func entry(_ number: UInt32) -> FileName? { names[Int(number)] }
 
     var isEmpty: Bool { names.count == gone }
 }

@@ -138,7 +138,7 @@ extension UnionTree {
     }
 
     /// What a lower directory is now; nil when it is hidden. Preconditions: `names` is locked.
-    private func position(of directory: UInt32) throws(FSError) -> Resolved? {
+    func position(of directory: UInt32) throws(FSError) -> Resolved? {
         var (node, below) = try ancestor(of: directory)
         guard !node.isOrphan, node.lower != nil else { return nil }
         while let (number, name) = below.popLast() {

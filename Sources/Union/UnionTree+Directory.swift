@@ -14,13 +14,10 @@ package struct ListedEntry {
 }
 
 extension UnionTree {
-    private static let firstLower: UInt64 = 2
-    private static let firstUpper: UInt64 = 1 << 40
-
     /// Lists a directory from the position `offset`, 0 at first, until `body` returns false.
     ///
-    /// Positions: `.` and `..`, then the lower's names by slot, then the names that only the upper has by age.
-    /// A name keeps its position while it exists, so what is not touched is neither lost nor doubled.
+    /// `.` and `..`, then the names, in an order that never changes (`NamePosition`): what is not touched is neither lost
+    /// nor doubled, and no name comes twice. The last name's `next` is behind whatever else comes.
     /// With `isCounting`, each entry that `body` accepts, but `.` and `..`, has one reference counted.
     package func list(
         _ id: UInt64,
@@ -34,27 +31,25 @@ extension UnionTree {
             guard record.isDirectory else { throw .system(.notDirectory) }
             guard try dots(offset, self: NodeID.lower(inode), parent: NodeID.lower(record.parent), body)
             else { return }
-            _ = try listLower(inode, from: offset, isLocked: false) { (entry) throws(FSError) in
-                .lower(entry.inode)
-            } _: { (listed, found) throws(FSError) in
-                guard try body(listed) else { return false }
-                if isCounting, case .lower(let inode) = found { count(lower: inode) }
-                return true
-            }
-            return
+            return try listLower(inode, from: offset, isCounting: isCounting, body)
         }
         if offset == 0 { noteAccess(to: node) }
+        guard let start = NamePosition(offset: max(offset, NamePosition.firstOffset)) else { return }
+        var below: (directory: UInt32, order: NameOrder, isKept: Bool)?
         if let merged = names.locked({ node.isDirectory ? node.lower : nil }) {
             // Not under the lock: what takes long would take as long for everybody.
             try lower.prepareEntries(of: merged)
+            let (order, isKept) = try lowerOrders.order(of: merged, in: lower)
+            below = (merged, order, isKept)
         }
         names.lock()
         defer { names.unlock() }
         guard node.isDirectory else { throw .system(.notDirectory) }
         guard try dots(offset, self: node.id, parent: node.parent?.id ?? node.id, body) else { return }
         guard !node.isOrphan else { return }
-        let listing = try listing(of: node)
-        func pass(_ listed: ListedEntry, _ found: Resolved) throws(FSError) -> Bool {
+        // What was below may be hidden by now; nothing else ever comes to be there.
+        if node.lower == nil { below = nil }
+        let isDone = try listMerged(node, below?.order, from: start) { (listed, found) throws(FSError) in
             guard try body(listed) else { return false }
             guard isCounting else { return true }
             switch found {
@@ -63,40 +58,9 @@ extension UnionTree {
             }
             return true
         }
-        if offset < Self.firstUpper, let merged = node.lower {
-            let isDone = try listLower(merged, from: offset, isLocked: true) {
-                (entry) throws(FSError) in
-                try resolve(FileName(entry.name), in: node)
-            } _: { (listed, found) throws(FSError) in
-                try pass(listed, found)
-            }
-            guard isDone else { return }
-        }
-        let first = offset < Self.firstUpper ? 0 : offset - Self.firstUpper
-        // Resolving makes nodes, which the listing remembers; no name comes or goes.
-        var failure: FSError?
-        listing.forEachEntry(from: first) { name, sequence in
-            do throws(FSError) {
-                guard try lowerEntry(name, in: node) == nil, let found = try resolve(name, in: node) else {
-                    return true
-                }
-                let attributes = try attributes(of: found)
-                return try name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-                    try pass(
-                        ListedEntry(
-                            name: bytes,
-                            attributes: attributes,
-                            next: Self.firstUpper + sequence + 1
-                        ),
-                        found
-                    )
-                }
-            } catch {
-                failure = error
-                return false
-            }
-        }
-        if let failure { throw failure }
+        guard let below else { return }
+        if isDone, below.isKept { lowerOrders.drop(below.directory) }
+        if !isDone, !below.isKept { lowerOrders.keep(below.order, of: below.directory) }
     }
 
     /// Somebody reads a directory, which is read from memory: whether that is when it was read last, the upper's filesystem
@@ -109,13 +73,6 @@ extension UnionTree {
             let open = try? fd.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
         else { return }
         _ = open.use { clinux_touch_directory($0) }
-    }
-
-    private func attributes(of found: Resolved) throws(FSError) -> Attributes {
-        switch found {
-        case .lower(let inode): try attributes(lower: inode, isLocked: true)
-        case .upper(let node): try attributes(of: node)
-        }
     }
 
     /// False when `body` wants no more.
@@ -137,24 +94,108 @@ extension UnionTree {
         return true
     }
 
-    /// The lower's part. `resolve` says what an entry is now, nil if it is hidden.
+    // MARK: - Only in the lower
+
     private func listLower(
         _ directory: UInt32,
         from offset: UInt64,
-        isLocked: Bool,
-        _ resolve: (LowerEntry) throws(FSError) -> Resolved?,
+        isCounting: Bool,
+        _ body: (ListedEntry) throws(FSError) -> Bool
+    ) throws(FSError) {
+        guard let start = NamePosition(offset: max(offset, NamePosition.firstOffset)) else { return }
+        let (order, isKept) = try lowerOrders.order(of: directory, in: lower)
+        var cursor = ListingCursor(lower: order, upper: NameOrder(), from: start)
+        var next = cursor.next()
+        while let (position, source) = next {
+            guard case .lower(let slot) = source else { return }
+            next = cursor.next()
+            let offset = next.map { position.offset(before: $0.position) } ?? NamePosition.endOffset
+            var isWanted = true
+            _ = try lower.forEachEntry(of: directory, from: UInt64(slot)) { (entry) throws(FSError) in
+                let attributes = try attributes(lower: entry.inode)
+                isWanted = try body(ListedEntry(name: entry.name, attributes: attributes, next: offset))
+                if isWanted, isCounting { count(lower: entry.inode) }
+                return false
+            }
+            guard isWanted else {
+                if !isKept { lowerOrders.keep(order, of: directory) }
+                return
+            }
+        }
+        if isKept { lowerOrders.drop(directory) }
+    }
+
+    // MARK: - Under the lock of names
+
+    /// False when `body` wants no more.
+    private func listMerged(
+        _ node: Node,
+        _ below: NameOrder?,
+        from start: NamePosition,
         _ body: (ListedEntry, Resolved) throws(FSError) -> Bool
     ) throws(FSError) -> Bool {
-        let skipped = offset > Self.firstLower ? offset - Self.firstLower : 0
-        return try lower.forEachEntry(of: directory, from: skipped) { (entry) throws(FSError) in
-            guard let found = try resolve(entry) else { return true }
+        // Resolving makes nodes, which the listing remembers; no name comes or goes.
+        let listing = try listing(of: node)
+        var cursor = ListingCursor(lower: below ?? NameOrder(), upper: listing.ordered(), from: start)
+        func pass(_ shown: Shown, _ next: UInt64) throws(FSError) -> Bool {
             let attributes: Attributes
-            switch found {
-            case .lower(let inode): attributes = try self.attributes(lower: inode, isLocked: isLocked)
-            case .upper(let node): attributes = try self.attributes(of: node)
+            switch shown.found {
+            case .lower(let inode): attributes = try self.attributes(lower: inode, isLocked: true)
+            case .upper(let child): attributes = try self.attributes(of: child)
             }
-            let next = Self.firstLower + entry.next
-            return try body(ListedEntry(name: entry.name, attributes: attributes, next: next), found)
+            return try shown.name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
+                try body(ListedEntry(name: bytes, attributes: attributes, next: next), shown.found)
+            }
         }
+        // Behind which name there is none is known when the next one was looked for.
+        var last: Shown?
+        while let (position, source) = cursor.next() {
+            let shown: Shown?
+            do throws(FSError) {
+                shown = try show(source, position, in: node, listing)
+            } catch {
+                // What was found before is there.
+                if let last { _ = try pass(last, last.position.offset(before: nil)) }
+                throw error
+            }
+            guard let shown else { continue }
+            if let last, try !pass(last, last.position.offset(before: position)) { return false }
+            last = shown
+        }
+        guard let last else { return true }
+        return try pass(last, NamePosition.endOffset)
+    }
+
+    private struct Shown {
+        let position: NamePosition
+        let name: FileName
+        let found: Resolved
+    }
+
+    /// What a name is now; nil where it is hidden, gone, or comes another time.
+    private func show(
+        _ source: ListingCursor.Source,
+        _ position: NamePosition,
+        in node: Node,
+        _ listing: Listing
+    ) throws(FSError) -> Shown? {
+        let name: FileName
+        switch source {
+        case .lower(let slot):
+            guard let merged = node.lower else { return nil }
+            var found: FileName?
+            _ = try lower.forEachEntry(of: merged, from: UInt64(slot)) { (entry) throws(FSError) in
+                found = FileName(entry.name)
+                return false
+            }
+            guard let found else { return nil }
+            name = found
+        case .upper(let number):
+            guard let entry = listing.entry(number), try lowerEntry(entry, in: node) == nil else {
+                return nil
+            }
+            name = entry
+        }
+        return try resolve(name, in: node).map { Shown(position: position, name: name, found: $0) }
     }
 }

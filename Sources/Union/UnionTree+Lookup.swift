@@ -11,12 +11,16 @@ enum Resolved {
 }
 
 extension UnionTree {
-    /// What `name` in the directory `parent` is, with one reference counted; nil where there is no such name.
+    /// What `name` in the directory `parent` is, with one reference counted; nil where there is no such name. `.` and
+    /// `..` are there in any node.
     package func lookup(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64
     ) throws(FSError) -> Attributes? {
         guard name.count <= 255 else { throw .system(.fileNameTooLong) }
+        if name.count <= 2, name.allSatisfy({ $0 == UInt8(ascii: ".") }) {
+            return try lookup(dots: name.count, of: parent)
+        }
         guard let directory = table.find(parent) else {
             guard let inode = try lower.lookup(name, in: lowerInode(parent)) else { return nil }
             return try reference(lower: inode)

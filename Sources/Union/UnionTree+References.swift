@@ -98,6 +98,7 @@ extension UnionTree {
     /// locked.
     func dropIfUnused(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
         guard node.lookups == 0, node.children == 0, node.isOrphan || !node.isPinned else { return }
+        if !node.isOrphan { forgotten.note(node) }
         discard(node)
         if !node.isOrphan, let status = node.shown.withLock({ $0.status }) {
             forgottenStatuses.add(status, of: node.id)
@@ -121,6 +122,7 @@ extension UnionTree {
     // MARK: - Names
 
     func place(_ node: Node, _ name: FileName, in parent: Node) {
+        forgotten.remove(node.id)
         guard node.parent !== parent || node.name != name else { return }
         parent.children += 1
         if let old = node.parent { detach(node, node.name, from: old) }

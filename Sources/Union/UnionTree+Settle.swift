@@ -74,6 +74,8 @@ extension UnionTree {
             names.lock()
             node.lookups -= 1
             dropIfUnused(node)
+            // No kernel is there to have handles.
+            forgotten.remove(node.id)
             names.unlock()
         }
     }
@@ -82,7 +84,7 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         var found: [FileName] = []
-        try listing(of: directory).forEachEntry(from: 0) { (name, _) in
+        try listing(of: directory).forEachEntry { (name) in
             found.append(name)
             return true
         }

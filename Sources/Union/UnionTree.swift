@@ -22,6 +22,7 @@ package final class UnionTree: @unchecked Sendable {
     let table = NodeTable()
     let copyUps = CopyUps()
     let fills = FillQueue()
+    let lowerOrders = LowerOrders()
     let unsealed = UnsealedFiles()
     /// Hears, in words, of what somebody should do something about.
     let report: @Sendable (String) -> Void
@@ -40,6 +41,7 @@ package final class UnionTree: @unchecked Sendable {
     /// Lower files that have too many names for the upper's filesystem: how many it was when that was tried. Guarded by
     /// `names`.
     var unlinkable: [UInt32: Int] = [:]
+    var forgotten = ForgottenPlaces()
     /// Nodes that are `kept`. Guarded by `names`.
     var heldCount = 0
     /// Nodes that have no name, and when one lost its last, in nanoseconds of CLOCK_MONOTONIC. Guarded by `names`.

@@ -375,13 +375,19 @@ struct `A copy-up by writing` {
         try write("file", [0xaa], at: 9000, in: tree)
         let id = try tree.id("file")
         #expect(try tree.wholeFile(of: id) == nil)
-        #expect(!tree.hasAllDataInLower(id))
+        #expect(!tree.hasOneFile(id))
         try tree.prepareWriting(tree.id("small"), isTruncating: false, killsPrivileges: false)
         #expect(try isPartial(fixture, "small"))
         _ = try tree.settle { _ in }
-        #expect(try tree.wholeFile(of: id)?.isWritable == true)
+        #expect(try tree.wholeFile(of: id) != nil)
+        #expect(tree.hasOneFile(id))
         #expect(try tree.wholeFile(of: NodeID.root) == nil)
-        #expect(try tree.wholeFile(of: tree.id("other"))?.isWritable != true)
+        // Somebody may write to it while it is open.
+        #expect(try tree.wholeFile(of: tree.id("other")) == nil)
+        #expect(!tree.hasOneFile(try tree.id("other")))
+        // Nobody may where there is no upper. What is packed with others has no file of its own.
+        let readOnly = try UnionTree(lower: fixture.lower(), upper: nil)
+        #expect(try (readOnly.wholeFile(of: readOnly.id("other")) != nil) == (Fixture.form == .directories))
     }
 
     @Test func `is not taken for a file of a layer`() throws {

@@ -198,13 +198,14 @@ extension UnionTree {
         return String(decoding: buffer[..<count], as: UTF8.self)
     }
 
+    /// Sorted.
     func names(_ path: String) throws -> [String] {
         var names: [String] = []
         try list(id(path), from: 0, isCounting: false) { (entry) throws(FSError) in
             names.append(String(decoding: entry.name, as: UTF8.self))
             return true
         }
-        return names.filter { $0 != "." && $0 != ".." }
+        return names.filter { $0 != "." && $0 != ".." }.sorted()
     }
 
     func write(_ path: String, _ text: String, at offset: UInt64 = 0) throws {

@@ -371,6 +371,47 @@ def positions_in_a_large_directory():
     say(len(kept), len(set(kept)), len(found) == len(set(found)))
 
 
+def directories_while_names_return():
+    """A loop that does something to each name that it is handed."""
+
+    def suffix(name):
+        os.rename(name, name + ".bak")
+
+    def away_and_back(name):
+        os.rename(name, "elsewhere")
+        os.rename("elsewhere", name)
+
+    def replace(name):
+        write("elsewhere")
+        os.rename("elsewhere", name)
+
+    def make_again(name):
+        os.unlink(name)
+        write(name)
+
+    for count in 10, 300:
+        for change in suffix, away_and_back, replace, make_again:
+            os.mkdir("d")
+            os.chdir("d")
+            names = {f"{number:05d}" for number in range(count)}
+            for name in names:
+                write(name)
+            seen = []
+            with os.scandir() as listing:
+                for entry in listing:
+                    if entry.name != "elsewhere":
+                        seen.append(entry.name)
+                        change(entry.name)
+                    if len(seen) == 50 * count:
+                        break
+            say(count, change.__name__, "ends" if len(seen) < 50 * count else "does not end", len(names - set(seen)))
+            say(len(os.listdir()), "are left")
+            for name in os.listdir():
+                os.unlink(name)
+            os.chdir("..")
+            os.rmdir("d")
+
+
 def directories_while_removed():
     os.mkdir("d")
     fd = os.open("d", os.O_RDONLY)
@@ -749,6 +790,29 @@ def targets_of_links_are_bytes():
     for number, target in enumerate([b"\xff/\xfe", b"\xcc\x81", "\u00e9".encode(), "e\u0301".encode(), b"a\nb\\c"]):
         attempt("symlink", os.symlink, target, f"link{number}")
         say(os.readlink(f"link{number}".encode()), os.lstat(f"link{number}").st_size)
+
+
+def file_handles_that_the_kernel_forgot():
+    os.makedirs("d/e")
+    write("d/e/f")
+    handles = []
+    for name in "d/e/f", "d/e":
+        handle = ctypes.create_string_buffer(struct.pack("Ii", 128, 0) + b"\0" * 128)
+        mount = ctypes.c_int()
+        if libc.name_to_handle_at(-100, name.encode(), handle, ctypes.byref(mount), 0) != 0:
+            return say("name_to_handle_at", errno.errorcode[ctypes.get_errno()])
+        handles.append(handle)
+    os.rename("d", "g")
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("2")
+    directory = os.open(".", os.O_RDONLY)
+    fd = libc.open_by_handle_at(directory, handles[0], os.O_RDONLY)
+    say(os.read(fd, 10) if fd >= 0 else errno.errorcode[ctypes.get_errno()])
+    fd = libc.open_by_handle_at(directory, handles[1], os.O_RDONLY)
+    say(os.listdir(fd) if fd >= 0 else errno.errorcode[ctypes.get_errno()])
+    if fd >= 0:
+        say(os.path.relpath(os.readlink(f"/proc/self/fd/{fd}")))
 
 
 HELPERS = {"say", "attempt", "write", "mode", "child", "acl", "mapped_write", "link_descriptor"}

@@ -225,6 +225,51 @@ def _(stand):
     return YES
 
 
+def each_name(stand, change):
+    """Names that a loop is handed which does something to each of them; more than there were if it does not end."""
+    os.chdir(stand.root / "d")
+    seen = []
+    with os.scandir() as listing:
+        for entry in listing:
+            if entry.name != "elsewhere":
+                seen.append(entry.name)
+                change(entry.name)
+            if len(seen) > 60000:
+                raise Mismatch("never")
+    return seen
+
+
+def replace(name):
+    write(pathlib.Path("elsewhere"))
+    os.rename("elsewhere", name)
+
+
+def away_and_back(name):
+    os.rename(name, "elsewhere")
+    os.rename("elsewhere", name)
+
+
+def make_again(name):
+    os.unlink(name)
+    write(pathlib.Path(name))
+
+
+@row("a loop that renames each of 3,000 names it is handed ends", many)
+def _(stand):
+    seen = each_name(stand, lambda name: os.rename(name, name + ".bak"))
+    check({f"{number:05}" for number in range(3000)} <= set(seen), "names are left out")
+    return YES
+
+
+@row("… and one that replaces them, renames them away and back, makes them again is handed each once", many)
+def _(stand):
+    for change in replace, away_and_back, make_again:
+        seen = each_name(stand, change)
+        check(len(set(seen)) == 3000, "names are left out")
+        check(len(seen) == 3000, f"{change.__name__.replace('_', ' ')}: {len(seen)} for 3000")
+    return YES
+
+
 @row("`st_ino` stays at a remount", some_names)
 def _(stand):
     os.sync()
@@ -626,6 +671,48 @@ def _(stand):
         return YES
     check((stand.lower / "file").read_bytes() == b"old\n", "no: it has the new data")
     return YES
+
+
+def reader_and_writer(stand):
+    """Whether somebody who has a lower file open sees, and keeps out, who writes it first."""
+    os.link(stand.root / "file", stand.root / "alias")
+    reader = os.open(stand.root / "file", os.O_RDONLY)
+    shown = mmap.mmap(reader, 4, prot=mmap.PROT_READ)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    checked(libc.inotify_add_watch(watch, cbytes(stand.root / "file"), 2))  # IN_MODIFY
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    writer = os.open(stand.root / "alias", os.O_RDWR)
+    check(errno_of(lambda: fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)) == "EAGAIN", "no: two locks")
+    os.pwrite(writer, b"new\n", 0)
+    check(os.pread(reader, 4, 0) == b"new\n", "no: the old data")
+    check(shown[:] == b"new\n", "no: the mapping has the old data")
+    check(errno_of(lambda: os.read(watch, 100)) == "works", "no: inotify tells nothing")
+    check(errno_of(lambda: fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)) == "EAGAIN", "no: two locks")
+    os.ftruncate(writer, 0)
+    check(os.fstat(reader).st_size == 0, "no: two sizes")
+    shown.close()
+    return YES
+
+
+@row("data, mappings, size, locks and inotify of a reader are those of the first writer, under another name", one)
+def _(stand):
+    return reader_and_writer(stand)
+
+
+@row("… with `io=passthrough`", one, ("image", "stack"))
+def _(stand):
+    stand.unmount()
+    stand.options = ",io=passthrough"
+    stand.mount()
+    return reader_and_writer(stand)
+
+
+@row("… with `writeback=1`", one, ("image", "stack"))
+def _(stand):
+    stand.unmount()
+    stand.options = ",writeback=1"
+    stand.mount()
+    return reader_and_writer(stand)
 
 
 @row("O_APPEND from two processes: no line is lost", one)
@@ -1119,6 +1206,25 @@ def _(stand):
         while stand.daemon() is not None:
             time.sleep(0.01)
         stand.mount()
+
+
+@row("… also when the kernel has dropped its caches, of a lower file, a changed and a new one", some_names)
+def _(stand):
+    write(stand.root / "d/a", b"new\n")
+    write(stand.root / "d/new")
+    handles = []
+    for name in ("a", "b", "new"):
+        handle = ctypes.create_string_buffer(struct.pack("Ii", 128, 0), 136)
+        mount = ctypes.c_int()
+        checked(libc.name_to_handle_at(-100, cbytes(stand.root / "d" / name), handle, ctypes.byref(mount), 0))
+        handles.append(handle)
+    os.sync()
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
+    root = os.open(stand.root, os.O_RDONLY)
+    for handle, data in zip(handles, (b"new\n", b"old\n", b"old\n")):
+        file = checked(libc.open_by_handle_at(root, handle, os.O_RDONLY))
+        check(os.read(file, 4) == data)
+    return "work"
 
 
 @row("as the lower layer of an overlay", directories)

@@ -31,6 +31,7 @@ struct cfuse_connection {
 enum {
     CFUSE_ASYNC_READ = 0,
     CFUSE_ATOMIC_O_TRUNC = 3,
+    CFUSE_EXPORT_SUPPORT = 4,
     CFUSE_BIG_WRITES = 5,
     CFUSE_DONT_MASK = 6,
     CFUSE_DO_READDIRPLUS = 13,

@@ -1,0 +1,55 @@
+/// Some of a directory's names in the order of listings.
+package struct NameOrder {
+    package struct Element {
+        /// See `NamePosition`.
+        package let key: UInt64
+        /// Whatever finds the name: a slot in the lower, a position in a `Listing`.
+        package let number: UInt32
+
+        package init(key: UInt64, number: UInt32) {
+            self.key = key
+            self.number = number
+        }
+
+        static func isBefore(_ one: Element, _ other: Element) -> Bool {
+            one.key != other.key ? one.key < other.key : one.number < other.number
+        }
+    }
+
+    private(set) var elements: [Element] = []
+
+    package init() {}
+
+    package init(_ elements: [Element]) {
+        self.elements = elements
+        self.elements.sort(by: Element.isBefore)
+    }
+
+    /// The first with at least this key.
+    func first(_ key: UInt64) -> Int {
+        var low = 0
+        var high = elements.count
+        while low < high {
+            let middle = (low + high) / 2
+            if elements[middle].key < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Adds some, and leaves out those for which `isGone`.
+    mutating func merge(_ added: [Element], without isGone: (UInt32) -> Bool) {
+        let added = NameOrder(added).elements
+        var merged: [Element] = []
+        merged.reserveCapacity(elements.count + added.count)
+        var next = 0
+        for element in elements where !isGone(element.number) {
+            while next < added.count, Element.isBefore(added[next], element) {
+                merged.append(added[next])
+                next += 1
+            }
+            merged.append(element)
+        }
+        merged.append(contentsOf: added[next...])
+        elements = merged
+    }
+}

@@ -1,0 +1,90 @@
+import Linux
+
+/// Nodes by their numbers alone, as the kernel has them of file handles (name_to_handle_at(2)) when it has forgotten
+/// everything else: LOOKUP of `.` and `..` in any node.
+extension UnionTree {
+    /// What `.` or `..` of a node is, with one reference counted; nil where there is no such node any more, or nothing
+    /// above it.
+    func lookup(dots count: Int, of id: UInt64) throws(FSError) -> Attributes? {
+        guard upper != nil else {
+            let inode = try lowerInode(id)
+            return try reference(lower: count == 1 ? inode : lower.inode(inode).parent)
+        }
+        while true {
+            names.lock()
+            defer { names.unlock() }
+            guard let found = try count == 1 ? find(id) : findParent(of: id) else { return nil }
+            guard case .lower(let inode) = found, !lower.isReady(inode) else { return try reference(found) }
+            // Not here: what takes long would take as long for everybody.
+            names.unlock()
+            defer { names.lock() }
+            _ = try lower.inode(inode)
+        }
+    }
+
+    // MARK: - Under the lock of names
+
+    private func findParent(of id: UInt64) throws(FSError) -> Resolved? {
+        switch try find(id) {
+        case nil: return nil
+        case .lower(let inode): return try find(NodeID.lower(lower.inode(inode).parent))
+        case .upper(let node): return .upper(node.parent ?? node)
+        }
+    }
+
+    private func find(_ id: UInt64) throws(FSError) -> Resolved? {
+        // Up to what is known, and down again by what was noted.
+        var path: [(id: UInt64, key: UInt64)] = []
+        var top = id
+        while table.find(top) == nil, let place = forgotten[top] {
+            // What is stale may lead round in a circle.
+            guard path.count < 1 << 20 else { return nil }
+            path.append((top, place.key))
+            top = place.directory
+        }
+        var found = try findKnown(top)
+        while let (id, key) = path.popLast() {
+            guard case .upper(let directory) = found, directory.isDirectory, !directory.isOrphan else {
+                return nil
+            }
+            found = try find(id, key, in: directory)
+            // Nobody else may have asked for it.
+            guard found != nil else {
+                dropIfUnused(directory)
+                return nil
+            }
+        }
+        return found
+    }
+
+    private func find(_ id: UInt64, _ key: UInt64, in directory: Node) throws(FSError) -> Resolved? {
+        for name in try listing(of: directory).entries(key) {
+            let child = try node(name, in: directory)
+            if child.id == id { return .upper(child) }
+            dropIfUnused(child)
+        }
+        forgotten.remove(id)
+        return nil
+    }
+
+    /// The same, where nothing was noted.
+    private func findKnown(_ id: UInt64) throws(FSError) -> Resolved? {
+        if let node = table.find(id) { return .upper(node) }
+        guard let inode = NodeID.lowerInode(id), lower.has(inode) else { return nil }
+        // The root is known wherever there is an upper.
+        if try lower.inode(inode).isDirectory { return try position(of: inode) }
+        for link in try lower.names(of: inode) {
+            switch try position(of: link.directory) {
+            case nil: continue
+            case .lower: return .lower(inode)
+            case .upper(let directory):
+                switch try resolve(FileName(link.name), in: directory) {
+                case .lower(inode): return .lower(inode)
+                case .upper(let node) where node.id == id: return .upper(node)
+                default: continue
+                }
+            }
+        }
+        return nil
+    }
+}
