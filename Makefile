@@ -16,6 +16,10 @@ HELPER_LINKS := mount.fuse.mica mount.fuse3.mica
 UNITS := $(wildcard mount-helpers/systemd/*)
 PAGES := $(wildcard docs/man/*.[1-8])
 
+# Where each shell looks for what completes a command's words.
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/mica $(SHARE)/zsh/site-functions/_mica $(SHARE)/fish/vendor_completions.d/mica.fish
+
 # What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
@@ -43,6 +47,7 @@ build: setup ## release binaries: .build/release/mica and .build/release/micafs
 	$(BUILD) --product mica
 	$(BUILD) --product micafs
 	$(BUILD) --product mica-enter
+	@echo "What the linker warns of is explained in CONTRIBUTING.md: nothing that mica calls."
 
 test: setup ## build once, in release, and run all tests on those binaries
 	$(BUILD) --build-tests
@@ -78,23 +83,30 @@ check: setup ## format, scripts, the module table, nothing in the repository tha
 	python3 .ci/check-tree
 	python3 -m unittest discover -q -s bench/tests -t bench
 
-install: build ## into DESTDIR/PREFIX; mount.mica goes where mount(8) looks for it
+install: build ## into DESTDIR/PREFIX, with man pages and completions; mount.mica where mount(8) looks for it
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SBINDIR)"
 	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(BINARIES)/mica-enter "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 mount-helpers/mount.mica "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do ln -sf mount.mica "$(DESTDIR)$(SBINDIR)/$$link"; done
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd" $(UNITS)
+	install -D -m 644 -t "$(SHARE)/doc/mica/systemd" $(UNITS)
+	install -D -m 644 -t "$(SHARE)/doc/mica" README.md CHANGELOG.md
+	install -D -m 644 -t "$(SHARE)/doc/mica/docs" docs/*.md
 	for page in $(PAGES); do \
-		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
+		install -D -m 644 "$$page" "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
+	done
+	set -- bash zsh fish; for file in $(COMPLETIONS); do \
+		install -d "$${file%/*}"; \
+		$(BINARIES)/mica --generate-completion-script "$$1" >"$$file"; chmod 644 "$$file"; shift; \
 	done
 
 uninstall: ## what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do rm -f "$(DESTDIR)$(SBINDIR)/$$link"; done
-	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/mica/systemd"
+	rm -rf "$(SHARE)/doc/mica"
 	for page in $(PAGES); do \
-		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; \
+		rm -f "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
 	done
+	rm -f $(COMPLETIONS)
 
 clean: ## what a build made
 	rm -rf .build

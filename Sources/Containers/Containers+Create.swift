@@ -63,7 +63,7 @@ extension Containers {
         } catch let failure as Failure where failure.kind == .notFound {
             throw Failure(
                 failure.message,
-                advice: "Load it first: mica load -i FILE.",
+                advice: failure.advice ?? "Load it first: mica load -i FILE.",
                 kind: .notFound,
                 exitCode: ExitStatus.failed.rawValue
             )

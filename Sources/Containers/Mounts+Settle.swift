@@ -8,6 +8,7 @@ extension Store {
     /// others than mica can read that. failedPrecondition while it is mounted.
     package func settle(_ name: String) throws {
         let container = try? container(named: name)
+        if let container, let named = try? self.snapshot(name) { try container.check(isNotAlso: named, name) }
         let snapshot = try snapshot(container?.snapshot ?? name)
         guard snapshot.kind == .active else {
             throw Failure(

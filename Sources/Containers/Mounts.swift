@@ -13,7 +13,7 @@ package struct Mounts: Sendable {
     package static let confining = ["nosuid", "nodev"]
 
     let store: Store
-    private let roots: any RootMount
+    let roots: any RootMount
 
     package init(_ store: Store) { self.init(store, roots: DaemonMount(store.layout)) }
 
@@ -24,9 +24,12 @@ package struct Mounts: Sendable {
 
     /// Shows an image at `target`, read-only. `options`: as in RootTree.
     package func mount(image name: String, at target: FilePath, options: [String] = Mounts.confining) throws {
+        try mount(layers: store.image(named: name).layers, source: name, at: target, options: options)
+    }
+
+    func mount(layers: [Digest], source: String, at target: FilePath, options: [String]) throws {
         let target = try directory(target)
-        let image = try store.image(named: name)
-        let tree = RootTree(layers: image.layers, snapshot: nil, source: name, options: options)
+        let tree = RootTree(layers: layers, snapshot: nil, source: source, options: options)
         try mount(tree, of: tree.chainID.map { "\($0)" }, at: target)
     }
 

@@ -63,12 +63,15 @@ package enum KnownOptions {
         // For mount(8), fstab and systemd.
         "defaults": Moot(.none), "auto": Moot(.none), "noauto": Moot(.none), "nofail": Moot(.none),
         "_netdev": Moot(.none), "user": Moot(.any), "nouser": Moot(.none), "users": Moot(.none),
-        "owner": Moot(.none), "group": Moot(.none), "comment": Moot(.any), "silent": Moot(.none),
-        "loud": Moot(.none),
+        "nousers": Moot(.none), "owner": Moot(.none), "noowner": Moot(.none), "group": Moot(.none),
+        "nogroup": Moot(.none), "comment": Moot(.any), "silent": Moot(.none), "loud": Moot(.none),
+        // Linux has no mandatory locks any more, and asks FUSE for no versions of files.
+        "mand": Moot(.none), "nomand": Moot(.none), "iversion": Moot(.none), "noiversion": Moot(.none),
     ]
 
     /// Options of overlayfs, fuse-overlayfs or libfuse that mean something which is not there.
     static let refused: [String: String] = [
+        "remount": "mount(8) does that by itself: mount -i -o remount,… DIR",
         "plugins": "layers are directories or images; there are no plugins",
         "allow_root": "the kernel's caches would not keep others out; allow_other is what there is",
         "auto_unmount": "nobody is left to unmount when the daemon is killed; see `umount -l`",

@@ -21,18 +21,18 @@ package enum Usage {
           -o metacopy=on|off      leave data in the lower until it is written (on for images, off for directories)
           -o fill=idle|never      bring the rest of what was written in part while nothing is asked (never)
           -o writeback=1          keep what is written in the page cache until it is closed or synced
-          -o redirect_dir=off     directories of a lower can't be renamed: EXDEV
+          -o redirect_dir=off     directories of a lower can't be renamed: EXDEV (on, or follow, which is as off)
           -o userxattr            keep the union's marks in user.overlay.* (the default without privileges)
           -o noacl, noxattrs=1    no ACLs, no extended attributes at all
           -o static_nlink         directories have a link count of 1
           -o allow_other          others may use the mount (the default for root)
-          -o ro, nosuid, nodev, noexec, noatime, private, context=…, fsname=NAME, subtype=NAME …
+          -o ro, nosuid, nodev, noexec, noatime, relatime, private, context=…, fsname=NAME, subtype=NAME …
 
           --settle                mount nothing; bring all data that is in a lower into the upper
           -f, --foreground        don't go to the background
           -d, --debug, -o debug   log every request to stderr; implies -f
-          -s                      serve one request at a time
-          --threads N             … or N (4)
+          -s, -o threaded=0       serve one request at a time
+          --threads N             … or N (4); also -o max_threads=N
           --io MODE               how data moves: cached, passthrough (as root), or auto; also -o io=
           --transport HOW         how requests come: io_uring, dev (/dev/fuse), or auto; also -o transport=
           --source NAME           what the mount is called in /proc/mounts

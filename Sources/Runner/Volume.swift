@@ -1,4 +1,5 @@
 import Linux
+package import SystemPackage
 
 /// A file or directory of the host's, seen in the container: `SOURCE:DESTINATION[:ro]`.
 package struct Volume: Codable, Sendable, Equatable {
@@ -14,22 +15,41 @@ package struct Volume: Codable, Sendable, Equatable {
         self.readOnly = readOnly
     }
 
-    package init(parsing text: String) throws {
+    /// `directory`: what a source that begins with `./` or `../`, or is one of these, is relative to.
+    package init(parsing text: String, in directory: FilePath = "/") throws {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        let mode = parts.count == 3 ? parts[2] : "rw"
-        guard parts.count == 2 || parts.count == 3, ["ro", "rw"].contains(mode) else {
+        guard parts.count == 2 || parts.count == 3 else {
             throw Failure(
                 "not a volume: \(text)",
-                advice: "Expected SOURCE:DESTINATION or SOURCE:DESTINATION:ro."
+                advice:
+                    "Expected SOURCE:DESTINATION or SOURCE:DESTINATION:ro; mica makes no volumes of its own."
             )
         }
-        guard parts[0].hasPrefix("/"), parts[1].hasPrefix("/") else {
-            throw Failure("volume \(text): both paths must be absolute")
+        let modes = parts.count == 3 ? parts[2].split(separator: ",", omittingEmptySubsequences: false) : []
+        guard modes.allSatisfy({ $0 == "ro" || $0 == "rw" }) else {
+            throw Failure(
+                "volume \(text): \(parts[2]) is not a mode",
+                advice: "There are ro and rw: nothing is labelled or propagated."
+            )
+        }
+        var source = parts[0]
+        if [".", ".."].contains(source) || source.hasPrefix("./") || source.hasPrefix("../") {
+            source = directory.pushing(FilePath(source)).lexicallyNormalized().string
+        }
+        guard source.hasPrefix("/") else {
+            throw Failure(
+                "volume \(text): \(source.isEmpty ? "its source" : source) is not a path",
+                advice:
+                    "There are no named volumes: expected an absolute path, or one that begins with a dot (./\(source))."
+            )
+        }
+        guard parts[1].hasPrefix("/") else {
+            throw Failure("volume \(text): the path in the container must be absolute")
         }
         guard parts[1].contains(where: { $0 != "/" }) else {
             throw Failure("volume \(text): the container's root can't be a volume")
         }
-        self.init(source: parts[0], destination: parts[1], readOnly: mode == "ro")
+        self.init(source: source, destination: parts[1], readOnly: modes.last == "ro")
     }
 
     /// How deep the destination is: shallow ones are mounted first.

@@ -8,11 +8,6 @@ import SystemPackage
 
 import Glibc
 
-extension Mica {
-    /// bench
-    static let benchCommands: [any ParsableCommand.Type] = [BenchCommand.self]
-}
-
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
@@ -44,7 +39,7 @@ struct BenchLookupCommand: ParsableCommand {
     @Option(help: ArgumentHelp("json or table.", valueName: "format"))
     var format = OutputFormat.table
 
-    @Argument(help: "An image in the store.")
+    @Argument(help: "An image in the store.", completion: .images)
     var image: String
 
     func validate() throws {

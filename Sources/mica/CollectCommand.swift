@@ -7,8 +7,11 @@ struct CollectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
         _superCommandName: Mica.name,
-        abstract: "Free what no image, snapshot, container or lease refers to.",
-        discussion: "Waits until nobody is loading, committing or removing anything."
+        abstract: "Free what nothing refers to.",
+        discussion: """
+            That is what no image, snapshot, container or mount needs, and no program that works with the store has \
+            leased. Waits until nobody is loading, committing or removing anything.
+            """
     )
 
     @OptionGroup var global: GlobalOptions

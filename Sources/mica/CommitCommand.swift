@@ -31,7 +31,10 @@ struct CommitCommand: ParsableCommand {
     )
     var change: [String] = []
 
-    @Argument(help: ArgumentHelp("A container, or an active snapshot.", valueName: "container|snapshot"))
+    @Argument(
+        help: ArgumentHelp("A container, or an active snapshot.", valueName: "container|snapshot"),
+        completion: .subjects
+    )
     var subject: String
 
     @Argument(help: "The new image's name.")

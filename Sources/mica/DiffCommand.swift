@@ -20,10 +20,10 @@ struct DiffCommand: ParsableCommand {
     @Option(help: "table or json; json has sizes, in bytes.")
     var format: OutputFormat = .table
 
-    @Argument(help: "A container, an image or a snapshot.")
+    @Argument(help: "A container, an image or a snapshot.", completion: .subjects)
     var one: String
 
-    @Argument(help: "Another.")
+    @Argument(help: "Another.", completion: .subjects)
     var other: String?
 
     func run() throws {

@@ -12,7 +12,7 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         _superCommandName: Mica.name,
         abstract: "Say what this machine allows, and how to get what is missing.",
-        discussion: "Changes nothing. Exits with 1 where nothing can be mounted."
+        discussion: "For the user who asks. Changes nothing. Exits with 1 where nothing can be mounted."
     )
 
     @OptionGroup var global: GlobalOptions
@@ -33,7 +33,7 @@ struct DoctorCommand: ParsableCommand {
             }
             if !remedies.isEmpty { print("\n" + remedies.joined(separator: "\n")) }
         }
-        if findings.contains(where: { $0.isNeeded && $0.state != .ok }) { throw ExitCode(1) }
+        if !Doctor.canMount { throw ExitCode(1) }
     }
 }
 
@@ -46,8 +46,6 @@ private struct Finding: Encodable {
     var detail: String
     /// What to do about it.
     var remedy: String?
-    /// Without it nothing can be mounted.
-    var isNeeded = false
 }
 
 private enum Doctor {
@@ -57,25 +55,69 @@ private enum Doctor {
 
     private static let release = Machine.kernel.release
 
+    /// By mount(2), or by fusermount3, which opens the device as its caller.
+    static var canMount: Bool {
+        device.state == .ok && (Privileges.canMakeNamespaces || fusermount.state == .ok)
+    }
+
+    private static let devicePath = FilePath("/dev/fuse")
+
+    private static var isFuseDevice: Bool {
+        guard let status = try? devicePath.status() else { return false }
+        return status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 10 << 8 | 229
+    }
+
+    private static func asRoot(_ command: String) -> String {
+        geteuid() == 0 ? command : "as root: \(command)"
+    }
+
     private static var device: Finding {
-        let path = FilePath("/dev/fuse")
-        let fd = path.withPlatformString { open($0, O_RDWR | O_CLOEXEC) }
-        if fd >= 0 {
-            close(fd)
-            return Finding(what: "/dev/fuse", state: .ok, detail: "opens; Linux \(release)", isNeeded: true)
-        }
+        let what = "/dev/fuse"
+        let fd = devicePath.withPlatformString { open($0, O_RDWR | O_CLOEXEC) }
         let error = Errno(rawValue: errno)
-        let remedy =
-            error == .noSuchFileOrDirectory
-            ? "modprobe fuse, or a kernel with CONFIG_FUSE_FS"
-            : "chmod 0666 /dev/fuse, as distributions have it"
-        return Finding(
-            what: "/dev/fuse",
-            state: .missing,
-            detail: "\(error)",
-            remedy: remedy,
-            isNeeded: true
-        )
+        if fd >= 0 { close(fd) }
+        guard let status = try? devicePath.status() else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "\(Errno.noSuchFileOrDirectory)",
+                remedy: asRoot("modprobe fuse, or a kernel with CONFIG_FUSE_FS")
+            )
+        }
+        guard isFuseDevice else {
+            return Finding(
+                what: what,
+                state: .missing,
+                detail: "what is there is not FUSE's device, which has the numbers 10 and 229",
+                remedy: asRoot("rm /dev/fuse && mknod -m 0666 /dev/fuse c 10 229")
+            )
+        }
+        guard fd < 0 else { return Finding(what: what, state: .ok, detail: "opens; Linux \(release)") }
+        switch error {
+        case .permissionDenied:
+            let mode = String(status.st_mode & 0o7777, radix: 8)
+            return Finding(
+                what: what,
+                state: .off,
+                detail:
+                    "there, but user \(geteuid()) may not open it (mode 0\(mode), owner \(status.st_uid))",
+                remedy: asRoot("chmod 0666 /dev/fuse, as distributions have it")
+            )
+        case .notPermitted:
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "there, but kept from this container",
+                remedy: "start the container with it: docker run --device /dev/fuse --cap-add SYS_ADMIN"
+            )
+        default:
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "there, but the kernel has no FUSE: \(error)",
+                remedy: asRoot("modprobe fuse, or a kernel with CONFIG_FUSE_FS")
+            )
+        }
     }
 
     private static var rings: Finding {
@@ -93,7 +135,7 @@ private enum Doctor {
                 what: what,
                 state: .off,
                 detail: "kernel.io_uring_disabled is \(disabled)",
-                remedy: "sysctl kernel.io_uring_disabled=0"
+                remedy: asRoot("sysctl kernel.io_uring_disabled=0")
             )
         }
         guard isOn else {
@@ -101,8 +143,10 @@ private enum Doctor {
                 what: what,
                 state: .off,
                 detail: "the kernel has FUSE over io_uring, switched off",
-                remedy: "echo Y > /sys/module/fuse/parameters/enable_uring, before mounting; for good: "
-                    + "\"options fuse enable_uring=1\" in /etc/modprobe.d/fuse.conf"
+                remedy: asRoot(
+                    "echo Y > /sys/module/fuse/parameters/enable_uring, before mounting; for good: "
+                        + "\"options fuse enable_uring=1\" in /etc/modprobe.d/fuse.conf"
+                )
             )
         }
         return Finding(what: what, state: .ok, detail: "FUSE over io_uring")
@@ -136,7 +180,7 @@ private enum Doctor {
                 what: what,
                 state: .off,
                 detail: "none are allowed",
-                remedy: "sysctl user.max_user_namespaces=15000"
+                remedy: asRoot("sysctl user.max_user_namespaces=15000")
             )
         }
         // Debian's own switch, and Ubuntu's.
@@ -149,7 +193,7 @@ private enum Doctor {
                 what: what,
                 state: .off,
                 detail: "for ordinary users, by \(name)",
-                remedy: "sysctl \(name)=\(closed == "0" ? "1" : "0")"
+                remedy: asRoot("sysctl \(name)=\(closed == "0" ? "1" : "0")")
             )
         }
         return Finding(what: what, state: .ok, detail: "up to \(limit)")
@@ -164,7 +208,15 @@ private enum Doctor {
                 what: "fusermount3",
                 state: .missing,
                 detail: "not in PATH: ordinary users mount in a user namespace only",
-                remedy: "apt-get install fuse3"
+                remedy: asRoot("apt-get install fuse3")
+            )
+        }
+        guard path.withPlatformString({ access($0, X_OK) }) == 0 else {
+            return Finding(
+                what: "fusermount3",
+                state: .off,
+                detail: "\(path) is there, but user \(geteuid()) may not run it",
+                remedy: asRoot("chmod 4755 \(path)")
             )
         }
         guard mode & S_ISUID != 0 else {
@@ -172,7 +224,7 @@ private enum Doctor {
                 what: "fusermount3",
                 state: .off,
                 detail: "\(path) is not set-user-ID",
-                remedy: "chmod u+s \(path)"
+                remedy: asRoot("chmod u+s \(path)")
             )
         }
         let sharing = Machine.setting("/etc/fuse.conf")?.split(separator: "\n").contains("user_allow_other")
@@ -183,6 +235,14 @@ private enum Doctor {
     /// What `run` can limit: --memory, --cpus, --pids-limit.
     private static var controllers: Finding {
         let what = "cgroup controllers"
+        guard Privileges.canMakeNamespaces else {
+            return Finding(
+                what: what,
+                state: .off,
+                detail: "mica run is root's, and so are its limits",
+                remedy: "run it as root"
+            )
+        }
         let remedy = "mount the cgroups of version 2: mount -t cgroup2 none /sys/fs/cgroup"
         guard let hierarchies = try? ControlGroupHierarchy.all(), !hierarchies.isEmpty else {
             return Finding(what: what, state: .missing, detail: "no cgroups can be opened", remedy: remedy)

@@ -4,7 +4,8 @@ struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec",
         _superCommandName: Mica.name,
-        abstract: "Run a command in a running container."
+        abstract: "Run a command in a running container.",
+        discussion: "Exits as run does: with the command's status, or 125, 126 and 127."
     )
 
     @OptionGroup var global: GlobalOptions
@@ -13,7 +14,7 @@ struct ExecCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Don't wait for its end.")
     var detach = false
 
-    @Argument(help: "A container's name or ID.")
+    @Argument(help: "A container's name or ID.", completion: .containers)
     var container: String
 
     @Argument(parsing: .captureForPassthrough, help: "The command.")

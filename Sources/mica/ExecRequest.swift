@@ -39,7 +39,7 @@ struct ExecRequest {
             case "-e", "--env": process.env.append(value)
             case "-w", "--workdir": process.workdir = value
             case "-u", "--user": process.user = value
-            case "--root": root = value
+            case "--root" where root == nil: root = value
             default: return nil
             }
         }
@@ -51,7 +51,9 @@ struct ExecRequest {
     }
 
     /// Throws an ExitCode with the command's status at its end, unless it is left alone.
-    func run() throws {
+    func run() throws { try ExitStatus.ofCommand { try execute() } }
+
+    private func execute() throws {
         let containers = Containers(try Store.open(GlobalOptions.layout(root: root)))
         let container = try containers.container(named: container)
         var request = Containers.ExecRequest(command)

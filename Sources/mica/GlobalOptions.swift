@@ -8,7 +8,11 @@ import Glibc
 /// What every verb takes: `@OptionGroup var global: GlobalOptions`.
 struct GlobalOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("The store's directory (default: $MICA_ROOT, or /var/lib/mica).", valueName: "dir")
+        help: ArgumentHelp(
+            "The store's directory (default: $MICA_ROOT, or /var/lib/mica).",
+            valueName: "dir"
+        ),
+        completion: .directory
     )
     var root: String?
 
@@ -36,23 +40,13 @@ struct GlobalOptions: ParsableArguments {
     /// Daemons change their directory: the store's path must not depend on it.
     private static func absolute(_ path: FilePath) throws -> FilePath {
         if path.isAbsolute { return path.lexicallyNormalized() }
-        guard let current = getcwd(nil, 0) else { throw Failure("find the current directory", .last) }
-        defer { free(current) }
-        return FilePath(platformString: current).pushing(path).lexicallyNormalized()
+        return try currentDirectory().pushing(path).lexicallyNormalized()
     }
 
-    /// `mica --root DIR verb …` is `mica verb --root DIR …`: the parser knows the second only.
-    static func takingLeadingRoot(from arguments: [String]) -> [String] {
-        guard let first = arguments.first else { return arguments }
-        if first == "--root", arguments.count > 1 {
-            setenv("MICA_ROOT", arguments[1], 1)
-            return Array(arguments.dropFirst(2))
-        }
-        if first.hasPrefix("--root=") {
-            setenv("MICA_ROOT", String(first.dropFirst(7)), 1)
-            return Array(arguments.dropFirst())
-        }
-        return arguments
+    static func currentDirectory() throws -> FilePath {
+        guard let current = getcwd(nil, 0) else { throw Failure("find the current directory", .last) }
+        defer { free(current) }
+        return FilePath(platformString: current)
     }
 }
 

@@ -22,7 +22,8 @@ struct HistoryCommand: ParsableCommand {
     @Option(help: "table or json.")
     var format = OutputFormat.table
 
-    @Argument var image: String
+    @Argument(help: "A name or an ID.", completion: .images)
+    var image: String
 
     private struct Step: Encodable {
         var id: String?

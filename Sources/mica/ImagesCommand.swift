@@ -25,7 +25,12 @@ struct ImagesCommand: ParsableCommand {
     @Option(help: "table or json.")
     var format = OutputFormat.table
 
-    @Argument(help: ArgumentHelp("Only images of this name, or of this name and tag.", valueName: "name"))
+    @Argument(
+        help: ArgumentHelp(
+            "Only images of this name, or of this name and tag; * and ? stand for others.",
+            valueName: "name"
+        )
+    )
     var name: String?
 
     private struct Row: Encodable {
@@ -82,15 +87,10 @@ struct ImagesCommand: ParsableCommand {
 
     private func selected(_ images: [ImageRecord]) throws -> [ImageRecord] {
         guard let name else { return images }
-        let wanted = try ImageReference(name)
-        // Without a tag it means them all.
-        let isWhole = wanted.tag != "latest" || name.hasSuffix(":latest")
+        let pattern = try ImageNamePattern(name)
         return images.compactMap { image in
             var image = image
-            image.tags = image.tags.filter { tag in
-                guard let reference = try? ImageReference(tag) else { return false }
-                return isWhole ? reference == wanted : reference.name == wanted.name
-            }
+            image.tags = image.tags.filter { tag in (try? ImageReference(tag)).map(pattern.matches) ?? false }
             return image.tags.isEmpty ? nil : image
         }
     }

@@ -31,7 +31,10 @@ struct ImportCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "No progress.")
     var quiet = false
 
-    @Argument(help: ArgumentHelp("The tar, plain or compressed; - for standard input.", valueName: "tar"))
+    @Argument(
+        help: ArgumentHelp("The tar, plain or compressed; - for standard input.", valueName: "tar"),
+        completion: .file()
+    )
     var input: String
 
     @Argument(help: ArgumentHelp("What to call the image.", valueName: "name"))

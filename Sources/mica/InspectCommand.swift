@@ -1,4 +1,5 @@
 import ArgumentParser
+import Containers
 import Digests
 import FoundationEssentials
 import Linux
@@ -9,7 +10,9 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         _superCommandName: Mica.name,
-        abstract: "Show everything about containers and images, as JSON."
+        abstract: "Show everything about containers and images, as JSON.",
+        discussion:
+            "A container's state is in it, its process, where its files are, and what it was asked to run."
     )
 
     enum Kind: String, ExpressibleByArgument, CaseIterable { case container, image }
@@ -19,7 +22,7 @@ struct InspectCommand: ParsableCommand {
     @Option(help: "container or image, where a name could be both.")
     var type: Kind?
 
-    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "name"))
+    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "name"), completion: .containers)
     var names: [String]
 
     func run() throws {
@@ -30,7 +33,8 @@ struct InspectCommand: ParsableCommand {
     private func document(named name: String, in store: Store) throws -> JSONValue {
         if type != .image {
             do {
-                return try InspectCommand.document(of: try store.container(named: name))
+                let containers = Containers(store)
+                return try InspectCommand.document(of: try containers.container(named: name), in: containers)
             } catch let failure as Failure where failure.kind == .notFound && type == nil {
                 // Perhaps it is an image.
             }
@@ -63,18 +67,5 @@ struct InspectCommand: ParsableCommand {
             members[key] = config[member]
         }
         return .object(members)
-    }
-
-    static func document(of container: ContainerRecord) throws -> JSONValue {
-        let name = "container \(container.name): its config"
-        return .object([
-            "Id": .string(container.id),
-            "Name": .string(container.name),
-            "Image": .string("\(container.image)"),
-            "ImageName": .string(container.imageName),
-            "Snapshot": .string(container.snapshot),
-            "Created": .string(Timestamp.text(container.created / 1_000_000_000)),
-            "Config": try JSONDocument.decode(JSONValue.self, from: container.config, name: name),
-        ])
     }
 }

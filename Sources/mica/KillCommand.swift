@@ -16,7 +16,7 @@ struct KillCommand: ParsableCommand {
     @Option(name: [.short, .long], help: "Its name or number.")
     var signal = "KILL"
 
-    @Argument(help: "Names or IDs.")
+    @Argument(help: "Names or IDs.", completion: .containers)
     var containers: [String]
 
     func run() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import OCI
 import Runner
 import Snapshots
 
@@ -45,7 +46,7 @@ struct ListContainersCommand: ParsableCommand {
                     noTrunc ? row.id : String(row.id.prefix(12)),
                     row.image,
                     "\"\(short)\"",
-                    Human.age(row.created / 1_000_000_000),
+                    row.age,
                     row.status,
                     row.name
                 )
@@ -60,10 +61,10 @@ struct ListContainersCommand: ParsableCommand {
         var image: String
         var imageID: String
         var command: [String]
-        /// Unix nanoseconds.
-        var created: Int64
-        var started: Int64?
-        var finished: Int64?
+        /// RFC 3339.
+        var created: String
+        var started: String?
+        var finished: String?
         /// created, running, exited or unknown.
         var state: String
         /// For people.
@@ -74,6 +75,13 @@ struct ListContainersCommand: ParsableCommand {
         /// Missing while it runs, and when nobody saw how it ended.
         var exitCode: Int32?
         var error: String?
+        /// For people; not in JSON.
+        let age: String
+
+        private enum CodingKeys: CodingKey {
+            case id, name, image, imageID, command, created, started, finished, state, status, pid, rootLost
+            case exitCode, error
+        }
 
         init(_ container: Container, _ status: Containers.Status, isRootLost: Bool) {
             id = container.record.id
@@ -81,9 +89,11 @@ struct ListContainersCommand: ParsableCommand {
             image = container.record.imageName
             imageID = "\(container.record.image)"
             command = container.spec.process.arguments
-            created = container.record.created
+            let time = { (nanoseconds: Int64) in Timestamp.text(nanoseconds / 1_000_000_000) }
+            created = time(container.record.created)
+            age = Human.age(container.record.created / 1_000_000_000)
             let stored = container.files.readState()
-            started = stored?.started
+            started = stored?.started.map(time)
             error = stored?.error
             switch status {
             case .created:
@@ -99,7 +109,7 @@ struct ListContainersCommand: ParsableCommand {
             case .exited(let code, let finished):
                 state = "exited"
                 exitCode = code
-                self.finished = finished
+                self.finished = finished.map(time)
                 let age = finished.map { " " + Human.age($0 / 1_000_000_000) } ?? ""
                 self.status = "Exited (\(code.map { "\($0)" } ?? "unknown"))\(age)"
             case .unknown:

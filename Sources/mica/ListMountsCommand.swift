@@ -1,6 +1,7 @@
 import ArgumentParser
 import Containers
 import Linux
+import OCI
 import Snapshots
 import SystemPackage
 
@@ -35,8 +36,8 @@ struct ListMountsCommand: ParsableCommand {
         var here: Bool
         /// Where it does not: who still has it.
         var holders: [Holder]
-        /// Unix nanoseconds.
-        var created: Int64
+        /// RFC 3339.
+        var created: String
     }
 
     private struct Holder: Encodable {
@@ -48,7 +49,8 @@ struct ListMountsCommand: ParsableCommand {
 
     func run() throws {
         let store = try Store.open(global.layout)
-        let rows = try Mounts(store).all().map { listed in
+        let mounts = try Mounts(store).all()
+        let rows = try mounts.map { listed in
             let mount = listed.record
             let kind = try mount.snapshot.map { try store.snapshot($0).kind }
             return Row(
@@ -62,7 +64,7 @@ struct ListMountsCommand: ParsableCommand {
                 holders: listed.holders.map {
                     Holder(pid: $0.pid, command: $0.command, directory: $0.directory?.string)
                 },
-                created: mount.created
+                created: Timestamp.text(mount.created / 1_000_000_000)
             )
         }
         if quiet {
@@ -73,13 +75,13 @@ struct ListMountsCommand: ParsableCommand {
         case .json: try printJSON(rows)
         case .table:
             var table = Table("SOURCE", "DIRECTORY", "MODE", "SNAPSHOT", "CREATED")
-            for row in rows {
+            for (row, mount) in zip(rows, mounts) {
                 table.add(
                     row.source,
                     row.target,
                     (row.writable ? "rw" : "ro") + (row.dead ? " (dead)" : row.here ? "" : " (not here)"),
                     row.writable ? row.snapshot ?? "" : "",
-                    Human.age(row.created / 1_000_000_000)
+                    Human.age(mount.record.created / 1_000_000_000)
                 )
             }
             print(table.description)

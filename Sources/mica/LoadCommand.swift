@@ -27,7 +27,8 @@ struct LoadCommand: ParsableCommand {
         help: ArgumentHelp(
             "The archive, or the directory of a layout or of an unpacked archive; - for standard input.",
             valueName: "file"
-        )
+        ),
+        completion: .file()
     )
     var input = "-"
 

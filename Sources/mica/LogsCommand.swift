@@ -21,24 +21,34 @@ struct LogsCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Go on until the container ends.")
     var follow = false
 
-    @Option(name: [.customShort("n"), .long], help: "Only the last lines.")
-    var tail: Int?
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("Only the last lines: how many, or all.", valueName: "number")
+    )
+    var tail: LineCount?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only what was written since: a time (2026-01-31T23:59:59Z), seconds since 1970, or how long ago (10m, 1h30m).",
+            valueName: "time"
+        )
+    )
+    var since: LogMoment?
+
+    @Option(help: ArgumentHelp("Only what was written before.", valueName: "time"))
+    var until: LogMoment?
 
     @Flag(name: [.short, .long], help: "With the time of each line.")
     var timestamps = false
 
-    @Argument(help: "A container's name or ID.")
+    @Argument(help: "A container's name or ID.", completion: .containers)
     var container: String
-
-    func validate() throws {
-        if let tail, tail < 0 { throw ValidationError("--tail can't be negative.") }
-    }
 
     func run() throws {
         let containers = Containers(try Store.open(global.layout))
         let container = try containers.container(named: container)
         var reader = LogReader(container.files.directory)
-        let first = try tail.map { max(0, try reader.lines() - $0) } ?? 0
+        let first = try tail?.limit.map { max(0, try reader.lines() - $0) } ?? 0
         var lines = LogLines()
         while true {
             // Asked before the last look: what it wrote until then is there.
@@ -59,12 +69,15 @@ struct LogsCommand: ParsableCommand {
 
     private func show(_ record: LogRecord, _ lines: inout LogLines, from first: Int) throws {
         let target = record.stream == .output ? STDOUT_FILENO : STDERR_FILENO
+        let isWanted =
+            record.time >= since?.nanoseconds ?? Int64.min && record.time < until?.nanoseconds ?? Int64.max
         guard timestamps || first > 0 else {
+            guard isWanted else { return }
             return try record.bytes.withUnsafeBytes { try Console.write($0, to: target) }
         }
         var bytes: [UInt8] = []
         lines.forEach(in: record) { piece in
-            guard piece.number >= first else { return }
+            guard isWanted, piece.number >= first else { return }
             if timestamps, piece.begins { bytes += "\(LogTime.text(record.time)) ".utf8 }
             bytes += piece.bytes
         }

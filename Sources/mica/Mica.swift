@@ -11,18 +11,36 @@ struct Mica: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: name,
         abstract: "Layered filesystems for containers.",
-        version: "0.1.0",
-        subcommands: imageCommands + mountCommands + snapshotCommands + containerCommands
-            + benchCommands
+        usage: "mica [--root DIR] VERB [OPTIONS] [ARGUMENTS]",
+        discussion: """
+            Everything is in one store: --root DIR, before or after the verb; else $MICA_ROOT; else /var/lib/mica for \
+            root, $XDG_DATA_HOME/mica (~/.local/share/mica) for everybody else.
+
+            A first image: podman save debian:12 | mica load
+            Look at it: mica mount debian:12 DIR, mica umount DIR
+            Change it: mica run --name work -it debian:12 bash, mica diff work, mica commit work debian:mine
+
+            What becomes of docker's verbs and options: docs/docker.md. Manual: mica(1).
+            """,
+        version: version,
+        groupedSubcommands: [
+            CommandGroup(name: "Image", subcommands: imageCommands),
+            CommandGroup(name: "Mount", subcommands: mountCommands),
+            CommandGroup(name: "Container", subcommands: containerCommands),
+            CommandGroup(name: "Snapshot", subcommands: snapshotCommands),
+            CommandGroup(name: "Store and machine", subcommands: storeCommands),
+        ]
     )
+    static let version = "0.1.0"
 
     static func main() {
         // A write beyond a limit on files' sizes is an error that says so.
         signal(SIGXFSZ, SIG_IGN)
         // As glibc handed them to a constructor (CLinux/arguments.c): without /proc Swift would find none.
         let given = Array(CommandLine.arguments.dropFirst())
-        let arguments = MountCommand.takingHelperForm(from: GlobalOptions.takingLeadingRoot(from: given))
+        var arguments = given
         do {
+            arguments = try CommandWords.plain(given)
             if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {
                 try mount.run()
             } else if arguments.first == "exec", let exec = ExecRequest(plain: arguments.dropFirst()) {
@@ -68,10 +86,10 @@ struct Mica: ParsableCommand {
         default: break
         }
         // ArgumentParser's own: help, version, a bare exit code, usage.
-        if exitCode(for: error) == .validationFailure, arguments.first == "run" {
-            // Everything below 125 would be taken for the status of the command in the container.
+        let misuse = Misuse.status(of: arguments.first ?? "")
+        if exitCode(for: error) == .validationFailure, misuse != Misuse.usage {
             say("mica: \(message(for: error))\n")
-            Glibc.exit(125)
+            Glibc.exit(misuse)
         }
         guard !exitCode(for: error).isSuccess else { exit(withError: error) }
         let text = fullMessage(for: error)

@@ -4,19 +4,19 @@ struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount",
         _superCommandName: Mica.name,
-        abstract: "Mount an image at a directory.",
+        abstract: "Mount an image, a container that has ended, or a snapshot at a directory.",
         discussion: """
             Read-only, or with --rw as a new snapshot of the image, whose key is printed. What was written stays with \
-            the snapshot until `mica snapshot rm KEY`; `mica mount --rw --name KEY IMAGE DIR` mounts it again.
+            the snapshot until `mica snapshot rm KEY`; `mica mount --rw KEY DIR` mounts it again. A container that has \
+            ended is shown with what it wrote, and with --rw can be written to.
 
             Set-id programs and device nodes of the image have no effect unless the options have suid and dev (where \
             mount(8) would swallow those: allow_suid, allow_dev).
 
             Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, relatime, and what undoes \
-            them; io=auto|cached|passthrough and transport=auto|io_uring|dev as in micafs(1); fill=idle brings the \
-            rest of files that were written in part while nothing is asked of the mount; squash_to_root, \
-            squash_to_uid=N, squash_to_gid=N, uidmapping=C:H:N and gidmapping=C:H:N show files as another's, as in \
-            micafs(1). \
+            them; io=auto|cached|passthrough and transport=auto|io_uring|dev as in micafs(1); writeback=1, uidmapping, \
+            gidmapping, squash_to_uid, squash_to_gid, squash_to_root, noxattrs=1, noacl, static_nlink, volatile and \
+            allow_other, too; fill=idle brings the rest of files that were written in part while nothing is asked of the mount. \
             `mica IMAGE DIR -o OPTIONS` is how mount.fuse3 calls it: as here, but writable unless ro is given.
             """
     )
@@ -32,10 +32,13 @@ struct MountCommand: ParsableCommand {
     @Option(name: .customShort("o"), help: "Mount options, separated by commas.")
     var options: [String] = []
 
-    @Argument(help: "An image in the store.")
+    @Argument(
+        help: "An image, a container or a snapshot, of which the first of this name is taken.",
+        completion: .images
+    )
     var image: String
 
-    @Argument(help: "An existing directory.")
+    @Argument(help: "An existing directory.", completion: .directory)
     var directory: String
 
     private var request: MountRequest {
@@ -54,17 +57,15 @@ struct MountCommand: ParsableCommand {
     func run() throws { try request.run() }
 
     /// `SOURCE DIR -o OPTIONS`, which mount.fuse3(8) makes of `-t mica`, as a command line with the verb in it.
-    /// Nothing else has an option -o in third place: image and directory stand where a verb would.
+    /// Nothing else has an option -o in third place: image and directory stand where a verb would. nil for all others.
     ///
     /// mount.fuse3 ends its options with `dev` and `suid`, each unless the user gave its opposite. That says nothing;
     /// what a user gave stands before it.
-    static func takingHelperForm(from arguments: [String]) -> [String] {
-        guard arguments.count == 4, arguments[2] == "-o", !arguments[0].hasPrefix("-"),
-            !Mica.configuration.subcommands.contains(where: { $0.configuration.commandName == arguments[0] })
-        else { return arguments }
-        var options = arguments[3].split(separator: ",")
+    static func helperForm(_ words: [String]) -> [String]? {
+        guard words.count == 4, words[2] == "-o", Grammar.of(words[0]) == nil else { return nil }
+        var options = words[3].split(separator: ",")
         if options.last == "suid" { options.removeLast() }
         if options.last == "dev" { options.removeLast() }
-        return ["mount", "-o", "rw", "-o", options.joined(separator: ","), "--", arguments[0], arguments[1]]
+        return ["mount", "-o", "rw", "-o", options.joined(separator: ","), "--", words[0], words[1]]
     }
 }

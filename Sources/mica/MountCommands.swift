@@ -1,9 +1,8 @@
 import ArgumentParser
 
 extension Mica {
-    /// mount, umount, mounts, settle, doctor
+    /// mount, umount, mounts
     static let mountCommands: [any ParsableCommand.Type] = [
-        MountCommand.self, UnmountCommand.self, ListMountsCommand.self, SettleCommand.self,
-        DoctorCommand.self,
+        MountCommand.self, UnmountCommand.self, ListMountsCommand.self,
     ]
 }

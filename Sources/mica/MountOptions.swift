@@ -7,7 +7,7 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, relatime, squash_to_root, and what has a value in `passed`: for the daemon.
+    /// nosuid, nodev, noexec, noatime, relatime, and what is in `switches` or `passed`: for the daemon.
     private(set) var flags = Mounts.confining
 
     /// What takes a flag back. mount(8) keeps `suid` and `dev` from helpers, hence a second name for them.
@@ -18,8 +18,12 @@ struct MountOptions {
 
     /// Options with a value that the daemon knows; it checks the value.
     private static let passed = [
-        "fill", "io", "transport", "squash_to_uid", "squash_to_gid", "uidmapping", "gidmapping",
+        "fill", "io", "transport", "writeback", "uidmapping", "gidmapping", "squash_to_uid", "squash_to_gid",
+        "noxattrs",
     ]
+
+    /// The same, without one.
+    private static let switches = ["volatile", "squash_to_root", "static_nlink", "noacl", "allow_other"]
 
     init() {}
 
@@ -33,10 +37,12 @@ struct MountOptions {
         case "ro": isWritable = false
         case "rw": isWritable = true
         case "defaults", "async": break
-        case "nosuid", "nodev", "noexec", "noatime", "relatime", "squash_to_root":
+        case "nosuid", "nodev", "noexec", "noatime", "relatime":
             if !flags.contains(option) { flags.append(option) }
         default:
-            if let name = MountOptions.passed.first(where: { option.hasPrefix($0 + "=") }) {
+            if MountOptions.switches.contains(option) {
+                if !flags.contains(option) { flags.append(option) }
+            } else if let name = MountOptions.passed.first(where: { option.hasPrefix($0 + "=") }) {
                 flags.removeAll { $0.hasPrefix(name + "=") }
                 flags.append(option)
             } else if let opposite = MountOptions.opposites[option] {

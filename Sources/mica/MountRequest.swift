@@ -63,8 +63,8 @@ struct MountRequest {
         let mounts = Mounts(try Store.open(GlobalOptions.layout(root: options.root)))
         let target = FilePath(directory)
         guard options.isWritable == true else {
-            return try mounts.mount(image: image, at: target, options: options.flags)
+            return try mounts.mount(image, at: target, options: options.flags)
         }
-        print(try mounts.mountWritable(image: image, key: options.name, at: target, options: options.flags))
+        print(try mounts.mountWritable(image, key: options.name, at: target, options: options.flags))
     }
 }

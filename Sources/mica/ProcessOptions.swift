@@ -11,7 +11,7 @@ struct ProcessOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A variable; without a value, our own one's is passed on.",
+            "Set a variable. Without a value, pass on the caller's.",
             valueName: "name[=value]"
         )
     )

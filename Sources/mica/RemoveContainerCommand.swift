@@ -14,7 +14,7 @@ struct RemoveContainerCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "Kill those that run.")
     var force = false
 
-    @Argument(help: "Names or IDs.")
+    @Argument(help: "Names or IDs.", completion: .containers)
     var containers: [String]
 
     func run() throws {

@@ -19,7 +19,7 @@ struct RmiCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "By ID: also an image that has several names.")
     var force = false
 
-    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "image"))
+    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "image"), completion: .images)
     var images: [String]
 
     func run() throws {

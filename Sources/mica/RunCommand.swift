@@ -18,7 +18,9 @@ struct RunCommand: ParsableCommand {
 
             Exits with the command's status; 125 when mica failed, also to write what the command wrote, 126 when the \
             command can't be executed, 127 when it is not there, 128+n when signal n killed it.
-            """
+            """,
+        // -h is the hostname's, as in docker.
+        helpNames: .long
     )
 
     @OptionGroup var global: GlobalOptions
@@ -36,17 +38,21 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("A file or directory of the host's.", valueName: "source:destination[:ro]")
+        help: ArgumentHelp(
+            "A file or directory of the host's; a source that begins with a dot is relative to the current directory.",
+            valueName: "source:destination[:ro]"
+        ),
+        completion: .file()
     )
     var volume: [String] = []
 
     @Option(help: "Replaces the image's entrypoint.")
     var entrypoint: String?
 
-    @Option(help: "The name the container has for itself.")
+    @Option(name: [.customShort("h"), .long], help: "The name the container has for itself.")
     var hostname: String?
 
-    @Option(help: "none (only lo) or host.")
+    @Option(name: [.customLong("net"), .long], help: "none (only lo) or host.")
     var network = ContainerSpec.Network.none
 
     @Flag(help: "Mount the container's root read-only.")
@@ -60,14 +66,14 @@ struct RunCommand: ParsableCommand {
     )
     var logOpt: [String] = []
 
-    @Argument(help: "An image in the store.")
+    @Argument(help: "An image in the store.", completion: .images)
     var image: String
 
     @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
     var command: [String] = []
 
     func run() throws {
-        do {
+        try ExitStatus.ofCommand {
             let containers = Containers(try Store.open(global.layout))
             // Looked at first: what can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
@@ -84,9 +90,6 @@ struct RunCommand: ParsableCommand {
             }
             print(container.record.id)
             guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
-        } catch var failure as Failure {
-            if ![126, 127].contains(failure.exitCode) { failure.exitCode = 125 }
-            throw failure
         }
     }
 
@@ -100,7 +103,7 @@ struct RunCommand: ParsableCommand {
         request.user = process.user
         request.hostname = hostname
         request.network = network
-        request.volumes = try volume.map { try Volume(parsing: $0) }
+        request.volumes = try volume.map { try Volume(parsing: $0, in: GlobalOptions.currentDirectory()) }
         request.readOnlyRoot = readOnly
         request.terminal = process.tty
         request.interactive = process.interactive

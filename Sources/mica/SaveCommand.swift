@@ -18,11 +18,12 @@ struct SaveCommand: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Write to this file; - for standard output.", valueName: "file")
+        help: ArgumentHelp("Write to this file; - for standard output.", valueName: "file"),
+        completion: .file()
     )
     var output = "-"
 
-    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "image"))
+    @Argument(help: ArgumentHelp("Names or IDs.", valueName: "image"), completion: .images)
     var images: [String]
 
     func run() throws {

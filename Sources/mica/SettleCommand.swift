@@ -17,7 +17,10 @@ struct SettleCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("Containers or active snapshots.", valueName: "container|snapshot"))
+    @Argument(
+        help: ArgumentHelp("Containers or active snapshots.", valueName: "container|snapshot"),
+        completion: .subjects
+    )
     var names: [String]
 
     func run() throws {

@@ -76,7 +76,7 @@ extension SnapshotCommand {
 
         @OptionGroup var global: GlobalOptions
 
-        @Argument(help: "Its key.")
+        @Argument(help: "Its key.", completion: .snapshots)
         var key: String
 
         func run() throws {
@@ -95,7 +95,7 @@ extension SnapshotCommand {
         @Option(help: "table or json.")
         var format: OutputFormat = .table
 
-        @Argument(help: "Keys; all without one.")
+        @Argument(help: "Keys; all without one.", completion: .snapshots)
         var keys: [String] = []
 
         private struct Row: Encodable {

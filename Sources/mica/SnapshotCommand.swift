@@ -95,7 +95,7 @@ extension SnapshotCommand {
         @Argument(help: "The name of the committed one.")
         var name: String
 
-        @Argument(help: "The key of the active one.")
+        @Argument(help: "The key of the active one.", completion: .snapshots)
         var key: String
 
         func run() throws {
@@ -112,7 +112,7 @@ extension SnapshotCommand {
 
         @OptionGroup var global: GlobalOptions
 
-        @Argument(help: "Keys.")
+        @Argument(help: "Keys.", completion: .snapshots)
         var keys: [String]
 
         func run() throws {

@@ -1,9 +1,14 @@
 import ArgumentParser
 
 extension Mica {
-    /// commit, diff, snapshot, gc, fsck
+    /// commit, diff, settle, snapshot
     static let snapshotCommands: [any ParsableCommand.Type] = [
-        CommitCommand.self, DiffCommand.self, SnapshotCommand.self, CollectCommand.self,
-        CheckCommand.self,
+        CommitCommand.self, DiffCommand.self, SettleCommand.self, SnapshotCommand.self,
+    ]
+
+    /// gc, fsck, info, doctor, bench, version
+    static let storeCommands: [any ParsableCommand.Type] = [
+        CollectCommand.self, CheckCommand.self, InfoCommand.self, DoctorCommand.self, BenchCommand.self,
+        VersionCommand.self,
     ]
 }

@@ -14,13 +14,16 @@ struct StopCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(name: [.short, .long], help: "Seconds to wait before killing.")
+    @Option(
+        name: [.short, .customLong("timeout"), .long],
+        help: ArgumentHelp("Seconds to wait before killing.", valueName: "seconds")
+    )
     var time = 10
 
     @Option(name: [.short, .long], help: "The name or number of the signal, instead of the image's.")
     var signal: String?
 
-    @Argument(help: "Names or IDs.")
+    @Argument(help: "Names or IDs.", completion: .containers)
     var containers: [String]
 
     func run() throws {

@@ -12,7 +12,7 @@ struct TagCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: "A name or an ID.")
+    @Argument(help: "A name or an ID.", completion: .images)
     var image: String
 
     @Argument(help: ArgumentHelp("The new name; it leaves the image that has it.", valueName: "name"))

@@ -22,7 +22,7 @@ struct UnmountCommand: ParsableCommand {
     @Flag(name: [.short, .long], help: "End it at once, also for those who use it: they get errors.")
     var force = false
 
-    @Argument(help: "Where it is mounted.")
+    @Argument(help: "Where it is mounted.", completion: .mounts)
     var directories: [String]
 
     func run() throws {

@@ -74,6 +74,7 @@ struct Micafs {
         )
         let union = try UnionTree(lower: lower, upper: upper) { log.write($0) }
         let backings = try passthrough(arguments.io)
+        try checkRings(arguments.transport)
         let session = try naming("start libfuse") {
             try Session(
                 operations: arguments.identity.apply(to: tree(union, backings)),
@@ -166,6 +167,21 @@ struct Micafs {
             throw Failure("io=passthrough needs CAP_SYS_ADMIN in the first user namespace")
         }
         return Backings()
+    }
+
+    /// What `mica doctor` says of it, where rings are asked for and nothing else.
+    private static func checkRings(_ transport: Transport) throws {
+        guard transport == .uring, Machine.hasFUSERings != true else { return }
+        guard Machine.hasFUSERings != nil else {
+            throw Failure(
+                "transport=io_uring needs Linux 6.14; this is \(Machine.kernel.release)",
+                advice: "Leave it out: requests come through /dev/fuse then."
+            )
+        }
+        throw Failure(
+            "transport=io_uring: the kernel has FUSE over io_uring, switched off",
+            advice: "As root, before mounting: echo Y > /sys/module/fuse/parameters/enable_uring"
+        )
     }
 
     private static func tree(_ union: UnionTree, _ backings: Backings?) -> any Operations {

@@ -64,11 +64,35 @@ struct `The installed helpers` {
                 "usr/local/bin/mica", "usr/local/bin/micafs",
                 "usr/local/share/man/man1/mica.1", "usr/local/share/man/man8/mount.mica.8",
                 "usr/local/share/doc/mica/systemd/srv-debian.mount",
+                "usr/local/share/doc/mica/docs/docker.md",
+                "usr/local/share/bash-completion/completions/mica",
+                "usr/local/share/zsh/site-functions/_mica",
+                "usr/local/share/fish/vendor_completions.d/mica.fish",
             ]),
             "\(files)"
         )
         try make("uninstall")
         #expect(try installed() == [])
+        #expect(!FileManager.default.fileExists(atPath: "\(destination)/usr/local/share/doc/mica"))
+    }
+
+    @Test func `complete verbs, options and the names of what is there`() throws {
+        let output = try shell(
+            """
+            offer() {
+                COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMPREPLY=()
+                COMP_POINT=${#COMP_LINE}
+                _mica mica "${@: -1}" "${@: -2:1}"
+                printf '%s\\n' "${COMPREPLY[@]}" | sed 's/ *$//' | grep -xE -- "$expected" | sort | xargs echo
+            }
+            source \(destination)/usr/local/share/bash-completion/completions/mica || true
+            set +eu
+            expected='umount' offer mica um
+            expected='--read-only' offer mica run --read
+            expected='layered:latest' offer mica history lay
+            """
+        )
+        #expect(output == "umount\n--read-only\nlayered:latest\n")
     }
 
     @Test(arguments: ["mica", "fuse.mica", "fuse3.mica"])

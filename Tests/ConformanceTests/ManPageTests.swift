@@ -42,10 +42,14 @@ import Testing
         return options
     }
 
+    /// Under headings like `SUBCOMMANDS:` and `IMAGE SUBCOMMANDS:`.
     private func subcommands(_ help: String) -> [String] {
-        guard let list = help.range(of: "SUBCOMMANDS:") else { return [] }
-        return help[list.upperBound...].split(separator: "\n").compactMap { line in
-            guard line.hasPrefix("  "), line.dropFirst(2).first?.isLowercase == true else { return nil }
+        var isList = false
+        return help.split(separator: "\n").compactMap { line in
+            if !line.hasPrefix(" ") { isList = line.hasSuffix("SUBCOMMANDS:") }
+            guard isList, line.hasPrefix("  "), line.dropFirst(2).first?.isLowercase == true else {
+                return nil
+            }
             return line.split(separator: " ").first.map(String.init)
         }
     }
@@ -71,8 +75,92 @@ import Testing
                 !$0.hasPrefix(".Ss") && !$0.hasPrefix(".Sh")
             }
             let common: Set = ["--root", "--version", "-h", "--help"]
-            #expect(options(ofPage: section) == options(ofHelp: help).subtracting(common), "\(verb)")
+            // -h is the hostname's where it is not help's.
+            #expect(
+                options(ofPage: section).subtracting(common) == options(ofHelp: help).subtracting(common),
+                "\(verb)"
+            )
         }
+    }
+
+    /// Without quotes of any kind, and in one line.
+    private func plain(_ text: some StringProtocol) -> String {
+        String(text).filter { !"`'‘’“”\"".contains($0) }.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    /// What a reader sees of mica(1) under each heading of a verb.
+    private func sections() throws -> [String: String] {
+        let page = Tool.package.appendingPathComponent("docs/man/mica.1").path
+        let text = try Tool.run(
+            URL(fileURLWithPath: "/bin/sh"),
+            ["-c", "mandoc -T utf8 -O width=1000 \(page) | col -bx"]
+        )
+        var sections: [String: String] = [:]
+        var heading: String?
+        for line in text.split(separator: "\n") {
+            if line.hasPrefix("   mica "), line.dropFirst(3).allSatisfy({ $0.isLowercase || $0 == " " }) {
+                heading = String(line.dropFirst(3))
+            } else if !line.hasPrefix(" ") {
+                heading = nil
+            } else if let heading {
+                sections[heading, default: ""] += line + " "
+            }
+        }
+        return sections.mapValues(plain)
+    }
+
+    private struct Described: Decodable {
+        struct Argument: Decodable {
+            struct Name: Decodable { let name: String }
+            let kind: String
+            let shouldDisplay: Bool
+            let names: [Name]?
+            let abstract: String?
+        }
+        let commandName: String
+        let shouldDisplay: Bool
+        let abstract: String?
+        let discussion: String?
+        let arguments: [Argument]?
+        let subcommands: [Described]?
+
+        /// Everything that it says, but of operands, which the page's synopsis has.
+        var words: [String] {
+            let common = ["help", "version", "root"]
+            let options = (arguments ?? []).filter { argument in
+                argument.kind != "positional" && argument.shouldDisplay
+                    && !(argument.names ?? []).contains { common.contains($0.name) }
+            }
+            return [abstract, discussion].compactMap(\.self) + options.compactMap(\.abstract)
+        }
+    }
+
+    @Test func `mica(1) says all that --help says, in the same words`() throws {
+        struct Tree: Decodable { let command: Described }
+        let dump = try Tool.run(Tool.binaries.appendingPathComponent("mica"), ["--experimental-dump-help"])
+        let sections = try sections()
+        func check(_ command: Described, _ path: [String]) throws {
+            for member in command.subcommands ?? [] where member.shouldDisplay && member.commandName != "help"
+            {
+                try check(member, path + [member.commandName])
+            }
+            guard path.count > 1 else { return }
+            let name = path.joined(separator: " ")
+            let section = try #require(sections[name], "\(name)")
+            for text in command.words {
+                // A sentence, or a part of one: the page may say more in between.
+                for part in plain(text).split(separator: #/[.:;] /#) {
+                    let part = part.hasSuffix(".") ? part.dropLast() : part
+                    #expect(section.contains(part), "\(name): \(part)")
+                }
+            }
+        }
+        try check(JSONDecoder().decode(Tree.self, from: Data(dump.utf8)).command, ["mica"])
+    }
+
+    @Test(arguments: ["mica.1", "micafs.1", "mount.mica.8"]) func `are of this version`(name: String) throws {
+        let version = try Tool.run(Tool.binaries.appendingPathComponent("mica"), ["--version"])
+        try #expect(page(name).contains(".Os \"mica \(version.dropLast())\""))
     }
 
     /// The names in mdoc's `.It Cm uid Ns = Ns Ar n , Cm gid`, and in `.It Cm ro , rw`.

@@ -46,6 +46,41 @@ struct `With the real daemon` {
         try #require(mica.wait { MountTable.current().isDead(FilePath(target)) })
     }
 
+    @Test func `what a container left can be looked at and changed, by its name`() throws {
+        let directory = box.root.outside.string
+        func contents() throws -> String { try String(contentsOfFile: directory + "/left", encoding: .utf8) }
+        try #expect(mica("run", "--name", "worker", "real", "sh", "-c", "echo it > /left").status == 0)
+        try #expect(mica("mount", "worker", directory).status == 0)
+        try #expect(contents() == "it\n")
+        #expect(!FileManager.default.createFile(atPath: directory + "/new", contents: nil))
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(mica("mount", "--rw", "worker", directory).status == 0)
+        #expect(FileManager.default.createFile(atPath: directory + "/new", contents: nil))
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(mica("diff", "worker").output == "A /left\nA /new\n")
+
+        // A snapshot of one's own, too; and one that runs is not to be written to by two.
+        try #expect(mica("mount", "--rw", "--name", "mine", "real", directory).status == 0)
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(mica("mount", "mine", directory).status == 0)
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(mica("run", "-d", "--name", "busy", "real", "sleep", "1000").status == 0)
+        let refused = try mica("mount", "busy", directory)
+        #expect(refused.status == 1)
+        #expect(refused.error.contains("mica exec busy"))
+        try #expect(mica("rm", "-f", "busy", "worker").status == 0)
+        let nothing = try mica("mount", "nothing", directory)
+        #expect(nothing.error.contains("no such image"))
+    }
+
+    @Test func `an image can be mounted for other owners`() throws {
+        let directory = box.root.outside.string
+        try #expect(mica("mount", "-o", "squash_to_uid=1234,noxattrs=1", "real", directory).status == 0)
+        try #expect(FilePath(directory).appending("bin").status().st_uid == 1234)
+        try #expect(mica("umount", directory).status == 0)
+        try #expect(mica("mount", "-o", "squash_to_uid=much", "real", directory).status == 1)
+    }
+
     private func root(of name: String) throws -> String {
         try box.containers.container(named: name).files.root.string
     }

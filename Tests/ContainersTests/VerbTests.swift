@@ -62,7 +62,7 @@ struct `The verbs` {
         try #expect(mica("stop", "web").status == 0)
         try #expect(mica("ps", "-a").output.contains("Exited (3)"))
         try #expect(mica("logs", "--tail", "1", "web").output == "bye\n")
-        try #expect(mica("exec", "web", "true").status == 1)
+        try #expect(mica("exec", "web", "true").status == 125)
         try #expect(mica("rm", "web").status == 0)
         try #expect(box.store.containers().isEmpty)
         try #expect(box.isClean())

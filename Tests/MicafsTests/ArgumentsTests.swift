@@ -229,7 +229,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         "nofail",
         "_netdev", "x-systemd.automount", "X-mount.mkdir=0755", "comment=why", "user=me", "threaded=1",
         "fsync=1",
-        "noxattrs=0", "rw", "async",
+        "noxattrs=0", "rw", "async", "nousers", "noowner", "nogroup", "nomand", "iversion",
     ]) func `accepts what makes no difference`(option: String) throws {
         _ = try parse(options: "\(layers),\(option)")
     }
@@ -240,7 +240,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         ("=x", "unknown option =x"),
         ("plugins=/x.so", "option plugins=/x.so is refused"), ("allow_root", "option allow_root is refused"),
         ("auto_unmount", "option auto_unmount is refused"), ("ino32_t", "refused"),
-        ("datadir+=/x", "refused"),
+        ("datadir+=/x", "refused"), ("remount", "option remount is refused: mount(8)"),
         ("nfs_export=on", "option nfs_export=on is refused"), ("verity=require", "refused"),
         ("index=maybe", "it may be on, off"), ("redirect_dir=nofollow", "refused"),
         ("metacopy=maybe", "refused"),

@@ -33,7 +33,7 @@ extension Store {
         // Before the work, not after it.
         if let tag { _ = try ImageReference(tag) }
         let lock = try lockForChange()
-        let subject = try subject(named: name)
+        let subject = try subject(named: name, hasUpper: true)
         guard subject.upper != nil else {
             throw Failure(
                 "\(name) is neither a container nor an active snapshot: there is nothing to commit",
@@ -99,9 +99,12 @@ extension Store {
         return work
     }
 
-    /// By container, image, or snapshot, in this order.
-    func subject(named name: String) throws -> Subject {
+    /// By container, image, or snapshot, in this order. `hasUpper`: an image is meant only where nothing else has the
+    /// name. Failure where a container and a snapshot have it, as stores of earlier versions may.
+    func subject(named name: String, hasUpper: Bool = false) throws -> Subject {
+        let named = try found { try snapshot(name) }
         if let container = try found({ try container(named: name) }) {
+            if let named { try container.check(isNotAlso: named, name) }
             let snapshot = try snapshot(container.snapshot)
             return Subject(
                 name: name,
@@ -111,10 +114,11 @@ extension Store {
                 isContainer: true
             )
         }
-        if let image = try found({ try image(named: name) }) {
+        let isMeant = hasUpper && named?.kind == .active
+        if !isMeant, let image = try found({ try image(named: name) }) {
             return Subject(name: name, layers: image.layers, upper: nil, image: image.id)
         }
-        guard let snapshot = try found({ try snapshot(name) }) else {
+        guard let snapshot = named else {
             throw Failure("no such container, image or snapshot: \(name)", kind: .notFound)
         }
         let isActive = snapshot.kind == .active

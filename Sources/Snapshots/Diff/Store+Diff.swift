@@ -3,7 +3,7 @@ import Linux
 extension Store {
     /// What a container, or an active snapshot, changed in its image; in path order.
     package func diff(_ name: String, report: @escaping (Change) throws -> Void) throws {
-        let subject = try subject(named: name)
+        let subject = try subject(named: name, hasUpper: true)
         guard subject.upper != nil else {
             throw Failure(
                 "\(name) is neither a container nor an active snapshot: say what to compare it with",

@@ -1,3 +1,4 @@
+import Linux
 package import OCI
 
 /// A container: what was asked for. Whether it runs is known only by looking (module Containers).
@@ -31,5 +32,18 @@ package struct ContainerRecord: Sendable, Equatable {
         self.snapshot = snapshot
         self.created = created
         self.config = config
+    }
+}
+
+extension ContainerRecord {
+    /// Failure where `name` was given for this container, and is the key of a snapshot of somebody else's.
+    package func check(isNotAlso snapshot: SnapshotRecord, _ name: String) throws {
+        guard snapshot.key != self.snapshot else { return }
+        throw Failure(
+            "\(name) is a container and a snapshot",
+            advice:
+                "The container is \(id.prefix(12)), too; for the snapshot, commit and remove the container.",
+            kind: .failedPrecondition
+        )
     }
 }

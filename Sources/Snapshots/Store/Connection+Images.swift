@@ -93,13 +93,10 @@ extension Connection {
 
     /// A name goes before an ID, as in docker.
     func imageRow(named name: String) throws -> Int64? {
-        if let reference = try? ImageReference(name) {
-            if let digest = reference.digest {
-                return try value("SELECT id FROM images WHERE manifest = ?", digest)
-            }
-            let tag = reference.description
-            if let row: Int64 = try value("SELECT image FROM tags WHERE name = ?", tag) { return row }
+        if let reference = try? ImageReference(name), let digest = reference.digest {
+            return try value("SELECT id FROM images WHERE manifest = ?", digest)
         }
+        if let tag = try imageTag(name) { return try value("SELECT image FROM tags WHERE name = ?", tag) }
         let hex = name.hasPrefix("sha256:") ? name.dropFirst(7) : name[...]
         guard hex.count >= 4, hex.count <= 64,
             let low = Digest(hex: hex + String(repeating: "0", count: 64 - hex.count)),
@@ -116,6 +113,38 @@ extension Connection {
             )
         }
         return rows.first
+    }
+
+    /// The tag that is meant by `name`, whole; nil where there is none. What podman builds it calls `localhost/NAME`:
+    /// that is meant by NAME where docker.io has none.
+    func imageTag(_ name: String) throws -> String? {
+        guard let reference = try? ImageReference(name), reference.digest == nil else { return nil }
+        var names = [reference.description]
+        if reference.domain == "docker.io", !name.hasPrefix("docker.io/") {
+            names.append("localhost/\(reference.familiar)")
+        }
+        for name in names {
+            if let found: String = try value("SELECT name FROM tags WHERE name = ?", name) { return found }
+        }
+        return nil
+    }
+
+    /// What to say where there is no image of this name: which tags there are, if any.
+    func noSuchImage(_ name: String) throws -> Failure {
+        guard let reference = try? ImageReference(name) else { return Failure.noSuchImage(name) }
+        let tags = try rows("SELECT name FROM tags ORDER BY name") { try $0[0] as String }
+            .compactMap { try? ImageReference($0) }
+            .filter {
+                [reference.familiarName, "localhost/\(reference.familiarName)"].contains($0.familiarName)
+            }
+            .map(\.familiar)
+        let shown = tags.prefix(10).joined(separator: ", ") + (tags.count > 10 ? ", …" : "")
+        guard !tags.isEmpty else { return Failure.noSuchImage(name) }
+        return Failure(
+            "no such image: \(reference.familiar)",
+            advice: tags.count == 1 ? "There is \(shown)." : "There are \(shown).",
+            kind: .notFound
+        )
     }
 
     func imageRecord(_ row: Int64) throws -> ImageRecord {

@@ -3,9 +3,9 @@ import OCI
 
 extension Connection {
     func removeImage(named name: String, force: Bool) throws -> Removal {
-        guard let row = try imageRow(named: name) else { throw Failure.noSuchImage(name) }
+        guard let row = try imageRow(named: name) else { throw try noSuchImage(name) }
         let image = try imageRecord(row)
-        let tag = (try? ImageReference(name))?.description ?? ""
+        let tag = try imageTag(name) ?? ""
         let byTag = image.tags.contains(tag)
         if byTag, image.tags.count > 1 {
             try run("DELETE FROM tags WHERE name = ?", tag)

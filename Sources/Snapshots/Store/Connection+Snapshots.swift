@@ -14,6 +14,13 @@ extension Connection {
         guard try snapshotRow(key) == nil else {
             throw Failure("snapshot \(key) exists already", kind: .alreadyExists)
         }
+        if let id: String = try value("SELECT id FROM containers WHERE name = ?", key) {
+            throw Failure(
+                "the name \"\(key)\" is in use by container \(id.prefix(12))",
+                advice: "Choose another name: commands that take both would not know which is meant.",
+                kind: .alreadyExists
+            )
+        }
         guard let parent else { return nil }
         let found = try first("SELECT id, kind FROM snapshots WHERE key = ?", parent) {
             (row: try $0[0] as Int64, kind: try $0[1] as SnapshotRecord.Kind)

@@ -98,6 +98,13 @@ extension Connection {
                 kind: .alreadyExists
             )
         }
+        guard try snapshotRow(container.name) == nil else {
+            throw Failure(
+                "the name \"\(container.name)\" is in use by a snapshot",
+                advice: "Choose another name: commands that take both would not know which is meant.",
+                kind: .alreadyExists
+            )
+        }
         guard let image = try imageRow(container.image) else {
             throw Failure.noSuchImage("\(container.image)")
         }

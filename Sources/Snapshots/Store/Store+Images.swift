@@ -29,11 +29,13 @@ extension Store {
         try write { try $0.add(image) }
     }
 
-    /// By reference, full ID, or a prefix of an ID (at least 4 hex digits) that only one image has.
-    /// Failure (notFound) otherwise.
+    /// By reference (`localhost/` may be left out), full ID, or a prefix of an ID (at least 4 hex digits) that only one
+    /// image has. Failure (notFound) otherwise, with the tags that the image has.
     package func image(named name: String) throws -> ImageRecord {
         try read { connection in
-            guard let row = try connection.imageRow(named: name) else { throw Failure.noSuchImage(name) }
+            guard let row = try connection.imageRow(named: name) else {
+                throw try connection.noSuchImage(name)
+            }
             return try connection.imageRecord(row)
         }
     }

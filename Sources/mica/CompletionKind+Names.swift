@@ -1,0 +1,38 @@
+import ArgumentParser
+import Snapshots
+
+/// What there is in the usual store, for shells when somebody presses Tab.
+extension CompletionKind {
+    static var images: CompletionKind { names { try $0.images().flatMap(\.names) } }
+
+    static var containers: CompletionKind { names { try $0.containers().map(\.name) } }
+
+    /// Those that are written to; the rest are images' layers.
+    static var snapshots: CompletionKind {
+        names { try $0.snapshots().filter { $0.kind != .committed }.map(\.key) }
+    }
+
+    static var mounts: CompletionKind { names { try $0.mounts().filter(\.isLive).map(\.target.string) } }
+
+    static var subjects: CompletionKind {
+        names { store in
+            try store.containers().map(\.name)
+                + store.snapshots().filter { $0.kind != .committed }.map(\.key)
+        }
+    }
+
+    private static func names(_ list: @escaping @Sendable (Store) throws -> [String]) -> CompletionKind {
+        .custom { _, _, _ in
+            // Nothing is to be made by it, or said.
+            guard let layout = try? GlobalOptions.layout(root: nil), layout.database.exists,
+                let store = try? Store.open(layout)
+            else { return [] }
+            let names = (try? list(store)) ?? []
+            // There a colon begins the description.
+            guard CompletionShell.requesting == .zsh else { return names }
+            return names.map {
+                $0.split(separator: ":", omittingEmptySubsequences: false).joined(separator: "\\:")
+            }
+        }
+    }
+}

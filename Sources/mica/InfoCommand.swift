@@ -1,0 +1,67 @@
+import ArgumentParser
+import Containers
+import Linux
+import Snapshots
+
+import Glibc
+
+struct InfoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info",
+        _superCommandName: Mica.name,
+        abstract: "Say where the store is and what is in it.",
+        discussion: "What the machine allows, mica doctor says."
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "table or json.")
+    var format: OutputFormat = .table
+
+    private struct Report: Encodable {
+        var version: String
+        var linux: String
+        var store: String
+        var free: UInt64?
+        var images: Int
+        var containers: Int
+        var running: Int
+        var snapshots: Int
+        var mounts: Int
+    }
+
+    func run() throws {
+        let store = try Store.open(global.layout)
+        let containers = Containers(store)
+        let all = try containers.all()
+        var filesystem = statvfs()
+        let isKnown = statvfs(store.layout.root.string, &filesystem) == 0
+        let report = Report(
+            version: Mica.version,
+            linux: Machine.kernel.release,
+            store: store.layout.root.string,
+            free: isKnown
+                ? UInt64(filesystem.f_bavail).multipliedReportingOverflow(by: UInt64(filesystem.f_frsize))
+                    .partialValue
+                : nil,
+            images: try store.images().count,
+            containers: all.count,
+            running: all.count { containers.isRunning($0) },
+            snapshots: try store.snapshots().count { $0.kind != .committed },
+            mounts: try Mounts(store).all().count
+        )
+        if format == .json { return try printJSON(report) }
+        print(
+            """
+            Version:     \(report.version)
+            Linux:       \(report.linux)
+            Store:       \(report.store)
+            Free there:  \(report.free.map(Human.size) ?? "?")
+            Images:      \(report.images)
+            Containers:  \(report.containers), \(report.running) running
+            Snapshots:   \(report.snapshots)
+            Mounts:      \(report.mounts)
+            """
+        )
+    }
+}

@@ -1,0 +1,69 @@
+import Containers
+import FoundationEssentials
+import Linux
+import OCI
+import Runner
+import Snapshots
+
+extension InspectCommand {
+    /// With docker's names, as far as docker has them. Times are RFC 3339, null where nothing of the kind happened.
+    static func document(of container: Container, in containers: Containers) throws -> JSONValue {
+        let record = container.record
+        let config = try JSONDocument.decode(
+            JSONValue.self,
+            from: record.config,
+            name: "container \(record.name): its config"
+        )
+        let snapshot = try containers.store.snapshot(record.snapshot)
+        return .object([
+            "Id": .string(record.id),
+            "Name": .string(record.name),
+            "Image": .string("\(record.image)"),
+            "ImageName": .string(record.imageName),
+            "Snapshot": .string(record.snapshot),
+            "Upper": .string(containers.store.layout.snapshot(snapshot.id).appending("upper").string),
+            "Created": time(record.created),
+            "State": state(of: container, in: containers),
+            "Mounts": .array(container.spec.volumes.map(mount)),
+            "Config": config,
+        ])
+    }
+
+    private static func state(of container: Container, in containers: Containers) -> JSONValue {
+        let stored = container.files.readState()
+        var members: [String: JSONValue] = [
+            "Running": .bool(false), "Pid": .integer(0), "ExitCode": .null,
+            "StartedAt": time(stored?.started),
+            "FinishedAt": .null, "Error": .string(stored?.error ?? ""),
+            "RootLost": .bool(containers.isRootLost(container)),
+        ]
+        switch containers.status(of: container) {
+        case .created: members["Status"] = .string("created")
+        case .running(let process, let since):
+            members["Status"] = .string("running")
+            members["Running"] = .bool(true)
+            members["Pid"] = .integer(Int64(process.pid))
+            members["StartedAt"] = time(since)
+        case .exited(let code, let finished):
+            members["Status"] = .string("exited")
+            members["ExitCode"] = code.map { .integer(Int64($0)) } ?? .null
+            members["FinishedAt"] = time(finished)
+        case .unknown(let reason):
+            members["Status"] = .string("unknown")
+            members["Error"] = .string(reason)
+        }
+        return .object(members)
+    }
+
+    private static func mount(_ volume: Volume) -> JSONValue {
+        .object([
+            "Type": .string("bind"), "Source": .string(volume.source),
+            "Destination": .string(volume.destination),
+            "RW": .bool(!volume.readOnly),
+        ])
+    }
+
+    private static func time(_ nanoseconds: Int64?) -> JSONValue {
+        nanoseconds.map { .string(Timestamp.text($0 / 1_000_000_000)) } ?? .null
+    }
+}

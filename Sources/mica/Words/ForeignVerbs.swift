@@ -1,0 +1,83 @@
+enum ForeignVerbs {
+    static var all: [ForeignWords] {
+        [
+            .init(
+                "attach",
+                "mica logs -f NAME shows what a container writes; what it reads comes from mica run -i."
+            ),
+            .init(
+                "build buildx builder bake",
+                "Build with buildah, podman or docker, then: podman save NAME | mica load."
+            ),
+            .init(
+                "compose stack swarm service node config secret pod kube play",
+                "mica runs one container at a time, on one machine."
+            ),
+            .init(
+                "cp",
+                "mica exec NAME tar -C DIR -c . | tar -x copies out of a container that runs; mica mount NAME DIR"
+                    + " shows what a stopped one has."
+            ),
+            .init(
+                "create",
+                "mica run makes a container and starts it; mica mount --rw IMAGE DIR makes a tree to change."
+            ),
+            .init("start restart", "A container runs once: mica commit NAME IMAGE, then mica run IMAGE."),
+            .init(
+                "pause unpause",
+                "Its cgroup can be frozen: echo 1 > /sys/fs/cgroup/mica/ID/cgroup.freeze."
+            ),
+            .init(
+                "events",
+                "There is no daemon that could tell; mica ps and mica inspect say how things are."
+            ),
+            .init(
+                "export",
+                "mica mount NAME DIR shows what a stopped container has: tar -C DIR -c . packs it."
+            ),
+            .init(
+                "pull search",
+                "There is no registry client: skopeo copy docker://IMAGE docker-archive:FILE:IMAGE, then mica load"
+                    + " -i FILE."
+            ),
+            .init(
+                "push",
+                "There is no registry client: mica save -o FILE IMAGE, then skopeo copy docker-archive:FILE"
+                    + " docker://IMAGE."
+            ),
+            .init("login logout", "There is no registry client; skopeo login is for skopeo copy."),
+            .init(
+                "network port",
+                "A container has no network, or the host's: mica run --network host."
+            ),
+            .init("volume", "A volume is a directory of the host's: mica run -v DIR:DIR."),
+            .init(
+                "rename update",
+                "What a container has at its start it keeps: mica run --name, --memory, --cpus."
+            ),
+            .init(
+                "stats top",
+                "mica inspect NAME says which process it is; mica exec NAME ps shows them all, where the image has it."
+            ),
+            .init("wait", "mica run without -d waits, and exits with the command's status."),
+            .init(
+                "prune",
+                "mica rm NAME removes a container, mica rmi an image, mica gc what nobody needs any more."
+            ),
+            .init("df", "mica snapshot usage says what snapshots take, mica images what images do."),
+            .init("untag", "mica rmi NAME takes a name away, and the image with its last one."),
+            .init("unmount", "It is mica umount DIR."),
+            .init("unshare", "An ordinary user's mica mounts by fusermount3; see docs/ROOTLESS.md."),
+            .init(
+                "container",
+                "Verbs stand alone: mica run, ps, exec, logs, stop, kill, rm, commit, diff, inspect."
+            ),
+            .init("image", "Verbs stand alone: mica images, load, save, import, history, tag, rmi, inspect."),
+            .init("system", "Verbs stand alone: mica info, gc, fsck, doctor."),
+            .init(
+                "checkpoint context manifest plugin trust scout model sandbox init generate healthcheck machine",
+                "docs/docker.md says which of docker's verbs mica has."
+            ),
+        ]
+    }
+}

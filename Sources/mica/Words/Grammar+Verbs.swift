@@ -1,0 +1,47 @@
+extension Grammar {
+    /// nil for what is no verb. Of `snapshot` and `bench` those of the verb and its subcommand: `snapshot ls`.
+    static func of(_ verb: String) -> Grammar? {
+        switch verb {
+        case "run": return Grammar(process + run, endsAtOperand: true)
+        case "exec": return Grammar(process + "d|detach", endsAtOperand: true)
+        default: return options(of: verb).map { Grammar($0) }
+        }
+    }
+
+    /// Verbs that are nothing without a second word.
+    static func isGroup(_ verb: String) -> Bool { verb == "snapshot" || verb == "bench" }
+
+    private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "
+    private static let run = """
+        m|memory= cpus= pids-limit= security-opt= d|detach rm name= v|volume= entrypoint= h|hostname= net|network= \
+        read-only log-opt=
+        """
+
+    private static func options(of verb: String) -> String? {
+        switch verb {
+        case "load": "i|input= t|tag= q|quiet"
+        case "save": "o|output="
+        case "import": "c|change= m|message= q|quiet"
+        case "images": "q|quiet no-trunc digests format="
+        case "inspect": "type="
+        case "history": "no-trunc q|quiet format="
+        case "rmi": "f|force"
+        case "mount": "rw name= o="
+        case "umount": "l|lazy|f|force"
+        case "commit": "m|message= a|author= c|change="
+        case "snapshot prepare", "snapshot view", "snapshot commit": "l|label="
+        case "gc": "n|dry-run explain format="
+        case "fsck": "deep repair format="
+        case "ps": "a|all q|quiet no-trunc format="
+        case "logs": "f|follow n|tail= t|timestamps since= until="
+        case "stop": "t|timeout|time="
+        case "kill": "s|signal="
+        case "rm": "f|force"
+        case "bench lookup": "index-only sample= format="
+        case "mounts", "snapshot ls": "q|quiet format="
+        case "doctor", "diff", "snapshot usage", "version", "info": "format="
+        case "tag", "settle", "snapshot", "snapshot rm", "snapshot stat", "bench", "supervise": ""
+        default: nil
+        }
+    }
+}
