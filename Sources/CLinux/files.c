@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -85,6 +86,37 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length) {
 int clinux_touch_directory(int fd) {
     char entry[512];
     return result(syscall(SYS_getdents64, fd, entry, sizeof entry));
+}
+
+int clinux_next_unwritten(int fd, uint64_t *start, uint64_t *stop, uint64_t end) {
+    enum { COUNT = 64 };
+    // Room for the extents behind it.
+    union {
+        struct fiemap head;
+        char bytes[sizeof(struct fiemap) + COUNT * sizeof(struct fiemap_extent)];
+    } map;
+    uint64_t position = *start;
+    while (position < end) {
+        memset(&map, 0, sizeof map.head);
+        map.head.fm_start = position;
+        map.head.fm_length = end - position;
+        map.head.fm_extent_count = COUNT;
+        if (ioctl(fd, FS_IOC_FIEMAP, &map.head) < 0) return -errno;
+        if (map.head.fm_mapped_extents == 0) return 0;
+        for (uint32_t i = 0; i < map.head.fm_mapped_extents; i++) {
+            const struct fiemap_extent *extent = &map.head.fm_extents[i];
+            uint64_t after = extent->fe_logical + extent->fe_length;
+            if (after <= position) return -EIO;
+            if (extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN) {
+                *start = extent->fe_logical > position ? extent->fe_logical : position;
+                *stop = after < end ? after : end;
+                return *start < *stop;
+            }
+            if (extent->fe_flags & FIEMAP_EXTENT_LAST) return 0;
+            position = after;
+        }
+    }
+    return 0;
 }
 
 uint32_t clinux_encode_device(uint64_t device) {

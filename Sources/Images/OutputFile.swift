@@ -22,9 +22,15 @@ package struct OutputFile: ~Copyable {
         guard let name = target.lastComponent?.string else { throw Failure("\(target) names no file") }
         let directory = target.removingLastComponent()
         var path = (directory.isEmpty ? FilePath(".") : directory).appending(".\(name).XXXXXX")
-        fd = try naming("create \(target)") { try OwnedFD.create(unique: &path) }
+        Unfinished.begin()
+        do {
+            fd = try naming("create \(target)") { try OwnedFD.create(unique: &path) }
+        } catch {
+            Unfinished.made(nil)
+            throw error
+        }
+        Unfinished.made(path)
         temporary = path
-        Unfinished.note(path)
     }
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws {

@@ -57,9 +57,11 @@ package struct StoreLayout: Sendable {
     /// A new directory in tmp/, the caller's own, to be renamed into place or removed.
     package func staging(_ purpose: String) throws -> FilePath {
         var template = Array(tmp.appending("\(purpose)-XXXXXX").string.utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure("create a directory in \(tmp)", .last) }
-        let path = FilePath(platformString: template)
-        Unfinished.note(path)
-        return path
+        Unfinished.begin()
+        let isMade = mkdtemp(&template) != nil
+        let reason = Errno.last
+        Unfinished.made(isMade ? FilePath(platformString: template) : nil)
+        guard isMade else { throw Failure("create a directory in \(tmp)", reason) }
+        return FilePath(platformString: template)
     }
 }

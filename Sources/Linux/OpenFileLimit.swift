@@ -1,8 +1,7 @@
 import Glibc
 
-/// How many files a process may have open. Walks hold a descriptor for every level of the tree they are in, and a
-/// container can make one that is deeper than a process may by default have files open; a stack of directories holds
-/// one for every layer.
+/// How many files a process may have open. A stack of directories holds one for every layer, and a daemon those that
+/// were deleted while somebody had them open.
 package enum OpenFileLimit {
     /// Raises the soft limit to the hard one, once.
     package static func raise() { _ = raised }

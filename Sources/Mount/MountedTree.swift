@@ -3,6 +3,7 @@ package import Linux
 package import Union
 
 import Glibc
+import SystemPackage
 
 /// The union, as the kernel asks for it: one request, one call.
 package final class MountedTree: Operations {

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import SystemPackage
 
 /// What stat(2) goes on saying of a file that the union has changed for its own sake: a copy came into a directory, a

@@ -98,8 +98,6 @@ final class Listing {
             let key = name.withBytes { NamePosition.key(of: $0) }
             added.append(.init(key: key, number: UInt32(clamping: position)))
         }
-        // Its elements are not to be copied before they are merged.
-        order = nil
         var merged = known.order
         merged.merge(added) { names[Int($0)] == nil }
         order = (names.count, merged)

@@ -22,7 +22,33 @@ package struct NameOrder {
 
     package init(_ elements: [Element]) {
         self.elements = elements
-        self.elements.sort(by: Element.isBefore)
+        // Keys are spread evenly, as hashes are: of many, put each where it belongs, give or take a few.
+        let bits = UInt64(Int.bitWidth - elements.count.leadingZeroBitCount)
+        if bits > 9 { distribute(48 - (bits - 3)) } else { self.elements.sort(by: Element.isBefore) }
+    }
+
+    /// Sorts by the bits from `shift` up, and then among those that have them in common.
+    private mutating func distribute(_ shift: UInt64) {
+        let unsorted = elements
+        var ends = [Int](repeating: 0, count: 1 << Int(48 - shift))
+        for element in unsorted { ends[Int(element.key >> shift)] += 1 }
+        var end = 0
+        for bucket in ends.indices {
+            end += ends[bucket]
+            ends[bucket] = end
+        }
+        var starts = ends
+        elements.withUnsafeMutableBufferPointer { sorted in
+            for element in unsorted {
+                let bucket = Int(element.key >> shift)
+                starts[bucket] -= 1
+                sorted[starts[bucket]] = element
+            }
+            for bucket in ends.indices where ends[bucket] - starts[bucket] > 1 {
+                var few = UnsafeMutableBufferPointer(rebasing: sorted[starts[bucket]..<ends[bucket]])
+                few.sort(by: Element.isBefore)
+            }
+        }
     }
 
     /// The first with at least this key.

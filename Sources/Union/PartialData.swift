@@ -22,15 +22,25 @@ final class PartialData: Sendable {
         set { storedSeal.store(newValue, ordering: .relaxed) }
     }
 
+    /// Whether blocks may be there that a power cut left without data: see `PartialFile.dropBlocksWithoutData`. Changed
+    /// alone.
+    var mayLackData: Bool {
+        get { storedLack.load(ordering: .acquiring) }
+        set { storedLack.store(newValue, ordering: .releasing) }
+    }
+
     private let storedSeal: Atomic<Bool>
+    private let storedLack: Atomic<Bool>
     private let storedLimit: Atomic<UInt64>
     private let storedMark: Atomic<UInt64>
 
-    init(inode: UInt32, limit: UInt64, marked: UInt64, block: UInt64, isSealed: Bool) {
+    /// `isNew`: there is nothing in the upper file yet.
+    init(inode: UInt32, limit: UInt64, marked: UInt64, block: UInt64, isSealed: Bool, isNew: Bool) {
         self.inode = inode
         self.block = block
         known = KnownBlocks(block: block)
         storedSeal = Atomic(isSealed)
+        storedLack = Atomic(!isNew)
         storedLimit = Atomic(limit)
         storedMark = Atomic(marked)
     }

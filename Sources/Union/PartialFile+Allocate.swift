@@ -5,8 +5,8 @@ import SystemPackage
 
 /// fallocate(2).
 extension PartialFile {
-    private static let keepsSize: CInt = 1
-    private static let punchesHole: CInt = 2
+    static let keepsSize: CInt = 1
+    static let punchesHole: CInt = 2
     private static let zeroes: CInt = 16
     private static let unshares: CInt = 64
 

@@ -117,7 +117,8 @@ extension UnionTree {
                 limit: limit,
                 marked: size,
                 block: upper.block(of: status),
-                isSealed: false
+                isSealed: false,
+                isNew: status.st_blocks == 0
             )
         )
     }
@@ -221,7 +222,8 @@ extension UnionTree {
                 limit: end,
                 marked: marked,
                 block: upper.block(of: status),
-                isSealed: try isSealed(name, in: fd, mark: metacopy)
+                isSealed: try isSealed(name, in: fd, mark: metacopy),
+                isNew: false
             )
         )
     }

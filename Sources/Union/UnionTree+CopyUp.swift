@@ -280,7 +280,8 @@ extension UnionTree {
                         limit: record.size,
                         marked: record.size,
                         block: upper.block(of: status),
-                        isSealed: false
+                        isSealed: false,
+                        isNew: true
                     )
                 )
             } else {

@@ -257,7 +257,7 @@ extension UnionTree {
 
     /// The same, open already.
     func partial(_ node: Node, _ data: PartialData, _ file: OpenFile) throws(FSError) -> PartialFile {
-        PartialFile(
+        let partial = PartialFile(
             file: file,
             data: data,
             node: node,
@@ -265,6 +265,8 @@ extension UnionTree {
             upper: try writable(),
             unsealed: unsealed
         )
+        try partial.dropBlocksWithoutData()
+        return partial
     }
 
     /// The file of an upper node, open for reading and writing.

@@ -9,6 +9,11 @@ import SystemPackage
 /// Files of an upper can't be made immutable or append-only. The filesystem would refuse to the union as well what it
 /// refuses to others: to bring the rest of the data, to copy a file into a directory, to remove a container.
 extension UnionTree {
+    /// What an owner may change, and what is in nobody's way: FS_*_FL SECRM, UNRM, COMPR, SYNC, NODUMP, NOATIME, NOCOMP, NOTAIL,
+    /// DIRSYNC, TOPDIR and NOCOW. JOURNAL_DATA is not an owner's to change, and names in a directory with CASEFOLD would
+    /// not be those that the union knows.
+    private static let changeable: UInt32 = 0x0083_84cf
+
     /// FS_*_FL of a regular file or a directory. ENOTTY where the filesystem has none.
     package func flags(of id: UInt64) throws(FSError) -> UInt32 {
         guard let file = try openForFlags(id) else { return 0 }
@@ -27,14 +32,22 @@ extension UnionTree {
         return flags
     }
 
-    /// Copies up first. EOPNOTSUPP for a flag that would be in the union's own way. The copy of an immutable file is not
+    /// Copies up first. EOPNOTSUPP for a flag that would be in the union's own way, or is not changeable. The copy of an immutable file is not
     /// immutable; a directory that is stays so.
     package func setFlags(of id: UInt64, to flags: UInt32) throws(FSError) {
         let refused = UInt32(CLINUX_IMMUTABLE_FL | CLINUX_APPEND_FL)
-        guard flags & refused == 0 else { throw .system(.notSupported) }
+        let changed = try self.flags(of: id) ^ flags
+        guard flags & refused == 0, changed & ~(UnionTree.changeable | refused) == 0 else {
+            throw .system(.notSupported)
+        }
         let node = try copyUp(id, isForced: true)
         guard let file = try openForFlags(id) else { throw .system(.inappropriateIOCTLForDevice) }
-        let result = file.fd.use { clinux_set_flags($0, flags) }
+        // The others say how its filesystem stores the copy.
+        var kept: UInt32 = 0
+        var result = file.fd.use { clinux_get_flags($0, &kept) }
+        guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
+        let new = kept & ~UnionTree.changeable | flags & UnionTree.changeable
+        result = file.fd.use { clinux_set_flags($0, new) }
         guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
         node.noteChange()
     }

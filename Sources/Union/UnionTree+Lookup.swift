@@ -1,6 +1,7 @@
 package import Linux
 
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// What a name stands for.

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import SystemPackage
 
 /// What the kernel holds of nodes, and when they go.
@@ -97,7 +98,22 @@ extension UnionTree {
     /// `remove` gets an orphan whose file is to be deleted; at once, where it is not given. Preconditions: `names` is
     /// locked.
     func dropIfUnused(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
-        guard node.lookups == 0, node.children == 0, node.isOrphan || !node.isPinned else { return }
+        guard isUnused(node) else { return }
+        // What it is in may be unused by that, and so on up: one after another, because a tree is as deep as the container
+        // makes it.
+        let isFirst = left == nil
+        if isFirst { left = [] }
+        drop(node, remove)
+        guard isFirst else { return }
+        while let directory = left?.popLast() { if isUnused(directory) { drop(directory) } }
+        left = nil
+    }
+
+    private func isUnused(_ node: Node) -> Bool {
+        node.lookups == 0 && node.children == 0 && (node.isOrphan || !node.isPinned)
+    }
+
+    private func drop(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
         if !node.isOrphan { forgotten.note(node) }
         discard(node)
         if !node.isOrphan, let status = node.shown.withLock({ $0.status }) {
@@ -188,7 +204,7 @@ extension UnionTree {
     private func detach(_ node: Node, _ name: FileName, from directory: Node) {
         directory.listing?.forget(node, name)
         directory.children -= 1
-        dropIfUnused(directory)
+        if left == nil { dropIfUnused(directory) } else { left?.append(directory) }
     }
 
     // MARK: - Orphans

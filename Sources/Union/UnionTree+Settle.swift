@@ -29,7 +29,7 @@ extension UnionTree {
             count += pending.count
             pending.removeAll()
         }
-        try forEachFile(in: root, []) { (node, path) throws(FSError) in
+        try forEachFile { (node, path) throws(FSError) in
             switch node.data {
             case .upper: return
             case .lost, .damaged:
@@ -59,28 +59,49 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in try upper.work.synchronizeFilesystem() }
     }
 
+    /// A directory that is being walked through.
+    private struct Place {
+        let node: Node
+        /// What of it was not passed yet.
+        var children: ArraySlice<(node: Node, name: FileName)>
+        /// Bytes of its path.
+        let length: Int
+    }
+
     /// Passes every file of the upper that is not a directory.
-    private func forEachFile(
-        in directory: Node,
-        _ path: [UInt8],
-        _ body: (Node, [UInt8]) throws(FSError) -> Void
-    ) throws(FSError) {
-        for (node, path) in try children(of: directory, path) {
+    private func forEachFile(_ body: (Node, [UInt8]) throws(FSError) -> Void) throws(FSError) {
+        var path: [UInt8] = []
+        var places = [Place(node: root, children: try children(of: root)[...], length: 0)]
+        while !places.isEmpty {
+            let depth = places.count - 1
+            path.removeSubrange(places[depth].length...)
+            guard let (node, name) = places[depth].children.popFirst() else {
+                letGo(places.removeLast().node)
+                continue
+            }
+            path.append(UInt8(ascii: "/"))
+            path += name.bytes
             if node.isDirectory {
-                try forEachFile(in: node, path, body)
+                places.append(Place(node: node, children: try children(of: node)[...], length: path.count))
             } else {
                 try body(node, path)
+                letGo(node)
             }
-            names.lock()
-            node.lookups -= 1
-            dropIfUnused(node)
-            // No kernel is there to have handles.
-            forgotten.remove(node.id)
-            names.unlock()
         }
     }
 
-    private func children(of directory: Node, _ path: [UInt8]) throws(FSError) -> [(Node, [UInt8])] {
+    private func letGo(_ node: Node) {
+        guard node !== root else { return }
+        names.lock()
+        defer { names.unlock() }
+        node.lookups -= 1
+        dropIfUnused(node)
+        // No kernel is there to have handles.
+        forgotten.remove(node.id)
+    }
+
+    /// Those in a directory, which stay until they are let go.
+    private func children(of directory: Node) throws(FSError) -> [(node: Node, name: FileName)] {
         names.lock()
         defer { names.unlock() }
         var found: [FileName] = []
@@ -88,12 +109,12 @@ extension UnionTree {
             found.append(name)
             return true
         }
-        var children: [(Node, [UInt8])] = []
+        var children: [(node: Node, name: FileName)] = []
         for name in found {
             let node = try node(name, in: directory)
             // Another of its names must not let it go meanwhile.
             node.lookups += 1
-            children.append((node, path + [UInt8(ascii: "/")] + name.bytes))
+            children.append((node, name))
         }
         return children
     }

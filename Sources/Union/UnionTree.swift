@@ -47,6 +47,8 @@ package final class UnionTree: @unchecked Sendable {
     /// Nodes that have no name, and when one lost its last, in nanoseconds of CLOCK_MONOTONIC. Guarded by `names`.
     var orphanCount = 0
     var lastRemoval: UInt64 = 0
+    /// Directories that unused nodes were in, while such go one after another. Guarded by `names`.
+    var left: [Node]?
     /// Calls that free removed files just now.
     var leavingCount = 0
 

@@ -1,5 +1,9 @@
 import ArgumentParser
+import Layers
+import Linux
+import OCI
 import Snapshots
+import SystemPackage
 
 /// What there is in the usual store, for shells when somebody presses Tab.
 extension CompletionKind {

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Containers
+import Layers
 import Linux
 import Snapshots
+import SystemPackage
 
 import Glibc
 

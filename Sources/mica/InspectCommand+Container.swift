@@ -1,9 +1,11 @@
 import Containers
 import FoundationEssentials
+import Layers
 import Linux
 import OCI
 import Runner
 import Snapshots
+import SystemPackage
 
 extension InspectCommand {
     /// With docker's names, as far as docker has them. Times are RFC 3339, null where nothing of the kind happened.

@@ -85,7 +85,9 @@ import Testing
 
     /// Without quotes of any kind, and in one line.
     private func plain(_ text: some StringProtocol) -> String {
-        String(text).filter { !"`'‘’“”\"".contains($0) }.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        String(text).filter { !"`'‘’“”\"".contains($0) }.split(whereSeparator: \.isWhitespace).joined(
+            separator: " "
+        )
     }
 
     /// What a reader sees of mica(1) under each heading of a verb.

@@ -33,36 +33,36 @@ struct `A committed and saved image` {
 
     /// What `ScriptedChanges` do not make or change.
     private static let more: [Change] = [
-        .mkdir("kinds/new", 0o1751), .chown("kinds/new", 2_000_000, 2_097_153),
-        .setXattr("kinds/new", "user.of a directory", [0, 255, 10, 61]),
-        .setXattr("kinds/new", "trusted.of a directory", [1]),
+        .mkdir("saved", 0o1751), .chown("saved", 2_000_000, 2_097_153),
+        .setXattr("saved", "user.directory", [0, 255, 10, 61]),
+        .setXattr("saved", "trusted.directory", [1]),
         // user::rw-, user 1000:r--, group::r--, mask::r--, other::r--
-        .create("kinds/new/acl", "x"),
+        .create("saved/acl", "x"),
         .setXattr(
-            "kinds/new/acl",
+            "saved/acl",
             "system.posix_acl_access",
             [2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0]
                 + [4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 4, 0]
                 + [255, 255, 255, 255]
         ),
-        .create("kinds/new/set", "x"), .chown("kinds/new/set", 7, 8), .chmod("kinds/new/set", 0o6755),
-        .create("kinds/new/capable", "x"), .chmod("kinds/new/capable", 0o755),
+        .create("saved/set", "x"), .chown("saved/set", 7, 8), .chmod("saved/set", 0o6755),
+        .create("saved/capable", "x"), .chmod("saved/capable", 0o755),
         .setXattr(
-            "kinds/new/capable",
+            "saved/capable",
             "security.capability",
             [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         ),
-        .mknod("kinds/new/fifo", S_IFIFO | 0o620), .link("kinds/new/fifo", to: "kinds/new/fifo again"),
-        .mknod("kinds/new/disk", S_IFBLK | 0o660, device(259, 70_000)), .chown("kinds/new/disk", 9, 10),
-        .link("kinds/new/disk", to: "kinds/new/disk again"),
-        .setXattr("kinds/new/disk", "trusted.of a device", [1]),
-        .symlink(String(repeating: "n/", count: 2000), at: "kinds/new/link"), .chown("kinds/new/link", 5, 6),
-        .link("kinds/new/link", to: "kinds/new/link again"),
-        .setXattr("kinds/new/link", "trusted.of a link", [1]),
-        .create("kinds/new/holes", "x"), .truncate("kinds/new/holes", to: 3_000_001),
-        .setTime("kinds/new/holes", 1_234_567_890, 123_456_789), .setTime("kinds/new/fifo", 4_102_444_800, 1),
-        .setTime("kinds/new/link", 1_000_000_000, 999_999_999), .setTime("kinds/new/disk", 1, 0),
-        .setTime("kinds/new", 1_500_000_000, 5), .setTime("kinds", 1_500_000_000, 6),
+        .mknod("saved/fifo", S_IFIFO | 0o620), .link("saved/fifo", to: "saved/fifo again"),
+        .mknod("saved/disk", S_IFBLK | 0o660, device(259, 70_000)), .chown("saved/disk", 9, 10),
+        .link("saved/disk", to: "saved/disk again"),
+        .setXattr("saved/disk", "trusted.device", [1]),
+        .symlink(String(repeating: "n/", count: 2000), at: "saved/link"), .chown("saved/link", 5, 6),
+        .link("saved/link", to: "saved/link again"),
+        .setXattr("saved/link", "trusted.link", [1]),
+        .create("saved/holes", "x"), .truncate("saved/holes", to: 3_000_001),
+        .setTime("saved/holes", 1_234_567_890, 123_456_789), .setTime("saved/fifo", 4_102_444_800, 1),
+        .setTime("saved/link", 1_000_000_000, 999_999_999), .setTime("saved/disk", 1, 0),
+        .setTime("saved", 1_500_000_000, 5),
     ]
 
     /// Changes an image with everything in it, commits and saves it; where it is mounted, and the archive.
@@ -73,7 +73,10 @@ struct `A committed and saved image` {
         for change in ScriptedChanges.all { _ = change.apply(to: changed) }
         // No archive can hold it.
         _ = Change.unlink("dev/socket").apply(to: changed)
-        for change in Self.more { #expect(change.apply(to: changed) == "ok", "\(change)") }
+        for change in Self.more {
+            let outcome = change.apply(to: changed)
+            #expect(!outcome.hasPrefix("errno"), "\(change): \(outcome)")
+        }
         try store.run("umount", [changed])
         try store.run("commit", ["changed", "localhost/saved:1"])
         let mount = try workspace.directory("mount")
@@ -83,21 +86,33 @@ struct `A committed and saved image` {
         return (mount, archive)
     }
 
-    /// Go's archive/tar takes a PAX record without a value for none, as POSIX has it of its own records: the attribute is
-    /// in the layer, and docker, podman and umoci do not set it. containerd does.
-    private func withoutEmptyXattrs(_ tree: Tree) -> Tree {
-        tree.changing { $1.xattrs = $1.xattrs.filter { !$0.value.isEmpty } }
+    /// A directory whose time and attributes are set once it is full.
+    private static let newDirectory: Path = "saved"
+
+    /// What other tools do not take from a layer that has it.
+    ///
+    /// Attributes without a value: Go's archive/tar takes a PAX record without a value for none, as POSIX has it of its own
+    /// records, so docker, podman and umoci do not set them. containerd does. The times of directories in which they
+    /// make something for a later layer.
+    private func comparable(_ tree: Tree) -> Tree {
+        tree.changing { path, facts in
+            facts.xattrs = facts.xattrs.filter { !$0.value.isEmpty }
+            if facts.mode & S_IFMT == S_IFDIR, path != Self.newDirectory { facts.time = nil }
+        }
     }
 
+    /// `odd`: what is different of the image itself, as it was loaded. A whiteout in a directory that no layer has makes
+    /// the directory in mica, as in docker, and none in umoci.
     private func expectSame(
         _ theirs: String,
         as mine: String,
+        beside odd: Set<String> = ["never: missing"],
         but change: (Path, inout FileFacts) -> Void = { _, _ in },
         _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let theirs = withoutEmptyXattrs(try Tree(at: theirs)).changing(change)
-        let mine = withoutEmptyXattrs(try Tree(at: mine)).changing(change)
-        let differences = theirs.differences(from: mine)
+        let theirs = comparable(try Tree(at: theirs)).changing(change)
+        let mine = comparable(try Tree(at: mine)).changing(change)
+        let differences = theirs.differences(from: mine).filter { !odd.contains($0) }
         #expect(differences == [], "\(differences.joined(separator: "\n"))", sourceLocation: location)
     }
 
@@ -121,21 +136,24 @@ struct `A committed and saved image` {
         try other.run("load", ["-q", "-i", layout, "-t", "copied"])
         let copied = try workspace.directory("copied")
         try other.run("mount", ["-o", "suid,dev", "copied", copied])
-        try expectSame(copied, as: mount)
+        try expectSame(copied, as: mount, beside: [])
     }
 
     @Test func `is the same tree to podman`() throws {
         let (mount, archive) = try saved()
-        // Each layer by itself, as in its usual setting: copying layers (vfs), podman never takes an attribute away from
-        // a directory, and docker takes them all.
         let podman =
             ["--root", "--runroot", "--tmpdir"].flatMap { [$0, "\(workspace.path)/podman\($0)"] }
-            + ["--storage-driver", "overlay"]
+            + ["--storage-driver", "vfs"]
         try run("podman", podman + ["load", "-q", "-i", archive])
         let root = try run("podman", podman + ["image", "mount", "localhost/saved:1"])
-        // It makes the root itself, and skips the layers' entries for it, as docker does.
-        try expectSame(String(root.dropLast()), as: mount) { path, facts in
-            if path == .root { (facts.mode, facts.time) = (S_IFDIR | 0o755, nil) }
+        // A whiteout of a directory, after entries of it in the same layer, takes them away where layers are copied.
+        let odd: Set<String> = ["remade: mode 40755 ≠ 40770", "remade/new: missing"]
+        try expectSame(String(root.dropLast()), as: mount, beside: odd) { path, facts in
+            guard facts.mode & S_IFMT == S_IFDIR, path != Self.newDirectory else { return }
+            // It makes the root itself, and skips the layers' entries for it, as docker does.
+            if path == .root { facts.mode = S_IFDIR | 0o755 }
+            // Where layers are copied (vfs) it takes no attribute away from a directory that a layer changes.
+            facts.xattrs = [:]
         }
         try run("podman", podman + ["image", "umount", "-a"])
     }

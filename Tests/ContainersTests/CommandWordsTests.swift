@@ -1,5 +1,8 @@
 import ContainerFixtures
 import Foundation
+import Layers
+import Linux
+import SystemPackage
 import Testing
 
 /// What people type who know other programs.
@@ -66,7 +69,7 @@ struct `The words of a command line` {
         let here = box.root.outside
         try here.appending("here/inside").makeDirectories()
         process.currentDirectoryURL = URL(fileURLWithPath: here.string)
-        let output = Pipe()
+        let output = Foundation.Pipe()
         process.standardOutput = output
         try process.run()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -1,6 +1,9 @@
 import ContainerFixtures
 import Foundation
+import Layers
+import Linux
 import Snapshots
+import SystemPackage
 import Testing
 
 /// What a name stands for, and what is said where it stands for nothing.

@@ -238,7 +238,7 @@ struct `With the real daemon` {
         try killDaemon(of: root(of: "lost"))
         try #expect(mica.wait { try mica("ps").output.contains("(root filesystem lost)") })
         let exec = try mica("exec", "lost", "true")
-        #expect(exec.status == 1)
+        #expect(exec.status == 125)
         #expect(exec.error.contains("root filesystem of container lost is lost"))
         let commit = try mica("commit", "lost", "saved")
         #expect(commit.status == 0)

@@ -90,8 +90,11 @@ package final class LayeredMount: Sendable {
 
     /// The daemon keeps its work directory locked until it has really ended.
     private func waitForDaemon() throws {
+        try waitForDaemon(try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY))
+    }
+
+    private func waitForDaemon(_ lock: borrowing OwnedFD) throws {
         try naming("lock \(work)") {
-            let lock = try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY)
             try lock.use { raw throws(Errno) in
                 _ = try Errno.retrying { flock(raw, LOCK_EX) }
                 // Not left to close(2): a process that is just being started may have the descriptor, too.
@@ -101,8 +104,9 @@ package final class LayeredMount: Sendable {
     }
 
     /// Brings all data into the upper, so that others can read it. Precondition: not mounted.
-    package func settle() throws {
-        try Tool.run(Tool.binaries.appendingPathComponent("micafs"), ["--settle"] + source)
+    package func settle(launcher: [String] = []) throws {
+        let command = launcher + [Tool.binaries.appendingPathComponent("micafs").path, "--settle"] + source
+        try Tool.run(URL(fileURLWithPath: command[0]), Array(command.dropFirst()))
     }
 
     /// At once: the new daemon waits for the old one. Not for ever: a mount namespace that another test has made
@@ -132,8 +136,13 @@ package final class LayeredMount: Sendable {
     }
 
     /// kill -9, and what is left of the mount is taken away.
-    package func kill() throws {
+    ///
+    /// - Parameter last: done right before, and may leave nothing that can be opened where the upper is.
+    package func kill(after last: () throws -> Void = {}) throws {
+        let lock = try naming("open \(work)") { try OwnedFD.open(FilePath(work), O_RDONLY | O_DIRECTORY) }
+        try last()
         _ = try naming("kill the daemon of \(path)") { try Errno.check(Glibc.kill(daemon(), SIGKILL)) }
-        try unmount()
+        _ = try naming("unmount \(path)") { try Errno.check(umount2(path, CInt(MNT_DETACH))) }
+        try waitForDaemon(lock)
     }
 }

@@ -12,6 +12,18 @@ struct `Of the kernel's files` {
     let root: TestRoot
     init() throws { root = try TestRoot() }
 
+    /// The lists as other programs have them: those below only say what is done with what is in ours.
+    @Test func `all are hidden that docker and containerd hide`() {
+        let masked = [
+            "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+            "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+            "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+        ]
+        let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+        #expect(masked.filter { !HiddenPaths.masked.contains($0) } == [])
+        #expect(readOnly.filter { !HiddenPaths.readOnly.contains($0) } == [])
+    }
+
     @Test(arguments: HiddenPaths.masked.filter { FilePath($0).exists })
     func `a masked one is empty`(_ path: String) throws {
         let outcome = try root.shell(

@@ -39,14 +39,15 @@ struct `A program that joins a container` {
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)
     }
 
-    @Test func `is in all its namespaces, with its root, and no more capabilities`() throws {
+    @Test func `is in all its namespaces, with its root, its filter, and no more capabilities`() throws {
         try withContainer { leader in
             let script = """
                 for n in mnt pid uts ipc net cgroup; do test $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) || echo $n; done
-                hostname; test -e /etc/debian_version || echo inside; grep CapEff /proc/self/status; exit 9
+                hostname; test -e /etc/debian_version || echo inside
+                grep -e CapEff -e Seccomp: /proc/self/status; exit 9
                 """
             let outcome = try join(leader, ProcessSpec(arguments: ["/bin/sh", "-c", script]))
-            #expect(outcome.output == "box\ninside\nCapEff:\t00000000a80425fb\n")
+            #expect(outcome.output == "box\ninside\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n")
             #expect(outcome.status == 9)
         }
     }

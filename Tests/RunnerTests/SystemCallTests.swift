@@ -166,7 +166,7 @@ struct `System calls of a container` {
         try #expect(root.run(["/bin/keyring"]).status == 1)
     }
 
-    @Test func `of one that joins are filtered as well, and so are a user's`() throws {
+    @Test func `are filtered for root and for users`() throws {
         for user in ["", "ann"] {
             let outcome = try root.shell("grep Seccomp: /proc/self/status") { $0.process.user = user }
             #expect(outcome.output == "Seccomp:\t2\n")

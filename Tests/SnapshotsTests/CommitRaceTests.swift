@@ -168,7 +168,7 @@ import Glibc
             try fd.truncate(to: UInt64(old.utf8.count))
             try Xattr.set("trusted.overlay.metacopy", [UInt8(ascii: "p")], of: fd)
         }
-        let partial = PartialUpper(try OwnedFD.open(file, O_RDONLY), ["trusted.overlay."])
+        let partial = try PartialUpper(OwnedFD.open(file, O_RDONLY), ["trusted.overlay."])
         var found = [UInt8](repeating: 1, count: old.utf8.count)
         let half = found.count / 2
         try found.withUnsafeMutableBytes { buffer in
@@ -225,5 +225,54 @@ import Glibc
         #expect(try test.store.collect()?.problems == [])
         try test.store.commit(name: "done", key: "k")
         #expect(try test.chain(test.store.snapshot("done").layers)["new"] != nil)
+    }
+
+    @Test func `says so where it can't find the way back out of a directory that was moved`() throws {
+        let test = try prepared(["kept": "1"])
+        let way = Array(repeating: "d", count: 60)
+        try test.write("k", (way + ["inner"]).joined(separator: "/"), "x")
+        try test.write("k", "d/d/last", "x")
+        let upper = try test.upper("k")
+        // Below what is open at the same time; the socket is what says that the walk is there.
+        try shell(
+            "cd \(way.joined(separator: "/")); python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"!\")'",
+            in: upper
+        )
+        let failure = #expect(throws: Failure.self) {
+            try test.store.commit("k", as: nil) { _ in
+                do { try shell("mv d/d/d/d moved", in: upper) } catch { Issue.record(error) }
+            }
+        }
+        #expect(failure?.description.contains("/d/d/d/d was moved while it was read") == true)
+        try shell("mv moved d/d/d/d", in: upper)
+        let image = try test.store.commit("k", as: nil)
+        let tree = try test.chain(image.layers)
+        #expect(tree["d/d/last"] != nil && tree[(way + ["inner"]).joined(separator: "/")] != nil)
+    }
+
+    @Test func `to a snapshot leaves everything as it was where somebody else took the name meanwhile`()
+        throws
+    {
+        let test = try prepared(["kept": "1"])
+        try test.write("k", "precious", "data")
+        let upper = try test.upper("k")
+        try shell("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"!first\")'", in: upper)
+        let layout = test.layout
+        let failure = #expect(throws: Failure.self) {
+            try test.store.commit(name: "done", key: "k") { _ in
+                do {
+                    let other = try Store.open(layout)
+                    try other.prepare("other", parent: nil)
+                    try other.commit(name: "done", key: "other")
+                } catch {
+                    Issue.record(error)
+                }
+            }
+        }
+        #expect(failure?.kind == .alreadyExists)
+        #expect(try test.upper("k") == upper)
+        #expect(upper.appending("precious").exists)
+        try test.store.commit(name: "afterwards", key: "k")
+        #expect(!upper.exists)
     }
 }

@@ -15,7 +15,7 @@ import Glibc
     .enabled(if: MicaProgram.path != nil, "needs the mica program beside the tests")
 )
 struct `A store whose programs are killed` {
-    @Test(arguments: 1...3)
+    @Test(arguments: Seeds.few(3))
     func `is whole, and the next collection cleans up`(_ seed: UInt64) throws {
         let mica = try #require(MicaProgram.path)
         let test = try TestStore()

@@ -12,6 +12,10 @@ import Glibc
     /// How it was lost.
     enum Loss: CaseIterable, Sendable {
         case all, emptied, gone, log, older
+        /// The file that counts changes is as old.
+        case olderWithItsCount
+
+        var isOlder: Bool { self == .older || self == .olderWithItsCount }
 
         /// `copy`: what the database was before the last image.
         func happen(to layout: StoreLayout, copy: FilePath) throws {
@@ -22,7 +26,10 @@ import Glibc
             case .emptied: truncate(layout.database.string, 0)
             case .gone: try layout.database.unlink()
             case .log: try log.unlink()
-            case .older:
+            case .older, .olderWithItsCount:
+                if self == .olderWithItsCount {
+                    try FilePath("\(copy).generation").rename(to: layout.generation)
+                }
                 for suffix in ["", "-wal", "-shm"] { try FilePath("\(layout.database)\(suffix)").unlink() }
                 for suffix in ["", "-wal"] {
                     try FilePath("\(copy)\(suffix)").rename(to: FilePath("\(layout.database)\(suffix)"))
@@ -45,6 +52,8 @@ import Glibc
                     .contents(limit: 1 << 24)
                 try FilePath("\(copy)\(suffix)").replace(with: bytes, mode: 0o600, durably: false)
             }
+            let generation = try OwnedFD.open(test.layout.generation, O_RDONLY).contents(limit: 100)
+            try FilePath("\(copy).generation").replace(with: generation, mode: 0o600, durably: false)
             try other.image([["b": "2"]], named: ["two"])
             try store.prepare("work", parent: store.topSnapshot(of: image.id))
             try other.write("work", "precious", "data")
@@ -101,7 +110,7 @@ import Glibc
 
         let store = try Store.open(test.layout)
         #expect(try store.collect()?.problems == [])
-        #expect(try store.images().map(\.tags) == (loss == .older ? [["docker.io/library/one:latest"]] : []))
+        #expect(try store.images().map(\.tags) == (loss.isOlder ? [["docker.io/library/one:latest"]] : []))
         let other = TestStore(sharing: test, store)
         try other.image([["b": "2"]], named: ["two"])
         try store.prepare("work", parent: nil)
@@ -124,6 +133,10 @@ import Glibc
         #expect(try test.reopened().images().count == 2)
         try test.layout.generation.unlink()
         #expect(try test.reopened().images().count == 2)
+        for directory in [test.layout.layers, test.layout.snapshots] {
+            try Xattr.set("user.mica.generation", noted, at: directory)
+            #expect(try test.reopened().images().count == 2)
+        }
     }
 
     @Test func `has its tables in the database itself from the start`() throws {
@@ -132,5 +145,21 @@ import Glibc
         for suffix in ["-wal", "-shm"] { try FilePath("\(test.layout.database)\(suffix)").unlink() }
         let connection = try Connection(test.layout.database)
         #expect(try Schema.version(of: connection) == Schema.current)
+    }
+
+    @Test func `does not remove a snapshot that it does not know, to give its number to another`() throws {
+        let test = try TestStore()
+        try test.store.prepare("first", parent: nil)
+        let next = try test.store.snapshot("first").id + 1
+        let forgotten = test.layout.snapshot(next).appending("upper")
+        try forgotten.makeDirectories(mode: 0o700)
+        try forgotten.appending("precious").replace(with: Array("data".utf8), mode: 0o600, durably: false)
+        try test.store.prepare("second", parent: nil)
+        #expect(try test.store.snapshot("second").id == next)
+        #expect(try forgotten.names().isEmpty)
+        let kept = test.layout.lost.appending("snapshots/\(next)/upper/precious")
+        #expect(try OwnedFD.open(kept, O_RDONLY).contents(limit: 10) == Array("data".utf8))
+        #expect(try test.store.collect()?.problems == [])
+        #expect(kept.exists)
     }
 }

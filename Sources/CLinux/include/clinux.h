@@ -57,6 +57,9 @@ int64_t clinux_copy_file_range(int from, int64_t *_Nonnull from_offset, int to, 
 /// statfs(2)'s f_type: a file system's magic number.
 int64_t clinux_filesystem_type(int fd);
 int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
+/// FS_IOC_FIEMAP: the next extent that overlaps `*start` to `end` and has its place on the disk, but was never written:
+/// 1, and where it is. 0: there is none.
+int clinux_next_unwritten(int fd, uint64_t *_Nonnull start, uint64_t *_Nonnull stop, uint64_t end);
 
 /// The inode's number and, where the filesystem knows it, when it was made; 0 where it doesn't.
 struct clinux_birth {

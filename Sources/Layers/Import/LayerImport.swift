@@ -10,6 +10,9 @@ import Glibc
 /// The tar is untrusted: nothing is ever written to a path that it names, every number is checked, and memory
 /// is bounded by `ImportLimits`. Safe for any number of threads at once.
 package struct LayerImport: Sendable {
+    /// Bytes of an entry's name, a directory's slash included.
+    package static let longestPath = EntryPath.limit
+
     private let layout: StoreLayout
     private let limits: ImportLimits
 

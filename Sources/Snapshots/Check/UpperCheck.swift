@@ -13,21 +13,30 @@ struct UpperCheck {
     /// What is wrong, with the path in the mount.
     func problems() throws -> [String] {
         var problems: [String] = []
-        var pending: [(path: [UInt8], node: TreeNode)] = [([], tree.root)]
-        while let (path, directory) = pending.popLast() {
-            let entries: UpperEntries
+        var path: [UInt8] = []
+        let way = UpperWay()
+        var places: [(children: ArraySlice<TreeChild>, directory: UpperDirectory?, length: Int)] = []
+        func enter(_ directory: TreeNode) throws {
             do {
-                entries = try tree.upperEntries(of: directory)
-            } catch is TreeChanged {
+                let entries = try tree.upperEntries(of: directory)
+                way.enter(entries.directory)
+                places.append((entries.children[...], entries.directory, path.count))
+            } catch is TreeChanged {}
+        }
+        try enter(tree.root)
+        while !places.isEmpty {
+            let depth = places.count - 1
+            path.removeSubrange(places[depth].length...)
+            guard let child = places[depth].children.popFirst() else {
+                try way.leave(places.removeLast().directory)
                 continue
             }
-            for child in entries.children {
-                let path = path + [0x2f] + child.name
-                if let problem = problem(with: child.node) {
-                    problems.append("\(String(decoding: path, as: UTF8.self)) \(problem)")
-                }
-                if child.node.isDirectory { pending.append((path, child.node)) }
+            path.append(0x2f)
+            path += child.name
+            if let problem = problem(with: child.node) {
+                problems.append("\(String(decoding: path, as: UTF8.self)) \(problem)")
             }
+            if child.node.isDirectory { try enter(child.node) }
         }
         return problems
     }

@@ -159,8 +159,7 @@ extension Store {
         let tree = try subject.tree(layout)
         let volumes = try config.map { try VolumePaths(config: $0, in: tree.chain) } ?? VolumePaths()
         let channel = ByteChannel()
-        // The stack is for walks through deep trees.
-        let writer = try WorkerThread(stackSize: 64 << 20) {
+        let writer = try WorkerThread {
             channel.finish(
                 Result {
                     let layer = UpperLayer(tree, without: volumes, to: { try channel.write($0) }, warn: warn)

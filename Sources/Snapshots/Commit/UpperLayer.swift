@@ -17,6 +17,9 @@ final class UpperLayer {
     /// The paths each inode with several names was written under.
     private var written: [FileIdentity: [[UInt8]]] = [:]
     private var writtenDirectories: Set<[UInt8]> = []
+    /// From the root down to where the walk is.
+    private var places: [Place] = []
+    private let way = UpperWay()
     /// How often one name may turn out to be another file's.
     private static let patience = 100
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
@@ -38,42 +41,52 @@ final class UpperLayer {
     func write() throws {
         let root = Header(path: [], node: tree.root, parent: nil)
         if tree.root.lower == nil {
-            try whole(root, hiding: true)
+            try enterWhole(root, hiding: true)
         } else {
-            try changes(in: root, over: 0)
+            try enterChanged(root, over: 0)
+        }
+        while let place = places.last {
+            if let child = place.next() {
+                try write(child, in: place)
+            } else {
+                places.removeLast()
+                try leave(place)
+            }
         }
         try writeOtherNames()
         try tar.finish()
     }
 
-    /// A directory's entry, written at the latest before the first thing in it.
-    private final class Header {
-        /// Without slashes at the ends; empty for the root.
-        let path: [UInt8]
-        let node: TreeNode
-        let parent: Header?
-        /// Read before anything in the directory is written: what is not the directory's any more is known by then.
-        var details: Details?
-        var isWritten = false
+    private func enter(_ place: Place) {
+        way.enter(place.directory)
+        places.append(place)
+    }
 
-        init(path: [UInt8], node: TreeNode, parent: Header?) {
-            self.path = path
-            self.node = node
-            self.parent = parent
-        }
-
-        func path(of name: some Sequence<UInt8>) -> [UInt8] {
-            path.isEmpty ? Array(name) : path + [0x2f] + name
+    private func leave(_ place: Place) throws {
+        do throws(Errno) {
+            try way.leave(place.directory)
+        } catch {
+            guard error.rawValue == ESTALE else { throw error }
+            throw Failure(
+                "\(printable(place.header.path)) was moved while it was read",
+                advice: "Try again, or stop what does it."
+            )
         }
     }
 
     private func write(_ header: Header) throws {
-        guard !header.isWritten else { return }
-        if let parent = header.parent { try write(parent) }
-        header.isWritten = true
-        writtenDirectories.insert(header.path)
-        let details = try header.details ?? details(of: header.node, at: header.path)
-        try add(header.node, at: header.path, .directory, details)
+        var missing: [Header] = []
+        var next: Header? = header
+        while let header = next, !header.isWritten {
+            missing.append(header)
+            next = header.parent
+        }
+        while let header = missing.popLast() {
+            header.isWritten = true
+            writtenDirectories.insert(header.path)
+            let details = try header.details ?? details(of: header.node, at: header.path)
+            try add(header.node, at: header.path, .directory, details)
+        }
     }
 
     /// Runs `body` with what is under a name, and again with what has come there meanwhile; `gone` where nothing has.
@@ -102,8 +115,8 @@ final class UpperLayer {
         )
     }
 
-    /// A directory that is merged with the one of the same path below.
-    private func changes(in directory: Header, over lower: UInt32) throws {
+    /// Begins with a directory that is merged with the one of the same path below.
+    private func enterChanged(_ directory: Header, over lower: UInt32) throws {
         let below = TreeNode(
             attributes: NodeAttributes(try tree.chain.inode(lower)),
             lower: lower,
@@ -120,46 +133,41 @@ final class UpperLayer {
             try write(directory)
             try addMarker(Whiteout.prefix + name, in: directory)
         }
-        for child in entries.children {
-            let hidden = try tree.lookup(child.name, in: lower)
-            if volumes.contains(directory.path(of: child.name)) {
-                try addVolume(child, in: directory, isBelow: hidden != nil)
-                continue
-            }
-            try following(child, in: directory) { node in
-                if node.isDirectory, let hidden, node.lower == hidden {
-                    try refuseMarker(child.name, in: directory)
-                    let header = Header(path: directory.path(of: child.name), node: node, parent: directory)
-                    try changes(in: header, over: hidden)
-                } else {
-                    let hidesDirectory = try hidden.map { try tree.chain.inode($0).isDirectory } ?? false
-                    try addWhole(child.name, node, in: directory, hiding: hidesDirectory)
-                }
-            } gone: {
-                // It was there when the directory was read, so nothing says yet that the image's is not.
-                guard hidden != nil else { return }
-                try write(directory)
-                try addMarker(Whiteout.prefix + child.name, in: directory)
-            }
-        }
+        enter(Place(directory, over: lower, entries.children, entries.directory))
     }
 
-    /// A directory and everything in it. `hiding`: the image has a directory of that path that is not a part.
-    private func whole(_ directory: Header, hiding: Bool) throws {
-        let children = try reading(directory.path) { try tree.children(of: directory.node) }
+    /// Begins with a directory and everything in it. `hiding`: the image has a directory of that path that is not a
+    /// part.
+    private func enterWhole(_ directory: Header, hiding: Bool) throws {
+        let (children, upper) = try reading(directory.path) { try tree.children(of: directory.node) }
         directory.details = try details(of: directory.node, at: directory.path)
         try write(directory)
         if hiding { try addMarker(Whiteout.opaque, in: directory) }
-        for child in children {
-            if volumes.contains(directory.path(of: child.name)) {
-                try addVolume(child, in: directory, isBelow: false)
-                continue
+        enter(Place(directory, over: nil, children, upper))
+    }
+
+    /// What is next in a directory; where it is one itself, only its beginning.
+    private func write(_ child: TreeChild, in place: Place) throws {
+        let directory = place.header
+        let hidden = try tree.lookup(child.name, in: place.lower)
+        if volumes.contains(directory.path(of: child.name)) {
+            return try addVolume(child, in: directory, isBelow: hidden != nil)
+        }
+        try following(child, in: directory) { node in
+            if node.isDirectory, let hidden, node.lower == hidden {
+                try refuseMarker(child.name, in: directory)
+                let header = Header(path: directory.path(of: child.name), node: node, parent: directory)
+                try enterChanged(header, over: hidden)
+            } else {
+                let hidesDirectory = try hidden.map { try tree.chain.inode($0).isDirectory } ?? false
+                try addWhole(child.name, node, in: directory, hiding: hidesDirectory)
             }
-            // Here everything is in the layer, so what is gone need not be said to be.
-            try following(child, in: directory) { node in
-                try addWhole(child.name, node, in: directory, hiding: false)
-            } gone: {
-            }
+        } gone: {
+            // It was there when the directory was read, so nothing says yet that the image's is not. Where everything is
+            // in the layer, nothing need be said.
+            guard hidden != nil else { return }
+            try write(directory)
+            try addMarker(Whiteout.prefix + child.name, in: directory)
         }
     }
 
@@ -186,7 +194,7 @@ final class UpperLayer {
         try refuseMarker(name, in: directory)
         let path = directory.path(of: name)
         guard node.isDirectory else { return try addFile(node, at: path, in: directory) }
-        try whole(Header(path: path, node: node, parent: directory), hiding: hiding)
+        try enterWhole(Header(path: path, node: node, parent: directory), hiding: hiding)
     }
 
     private func refuseMarker(_ name: [UInt8], in directory: Header) throws {
@@ -198,11 +206,23 @@ final class UpperLayer {
         )
     }
 
+    /// What no program could unpack, by its path.
+    private func refuseLong(_ path: [UInt8]) throws {
+        guard path.count > LayerImport.longestPath else { return }
+        throw Failure(
+            "\(printable(Array(path.prefix(100))))… can't be put into a layer: its path has \(path.count) bytes, and Linux takes"
+                + " \(LayerImport.longestPath)",
+            advice: "Rename or remove it and commit again."
+        )
+    }
+
     private func addMarker(_ name: [UInt8], in directory: Header) throws {
         let time = directory.node.attributes
+        let path = directory.path(of: name)
+        try refuseLong(path)
         try tar.add(
             TarEntry(
-                path: directory.path(of: name),
+                path: path,
                 kind: .file,
                 mode: 0,
                 modified: .init(seconds: time.mtimeSeconds, nanoseconds: time.mtimeNanoseconds)
@@ -272,16 +292,19 @@ final class UpperLayer {
     private func header(of path: [UInt8], showing inode: UInt32) throws -> Header? {
         let components = path.split(separator: 0x2f).map(Array.init)
         var parent: Header?
+        var depth = 0
         do {
-            let directories = try reading(path) { try tree.directories(to: components, showing: inode) }
-            for (depth, node) in (directories ?? []).enumerated() {
-                let path = Array(components[..<depth].joined(separator: [0x2f]))
-                let header = Header(path: path, node: node, parent: parent)
-                header.isWritten = writtenDirectories.contains(path)
-                header.details = try details(of: node, at: path)
-                parent = header
+            let isThere = try reading(path) {
+                try tree.forEachDirectory(to: components, showing: inode) { node in
+                    let path = Array(components[..<depth].joined(separator: [0x2f]))
+                    let header = Header(path: path, node: node, parent: parent)
+                    header.isWritten = writtenDirectories.contains(path)
+                    header.details = try details(of: node, at: path)
+                    parent = header
+                    depth += 1
+                }
             }
-            return parent
+            return isThere ? parent : nil
         } catch is TreeChanged {
             return nil
         }
@@ -301,7 +324,7 @@ final class UpperLayer {
         }
     }
 
-    private typealias Details = (xattrs: [NodeXattr], target: [UInt8])
+    typealias Details = (xattrs: [NodeXattr], target: [UInt8])
 
     private func details(of node: TreeNode, at path: [UInt8]) throws -> Details {
         try reading(path) { try tree.details(of: node) }
@@ -318,9 +341,11 @@ final class UpperLayer {
         linkTarget: [UInt8]? = nil
     ) throws {
         let attributes = attributes ?? node.attributes
+        let path = kind == .directory ? (path.isEmpty ? [0x2e] : path) + [0x2f] : path
+        try refuseLong(path)
         try tar.add(
             TarEntry(
-                path: kind == .directory ? (path.isEmpty ? [0x2e] : path) + [0x2f] : path,
+                path: path,
                 kind: kind,
                 mode: attributes.mode & 0o7777,
                 uid: attributes.uid,
@@ -351,11 +376,7 @@ final class UpperLayer {
         }
     }
 
-    private func printable(_ path: [UInt8]) -> String { "/" + String(decoding: path, as: UTF8.self) }
-}
-
-/// How a layer's tar says that names of the layers below are gone.
-enum Whiteout {
-    static let prefix = Array(".wh.".utf8)
-    static let opaque = Array(".wh..wh..opq".utf8)
+    private func printable(_ path: [UInt8]) -> String {
+        "/" + String(decoding: path, as: UTF8.self)
+    }
 }

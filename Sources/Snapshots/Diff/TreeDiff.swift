@@ -1,5 +1,6 @@
 import Layers
 import Linux
+import SystemPackage
 
 import Glibc
 
@@ -14,8 +15,36 @@ struct TreeDiff {
     /// The same index: the same inode number is the same file.
     private let isSameChain: Bool
     private let report: (Change) throws -> Void
-    /// Directories on the way down that are equal so far: reported once something in them is not.
-    private var pending: [[UInt8]] = []
+    /// Both sides of a directory that is being walked through: what is still to be compared, by name.
+    private struct Place {
+        var left: ArraySlice<TreeChild> = []
+        var right: ArraySlice<TreeChild> = []
+        /// Where they are open, as far as they are in an upper.
+        var leftDirectory: UpperDirectory?
+        var rightDirectory: UpperDirectory?
+        /// Bytes of `path` that are this directory's.
+        let length: Int
+
+        /// The first name that is left, on both sides if both have it.
+        mutating func next() -> (left: TreeChild?, right: TreeChild?) {
+            guard let one = left.first, let other = right.first else {
+                return (left.popFirst(), right.popFirst())
+            }
+            if one.name == other.name { return (left.popFirst(), right.popFirst()) }
+            return one.name.lexicographicallyPrecedes(other.name)
+                ? (left.popFirst(), nil) : (nil, right.popFirst())
+        }
+    }
+
+    /// From the root down to where the walk is.
+    private var places: [Place] = []
+    private let leftWay = UpperWay()
+    private let rightWay = UpperWay()
+    /// Of what is being compared: absolute.
+    private var path: [UInt8] = []
+    /// Directories on the way down that are equal so far, by the lengths of their paths: reported once something in them
+    /// is not.
+    private var pending: [Int] = []
     private let buffers: CompareBuffers
 
     init(from old: MergedTree, to new: MergedTree, report: @escaping (Change) throws -> Void) {
@@ -28,80 +57,87 @@ struct TreeDiff {
 
     mutating func run() throws {
         // The root has no name that could be reported.
-        try compareChildren(old.root, new.root, [])
+        try enter(old.root, new.root)
+        while !places.isEmpty {
+            let depth = places.count - 1
+            let next = places[depth].next()
+            path.removeSubrange(places[depth].length...)
+            guard let name = next.left?.name ?? next.right?.name else {
+                try leave()
+                continue
+            }
+            path.append(0x2f)
+            path += name
+            if let left = next.left?.node, let right = next.right?.node {
+                try compare(left, right)
+            } else if let left = next.left?.node {
+                // What was in it goes without saying.
+                try change(.deleted, left.attributes.size, 0)
+            } else if let right = next.right?.node {
+                try change(.added, 0, right.attributes.size)
+                if right.isDirectory { try enter(nil, right) }
+            }
+        }
     }
 
-    private mutating func compareChildren(_ left: TreeNode, _ right: TreeNode, _ path: [UInt8]) throws {
-        var before = try children(of: left, in: old, path)[...]
-        var after = try children(of: right, in: new, path)[...]
-        while true {
-            switch (before.first, after.first) {
-            case (nil, nil): return
-            case (let gone?, let next) where next.map { gone.name.lexicographicallyPrecedes($0.name) } ?? true:
-                before.removeFirst()
-                try deleted(gone.node, path + [0x2f] + gone.name)
-            case (let next, let fresh?)
-            where next.map { fresh.name.lexicographicallyPrecedes($0.name) } ?? true:
-                after.removeFirst()
-                try added(fresh.node, path + [0x2f] + fresh.name)
-            case (let gone?, let fresh?):
-                before.removeFirst()
-                after.removeFirst()
-                try compare(gone.node, fresh.node, path + [0x2f] + fresh.name)
-            default: return
-            }
+    /// Begins with the directory at `path`.
+    private mutating func enter(_ left: TreeNode?, _ right: TreeNode) throws {
+        var place = Place(length: path.count)
+        if let left { (place.left, place.leftDirectory) = try children(of: left, in: old) }
+        (place.right, place.rightDirectory) = try children(of: right, in: new)
+        leftWay.enter(place.leftDirectory)
+        rightWay.enter(place.rightDirectory)
+        places.append(place)
+    }
+
+    private mutating func leave() throws {
+        let place = places.removeLast()
+        if pending.last == place.length { pending.removeLast() }
+        do throws(Errno) {
+            try leftWay.leave(place.leftDirectory)
+            try rightWay.leave(place.rightDirectory)
+        } catch {
+            guard error.rawValue == ESTALE else { throw error }
+            throw Failure("\(printable) was moved while it was read", advice: "Try again.")
         }
     }
 
     /// A directory that is gone meanwhile has nothing in it.
-    private func children(of node: TreeNode, in tree: MergedTree, _ path: [UInt8]) throws -> [TreeChild] {
+    private func children(
+        of node: TreeNode,
+        in tree: MergedTree
+    ) throws -> (ArraySlice<TreeChild>, UpperDirectory?) {
         do {
-            return try naming("read the directory /\(String(decoding: path.dropFirst(), as: UTF8.self))") {
+            let (children, directory) = try naming("read the directory \(printable)") {
                 try tree.children(of: node)
             }
+            return (children[...], directory)
         } catch is TreeChanged {
-            return []
+            return ([], nil)
         }
     }
 
-    private mutating func compare(_ left: TreeNode, _ right: TreeNode, _ path: [UInt8]) throws {
+    private var printable: String { "/" + String(decoding: path.dropFirst(), as: UTF8.self) }
+
+    private mutating func compare(_ left: TreeNode, _ right: TreeNode) throws {
         if isSameChain, left.upper == nil, right.upper == nil, left.lower == right.lower { return }
         guard left.isDirectory, right.isDirectory else {
-            guard try isChanged(left, right, path) else { return }
-            try change(.changed, path, left.attributes.size, right.attributes.size)
-            if right.isDirectory { try addChildren(of: right, path) }
+            guard try isChanged(left, right) else { return }
+            try change(.changed, left.attributes.size, right.attributes.size)
+            if right.isDirectory { try enter(nil, right) }
             return
         }
         if try attributesDiffer(left, right) {
-            try change(.changed, path, 0, 0)
-            try compareChildren(left, right, path)
+            try change(.changed, 0, 0)
         } else {
-            let depth = pending.count
-            pending.append(path)
-            try compareChildren(left, right, path)
-            if pending.count > depth { pending.removeLast() }
+            pending.append(path.count)
         }
+        try enter(left, right)
     }
 
-    private mutating func deleted(_ node: TreeNode, _ path: [UInt8]) throws {
-        // What was in it goes without saying.
-        try change(.deleted, path, node.attributes.size, 0)
-    }
-
-    private mutating func added(_ node: TreeNode, _ path: [UInt8]) throws {
-        try change(.added, path, 0, node.attributes.size)
-        if node.isDirectory { try addChildren(of: node, path) }
-    }
-
-    private mutating func addChildren(of node: TreeNode, _ path: [UInt8]) throws {
-        for child in try children(of: node, in: new, path) {
-            try added(child.node, path + [0x2f] + child.name)
-        }
-    }
-
-    private mutating func change(_ kind: Change.Kind, _ path: [UInt8], _ old: UInt64, _ new: UInt64) throws {
-        for directory in pending {
-            try report(Change(kind: .changed, path: directory, size: 0, difference: 0))
+    private mutating func change(_ kind: Change.Kind, _ old: UInt64, _ new: UInt64) throws {
+        for length in pending {
+            try report(Change(kind: .changed, path: Array(path[..<length]), size: 0, difference: 0))
         }
         pending.removeAll(keepingCapacity: true)
         let difference = Int64(clamping: new).subtractingReportingOverflow(Int64(clamping: old)).partialValue
@@ -113,7 +149,7 @@ struct TreeDiff {
     }
 
     /// Of two that are not both directories.
-    private func isChanged(_ left: TreeNode, _ right: TreeNode, _ path: [UInt8]) throws -> Bool {
+    private func isChanged(_ left: TreeNode, _ right: TreeNode) throws -> Bool {
         // Against its own image, what is in the upper at all is changed.
         if isSameChain, (left.upper == nil) != (right.upper == nil) { return true }
         if try attributesDiffer(left, right) { return true }
@@ -121,7 +157,7 @@ struct TreeDiff {
         guard left.attributes.isRegular, left.attributes.size > 0 else { return false }
         if let place = try old.place(of: left), try place == new.place(of: right) { return false }
         do {
-            return try naming("read /\(String(decoding: path.dropFirst(), as: UTF8.self))") {
+            return try naming("read \(printable)") {
                 try buffers.differ(old.open(left), new.open(right))
             }
         } catch is TreeChanged {

@@ -96,13 +96,21 @@ enum SnapshotDirectory {
     }
 
     /// Renames it into place. Called inside the transaction that gives it its number, so what is there
-    /// under that number is left over from a transaction that was never committed.
-    static func publish(_ staged: FilePath, at place: FilePath, durably: Bool = true) throws {
+    /// under that number is left over from a transaction that was never committed, and nobody has written to it. What
+    /// somebody has written to is a snapshot that the database has forgotten: that is set apart.
+    static func publish(_ staged: FilePath, as row: Int64, in layout: StoreLayout, durably: Bool = true)
+        throws
+    {
+        let place = layout.snapshot(row)
         try naming("create \(place)") {
             do {
                 try staged.rename(to: place)
             } catch Errno.directoryNotEmpty {
-                try place.removeTree()
+                if try place.appending("upper").names().isEmpty {
+                    try place.removeTree()
+                } else {
+                    try LostDirectory(layout).take(place, as: "snapshots", "\(row)")
+                }
                 try staged.rename(to: place)
             }
             if durably { try place.removingLastComponent().synchronize() }

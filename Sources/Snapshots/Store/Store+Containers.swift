@@ -31,7 +31,7 @@ extension Store {
                 let parent = try connection.parent(top, of: container.snapshot)
                 let row = try connection.addSnapshot(container.snapshot, .active, parent: parent, labels: [:])
                 try connection.add(container)
-                try SnapshotDirectory.publish(staged, at: layout.snapshot(row), durably: durably)
+                try SnapshotDirectory.publish(staged, as: row, in: layout, durably: durably)
             }
         } catch {
             try? staged.removeTree()

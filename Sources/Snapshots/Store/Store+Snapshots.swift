@@ -23,7 +23,7 @@ extension Store {
             let record = try write { connection in
                 let parent = try connection.parent(parent, of: key)
                 let row = try connection.addSnapshot(key, .active, parent: parent, labels: labels)
-                try SnapshotDirectory.publish(staged, at: layout.snapshot(row))
+                try SnapshotDirectory.publish(staged, as: row, in: layout)
                 return try connection.snapshotRecord(row)
             }
             _ = consume lock

@@ -6,22 +6,40 @@ import Glibc
 
 /// Tells a database that has lost changes (its log was deleted, or an older copy was put in its place) from one that
 /// has not: every durable change counts one on in the database's table `store`, and the file `generation` beside the
-/// database says how far that was. The file is written after the change is on disk and is not waited for, so it may be
-/// behind the database, and is never ahead of it.
+/// database says how far that was. So do the directories that hold what the rows stand for, in an attribute, because who
+/// puts an older database in place may do so with the file. All are written after the change is on disk and not waited
+/// for, so they may be behind the database, and are never ahead of it.
 ///
 /// ```
-/// generation  24 bytes: "micagen\n" · generation u64 · its complement u64, little-endian
+/// generation                               24 bytes: "micagen\n" · generation u64 · its complement u64, little-endian
+/// layers, snapshots: user.mica.generation  the same
 /// ```
 enum StoreGeneration {
     private static let magic = Array("micagen\n".utf8)
+    private static let size = 24
+    private static let attribute: XattrName = "user.mica.generation"
 
-    /// What the file says; nil where there is none, or it can't be made out.
+    /// The highest that is said; nil where nothing is, or it can't be made out.
     static func noted(in layout: StoreLayout) -> Int64? {
-        var bytes = [UInt8](repeating: 0, count: 24)
+        let attributes = directories(layout).compactMap { try? Xattr.get(attribute, at: $0) }
+        return ([inFile(of: layout)] + attributes.map { generation($0) }).compactMap(\.self).max()
+    }
+
+    /// What the file says.
+    static func inFile(of layout: StoreLayout) -> Int64? {
+        var bytes = [UInt8](repeating: 0, count: size)
         let count = bytes.withUnsafeMutableBytes { buffer in
             (try? OwnedFD.open(layout.generation, O_RDONLY).readFully(into: buffer)) ?? 0
         }
-        guard count == bytes.count, Array(bytes[..<8]) == magic else { return nil }
+        return count == size ? generation(bytes) : nil
+    }
+
+    private static func directories(_ layout: StoreLayout) -> [FilePath] {
+        [layout.layers, layout.snapshots]
+    }
+
+    private static func generation(_ bytes: [UInt8]) -> Int64? {
+        guard bytes.count == size, Array(bytes[..<8]) == magic else { return nil }
         let (number, complement) = bytes.withUnsafeBytes {
             (
                 UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
@@ -38,6 +56,7 @@ enum StoreGeneration {
         for word in [UInt64(bitPattern: generation), ~UInt64(bitPattern: generation)] {
             withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
         }
+        for directory in directories(layout) { try? Xattr.set(attribute, bytes, at: directory) }
         guard let file = try? OwnedFD.open(layout.generation, O_WRONLY | O_CREAT, mode: 0o600) else { return }
         try? bytes.withUnsafeBytes { try file.writeAll($0, at: 0) }
     }
@@ -88,7 +107,7 @@ enum StoreDisagreement {
         .map { name, directory in (name, (try? directory.names().count) ?? 0) }
         .filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }
         if !counts.isEmpty { return counts.joined(separator: ", ") }
-        if let noted = StoreGeneration.noted(in: layout), noted > 0 {
+        if let noted = StoreGeneration.inFile(of: layout), noted > 0 {
             return "the records of \(noted) changes"
         }
         return nil

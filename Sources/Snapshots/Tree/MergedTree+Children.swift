@@ -12,6 +12,8 @@ struct TreeChild: Sendable {
 
 /// What an upper directory itself has, of which whiteouts are a part.
 struct UpperEntries: Sendable {
+    /// Where they are; nil: nothing of it is in the upper.
+    var directory: UpperDirectory?
     /// Names that the upper deletes. Sorted.
     var whiteouts: [[UInt8]] = []
     /// Sorted.
@@ -19,15 +21,16 @@ struct UpperEntries: Sendable {
 }
 
 extension MergedTree {
-    /// Everything in a directory, sorted by name bytes.
-    func children(of node: TreeNode) throws -> [TreeChild] {
+    /// Everything in a directory, sorted by name bytes, and what of it is in the upper.
+    func children(of node: TreeNode) throws -> (children: [TreeChild], directory: UpperDirectory?) {
         let below = try node.lower.map { try lowerChildren(of: $0) } ?? []
-        guard node.upper != nil else { return below }
+        guard node.upper != nil else { return (below, nil) }
         let above = try upperEntries(of: node)
         var hidden = Set(above.whiteouts)
         hidden.formUnion(above.children.map(\.name))
         let seen = below.filter { !hidden.contains($0.name) }
-        return (seen + above.children).sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        let children = (seen + above.children).sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        return (children, above.directory)
     }
 
     /// What the upper has in a directory that is in it. Throws `TreeChanged` where that is another one by now, or
@@ -38,8 +41,9 @@ extension MergedTree {
         let opened = try TreeChanged.wrap { () throws(Errno) in try upper.open(O_DIRECTORY) }
         guard upper.isSame(try opened.status()) else { throw TreeChanged() }
         _ = try upper.current()
-        let directory = UpperDirectory(opened, upper.directory.prefixes)
-        for name in try directory.fd.names() {
+        let directory = try UpperDirectory(opened, upper.directory.prefixes)
+        entries.directory = directory
+        for name in try directory.opened().fd.names() {
             guard let file = try UpperFile(name, in: directory), !hidden.contains(FileIdentity(file.status))
             else { continue }
             if file.isWhiteout(upper.marks.opaque) {

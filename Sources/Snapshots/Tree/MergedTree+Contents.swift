@@ -105,7 +105,7 @@ extension MergedTree {
         case .partial(let limit, let check):
             // A copy that lost its holes, or took them for data, is not what it says.
             try check.look(at: fd, limit: min(limit, inode.size, attributes.size))
-            let file = PartialUpper(fd, upper.directory.prefixes)
+            let file = try PartialUpper(fd, upper.directory.prefixes)
             return TreeFile(file, contents, inode, attributes, xattrs)
         case .unknown: throw Errno.ioError
         }

@@ -21,23 +21,32 @@ extension MergedTree {
         }
     }
 
-    /// The directories from the root to the last but one of `path`, if there is `inode` of the chain to be seen
-    /// under it.
-    func directories(to path: [[UInt8]], showing inode: UInt32) throws -> [TreeNode]? {
-        var nodes = [root]
+    /// Passes the directories from the root to the last but one of `path`, each while what it is in is open. Whether
+    /// there is `inode` of the chain to be seen under the path.
+    func forEachDirectory(
+        to path: [[UInt8]],
+        showing inode: UInt32,
+        _ body: (TreeNode) throws -> Void
+    ) throws -> Bool {
+        let way = UpperWay()
+        var directory = root
         for (depth, name) in path.enumerated() {
-            guard let child = try child(name, of: nodes[depth]) else { return nil }
-            if depth == path.count - 1 {
-                return child.upper == nil && child.lower == inode ? nodes : nil
-            }
-            guard child.isDirectory else { return nil }
-            nodes.append(child)
+            try body(directory)
+            let entries = try upperEntries(of: directory)
+            guard let child = try child(name, of: directory, entries) else { return false }
+            if depth == path.count - 1 { return child.upper == nil && child.lower == inode }
+            guard child.isDirectory else { return false }
+            way.enter(entries.directory)
+            directory = child
         }
-        return nil
+        return false
     }
 
-    private func child(_ name: [UInt8], of directory: TreeNode) throws -> TreeNode? {
-        let above = try upperEntries(of: directory)
+    private func child(
+        _ name: [UInt8],
+        of directory: TreeNode,
+        _ above: UpperEntries
+    ) throws -> TreeNode? {
         if above.whiteouts.contains(name) { return nil }
         if let found = above.children.first(where: { $0.name == name }) { return found.node }
         guard let inode = try lookup(name, in: directory.lower) else { return nil }

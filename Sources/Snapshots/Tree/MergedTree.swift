@@ -15,7 +15,6 @@ final class MergedTree: Sendable {
 
     /// `upper`: a directory in the kernel's overlayfs format.
     init(chain: LayerIndex, upper: FilePath?, layout: StoreLayout) throws {
-        OpenFileLimit.raise()
         self.chain = chain
         contents = LayerContents(layout: layout, index: chain)
         hidden = upper.map { MadePaths.untouched(in: $0) } ?? []

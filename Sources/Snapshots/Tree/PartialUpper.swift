@@ -1,6 +1,6 @@
 package import Layers
 package import Linux
-import SystemPackage
+package import SystemPackage
 
 import Glibc
 
@@ -15,9 +15,12 @@ package final class PartialUpper {
 
     private let fd: OwnedFD
     private let prefixes: [XattrName]
+    /// Holes, whatever lseek(2) says of them.
+    private let blocksWithoutData: [Range<UInt64>]
 
     /// `prefixes`: of the marks in the upper it is in.
-    package init(_ fd: consuming OwnedFD, _ prefixes: [XattrName]) {
+    package init(_ fd: consuming OwnedFD, _ prefixes: [XattrName]) throws(Errno) {
+        blocksWithoutData = try fd.blocksWithoutData(below: UInt64(clamping: fd.status().st_size))
         self.fd = fd
         self.prefixes = prefixes
     }
@@ -32,7 +35,7 @@ package final class PartialUpper {
         var position = offset
         let end = offset + UInt64(buffer.count)
         while position < end {
-            let data = try seek(position, SEEK_DATA)
+            let data = try data(from: position)
             let limit = data > position ? min(try limit(), inode.size) : 0
             let isBelow = data > position && position < limit
             let next: UInt64
@@ -42,7 +45,7 @@ package final class PartialUpper {
                 // A hole of its own, or its end.
                 next = min(data, end)
             } else {
-                next = min(try seek(position, SEEK_HOLE), end)
+                next = min(try hole(from: position), end)
             }
             let piece = UnsafeMutableRawBufferPointer(
                 rebasing: buffer[Int(position - offset)..<Int(next - offset)]
@@ -74,6 +77,19 @@ package final class PartialUpper {
             return min(size, limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
         }
         return 0
+    }
+
+    private func data(from offset: UInt64) throws(Errno) -> UInt64 {
+        var found = try seek(offset, SEEK_DATA)
+        while let blocks = blocksWithoutData.first(where: { $0.contains(found) }) {
+            found = try seek(blocks.upperBound, SEEK_DATA)
+        }
+        return found
+    }
+
+    private func hole(from offset: UInt64) throws(Errno) -> UInt64 {
+        let next = blocksWithoutData.first { $0.upperBound > offset }
+        return min(try seek(offset, SEEK_HOLE), next.map { max($0.lowerBound, offset) } ?? .max)
     }
 
     /// lseek(2); the largest number where there is nothing more of the kind.

@@ -29,14 +29,14 @@ extension UpperFile {
     func checkName() throws {
         guard !name.isEmpty else { return }
         var status = FileStatus()
-        let found = directory.fd.use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) }
+        let found = try directory.use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) }
         guard found == 0, isSame(status) else { throw TreeChanged() }
     }
 
     /// The marks and the attributes by now. Throws `TreeChanged` where they are another file's, or say that it has
     /// another part in the layers below.
     func current() throws -> (marks: OverlayMarks, xattrs: [NodeXattr]) {
-        let path = UpperFile.path(name, in: directory)
+        let path = try UpperFile.path(name, in: directory)
         let current = try TreeChanged.wrap { () throws(Errno) in
             let marks = try OverlayMarks(at: path, directory.prefixes)
             return (marks, try xattrs(at: path, marks))

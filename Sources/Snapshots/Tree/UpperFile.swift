@@ -3,18 +3,6 @@ import SystemPackage
 
 import Glibc
 
-/// An open directory of an upper. Kept open by whoever holds something in it.
-final class UpperDirectory: Sendable {
-    let fd: OwnedFD
-    /// Of the overlay's marks in this upper.
-    let prefixes: [XattrName]
-
-    init(_ fd: consuming OwnedFD, _ prefixes: [XattrName]) {
-        self.fd = fd
-        self.prefixes = prefixes
-    }
-}
-
 /// A file of any type in an upper directory, whiteouts included.
 struct UpperFile: Sendable {
     let directory: UpperDirectory
@@ -26,14 +14,14 @@ struct UpperFile: Sendable {
     /// The root of an upper.
     init(root path: FilePath) throws {
         directory = try naming("open \(path)") {
-            UpperDirectory(
+            try UpperDirectory(
                 try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
                 try OverlayMarks.prefixes(inUpper: path)
             )
         }
         name = []
-        status = try directory.fd.status()
-        marks = try OverlayMarks(at: FilePath("/proc/self/fd/\(directory.fd.raw)/."), directory.prefixes)
+        status = try directory.opened().fd.status()
+        marks = try OverlayMarks(at: UpperFile.path([], in: directory), directory.prefixes)
     }
 
     /// nil when it is gone: somebody may be working in the container.
@@ -41,7 +29,7 @@ struct UpperFile: Sendable {
         self.directory = directory
         self.name = name
         var status = FileStatus()
-        let result = fstatat(directory.fd.raw, name.terminated, &status, AT_SYMLINK_NOFOLLOW)
+        let result = try directory.use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) }
         if result == -1, Errno.last == .noSuchFileOrDirectory { return nil }
         try Errno.check(result)
         self.status = status
@@ -63,19 +51,17 @@ struct UpperFile: Sendable {
     }
 
     /// For calls that take no directory's descriptor, those of extended attributes.
-    static func path(_ name: [UInt8], in directory: UpperDirectory) -> FilePath {
-        FilePath(bytes: Array("/proc/self/fd/\(directory.fd.raw)/".utf8) + (name.isEmpty ? [0x2e] : name))
+    static func path(_ name: [UInt8], in directory: UpperDirectory) throws(Errno) -> FilePath {
+        let fd = try directory.opened().fd.raw
+        return FilePath(bytes: Array("/proc/self/fd/\(fd)/".utf8) + (name.isEmpty ? [0x2e] : name))
     }
 
     /// A regular file or a directory, for reading. ESTALE when it has become something else meanwhile: whoever works in
     /// the container may put a device or a FIFO in its place, which is not opened, since to open one does something.
     func open(_ flags: CInt) throws(Errno) -> OwnedFD {
         let name = name.isEmpty ? [0x2e] : name
-        let place = OwnedFD(
-            adopting: try Errno.check(
-                openat(directory.fd.raw, name.terminated, O_PATH | O_NOFOLLOW | O_CLOEXEC)
-            )
-        )
+        let opened = try directory.use { openat($0, name.terminated, O_PATH | O_NOFOLLOW | O_CLOEXEC) }
+        let place = OwnedFD(adopting: try Errno.check(opened))
         guard [S_IFREG, S_IFDIR].contains(try place.status().st_mode & S_IFMT) else {
             throw Errno(rawValue: ESTALE)
         }
@@ -90,8 +76,8 @@ struct UpperFile: Sendable {
     /// A symbolic link's text.
     func target() throws(Errno) -> [UInt8] {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let (raw, terminated, capacity) = (directory.fd.raw, name.terminated, buffer.count)
-        let count = try Errno.check(readlinkat(raw, terminated, &buffer, capacity))
+        let (terminated, capacity) = (name.terminated, buffer.count)
+        let count = try Errno.check(directory.use { readlinkat($0, terminated, &buffer, capacity) })
         return buffer[..<count].map { UInt8(bitPattern: $0) }
     }
 

@@ -33,7 +33,6 @@ enum ForeignOptions {
                 of: "commit",
                 "A running container is committed as it runs; stop it where that matters."
             ),
-            .init("s signal", of: "stop", "mica kill -s SIGNAL NAME sends one."),
             .init("l link", of: "rm", "There are no links between containers."),
             .init("v volumes", of: "rm", "mica makes no volumes that could be removed."),
         ]

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Linux
 
 /// What is said of words that no verb knows.

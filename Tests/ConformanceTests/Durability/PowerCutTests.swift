@@ -3,6 +3,7 @@ import MountFixtures
 import SystemPackage
 import Testing
 
+import CLinux
 import Glibc
 
 /// The upper on an ext4 of its own, whose power is cut: what was synced is there, and nothing is half there.
@@ -129,6 +130,25 @@ struct `After a power cut` {
             new[300_000] = UInt8(ascii: "x")
             let text = String(decoding: new, as: UTF8.self)
             try expectOldOrNew(tree, "large", text, text)
+        }
+    }
+
+    /// What is left outside of a large hole is brought, because less is left there than inside.
+    @Test(arguments: Way.all) func `a file of which most became a hole has the rest`(way: Way) throws {
+        let hole = 20_000..<SmallTree.large - 20_000
+        try survive(way) { tree in
+            let file = try tree.open("large", O_RDWR)
+            // FALLOC_FL_PUNCH_HOLE and KEEP_SIZE.
+            let code = file.use { clinux_fallocate($0, 3, Int64(hole.lowerBound), Int64(hole.count)) }
+            #expect(code == 0)
+            try synchronizeNames(tree)
+        } _: { (tree) throws in
+            let found = Array(try tree.read("large").utf8)
+            let old = Array(Self.large.utf8)
+            #expect(found.count == old.count)
+            #expect(found[..<hole.lowerBound] == old[..<hole.lowerBound])
+            #expect(found[hole.upperBound...] == old[hole.upperBound...])
+            #expect(hole.allSatisfy { found[$0] == 0 || found[$0] == old[$0] })
         }
     }
 

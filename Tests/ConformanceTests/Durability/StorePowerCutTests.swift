@@ -151,7 +151,7 @@ struct `What a command has reported, after a power cut` {
     }
 
     /// At any moment, with several programs at work.
-    @Test(arguments: filesystems.prefix(1), Seeds.all.prefix(2))
+    @Test(arguments: filesystems.prefix(1), Seeds.few(2))
     func `nothing that was reported is lost, whenever the power goes`(filesystem: (String, Int), seed: UInt64)
         throws
     {

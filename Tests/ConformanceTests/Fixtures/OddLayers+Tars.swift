@@ -256,13 +256,25 @@ extension OddLayers {
         OddLayers("a tar with more than an end", tars: file + end + end + end),
         OddLayers("a tar with something behind its end", tars: tar(file) + Array("anything".utf8)),
         OddLayers("a tar with another behind it", tars: tar(file) + tar(RawTar.entry("late", "0", "y"))),
-        OddLayers("a tar that is cut off in data", tars: Array(file[..<514]), outcome: .refused("2 bytes too early")),
-        OddLayers("a tar that is cut off in a header", tars: file + file[..<100], outcome: .refused("in the middle of a header")),
+        OddLayers(
+            "a tar that is cut off in data",
+            tars: Array(file[..<514]),
+            outcome: .refused("2 bytes too early")
+        ),
+        OddLayers(
+            "a tar that is cut off in a header",
+            tars: file + file[..<100],
+            outcome: .refused("in the middle of a header")
+        ),
         OddLayers(
             "a header whose sum is wrong",
             tars: tar(file, Array("y".utf8) + file[1...]),
             outcome: .refused("checksum")
         ),
-        OddLayers("no tar at all", tars: Array(repeating: 0x61, count: 2048), outcome: .refused("no tar header")),
+        OddLayers(
+            "no tar at all",
+            tars: Array(repeating: 0x61, count: 2048),
+            outcome: .refused("no tar header")
+        ),
     ]
 }

@@ -136,6 +136,35 @@ struct `What is said of a file` {
         }
     }
 
+    @Test(arguments: LowerForm.served, [[], ["-o", "nodiratime"]])
+    func `is when a directory was listed, not when somebody looked for a name in it`(
+        form: LowerForm,
+        options: [String]
+    ) throws {
+        let tree = try SmallTree(form, in: workspace, options: options)
+        #expect(mkdir(tree.path("made"), 0o755) == 0)
+        try tree.write("new\n", to: "made/file")
+        try tree.mount.unmount()
+        for name in ["made", "made/file"] {
+            let times = [timespec(tv_sec: 1_000_000, tv_nsec: 0), timespec(tv_sec: 2_000_000, tv_nsec: 0)]
+            #expect(utimensat(AT_FDCWD, "\(tree.mount.upper)/\(name)", times, 0) == 0)
+        }
+        try tree.mount.mount()
+        func accessed(_ name: String) throws -> Int {
+            let inside = try tree.status(name).st_atim.tv_sec
+            #expect(try FilePath("\(tree.mount.upper)/\(name)").status().st_atim.tv_sec == inside)
+            return inside
+        }
+        #expect(try tree.status("made/file").st_size == 4)
+        #expect(!tree.exists("made/absent"))
+        #expect(try accessed("made") == 1_000_000)
+        #expect(try tree.names("made") == ["file"])
+        #expect(try accessed("made") > 2_000_000 || !options.isEmpty)
+        #expect(try accessed("made") == 1_000_000 || options.isEmpty)
+        #expect(try tree.read("made/file") == "new\n")
+        #expect(try accessed("made/file") > 2_000_000)
+    }
+
     @Test(arguments: LowerForm.served)
     func `is the time of its change, also where the kernel keeps what is written`(form: LowerForm) throws {
         let tree = try SmallTree(form, in: workspace, options: ["-o", "writeback=1"])
