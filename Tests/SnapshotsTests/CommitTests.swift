@@ -8,6 +8,7 @@ import Synchronization
 import SystemPackage
 import Testing
 
+import CLinux
 import Glibc
 
 @Suite(.timeLimit(.minutes(20))) struct `A commit` {
@@ -285,6 +286,26 @@ import Glibc
             return true
         }
         for (number, name) in names.enumerated() { #expect(found[name] == [UInt8(number)]) }
+    }
+
+    /// A kernel overlay's users may set such an attribute on a set-user-ID file of theirs.
+    @Test(.enabled(if: TestStore.isRoot, "needs root for other owners"))
+    func `believes what an attribute says of an owner only in an upper that mica began without privileges`()
+        throws
+    {
+        let test = try TestStore()
+        _ = try prepared(test)
+        try test.write("k", "f", "x")
+        let upper = try test.upper("k")
+        let file = upper.appending("f")
+        try Errno.check(chown(file.string, 1000, 1000))
+        try Xattr.set("user.overlay.mica.owner", Array("0:0".utf8), at: file)
+        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 1000)
+        try Xattr.set("trusted.overlay.mica.upper", [0x79], at: upper)
+        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 1000)
+        try Errno.check(removexattr(upper.string, "trusted.overlay.mica.upper"))
+        try Xattr.set("user.overlay.mica.upper", [0x79], at: upper)
+        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 0)
     }
 
     @Test(.enabled(if: TestStore.isRoot, "needs root for trusted attributes"))

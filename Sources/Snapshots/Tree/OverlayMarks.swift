@@ -49,7 +49,10 @@ struct OverlayMarks: Sendable {
     private(set) var owner: (uid: UInt32, gid: UInt32)?
 
     /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
-    init(at path: FilePath, _ prefixes: [XattrName]) throws(Errno) {
+    ///
+    /// Whose a file is stands only in an upper whose root says that mica began it without privileges, and on such a root
+    /// itself (`isRoot`) before that: in another one whoever may write to a file of theirs could say that it is root's.
+    init(at path: FilePath, _ prefixes: [XattrName], isRoot: Bool = false) throws(Errno) {
         names = try Xattr.names(at: path)
         for prefix in prefixes {
             for name in names {
@@ -64,7 +67,8 @@ struct OverlayMarks: Sendable {
                 case "metacopy": data = try OverlayMarks.data(at: path, prefix)
                 case "whiteout": isWhiteout = true
                 case "mica.device": isDevice = true
-                case OverlayMarks.owner: owner = OverlayMarks.owner(try Xattr.get(name, at: path) ?? [])
+                case OverlayMarks.owner where prefix == "user.overlay." && (isRoot || prefixes.count == 1):
+                    owner = OverlayMarks.owner(try Xattr.get(name, at: path) ?? [])
                 default: break
                 }
             }

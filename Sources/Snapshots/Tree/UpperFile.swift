@@ -21,7 +21,7 @@ struct UpperFile: Sendable {
         }
         name = []
         status = try directory.opened().fd.status()
-        marks = try OverlayMarks(at: UpperFile.path([], in: directory), directory.prefixes)
+        marks = try OverlayMarks(at: UpperFile.path([], in: directory), directory.prefixes, isRoot: true)
     }
 
     /// nil when it is gone: somebody may be working in the container.
