@@ -6,13 +6,14 @@ import Union
 /// Who comes with a file handle has a node's number, and nothing else when the kernel has forgotten the rest.
 @Suite(.timeLimit(.minutes(20)), Fixture.InBothForms())
 struct `A number that the kernel has forgotten` {
-    private func fixture() throws -> Fixture {
-        let fixture = try Fixture()
+    private let fixture: Fixture
+
+    init() throws {
+        fixture = try Fixture()
         try fixture.add([
             "d": .directory(["f": .file("lower"), "e": .directory(["g": .file("deep")])]),
             "h1": .shared("h", contents: "shared"), "h2": .shared("h", contents: "shared"),
         ])
-        return fixture
     }
 
     /// The number of a path; the kernel then gives back all that it has on the way.
@@ -42,7 +43,7 @@ struct `A number that the kernel has forgotten` {
     }
 
     @Test func `is found again with its data, wherever it is`() throws {
-        let tree = try fixture().union()
+        let tree = try fixture.union()
         try tree.mkdir("made")
         try tree.mkdir("made/inner")
         for path in ["made/inner/new", "d/e/new"] {
@@ -73,7 +74,7 @@ struct `A number that the kernel has forgotten` {
     }
 
     @Test func `follows what was renamed, with all above it`() throws {
-        let tree = try fixture().union()
+        let tree = try fixture.union()
         try tree.mkdir("made")
         try tree.touch("made/new")
         try tree.write("made/new", "new")
@@ -91,7 +92,7 @@ struct `A number that the kernel has forgotten` {
     }
 
     @Test func `is nothing when its file is gone`() throws {
-        let tree = try fixture().union()
+        let tree = try fixture.union()
         try tree.touch("new")
         var ids: [UInt64] = []
         for path in ["new", "d/f", "d/e/g", "d/e"] {
@@ -109,7 +110,7 @@ struct `A number that the kernel has forgotten` {
     }
 
     @Test func `is found on a read-only mount`() throws {
-        let tree = try UnionTree(lower: fixture().lower(), upper: nil)
+        let tree = try UnionTree(lower: fixture.lower(), upper: nil)
         let id = try forgotten("d/e/g", in: tree)
         #expect(try find(".", id, in: tree)?.id == id)
         let directory = try forgotten("d/e", in: tree)
