@@ -37,6 +37,19 @@ struct `A container's cgroup` {
             .filter { FilePath($0).exists }
     }
 
+    /// Whoever started something there would wait for it, deaf to all signals but SIGKILL.
+    @Test func `is not made below a frozen one`() throws {
+        try withGroup { _ in
+            let door = try #require(remains().map { "\($0)/cgroup.freeze" }.first { FilePath($0).exists })
+            try "1".write(toFile: door, atomically: false, encoding: .utf8)
+            #expect(throws: Failure.self) { try ControlGroup(of: "\(id)/inner", limits: Resources()) }
+            try "0".write(toFile: door, atomically: false, encoding: .utf8)
+            let inner = try ControlGroup(of: "\(id)/inner", limits: Resources())
+            #expect(inner.remove())
+        }
+        #expect(remains().isEmpty)
+    }
+
     @Test func `is its own in every hierarchy, for what joins as well, and is gone afterwards`() throws {
         try withGroup { group in
             let leader = try root.start(

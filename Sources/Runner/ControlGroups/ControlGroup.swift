@@ -17,7 +17,7 @@ package struct ControlGroup: Sendable {
     let tasks: [OpenFile]
 
     /// Makes the cgroup of container `id`, with `limits`. Failure: a limit that can't be enforced, by its controller's
-    /// name, or cgroups that can't be made.
+    /// name, or cgroups that can't be made, or are frozen with what is above.
     package init(of id: String, limits: Resources) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
@@ -38,14 +38,6 @@ package struct ControlGroup: Sendable {
                     throw Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
                 }
             }
-        }
-        if let unified, ControlGroup.isFrozen(unified.fd) {
-            throw Failure(
-                "the container is frozen",
-                advice: "Nothing can be started in it until 0 is written to cgroup.freeze of its cgroup.",
-                kind: .failedPrecondition,
-                exitCode: ExitStatus.failed.rawValue
-            )
         }
     }
 
@@ -87,7 +79,18 @@ package struct ControlGroup: Sendable {
         for hierarchy in hierarchies {
             let group = ControlGroupHierarchy.path(id)
             switch hierarchy.version {
-            case .two: unified = OpenFile(try hierarchy.directory.fd.open(group, O_PATH | O_DIRECTORY))
+            case .two:
+                let directory = try hierarchy.directory.fd.open(group, O_PATH | O_DIRECTORY)
+                if isFrozen(directory) {
+                    throw Failure(
+                        "the container's cgroup is frozen",
+                        advice:
+                            "Nothing can be started in it until 0 is written to cgroup.freeze, there or above.",
+                        kind: .failedPrecondition,
+                        exitCode: ExitStatus.failed.rawValue
+                    )
+                }
+                unified = OpenFile(directory)
             case .one:
                 tasks.append(OpenFile(try hierarchy.directory.fd.open(group.appending("tasks"), O_WRONLY)))
             }
