@@ -119,7 +119,10 @@ extension MountPoint {
     /// Whether `path`, as it is written, is a device in the host's /dev itself: in nothing that is mounted there, and by
     /// no link, of which a container may have made one.
     private static func isDevice(_ path: String) -> Bool {
-        let path = FilePath(path).lexicallyNormalized()
+        let given = FilePath(path)
+        // What comes before `..` may be a link.
+        guard !given.components.contains(where: { $0.kind == .parentDirectory }) else { return false }
+        let path = given.lexicallyNormalized()
         guard path.starts(with: "/dev"), path != "/dev",
             let top = try? OwnedFD.open("/dev", O_PATH | O_DIRECTORY),
             let relative = path.removingPrefix("/dev"),

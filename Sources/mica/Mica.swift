@@ -36,6 +36,8 @@ struct Mica: ParsableCommand {
     static func main() {
         // A write beyond a limit on files' sizes is an error that says so.
         signal(SIGXFSZ, SIG_IGN)
+        // Whoever ignores it hands that down, and nobody could wait for a container.
+        signal(SIGCHLD, SIG_DFL)
         // As glibc handed them to a constructor (CLinux/arguments.c): without /proc Swift would find none.
         let given = Array(CommandLine.arguments.dropFirst())
         var arguments = given

@@ -59,6 +59,21 @@ struct `The words of a command line` {
         try #expect(mica("rm", "up").status == 0)
     }
 
+    /// A script's `mica run -- "$IMAGE"`, with a name that somebody else has chosen.
+    @Test func `nothing after two dashes is an option of mica's`() throws {
+        for words in [
+            ["run", "--rm", "--", "-v", "/etc:/host", "box", "true"],
+            ["run", "--", "--network=host", "box", "true"],
+            ["run", "--", "--security-opt=seccomp=unconfined", "box", "true"],
+            ["exec", "--", "-u", "1", "box", "id"],
+        ] {
+            let result = try mica.run(words)
+            #expect(result.status == 125, "\(words)")
+            #expect(result.error.contains("is no name"), "\(result.error)")
+        }
+        try #expect(mica("run", "--rm", "--", "box", "echo", "-v").output == "-v\n")
+    }
+
     @Test func `an entrypoint can be taken away, a container be named, and a volume be here`() throws {
         try #expect(mica("run", "--rm", "-h", "me", "box", "hostname").output == "me\n")
         try #expect(mica("run", "--rm", "-hme.too", "box", "hostname").output == "me.too\n")

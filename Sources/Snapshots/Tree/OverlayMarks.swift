@@ -51,7 +51,8 @@ struct OverlayMarks: Sendable {
     /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
     ///
     /// Whose a file is stands only in an upper whose root says that mica began it without privileges, and on such a root
-    /// itself (`isRoot`) before that: in another one whoever may write to a file of theirs could say that it is root's.
+    /// itself (`isRoot`) before that, on what is of the user who asks, and never for root, who needs no notes: elsewhere
+    /// whoever may write to a file of theirs could say that it is root's.
     init(at path: FilePath, _ prefixes: [XattrName], isRoot: Bool = false) throws(Errno) {
         names = try Xattr.names(at: path)
         for prefix in prefixes {
@@ -67,7 +68,8 @@ struct OverlayMarks: Sendable {
                 case "metacopy": data = try OverlayMarks.data(at: path, prefix)
                 case "whiteout": isWhiteout = true
                 case "mica.device": isDevice = true
-                case OverlayMarks.owner where prefix == "user.overlay." && (isRoot || prefixes.count == 1):
+                case OverlayMarks.owner
+                where prefix == "user.overlay." && geteuid() != 0 && (isRoot || prefixes.count == 1):
                     owner = OverlayMarks.owner(try Xattr.get(name, at: path) ?? [])
                 default: break
                 }
@@ -85,7 +87,7 @@ struct OverlayMarks: Sendable {
     func shown(_ attributes: NodeAttributes) -> NodeAttributes {
         var attributes = attributes
         if isDevice { attributes.mode = attributes.mode & 0o7777 | S_IFCHR }
-        if let owner { (attributes.uid, attributes.gid) = owner }
+        if let owner, attributes.uid == geteuid() { (attributes.uid, attributes.gid) = owner }
         return attributes
     }
 

@@ -81,6 +81,14 @@ struct CommandWords {
     private mutating func takeOptions() throws -> Bool {
         while let word = rest.popFirst() {
             if word == "--" {
+                // Nobody behind this reads it as an option: whoever writes `--` may not know what comes.
+                if grammar.endsAtOperand, let name = rest.first, name.hasPrefix("-") {
+                    throw Failure(
+                        "\(verb): \(name) is no name",
+                        advice: "What comes first after -- is an image or a container.",
+                        exitCode: 125
+                    )
+                }
                 output += (grammar.endsAtOperand || rest.isEmpty ? [] : ["--"]) + rest
                 return false
             }
