@@ -121,18 +121,23 @@ ssize_t clinux_receive(int socket, void *bytes, size_t size, int *fd) {
     return count;
 }
 
+// As a shell has it.
+static int exit_status(const siginfo_t *info) {
+    return info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
+}
+
 int clinux_wait(int pidfd) {
     siginfo_t info;
     while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
         if (errno != EINTR) return -errno;
-    return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    return exit_status(&info);
 }
 
 int clinux_reap(int pidfd) {
     siginfo_t info = {0};
     if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -errno;
     if (info.si_pid == 0) return -EAGAIN;
-    return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    return exit_status(&info);
 }
 
 int clinux_socketpair(int *ends) {

@@ -67,17 +67,3 @@ package struct MountDaemon: ~Copyable, Sendable {
         }
     }
 }
-
-extension FilePath {
-    /// readlink(2).
-    var target: [UInt8]? {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            withPlatformString { path in
-                bytes.assumingMemoryBound(to: CChar.self).baseAddress
-                    .map { readlink(path, $0, bytes.count) } ?? -1
-            }
-        }
-        return count < 0 ? nil : Array(buffer.prefix(count))
-    }
-}

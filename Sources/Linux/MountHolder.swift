@@ -20,7 +20,7 @@ package struct MountHolder: Sendable, Equatable {
         var named: Set<[UInt8]> = []
         var holders: [MountHolder] = []
         // What asks has inherited descriptors, perhaps, and ends with the answer.
-        for pid in processes where pid != getpid() {
+        for pid in Processes.all where pid != getpid() {
             guard let namespace = FilePath("/proc/\(pid)/ns/mnt").target else { continue }
             let known = tables[namespace]
             let directory = known ?? place(of: device, seenBy: pid)
@@ -44,7 +44,7 @@ package struct MountHolder: Sendable, Equatable {
     /// The filesystem's root as some process sees it, opened through that process's root.
     private static func open(_ device: String) -> OwnedFD? {
         var seen: Set<[UInt8]> = []
-        for pid in processes {
+        for pid in Processes.all {
             guard let namespace = FilePath("/proc/\(pid)/ns/mnt").target, !seen.contains(namespace),
                 let directory = place(of: device, seenBy: pid)
             else { continue }
@@ -64,11 +64,6 @@ package struct MountHolder: Sendable, Equatable {
         let major = (device >> 8 & 0xfff) | (device >> 32 & ~0xfff)
         let minor = (device & 0xff) | (device >> 12 & ~0xff)
         return "\(major):\(minor)"
-    }
-
-    private static var processes: [Int32] {
-        ((try? FilePath("/proc").names()) ?? []).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
-            .sorted()
     }
 
     private static func contents(_ path: String) -> [UInt8] {

@@ -24,21 +24,18 @@ package struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: try Errno.check(fd))
     }
 
-    /// Opens `path` below this directory; ELOOP at a symbolic link, EXDEV at an attempt to leave.
-    package func open(beneath path: FilePath, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+    /// Opens `path` below this directory; ELOOP at a symbolic link, EXDEV at an attempt to leave, and with `onThisMount`
+    /// where something is mounted on the way.
+    package func open(
+        beneath path: FilePath,
+        _ flags: CInt,
+        mode: UInt32 = 0,
+        onThisMount: Bool = false
+    ) throws(Errno) -> OwnedFD {
         let fd = use { raw in
             path.withPlatformString {
-                clinux_open_beneath(raw, $0, UInt64(flags | O_CLOEXEC), UInt32(mode), 0)
+                clinux_open_beneath(raw, $0, UInt64(flags | O_CLOEXEC), UInt32(mode), onThisMount ? 1 : 0)
             }
-        }
-        guard fd >= 0 else { throw Errno(rawValue: -fd) }
-        return OwnedFD(adopting: fd)
-    }
-
-    /// The same where nothing is mounted on the way; EXDEV where something is.
-    package func openOnThisMount(_ path: FilePath, _ flags: CInt) throws(Errno) -> OwnedFD {
-        let fd = use { raw in
-            path.withPlatformString { clinux_open_beneath(raw, $0, UInt64(flags | O_CLOEXEC), 0, 1) }
         }
         guard fd >= 0 else { throw Errno(rawValue: -fd) }
         return OwnedFD(adopting: fd)

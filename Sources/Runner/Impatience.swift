@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// Somebody who asks again and again for an end: three times SIGINT or SIGTERM within ten seconds. (Over an hour a
 /// program may well get more, as an interpreter does whose lines are interrupted by Ctrl-C.)
@@ -15,9 +16,5 @@ struct Impatience {
         return last.count >= Impatience.times
     }
 
-    static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec
-    }
+    static var now: Int { Int(KernelClock.now(CLOCK_MONOTONIC) / 1_000_000_000) }
 }

@@ -119,23 +119,14 @@ extension MountPoint {
     /// Whether `path`, as it is written, is a device in the host's /dev itself: in nothing that is mounted there, and by
     /// no link, of which a container may have made one.
     private static func isDevice(_ path: String) -> Bool {
-        let given = FilePath(path)
+        var path = FilePath(path)
         // What comes before `..` may be a link.
-        guard !given.components.contains(where: { $0.kind == .parentDirectory }) else { return false }
-        let path = given.lexicallyNormalized()
-        guard path.starts(with: "/dev"), path != "/dev",
+        guard !path.components.contains(where: { $0.kind == .parentDirectory }) else { return false }
+        path.lexicallyNormalize()
+        guard path.removePrefix("/dev"), !path.isEmpty,
             let top = try? OwnedFD.open("/dev", O_PATH | O_DIRECTORY),
-            let relative = path.removingPrefix("/dev"),
-            let status = try? top.openOnThisMount(relative, O_PATH).status()
+            let status = try? top.open(beneath: path, O_PATH, onThisMount: true).status()
         else { return false }
         return [Glibc.S_IFCHR, Glibc.S_IFBLK].contains(status.st_mode & Glibc.S_IFMT)
-    }
-}
-
-extension FilePath {
-    /// The rest after `prefix`, relative; nil where it does not start with that.
-    fileprivate func removingPrefix(_ prefix: FilePath) -> FilePath? {
-        var rest = self
-        return rest.removePrefix(prefix) ? rest : nil
     }
 }

@@ -12,10 +12,12 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
 
     /// nil when there is no such process.
     package init?(of pid: Int32) {
-        guard let status = ProcessStatus(of: pid) else { return nil }
+        let raw = clinux_pidfd_open(pid)
+        guard raw >= 0 else { return nil }
+        let pidfd = OwnedFD(adopting: raw)
+        guard let status = ProcessStatus(of: pid), !pidfd.hasEnded else { return nil }
         self.pid = pid
         started = status.started
-        guard open() != nil else { return nil }
     }
 
     /// A pidfd; nil when it has ended.

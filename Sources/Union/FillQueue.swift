@@ -56,11 +56,7 @@ final class FillQueue: @unchecked Sendable {
     }
 
     /// In milliseconds.
-    private var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-    }
+    private var now: Int { Int(KernelClock.now(CLOCK_MONOTONIC) / 1_000_000) }
 
     var hasEnded: Bool { lock.locked { isEnded } }
 

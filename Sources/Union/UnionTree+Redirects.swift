@@ -7,7 +7,7 @@ import SystemPackage
 /// the upper for it, but the first such question does.
 extension UnionTree {
     /// Gives every renamed directory its node, which stays, and those above it. Whether there was something to be read:
-    /// nil, where it has been before. Preconditions: `names` is locked.
+    /// false where it has been before. Preconditions: `names` is locked.
     func findRedirects() throws(FSError) -> Bool {
         guard hasUnknownRedirects, let upper else { return false }
         var path: [Level] = []

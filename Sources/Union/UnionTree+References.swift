@@ -42,11 +42,7 @@ extension UnionTree {
         }
     }
 
-    private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
+    private static var now: UInt64 { UInt64(KernelClock.now(CLOCK_MONOTONIC)) }
 
     /// Regular files of the upper that have a name and that the kernel refers to: of what it was given to write, the rest
     /// can only be theirs.

@@ -36,16 +36,11 @@ struct InfoCommand: ParsableCommand {
         let store = try Store.open(global.layout)
         let containers = Containers(store)
         let all = try containers.all()
-        var filesystem = statvfs()
-        let isKnown = statvfs(store.layout.root.string, &filesystem) == 0
         let report = Report(
             version: Mica.version,
             linux: Machine.kernel.release,
             store: store.layout.root.string,
-            free: isKnown
-                ? UInt64(filesystem.f_bavail).multipliedReportingOverflow(by: UInt64(filesystem.f_frsize))
-                    .partialValue
-                : nil,
+            free: (try? OwnedFD.open(store.layout.root, O_RDONLY | O_DIRECTORY))?.room,
             images: try store.images().count,
             containers: all.count,
             running: all.count { containers.isRunning($0) },

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Linux
 import OCI
 
 import Glibc
@@ -31,9 +32,7 @@ struct LogMoment: ExpressibleByArgument {
             rest = rest.dropFirst(unit.0.count)
         }
         guard !text.isEmpty, seconds.isFinite, seconds < 1e10 else { return nil }
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec) - Int64(seconds * 1e9)
+        return KernelClock.now(CLOCK_REALTIME) - Int64(seconds * 1e9)
     }
 
     private static func epoch(_ text: String) -> Int64? {

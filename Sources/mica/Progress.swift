@@ -98,8 +98,6 @@ final class Progress: Sendable {
     }
 
     private static func milliseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+        UInt64(KernelClock.now(CLOCK_MONOTONIC)) / 1_000_000
     }
 }

@@ -29,13 +29,12 @@ final class EndingDaemon {
         guard let resolved = work.withPlatformString({ realpath($0, nil) }) else { return false }
         defer { free(resolved) }
         let path = [UInt8](FilePath(platformString: resolved).string.utf8)
-        let processes = (try? FilePath("/proc").names()) ?? []
-        for process in processes where process.first.map({ (48...57).contains($0) }) == true {
-            let directory = "/proc/\(String(decoding: process, as: UTF8.self))"
+        for process in Processes.all {
+            let directory = "/proc/\(process)"
             guard contents("\(directory)/comm").elementsEqual("micafs\n".utf8) else { continue }
             let descriptors = ((try? FilePath("\(directory)/fd").names()) ?? [])
                 .map { String(decoding: $0, as: UTF8.self) }
-            let targets = descriptors.map { target(of: "\(directory)/fd/\($0)") }
+            let targets = descriptors.map { FilePath("\(directory)/fd/\($0)").target ?? [] }
             guard targets.contains(path) else { continue }
             let table = contents("\(directory)/mountinfo").split(separator: UInt8(ascii: "\n"))
             for (descriptor, target) in zip(descriptors, targets) where target.elementsEqual("/dev/fuse".utf8)
@@ -64,14 +63,5 @@ final class EndingDaemon {
 
     private func contents(_ path: String) -> [UInt8] {
         (try? OwnedFD.open(FilePath(path), O_RDONLY).contents(limit: 16 << 20)) ?? []
-    }
-
-    private func target(of link: String) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            bytes.assumingMemoryBound(to: CChar.self).baseAddress.map { readlink(link, $0, bytes.count) }
-                ?? -1
-        }
-        return Array(buffer.prefix(max(count, 0)))
     }
 }

@@ -50,8 +50,8 @@ enum SnapshotDirectory {
             do {
                 try Errno.check(upper.withPlatformString { lchown($0, root.uid, root.gid) })
             } catch Errno.notPermitted where !isRoot {
-                let owner = Array("\(root.uid):\(root.gid)".utf8)
-                try Xattr.set(XattrName("user.overlay.") + OverlayMarks.owner, owner, at: upper)
+                let owner = KeptOwner(uid: root.uid, gid: root.gid)
+                try Xattr.set(XattrName("user.overlay.") + OverlayMarks.owner, owner.text, at: upper)
             }
             try Errno.check(upper.withPlatformString { chmod($0, root.mode & 0o7777) })
             for (name, value) in xattrs {

@@ -133,8 +133,4 @@ package final class Store: @unchecked Sendable {
 }
 
 /// Unix nanoseconds.
-func now() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
+func now() -> Int64 { KernelClock.now(CLOCK_REALTIME) }

@@ -52,7 +52,7 @@ struct StoreReserve {
         let isInPlace = !kinds.contains(root.filesystemType)
         let locks = try? FilePath("\(layout.database.string)-shm").status()
         if isInPlace, let locks, locks.st_size > 0, locks.st_blocks * 512 >= locks.st_size,
-            StoreReserve.hasRoom(root)
+            root.room.map({ $0 >= 8 * StoreReserve.size }) == true
         {
             return false
         }
@@ -64,16 +64,6 @@ struct StoreReserve {
         } catch {
             return error.isOutOfSpace && release()
         }
-    }
-
-    /// Whether there is far more than the file needs.
-    private static func hasRoom(_ root: borrowing OwnedFD) -> Bool {
-        var statistics = statvfs()
-        guard root.use({ fstatvfs($0, &statistics) }) == 0 else { return false }
-        let (room, isHuge) = UInt64(statistics.f_bavail).multipliedReportingOverflow(
-            by: UInt64(statistics.f_frsize)
-        )
-        return isHuge || room >= 8 * size
     }
 
     /// Gives it back; false where there was none.

@@ -13,7 +13,7 @@ struct OverlayMarks: Sendable {
     /// whiteout there which says that there was such a mark. As `UpperMarks` in the union has it.
     private static let marked: XattrName = "mica.marks"
     static let evidence = Array(".needs-extended-attributes".utf8)
-    /// On what belongs to somebody to whom its maker could not give it, as `KeptOwner` in the union writes it.
+    /// On what belongs to somebody to whom its maker could not give it, as `KeptOwner` has it.
     static let owner: XattrName = "mica.owner"
     /// After a prefix: an attribute of an overlay inside the overlay, which is data here.
     static let escape: XattrName = "overlay."
@@ -46,7 +46,7 @@ struct OverlayMarks: Sendable {
     /// An empty file that stands for a character device 0:0, which as itself would be a whiteout.
     private(set) var isDevice = false
     /// Whose it is, if not whose the file is.
-    private(set) var owner: (uid: UInt32, gid: UInt32)?
+    private(set) var owner: KeptOwner?
 
     /// Reads those of the file at `path`, whatever it is. `prefixes`: under which there are marks.
     ///
@@ -70,24 +70,20 @@ struct OverlayMarks: Sendable {
                 case "mica.device": isDevice = true
                 case OverlayMarks.owner
                 where prefix == "user.overlay." && geteuid() != 0 && (isRoot || prefixes.count == 1):
-                    owner = OverlayMarks.owner(try Xattr.get(name, at: path) ?? [])
+                    owner = KeptOwner(parsing: try Xattr.get(name, at: path) ?? [])
                 default: break
                 }
             }
         }
     }
 
-    private static func owner(_ text: [UInt8]) -> (uid: UInt32, gid: UInt32)? {
-        let fields = String(decoding: text, as: UTF8.self).split(separator: ":").map { UInt32($0) }
-        guard fields.count == 2, let uid = fields[0], let gid = fields[1] else { return nil }
-        return (uid, gid)
-    }
-
     /// What the mount shows of a file that has these marks.
     func shown(_ attributes: NodeAttributes) -> NodeAttributes {
         var attributes = attributes
         if isDevice { attributes.mode = attributes.mode & 0o7777 | S_IFCHR }
-        if let owner, attributes.uid == geteuid() { (attributes.uid, attributes.gid) = owner }
+        if let owner, attributes.uid == geteuid() {
+            (attributes.uid, attributes.gid) = (owner.uid, owner.gid)
+        }
         return attributes
     }
 

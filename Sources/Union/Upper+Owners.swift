@@ -3,26 +3,6 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// Whose a file or directory is, where the process that serves it may not give it to them: `uid:gid`, in decimal digits,
-/// in an attribute of what belongs to that process itself. Who commits reads it as well (`OverlayMarks` in Snapshots).
-struct KeptOwner {
-    let uid: UInt32
-    let gid: UInt32
-
-    init(uid: UInt32, gid: UInt32) {
-        (self.uid, self.gid) = (uid, gid)
-    }
-
-    /// nil for anything that is no such text.
-    init?(parsing bytes: [UInt8]) {
-        let fields = String(decoding: bytes, as: UTF8.self).split(separator: ":").map { UInt32($0) }
-        guard fields.count == 2, let uid = fields[0], let gid = fields[1] else { return nil }
-        self.init(uid: uid, gid: gid)
-    }
-
-    var text: [UInt8] { Array("\(uid):\(gid)".utf8) }
-}
-
 extension Upper {
     /// chown(2), or where this process may not and this upper keeps owners, a note on what can have one. Whether it was
     /// chown: set-id bits that the file has are not for a file of this process's.

@@ -1,0 +1,17 @@
+package import SystemPackage
+
+import Glibc
+
+extension FilePath {
+    /// What the symbolic link at this path says, of /proc's as well: readlink(2). nil where there is none.
+    package var target: [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            withPlatformString { path in
+                bytes.assumingMemoryBound(to: CChar.self).baseAddress
+                    .map { readlink(path, $0, bytes.count) } ?? -1
+            }
+        }
+        return count < 0 ? nil : Array(buffer.prefix(count))
+    }
+}
