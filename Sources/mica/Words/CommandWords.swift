@@ -83,11 +83,7 @@ struct CommandWords {
             if word == "--" {
                 // Nobody behind this reads it as an option: whoever writes `--` may not know what comes.
                 if grammar.endsAtOperand, let name = rest.first, name.hasPrefix("-") {
-                    throw Failure(
-                        "\(verb): \(name) is no name",
-                        advice: "What comes first after -- is an image or a container.",
-                        exitCode: 125
-                    )
+                    throw Misuse.noName(name, of: verb)
                 }
                 output += (grammar.endsAtOperand || rest.isEmpty ? [] : ["--"]) + rest
                 return false

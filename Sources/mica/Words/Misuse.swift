@@ -31,6 +31,15 @@ enum Misuse {
         Failure("\(option) wants a value", advice: "See: \(help(verb))", exitCode: status(of: verb))
     }
 
+    /// Of what stands behind `--`.
+    static func noName(_ word: String, of verb: String) -> Failure {
+        Failure(
+            "\(verb): \(word) is no name",
+            advice: "What comes first after -- is an image or a container.",
+            exitCode: status(of: verb)
+        )
+    }
+
     /// `member`: the second word where the first is a group of verbs.
     static func noVerb(_ first: String, _ member: String?) -> Failure {
         let name = [first, member].compactMap { $0 }.joined(separator: " ")
