@@ -66,11 +66,12 @@ let package = Package(
             dependencies: ["CCodecs", "Digests", "Linux", "Tar", system],
             swiftSettings: served
         ),
-        .target(name: "Union", dependencies: ["Layers", "Linux", system], swiftSettings: served),
-        .target(name: "FUSE", dependencies: ["CFUSE", "Linux", system], swiftSettings: served),
+        .target(name: "Nodes", swiftSettings: served),
+        .target(name: "Union", dependencies: ["Layers", "Linux", "Nodes", system], swiftSettings: served),
+        .target(name: "FUSE", dependencies: ["CFUSE", "Linux", "Nodes", system], swiftSettings: served),
         .target(
             name: "Mount",
-            dependencies: ["FUSE", "Layers", "Linux", "Union", system],
+            dependencies: ["FUSE", "Linux", "Nodes", "Union", system],
             swiftSettings: served
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
@@ -108,10 +109,12 @@ let package = Package(
 
         .testTarget(name: "DigestsTests", dependencies: ["Digests"]),
         .target(name: "Scratch", dependencies: ["CLinux"], path: "Tests/Scratch"),
-        .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", "Scratch", system]),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "Linux", "Nodes", "Scratch", system]),
         .testTarget(
             name: "UnionTests",
-            dependencies: ["Digests", "Layers", "Linux", "MountFixtures", "Scratch", "Union", system]
+            dependencies: [
+                "Digests", "Layers", "Linux", "MountFixtures", "Nodes", "Scratch", "Union", system,
+            ]
         ),
         .target(
             name: "ImageFixtures",
@@ -161,7 +164,7 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
         .testTarget(
             name: "MicafsTests",
-            dependencies: ["FUSE", "Linux", "Mount", "MountFixtures", "Options", system]
+            dependencies: ["FUSE", "Linux", "Mount", "MountFixtures", "Nodes", "Options", system]
         ),
     ]
 )

@@ -1,10 +1,11 @@
 import CFUSE
 import Glibc
+import Nodes
 
 extension fuse_entry_param {
-    init(_ status: NodeStatus) {
+    init(_ status: Attributes) {
         self.init()
-        ino = status.node
+        ino = status.id
         attr = stat(status)
         attr_timeout = Session.forever
         entry_timeout = Session.forever
@@ -12,7 +13,7 @@ extension fuse_entry_param {
 }
 
 extension stat {
-    init(_ status: NodeStatus) {
+    init(_ status: Attributes) {
         self.init()
         st_ino = UInt(status.ino)
         st_mode = status.mode
@@ -29,7 +30,7 @@ extension stat {
     }
 }
 
-extension StatusChange {
+extension AttributeChange {
     /// `valid`: FUSE_SET_ATTR_*.
     init(_ new: stat, valid: CInt) {
         self.init()
@@ -55,7 +56,10 @@ extension StatusChange {
             )
         }
         if has(FUSE_SET_ATTR_CTIME) {
-            ctime = (Int64(new.st_ctim.tv_sec), UInt32(truncatingIfNeeded: new.st_ctim.tv_nsec))
+            ctime = Attributes.Time(
+                seconds: Int64(new.st_ctim.tv_sec),
+                nanoseconds: UInt32(truncatingIfNeeded: new.st_ctim.tv_nsec)
+            )
         }
         killsPrivileges = cfuse_setattr_kills_privileges() != 0
     }

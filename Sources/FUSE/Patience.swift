@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Nodes
 import Synchronization
 
 /// What a removed file took comes back with its last FORGET, which the kernel sends when the removal is answered and

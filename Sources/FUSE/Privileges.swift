@@ -1,6 +1,7 @@
 import CFUSE
 import Glibc
 import Linux
+import Nodes
 
 // What the kernel leaves to the filesystem, where a request has no flag for it. Whoever is not uid 0 is taken to have
 // none of the capabilities in question.
@@ -20,7 +21,7 @@ func mayKillPrivileges(
 }
 
 func hasSetID(_ operations: any Operations, _ node: UInt64) throws(FSError) -> Bool {
-    try operations.status(of: node).mode & (S_ISUID | S_ISGID) != 0
+    try operations.attributes(of: node).mode & (S_ISUID | S_ISGID) != 0
 }
 
 /// After it did: the kernel has the old mode, and would run the file with it.

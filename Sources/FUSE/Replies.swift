@@ -1,6 +1,7 @@
 import CFUSE
 import Glibc
 import Linux
+import Nodes
 import SystemPackage
 
 /// The session and the caller of a request.
@@ -60,9 +61,9 @@ func acknowledge(
 
 /// Replies with an entry and takes its reference back if the kernel did not get it (ENOENT: interrupted).
 @inline(__always)
-func replyEntry(_ request: fuse_req_t?, _ status: NodeStatus, _ operations: any Operations) {
+func replyEntry(_ request: fuse_req_t?, _ status: Attributes, _ operations: any Operations) {
     var entry = fuse_entry_param(status)
-    if fuse_reply_entry(request, &entry) != 0 { operations.forget(status.node, count: 1) }
+    if fuse_reply_entry(request, &entry) != 0 { operations.forget(status.id, count: 1) }
 }
 
 func attribute(_ name: UnsafePointer<CChar>?) -> XattrName { XattrName(bytes(name)) }

@@ -1,7 +1,69 @@
+package import Linux
+package import Nodes
+
 import CFUSE
 import Glibc
-import Linux
 import SystemPackage
+
+/// What stat(2) and getxattr(2) say, and what changes it.
+package protocol AttributeOperations: Decorating {
+    func attributes(of node: UInt64) throws(FSError) -> Attributes
+    /// When a node was made; nil where that is not known. ENOSYS: of none it is, and nobody need ask again.
+    func birth(of node: UInt64) throws(FSError) -> Attributes.Time?
+    func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes
+    /// A symbolic link's.
+    func target(of node: UInt64) throws(FSError) -> [UInt8]
+    /// nil: there is no such attribute.
+    func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]?
+    func xattrs(of node: UInt64) throws(FSError) -> [XattrName]
+    /// `clearsSetGroupID`: an ACL set by a caller who is not in the file's group.
+    func setXattr(
+        _ name: XattrName,
+        of node: UInt64,
+        to value: UnsafeRawBufferPointer,
+        flags: Int32,
+        clearsSetGroupID: Bool
+    ) throws(FSError)
+    /// ENODATA where there is no such attribute.
+    func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError)
+    func statistics() throws(FSError) -> FilesystemStatus
+}
+
+extension AttributeOperations {
+    package func attributes(of node: UInt64) throws(FSError) -> Attributes {
+        try below().attributes(of: node)
+    }
+
+    package func birth(of node: UInt64) throws(FSError) -> Attributes.Time? { try below().birth(of: node) }
+
+    package func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
+        try below().change(node, change)
+    }
+
+    package func target(of node: UInt64) throws(FSError) -> [UInt8] { try below().target(of: node) }
+
+    package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
+        try below().xattr(name, of: node)
+    }
+
+    package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { try below().xattrs(of: node) }
+
+    package func setXattr(
+        _ name: XattrName,
+        of node: UInt64,
+        to value: UnsafeRawBufferPointer,
+        flags: Int32,
+        clearsSetGroupID: Bool
+    ) throws(FSError) {
+        try below().setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
+    }
+
+    package func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
+        try below().removeXattr(name, of: node)
+    }
+
+    package func statistics() throws(FSError) -> FilesystemStatus { try below().statistics() }
+}
 
 extension Session {
     static func addAttributes(_ table: inout fuse_lowlevel_ops) {
@@ -10,7 +72,7 @@ extension Session {
                 // First: it may say that nobody need ask.
                 let isExtended = cfuse_getattr_is_statx() != 0
                 let birth = isExtended ? try operations.birth(of: node) : nil
-                let status = try operations.status(of: node)
+                let status = try operations.attributes(of: node)
                 guard isExtended else { return replyAttributes(request, status) }
                 var attributes = stat(status)
                 cfuse_reply_statx(
@@ -26,7 +88,10 @@ extension Session {
         table.setattr = { request, node, new, valid, _ in
             answer(request, "setattr", node) { (operations) throws(FSError) in
                 guard let new else { throw .system(.invalidArgument) }
-                replyAttributes(request, try operations.change(node, StatusChange(new.pointee, valid: valid)))
+                replyAttributes(
+                    request,
+                    try operations.change(node, AttributeChange(new.pointee, valid: valid))
+                )
             }
         }
         table.readlink = { request, node in
@@ -90,7 +155,7 @@ extension Session {
     }
 }
 
-private func replyAttributes(_ request: fuse_req_t?, _ status: NodeStatus) {
+private func replyAttributes(_ request: fuse_req_t?, _ status: Attributes) {
     var attributes = stat(status)
     fuse_reply_attr(request, &attributes, Session.forever)
 }

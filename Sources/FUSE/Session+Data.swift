@@ -1,7 +1,116 @@
+package import Linux
+
 import CFUSE
 import Glibc
-import Linux
+import Nodes
 import SystemPackage
+
+/// What is in regular files.
+package protocol DataOperations: Decorating {
+    /// How many bytes from `offset` on are in `buffer`; fewer than it holds only at the end of the file.
+    func read(
+        _ node: UInt64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int
+    func write(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int
+    /// The same of what was written some time ago: the kernel says by `change` when that was, and until it does the times
+    /// stay.
+    func writeBack(_ node: UInt64, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FSError) -> Int
+    func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError)
+    /// fallocate(2).
+    func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError)
+    /// `whence`: SEEK_DATA or SEEK_HOLE.
+    func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64
+    func copyRange(
+        from source: UInt64,
+        at sourceOffset: UInt64,
+        to target: UInt64,
+        at targetOffset: UInt64,
+        count: Int,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int
+}
+
+extension DataOperations {
+    package func read(
+        _ node: UInt64,
+        into buffer: UnsafeMutableRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        try below().read(node, into: buffer, at: offset)
+    }
+
+    package func write(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int {
+        try below().write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
+    }
+
+    package func writeBack(
+        _ node: UInt64,
+        _ bytes: UnsafeRawBufferPointer,
+        at offset: UInt64
+    ) throws(FSError) -> Int {
+        try below().writeBack(node, bytes, at: offset)
+    }
+
+    package func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {
+        try below().synchronize(node, dataOnly: dataOnly)
+    }
+
+    package func allocate(
+        _ node: UInt64,
+        mode: Int32,
+        offset: Int64,
+        length: Int64,
+        killsPrivileges: Bool
+    ) throws(FSError) {
+        try below().allocate(
+            node,
+            mode: mode,
+            offset: offset,
+            length: length,
+            killsPrivileges: killsPrivileges
+        )
+    }
+
+    package func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 {
+        try below().seek(node, offset: offset, whence: whence)
+    }
+
+    package func copyRange(
+        from source: UInt64,
+        at sourceOffset: UInt64,
+        to target: UInt64,
+        at targetOffset: UInt64,
+        count: Int,
+        killsPrivileges: Bool
+    ) throws(FSError) -> Int {
+        try below().copyRange(
+            from: source,
+            at: sourceOffset,
+            to: target,
+            at: targetOffset,
+            count: count,
+            killsPrivileges: killsPrivileges
+        )
+    }
+}
 
 extension Session {
     static func addData(_ table: inout fuse_lowlevel_ops) {

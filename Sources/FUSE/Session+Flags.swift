@@ -1,7 +1,28 @@
+package import Linux
+
 import CFUSE
 import Glibc
-import Linux
 import SystemPackage
+
+/// What lsattr(1) shows of a regular file or a directory: FS_*_FL, or a `struct fsxattr`. ENOTTY where there is no such
+/// thing.
+package protocol FlagOperations: Decorating {
+    func flags(of node: UInt64) throws(FSError) -> UInt32
+    func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8]
+    func setFlags(of node: UInt64, to flags: UInt32) throws(FSError)
+}
+
+extension FlagOperations {
+    package func flags(of node: UInt64) throws(FSError) -> UInt32 { try below().flags(of: node) }
+
+    package func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8] {
+        try below().extendedFlags(of: node)
+    }
+
+    package func setFlags(of node: UInt64, to flags: UInt32) throws(FSError) {
+        try below().setFlags(of: node, to: flags)
+    }
+}
 
 /// The ioctls that the kernel sends by itself for lsattr(1) and chattr(1), after it looked whether the caller may.
 extension Session {

@@ -1,7 +1,147 @@
+package import Linux
+package import Nodes
+
 import CFUSE
 import Glibc
-import Linux
 import SystemPackage
+
+/// Names and what has them.
+package protocol NameOperations: Decorating {
+    /// nil: there is no such name, and the kernel may remember it.
+    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> Attributes?
+    /// Many at a time, as the kernel gives them back.
+    func forget(_ references: [References])
+    /// Whether room is about to come back without anybody's doing: files are just being freed, or one was removed no
+    /// longer ago than that and waits for its `forget`.
+    func mayGainRoom(within nanoseconds: UInt64) -> Bool
+    /// mknod(2), regular files included.
+    func makeNode(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        device: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> Attributes
+    /// open(2) with O_TMPFILE: a file without a name, until `link` gives it one.
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> Attributes
+    func makeDirectory(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> Attributes
+    func makeSymlink(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        target: UnsafeRawBufferPointer,
+        by caller: Caller
+    ) throws(FSError) -> Attributes
+    func link(_ node: UInt64, as name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError)
+        -> Attributes
+    func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError)
+    func removeDirectory(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError)
+    /// `flags`: RENAME_*.
+    func rename(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        to newName: UnsafeRawBufferPointer,
+        in newParent: UInt64,
+        flags: UInt32
+    ) throws(FSError)
+    /// The names of a directory from position `offset`, 0 at first, until `body` returns false. Every entry accepted, but
+    /// `.` and `..`, has one reference counted where `isCounting`.
+    func list(
+        _ node: UInt64,
+        from offset: UInt64,
+        isCounting: Bool,
+        _ body: (ListedEntry) throws(FSError) -> Bool
+    ) throws(FSError)
+}
+
+extension NameOperations {
+    package func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> Attributes? {
+        try below().lookup(name, in: parent)
+    }
+
+    package func forget(_ references: [References]) { base?.forget(references) }
+
+    package func forget(_ node: UInt64, count: UInt64) { forget([References(node, count)]) }
+
+    package func mayGainRoom(within nanoseconds: UInt64) -> Bool {
+        base?.mayGainRoom(within: nanoseconds) ?? false
+    }
+
+    package func makeNode(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        device: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> Attributes {
+        try below().makeNode(name, in: parent, mode: mode, device: device, by: caller)
+    }
+
+    package func makeTemporary(
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> Attributes {
+        try below().makeTemporary(in: parent, mode: mode, by: caller)
+    }
+
+    package func makeDirectory(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        mode: UInt32,
+        by caller: Caller
+    ) throws(FSError) -> Attributes {
+        try below().makeDirectory(name, in: parent, mode: mode, by: caller)
+    }
+
+    package func makeSymlink(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        target: UnsafeRawBufferPointer,
+        by caller: Caller
+    ) throws(FSError) -> Attributes {
+        try below().makeSymlink(name, in: parent, target: target, by: caller)
+    }
+
+    package func link(
+        _ node: UInt64,
+        as name: UnsafeRawBufferPointer,
+        in parent: UInt64
+    ) throws(FSError) -> Attributes {
+        try below().link(node, as: name, in: parent)
+    }
+
+    package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
+        try below().unlink(name, in: parent)
+    }
+
+    package func removeDirectory(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
+        try below().removeDirectory(name, in: parent)
+    }
+
+    package func rename(
+        _ name: UnsafeRawBufferPointer,
+        in parent: UInt64,
+        to newName: UnsafeRawBufferPointer,
+        in newParent: UInt64,
+        flags: UInt32
+    ) throws(FSError) {
+        try below().rename(name, in: parent, to: newName, in: newParent, flags: flags)
+    }
+
+    package func list(
+        _ node: UInt64,
+        from offset: UInt64,
+        isCounting: Bool,
+        _ body: (ListedEntry) throws(FSError) -> Bool
+    ) throws(FSError) {
+        try below().list(node, from: offset, isCounting: isCounting, body)
+    }
+}
 
 extension Session {
     static func addNames(_ table: inout fuse_lowlevel_ops) {
@@ -105,7 +245,7 @@ extension Session {
             answer(request, "tmpfile", parent) { (operations) throws(FSError) in
                 let status = try operations.makeTemporary(in: parent, mode: mode, by: caller(request))
                 var entry = fuse_entry_param(status)
-                if fuse_reply_create(request, &entry, file) != 0 { operations.forget(status.node, count: 1) }
+                if fuse_reply_create(request, &entry, file) != 0 { operations.forget(status.id, count: 1) }
             }
         }
         // Once and never again; see the type's comment.
@@ -123,32 +263,32 @@ private func list(_ request: fuse_req_t?, _ node: UInt64, _ size: Int, _ offset:
         let name = UnsafeMutablePointer<CChar>.allocate(capacity: 256)
         defer { name.deallocate() }
         var used = 0
-        func add(_ bytes: UnsafeRawBufferPointer, _ status: NodeStatus, _ next: UInt64) throws(FSError)
-            -> Bool
-        {
-            guard bytes.count <= 255, let start = bytes.baseAddress else { throw .system(.ioError) }
-            memcpy(name, start, bytes.count)
-            name[bytes.count] = 0
+        func add(_ listed: ListedEntry) throws(FSError) -> Bool {
+            guard listed.name.count <= 255, let start = listed.name.baseAddress else {
+                throw .system(.ioError)
+            }
+            memcpy(name, start, listed.name.count)
+            name[listed.name.count] = 0
             let needed: Int
             if isPlus {
-                var entry = fuse_entry_param(status)
+                var entry = fuse_entry_param(listed.attributes)
                 needed = fuse_add_direntry_plus(
                     request,
                     buffer + used,
                     size - used,
                     name,
                     &entry,
-                    off_t(next)
+                    off_t(listed.next)
                 )
             } else {
-                var attributes = stat(status)
+                var attributes = stat(listed.attributes)
                 needed = fuse_add_direntry(
                     request,
                     buffer + used,
                     size - used,
                     name,
                     &attributes,
-                    off_t(next)
+                    off_t(listed.next)
                 )
             }
             guard needed <= size - used else { return false }

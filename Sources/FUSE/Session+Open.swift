@@ -1,7 +1,24 @@
+package import Linux
+
 import CFUSE
 import Glibc
-import Linux
+import Nodes
 import SystemPackage
+
+/// Passthrough mode only.
+package protocol OpenOperations: Decorating {
+    /// open(2) of a regular file, with O_TRUNC if it has to be cut. Each successful one is given back by `release`.
+    func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply
+    func release(_ node: UInt64)
+}
+
+extension OpenOperations {
+    package func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
+        try below().open(node, request)
+    }
+
+    package func release(_ node: UInt64) { base?.release(node) }
+}
 
 /// Passthrough mode: every open and close is a request, and nothing between them is.
 extension Session {
@@ -33,14 +50,14 @@ extension Session {
                 do throws(FSError) {
                     // There is nothing to cut, and ext4 would take it for a file that is replaced, whose data must not
                     // wait when it is closed.
-                    let reply = try operations.open(status.node, OpenRequest(request, file, isNew: true))
+                    let reply = try operations.open(status.id, OpenRequest(request, file, isNew: true))
                     var entry = fuse_entry_param(status)
                     if cfuse_reply_create(request, &entry, reply.flags, reply.backing) != 0 {
-                        operations.release(status.node)
-                        operations.forget(status.node, count: 1)
+                        operations.release(status.id)
+                        operations.forget(status.id, count: 1)
                     }
                 } catch {
-                    operations.forget(status.node, count: 1)
+                    operations.forget(status.id, count: 1)
                     throw error
                 }
             }

@@ -1,10 +1,11 @@
 package import FUSE
 package import Linux
+package import Nodes
+package import Union
 
 import Glibc
 import Synchronization
 import SystemPackage
-import Union
 
 /// The union in passthrough mode: which file the kernel reads and writes for an open node.
 ///
@@ -17,9 +18,10 @@ import Union
 /// **Set-id bits.** The kernel leaves it to us to drop them when somebody without privileges writes, and does not tell
 /// us of the write. So they go when such a user opens a file for writing; and who sets them while others have the
 /// file open for writing sets none, as if these had written right after.
-package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
+package final class PassthroughTree: Operations {
     // Safe to share: `opens` has a lock, everything else never changes.
-    private let tree: MountedTree
+    private let union: UnionTree
+    package var base: (any Operations)? { union }
     private let backings: Backings
     private let opens = Mutex<[UInt64: OpenNode]>([:])
 
@@ -31,17 +33,16 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         var writers: Set<UInt32> = []
     }
 
-    package init(_ tree: MountedTree, _ backings: Backings) {
-        self.tree = tree
+    package init(_ union: UnionTree, _ backings: Backings) {
+        self.union = union
         self.backings = backings
-        super.init(tree)
     }
 
     // MARK: - Opens
 
-    package override func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
+    package func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply {
         guard request.isWriting else { return try join(node) }
-        try tree.union.prepareWriting(
+        try union.prepareWriting(
             node,
             isTruncating: request.flags & O_TRUNC != 0,
             killsPrivileges: request.killsPrivileges
@@ -67,10 +68,10 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         }
         if let reply = opens.withLock({ known(&$0) }) { return reply }
         while true {
-            let hasOneFile = tree.union.hasOneFile(node)
+            let hasOneFile = union.hasOneFile(node)
             // Where it was passed before, the page cache does not know what was written.
             var reply = OpenReply.cached(keepsCache: !hasOneFile)
-            if hasOneFile, let file = try tree.union.wholeFile(of: node),
+            if hasOneFile, let file = try union.wholeFile(of: node),
                 let number = try? backings.register(file.fd)
             {
                 reply = .passthrough(number)
@@ -78,7 +79,7 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
             let joined = opens.withLock { opens -> OpenReply? in
                 if let reply = known(&opens) { return reply }
                 // Meanwhile somebody may have brought it to the upper, opened and written it, and closed it again.
-                guard hasOneFile || !tree.union.hasOneFile(node) else { return nil }
+                guard hasOneFile || !union.hasOneFile(node) else { return nil }
                 opens[node] = OpenNode(reply: reply)
                 return reply
             }
@@ -87,7 +88,7 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
         }
     }
 
-    package override func release(_ node: UInt64) {
+    package func release(_ node: UInt64) {
         let closed = opens.withLock { opens -> OpenReply? in
             guard var open = opens[node] else { return nil }
             open.count -= 1
@@ -99,20 +100,20 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Set-id bits
 
-    package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+    package func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
         var change = change
         if let mode = change.mode, mode & (S_ISUID | S_ISGID) != 0, try isWrittenByOthers(node) {
             change.mode = withoutSetID(mode)
         }
-        return try tree.change(node, change)
+        return try union.change(node, change)
     }
 
     private func dropSetID(_ node: UInt64) throws(FSError) {
-        let mode = try tree.status(of: node).mode
+        let mode = try union.attributes(of: node).mode
         guard mode & (S_ISUID | S_ISGID) != 0 else { return }
-        var change = StatusChange()
+        var change = AttributeChange()
         change.mode = withoutSetID(mode)
-        _ = try tree.change(node, change)
+        _ = try union.change(node, change)
         backings.forgetAttributes(of: node)
     }
 
@@ -125,6 +126,6 @@ package final class PassthroughTree: ForwardingTree, @unchecked Sendable {
     private func isWrittenByOthers(_ node: UInt64) throws(FSError) -> Bool {
         let writers = opens.withLock { $0[node]?.writers ?? [] }
         guard !writers.isEmpty else { return false }
-        return writers != [try tree.status(of: node).uid]
+        return writers != [try union.attributes(of: node).uid]
     }
 }

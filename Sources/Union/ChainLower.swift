@@ -1,7 +1,8 @@
+package import Glibc
 package import Layers
 package import Linux
 
-package import Glibc
+import Nodes
 import SystemPackage
 
 /// The lower of an image: a chain index, which has all layers merged, and the contents it refers to.

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Nodes
 import SystemPackage
 
 /// The calls on a name in an open directory. None follows a symbolic link. `FileName.itself` is what is open, which may

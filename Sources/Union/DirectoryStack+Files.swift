@@ -1,6 +1,8 @@
+package import Linux
+package import Nodes
+
 import CLinux
 import Glibc
-package import Linux
 import SystemPackage
 
 extension DirectoryStack {

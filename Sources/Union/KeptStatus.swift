@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Nodes
 import Synchronization
 import SystemPackage
 

@@ -1,6 +1,6 @@
-package import Linux
-
 package import Glibc
+package import Linux
+package import Nodes
 
 /// The read-only tree below an upper, merged from its layers: the seam between the union and the forms that
 /// lowers come in.

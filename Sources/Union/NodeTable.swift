@@ -1,4 +1,5 @@
 import Linux
+import Nodes
 
 /// The nodes by number, and the kernel's references to what has none because it is only in the lower.
 final class NodeTable: @unchecked Sendable {
@@ -48,12 +49,12 @@ final class NodeTable: @unchecked Sendable {
     }
 
     /// Takes back references to what has no node. Returns those to what has one, with which nothing was done.
-    func forget(_ references: ArraySlice<(node: UInt64, count: UInt64)>) -> [(node: UInt64, count: UInt64)] {
+    func forget(_ references: ArraySlice<References>) -> [References] {
         lock.lock()
         defer { lock.unlock() }
-        return references.filter { id, count in
-            guard nodes[id] == nil else { return true }
-            if let inode = NodeID.lowerInode(id) { lowerLookups.subtract(count, from: inode) }
+        return references.filter {
+            guard nodes[$0.node] == nil else { return true }
+            if let inode = NodeID.lowerInode($0.node) { lowerLookups.subtract($0.count, from: inode) }
             return false
         }
     }

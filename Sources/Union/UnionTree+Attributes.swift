@@ -1,28 +1,9 @@
 package import Linux
+package import Nodes
 
 import CLinux
 import Glibc
 import SystemPackage
-
-/// What a setattr changes; nil stays as it is.
-package struct AttributeChange: Sendable {
-    package enum Time: Sendable {
-        case now
-        case at(seconds: Int64, nanoseconds: UInt32)
-    }
-    package var mode: UInt32?
-    package var uid: UInt32?
-    package var gid: UInt32?
-    package var size: UInt64?
-    package var atime: Time?
-    package var mtime: Time?
-    /// What is to be shown from then on; a ctime can't be set.
-    package var ctime: Attributes.Time?
-    /// Truncation by somebody who may not keep set-id bits and capabilities.
-    package var killsPrivileges = false
-
-    package init() {}
-}
 
 extension UnionTree {
     /// chmod, chown, truncate and utimensat in one. Copies up first; of the data only what is to stay.

@@ -1,5 +1,6 @@
 package import Linux
 
+import Nodes
 import SystemPackage
 
 /// For whoever lets the kernel read and write files without asking.

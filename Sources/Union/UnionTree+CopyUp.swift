@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Nodes
 import SystemPackage
 
 extension UnionTree {

@@ -1,21 +1,8 @@
 package import Linux
+package import Nodes
 
 import Glibc
 import SystemPackage
-
-/// Who creates: the caller's ids and umask. The kernel's default ACLs replace the umask where there are any,
-/// which is why it is applied by the filesystem below and not here.
-package struct Creator: Sendable {
-    package var uid: UInt32
-    package var gid: UInt32
-    package var umask: UInt32
-
-    package init(uid: UInt32, gid: UInt32, umask: UInt32) {
-        self.uid = uid
-        self.gid = gid
-        self.umask = umask
-    }
-}
 
 extension UnionTree {
     /// mknod(2), regular files included.
@@ -24,12 +11,12 @@ extension UnionTree {
         in parent: UInt64,
         mode: UInt32,
         device: UInt32,
-        by creator: Creator
+        by caller: Caller
     ) throws(FSError) -> Attributes {
         guard mode & S_IFMT != S_IFCHR || device != 0 else {
-            return try makeWhiteoutData(name, in: parent, mode: mode & 0o7777, by: creator)
+            return try makeWhiteoutData(name, in: parent, mode: mode & 0o7777, by: caller)
         }
-        return try create(name, in: parent, by: creator, mode: mode) { directory, name throws(Errno) in
+        return try create(name, in: parent, by: caller, mode: mode) { directory, name throws(Errno) in
             try directory.makeNode(name, mode: mode, device: device)
         }
     }
@@ -39,10 +26,10 @@ extension UnionTree {
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
-        by creator: Creator
+        by caller: Caller
     ) throws(FSError) -> Attributes {
         let mode = mode & 0o7777
-        return try create(name, in: parent, by: creator, mode: S_IFDIR | mode) {
+        return try create(name, in: parent, by: caller, mode: S_IFDIR | mode) {
             directory,
             name throws(Errno) in
             try directory.makeDirectory(name, mode: mode)
@@ -54,10 +41,10 @@ extension UnionTree {
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         target: UnsafeRawBufferPointer,
-        by creator: Creator
+        by caller: Caller
     ) throws(FSError) -> Attributes {
         let target = FileName(target)
-        return try create(name, in: parent, by: creator, mode: S_IFLNK | 0o777) {
+        return try create(name, in: parent, by: caller, mode: S_IFLNK | 0o777) {
             directory,
             name throws(Errno) in
             try directory.makeSymlink(name, target: target)
@@ -117,7 +104,7 @@ extension UnionTree {
     func create(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
-        by creator: Creator,
+        by caller: Caller,
         mode: UInt32,
         isWhiteoutData: Bool = false,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
@@ -130,12 +117,12 @@ extension UnionTree {
         if isHidden, mode & S_IFMT == S_IFDIR { try noteOpaque() }
         let status = try FSError.wrap { () throws(Errno) -> FileStatus in
             // Of this thread only: the daemon's threads have a umask of their own.
-            umask(creator.umask)
+            umask(caller.umask)
             guard isHidden || isWhiteoutData else {
                 // The directory's set-group-id bit and default ACL count, and it is where they are.
                 try make(target.fd, name)
                 do throws(Errno) {
-                    return try own(name, in: target, by: creator, mode: mode)
+                    return try own(name, in: target, by: caller, mode: mode)
                 } catch {
                     if mode & S_IFMT == S_IFDIR {
                         try? target.fd.removeDirectory(name)
@@ -146,7 +133,7 @@ extension UnionTree {
                 }
             }
             // Over a whiteout: made under a name of its own in the same directory's stead, then exchanged.
-            try createInStage(name, in: target, upper, by: creator, mode: mode, make)
+            try createInStage(name, in: target, upper, by: caller, mode: mode, make)
             return try target.fd.status(of: name)
         }
         try set(name, .entry, in: directory)
@@ -161,13 +148,13 @@ extension UnionTree {
         _ name: FileName,
         in target: OpenFile,
         _ upper: Upper,
-        by creator: Creator,
+        by caller: Caller,
         mode: UInt32,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
     ) throws(Errno) {
         try inStage(of: target, upper) { (staging) throws(Errno) in
             try make(staging.fd, name)
-            try own(name, in: staging, by: creator, mode: mode)
+            try own(name, in: staging, by: caller, mode: mode)
             if mode & S_IFMT == S_IFDIR {
                 // What the whiteout hid stays hidden.
                 try staging.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
@@ -197,27 +184,27 @@ extension UnionTree {
         try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
     }
 
-    /// Gives what this process made to its creator. What it is then.
+    /// Gives what this process made to its caller. What it is then.
     @discardableResult
     func own(
         _ name: FileName,
         in directory: OpenFile,
-        by creator: Creator,
+        by caller: Caller,
         mode: UInt32
     ) throws(Errno) -> FileStatus {
         let made = try directory.fd.status(of: name)
-        if made.st_uid == creator.uid, made.st_gid == creator.gid { return made }
+        if made.st_uid == caller.uid, made.st_gid == caller.gid { return made }
         let parent = try directory.fd.status(of: FileName("."))
         let inherits = parent.st_mode & S_ISGID != 0
-        let gid = inherits ? parent.st_gid : creator.gid
-        if made.st_uid == creator.uid, made.st_gid == gid { return made }
-        let owner = KeptOwner(uid: creator.uid, gid: gid)
+        let gid = inherits ? parent.st_gid : caller.gid
+        if made.st_uid == caller.uid, made.st_gid == gid { return made }
+        let owner = KeptOwner(uid: caller.uid, gid: gid)
         if let upper {
             guard try upper.give(name, in: directory.fd, mode: made.st_mode, to: owner) else { return made }
         } else {
-            try directory.fd.changeOwner(name, uid: creator.uid, gid: gid)
+            try directory.fd.changeOwner(name, uid: caller.uid, gid: gid)
         }
-        // chown drops set-id bits of what is not a directory; ext4 keeps them for the creator.
+        // chown drops set-id bits of what is not a directory; ext4 keeps them for the caller.
         if mode & (S_ISUID | S_ISGID) != 0, made.st_mode & S_IFMT == S_IFREG {
             try directory.fd.changeMode(name, made.st_mode)
         }

@@ -1,7 +1,8 @@
 package import Linux
+package import Nodes
 
 import CLinux
-package import Glibc
+import Glibc
 import SystemPackage
 
 extension UnionTree {
@@ -241,13 +242,13 @@ extension UnionTree {
     }
 
     /// The upper's filesystem; of a read-only tree, the one that has the lower.
-    package func statistics() throws(FSError) -> statvfs {
-        guard let upper else { return try lower.statistics() }
+    package func statistics() throws(FSError) -> FilesystemStatus {
+        guard let upper else { return FilesystemStatus(try lower.statistics()) }
         var statistics = statvfs()
         try FSError.wrap { () throws(Errno) in
             try Errno.check(upper.root.use { fstatvfs($0, &statistics) })
         }
-        return statistics
+        return FilesystemStatus(statistics)
     }
 
     /// A file that is in two places. Preconditions: `names` is not locked.

@@ -1,17 +1,9 @@
 package import Linux
+package import Nodes
 
 import CLinux
 import Glibc
 import SystemPackage
-
-/// A name that a directory shows.
-package struct ListedEntry {
-    /// Lives only during the call it is passed to.
-    package let name: UnsafeRawBufferPointer
-    package let attributes: Attributes
-    /// Where to go on behind this entry.
-    package let next: UInt64
-}
 
 extension UnionTree {
     /// Lists a directory from the position `offset`, 0 at first, until `body` returns false.
@@ -85,7 +77,7 @@ extension UnionTree {
         for (position, (name, id)) in [(".", id), ("..", parent)].enumerated()
         where UInt64(position) >= offset {
             // The kernel uses number and type only.
-            let attributes = Attributes(directory: id, ino: ino(of: id))
+            let attributes = Attributes(id: id, ino: ino(of: id), mode: S_IFDIR, nlink: 2)
             let isWanted = try FileName(name).withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
                 try body(ListedEntry(name: bytes, attributes: attributes, next: UInt64(position) + 1))
             }

@@ -1,4 +1,5 @@
 import Linux
+import Nodes
 
 /// Nodes by their numbers alone, as the kernel has them of file handles (name_to_handle_at(2)) when it has forgotten
 /// everything else: LOOKUP of `.` and `..` in any node.

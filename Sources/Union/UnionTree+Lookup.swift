@@ -1,4 +1,5 @@
 package import Linux
+package import Nodes
 
 import Glibc
 import Synchronization
@@ -61,8 +62,9 @@ extension UnionTree {
     }
 
     /// When a node was made, as statx(2) has it: what is, or once was, in the lower then; an upper's root when the upper
-    /// was. Nil where nothing says so.
+    /// was. Nil where nothing says so; ENOSYS where nothing in the tree has a birth.
     package func birth(of id: UInt64) throws(FSError) -> Attributes.Time? {
+        guard upper != nil || lower is DirectoryStack else { throw .system(.noFunction) }
         if NodeID.lowerInode(id) != nil, id != NodeID.root || upper == nil {
             let inode = try lowerInode(id)
             // It may be gone from its layer, and the copy be all there is.
@@ -74,9 +76,6 @@ extension UnionTree {
         let (file, name) = try nearest(node)
         return try FSError.wrap { () throws(Errno) in try file.fd.birth(of: name) }
     }
-
-    /// Whether anything in the tree has a birth.
-    package var knowsBirths: Bool { upper != nil || lower is DirectoryStack }
 
     // MARK: - Under the lock of names
 

@@ -1,3 +1,5 @@
+package import Nodes
+
 import Glibc
 import Linux
 import Synchronization
@@ -5,25 +7,23 @@ import SystemPackage
 
 /// What the kernel holds of nodes, and when they go.
 extension UnionTree {
-    package func forget(_ id: UInt64, _ count: UInt64) { forget([(id, count)]) }
-
     /// The kernel gives back references. Some at once, because whoever changes names meanwhile waits each time; not
     /// all, which may be very many.
-    package func forget(_ references: [(node: UInt64, count: UInt64)]) {
+    package func forget(_ references: [References]) {
         for start in stride(from: 0, to: references.count, by: 256) {
             forget(references[start..<min(start + 256, references.count)])
         }
     }
 
-    private func forget(_ references: ArraySlice<(node: UInt64, count: UInt64)>) {
+    private func forget(_ references: ArraySlice<References>) {
         let references = table.forget(references)
         guard !references.isEmpty else { return }
         // Freeing a large file's blocks takes its time: not under the lock.
         var unused: [Node] = []
         names.lock()
-        for (id, count) in references {
-            guard let node = table.find(id) else { continue }
-            node.lookups -= min(count, node.lookups)
+        for given in references {
+            guard let node = table.find(given.node) else { continue }
+            node.lookups -= min(given.count, node.lookups)
             dropIfUnused(node) { unused.append($0) }
         }
         if !unused.isEmpty { leavingCount += 1 }

@@ -1,4 +1,5 @@
 package import Linux
+package import Nodes
 
 import Glibc
 import SystemPackage
@@ -10,7 +11,7 @@ extension UnionTree {
     package func makeTemporary(
         in parent: UInt64,
         mode: UInt32,
-        by creator: Creator
+        by caller: Caller
     ) throws(FSError) -> Attributes {
         names.lock()
         defer { names.unlock() }
@@ -22,10 +23,10 @@ extension UnionTree {
         var number: UInt64 = 0
         try FSError.wrap { () throws(Errno) in
             // Of this thread only: the daemon's threads have a umask of their own.
-            umask(creator.umask)
+            umask(caller.umask)
             try inStage(of: target, upper) { (staging) throws(Errno) in
                 try staging.fd.makeNode(name, mode: mode, device: 0)
-                try own(name, in: staging, by: creator, mode: mode)
+                try own(name, in: staging, by: caller, mode: mode)
                 number = UInt64(try staging.fd.status(of: name).st_ino)
                 // Where a file is that was unlinked while open.
                 try staging.fd.rename(name, to: upper.orphans.fd, name)
@@ -45,11 +46,11 @@ extension UnionTree {
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
-        by creator: Creator
+        by caller: Caller
     ) throws(FSError) -> Attributes {
         let marks = try writable().marks
         let type = S_IFREG | mode
-        return try create(name, in: parent, by: creator, mode: type, isWhiteoutData: true) {
+        return try create(name, in: parent, by: caller, mode: type, isWhiteoutData: true) {
             directory,
             name throws(Errno) in
             try directory.makeNode(name, mode: type, device: 0)

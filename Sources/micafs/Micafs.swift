@@ -185,8 +185,7 @@ struct Micafs {
     }
 
     private static func tree(_ union: UnionTree, _ backings: Backings?) -> any Operations {
-        let tree = MountedTree(union)
-        return backings.map { PassthroughTree(tree, $0) } ?? tree
+        backings.map { PassthroughTree(union, $0) } ?? union
     }
 
     static func upper(of arguments: Arguments, usesUserXattrs: Bool) throws -> Upper? {

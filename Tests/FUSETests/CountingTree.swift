@@ -1,6 +1,7 @@
 import FUSE
 import Glibc
 import Linux
+import Nodes
 import Synchronization
 import SystemPackage
 
@@ -17,18 +18,19 @@ final class CountingTree: Operations {
 
     private func count(_ request: String) { counts.withLock { $0[request, default: 0] += 1 } }
 
-    private func status(_ node: UInt64) -> NodeStatus {
-        var status = NodeStatus()
-        status.node = node
-        status.ino = node
-        status.mode = node == 1 ? S_IFDIR | 0o755 : S_IFREG | 0o644
-        status.nlink = node == 1 ? 2 : 1
+    private func status(_ node: UInt64) -> Attributes {
+        var status = Attributes(
+            id: node,
+            ino: node,
+            mode: node == 1 ? S_IFDIR | 0o755 : S_IFREG | 0o644,
+            nlink: node == 1 ? 2 : 1
+        )
         status.size = node == 1 ? 4096 : UInt64(CountingTree.contents.count)
-        status.mtime = (1_000_000_000, 123_456_789)
+        status.mtime = Attributes.Time(seconds: 1_000_000_000, nanoseconds: 123_456_789)
         return status
     }
 
-    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus? {
+    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> Attributes? {
         count("lookup")
         if name.elementsEqual("slow".utf8) { gate.wait() }
         if name.elementsEqual("damaged".utf8) { throw .corruptIndex(offset: 7) }
@@ -38,7 +40,7 @@ final class CountingTree: Operations {
     func forget(_ references: [References]) {}
     func mayGainRoom(within nanoseconds: UInt64) -> Bool { false }
 
-    func status(of node: UInt64) throws(FSError) -> NodeStatus {
+    func attributes(of node: UInt64) throws(FSError) -> Attributes {
         count("getattr")
         return status(node)
     }
@@ -47,14 +49,20 @@ final class CountingTree: Operations {
         _ node: UInt64,
         from offset: UInt64,
         isCounting: Bool,
-        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+        _ body: (ListedEntry) throws(FSError) -> Bool
     ) throws(FSError) {
         count("readdir")
         let names = [".", "..", "file"]
         for (position, name) in names.enumerated().dropFirst(Int(offset)) {
             let bytes = Array(name.utf8)
             let isWanted = try bytes.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-                try body(bytes, status(name == "file" ? 2 : 1), UInt64(position) + 1)
+                try body(
+                    ListedEntry(
+                        name: bytes,
+                        attributes: status(name == "file" ? 2 : 1),
+                        next: UInt64(position) + 1
+                    )
+                )
             }
             guard isWanted else { return }
         }
@@ -76,7 +84,7 @@ final class CountingTree: Operations {
     func xattrs(of node: UInt64) throws(FSError) -> [XattrName] { ["user.one", "user.two"] }
 
     // Nothing here changes.
-    func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+    func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
         throw .system(.readOnlyFileSystem)
     }
     func target(of node: UInt64) throws(FSError) -> [UInt8] { throw .system(.invalidArgument) }
@@ -86,8 +94,8 @@ final class CountingTree: Operations {
         mode: UInt32,
         device: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { throw .system(.readOnlyFileSystem) }
-    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes { throw .system(.readOnlyFileSystem) }
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> Attributes {
         throw .system(.readOnlyFileSystem)
     }
     func makeDirectory(
@@ -95,18 +103,18 @@ final class CountingTree: Operations {
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { throw .system(.readOnlyFileSystem) }
+    ) throws(FSError) -> Attributes { throw .system(.readOnlyFileSystem) }
     func makeSymlink(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         target: UnsafeRawBufferPointer,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { throw .system(.readOnlyFileSystem) }
+    ) throws(FSError) -> Attributes { throw .system(.readOnlyFileSystem) }
     func link(
         _ node: UInt64,
         as name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus { throw .system(.readOnlyFileSystem) }
+    ) throws(FSError) -> Attributes { throw .system(.readOnlyFileSystem) }
     func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
         throw .system(.readOnlyFileSystem)
     }

@@ -59,9 +59,9 @@ import Testing
             $0.squashGID = toGroup
         }
         let tree = options.apply(to: below)
-        var statuses = [try tree.status(of: 2), try #require(try tree.find("file"))]
-        try tree.list(1, from: 0, isCounting: false) { (_, status, _) throws(FSError) in
-            statuses.append(status)
+        var statuses = [try tree.attributes(of: 2), try #require(try tree.find("file"))]
+        try tree.list(1, from: 0, isCounting: false) { (entry) throws(FSError) in
+            statuses.append(entry.attributes)
             return true
         }
         #expect(statuses.count == 3)
@@ -174,8 +174,8 @@ import Testing
         #expect(throws: FSError.system(.noFunction)) { _ = try bare.xattrs(of: 2) }
         #expect(throws: FSError.system(.noFunction)) { try bare.removeXattr("user.x", of: 2) }
         let flat = options { $0.hasStaticLinkCount = true }.apply(to: below)
-        #expect(try flat.status(of: 1).nlink == 1)
-        #expect(try flat.status(of: 2).nlink == 1)
-        #expect(try below.status(of: 1).nlink == 2)
+        #expect(try flat.attributes(of: 1).nlink == 1)
+        #expect(try flat.attributes(of: 2).nlink == 1)
+        #expect(try below.attributes(of: 1).nlink == 2)
     }
 }

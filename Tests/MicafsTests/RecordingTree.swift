@@ -1,6 +1,7 @@
 import FUSE
 import Glibc
 import Linux
+import Nodes
 import Synchronization
 import SystemPackage
 
@@ -8,7 +9,7 @@ import SystemPackage
 /// need answers ENOSYS.
 final class RecordingTree: Operations {
     struct File: Sendable {
-        var status = NodeStatus()
+        var status = Attributes(id: 0, ino: 0, mode: 0, nlink: 0)
         var xattrs: [XattrName: [UInt8]] = [:]
         var contents: [UInt8] = []
     }
@@ -39,7 +40,7 @@ final class RecordingTree: Operations {
         contents: String = ""
     ) {
         var file = File()
-        file.status.node = node
+        file.status.id = node
         file.status.ino = node
         file.status.mode = mode
         file.status.nlink = mode & S_IFMT == S_IFDIR ? 2 : 1
@@ -73,12 +74,12 @@ final class RecordingTree: Operations {
         return file
     }
 
-    private func reference(_ node: UInt64) throws(FSError) -> NodeStatus {
+    private func reference(_ node: UInt64) throws(FSError) -> Attributes {
         state.withLock { $0.references[node, default: 0] += 1 }
         return try file(node).status
     }
 
-    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> NodeStatus? {
+    func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> Attributes? {
         guard let node = node(String(decoding: name, as: UTF8.self)) else { return nil }
         return try reference(node)
     }
@@ -91,9 +92,9 @@ final class RecordingTree: Operations {
         }
     }
 
-    func status(of node: UInt64) throws(FSError) -> NodeStatus { try file(node).status }
+    func attributes(of node: UInt64) throws(FSError) -> Attributes { try file(node).status }
 
-    func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+    func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
         var file = try file(node)
         if isUnprivileged, change.uid ?? geteuid() != geteuid() || change.gid ?? getegid() != getegid() {
             throw .system(.notPermitted)
@@ -109,7 +110,7 @@ final class RecordingTree: Operations {
     func target(of node: UInt64) throws(FSError) -> [UInt8] { throw .system(.invalidArgument) }
 
     private func create(_ name: UnsafeRawBufferPointer, _ mode: UInt32, _ caller: Caller) throws(FSError)
-        -> NodeStatus
+        -> Attributes
     {
         if isUnprivileged, caller.uid != geteuid() || caller.gid != getegid() { throw .system(.notPermitted) }
         let node = state.withLock {
@@ -132,27 +133,27 @@ final class RecordingTree: Operations {
         mode: UInt32,
         device: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { try create(name, mode, caller) }
+    ) throws(FSError) -> Attributes { try create(name, mode, caller) }
 
     func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { try create(name, S_IFDIR | mode, caller) }
+    ) throws(FSError) -> Attributes { try create(name, S_IFDIR | mode, caller) }
 
     func makeSymlink(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         target: UnsafeRawBufferPointer,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus { try create(name, S_IFLNK | 0o777, caller) }
+    ) throws(FSError) -> Attributes { try create(name, S_IFLNK | 0o777, caller) }
 
     func link(
         _ node: UInt64,
         as name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus { try reference(node) }
+    ) throws(FSError) -> Attributes { try reference(node) }
 
     func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
         let bytes = [UInt8](name)
@@ -175,14 +176,14 @@ final class RecordingTree: Operations {
         _ node: UInt64,
         from offset: UInt64,
         isCounting: Bool,
-        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+        _ body: (ListedEntry) throws(FSError) -> Bool
     ) throws(FSError) {
         let names = state.withLock { $0.names }
         for (position, entry) in names.enumerated().dropFirst(Int(offset)) {
             let status = try file(entry.node).status
             let isWanted = try entry.name.span.withUnsafeBytes {
                 (bytes: UnsafeRawBufferPointer) throws(FSError) in
-                try body(bytes, status, UInt64(position) + 1)
+                try body(ListedEntry(name: bytes, attributes: status, next: UInt64(position) + 1))
             }
             guard isWanted else { return }
             if isCounting { state.withLock { $0.references[entry.node, default: 0] += 1 } }
@@ -214,7 +215,7 @@ final class RecordingTree: Operations {
         length: Int64,
         killsPrivileges: Bool
     ) throws(FSError) {}
-    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> NodeStatus {
+    func makeTemporary(in parent: UInt64, mode: UInt32, by caller: Caller) throws(FSError) -> Attributes {
         throw .system(.notSupported)
     }
     func seek(_ node: UInt64, offset: Int64, whence: Int32) throws(FSError) -> Int64 { offset }
@@ -252,14 +253,14 @@ final class RecordingTree: Operations {
 
 extension Operations {
     /// With names and values as tests write them.
-    func find(_ name: String) throws(FSError) -> NodeStatus? {
+    func find(_ name: String) throws(FSError) -> Attributes? {
         try Array(name.utf8).span.withUnsafeBytes { (name: UnsafeRawBufferPointer) throws(FSError) in
             try lookup(name, in: 1)
         }
     }
 
     func create(_ name: String, mode: UInt32, uid: UInt32, gid: UInt32, umask: UInt32 = 0o22) throws(FSError)
-        -> NodeStatus
+        -> Attributes
     {
         try Array(name.utf8).span.withUnsafeBytes { (name: UnsafeRawBufferPointer) throws(FSError) in
             let caller = Caller(uid: uid, gid: gid, umask: umask)
@@ -275,15 +276,15 @@ extension Operations {
         }
     }
 
-    func chown(_ node: UInt64, uid: UInt32? = nil, gid: UInt32? = nil) throws(FSError) -> NodeStatus {
-        var change = StatusChange()
+    func chown(_ node: UInt64, uid: UInt32? = nil, gid: UInt32? = nil) throws(FSError) -> Attributes {
+        var change = AttributeChange()
         change.uid = uid
         change.gid = gid
         return try self.change(node, change)
     }
 
-    func chmod(_ node: UInt64, _ mode: UInt32) throws(FSError) -> NodeStatus {
-        var change = StatusChange()
+    func chmod(_ node: UInt64, _ mode: UInt32) throws(FSError) -> Attributes {
+        var change = AttributeChange()
         change.mode = mode
         return try self.change(node, change)
     }

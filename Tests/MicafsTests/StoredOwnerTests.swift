@@ -35,7 +35,7 @@ private let attribute: XattrName = "user.containers.override_stat"
         below.add(2, "file", mode: S_IFREG | 0o755, uid: 42, gid: 42, xattrs: [attribute: text])
         let status = try #require(try tree.find("file"))
         #expect((status.mode, status.uid, status.gid, status.rdev) == (mode, uid, gid, rdev))
-        #expect(try tree.status(of: 2).mode == mode)
+        #expect(try tree.attributes(of: 2).mode == mode)
     }
 
     @Test(arguments: ["", "0:0", "a:0:755", "0:0:8", "0:0:755:bogus", "0:0:755:char", "0:0:755:char-9999-0"])
@@ -47,32 +47,32 @@ private let attribute: XattrName = "user.containers.override_stat"
 
     @Test func `are whose the file is where there are none`() throws {
         below.add(2, "file", mode: S_IFREG | 0o640, uid: 42, gid: 43)
-        let status = try tree.status(of: 2)
+        let status = try tree.attributes(of: 2)
         #expect((status.mode, status.uid, status.gid) == (S_IFREG | 0o640, 42, 43))
         below.add(3, "older", xattrs: ["user.fuseoverlayfs.override_stat": "7:8:600"])
-        #expect(try tree.status(of: 3).uid == 7)
+        #expect(try tree.attributes(of: 3).uid == 7)
     }
 
     @Test func `are recorded for what is made, which belongs to the daemon`() throws {
         let file = try tree.create("file", mode: S_IFREG | 0o4111, uid: 33, gid: 44)
         #expect((file.mode, file.uid, file.gid) == (S_IFREG | 0o4111, 33, 44))
-        #expect(stored(file.node) == "33:44:4111")
+        #expect(stored(file.id) == "33:44:4111")
         // The daemon can read and write it, and nobody can run it as the daemon.
-        #expect(below[file.node]?.status.mode == S_IFREG | 0o711)
-        #expect(below[file.node]?.status.uid == geteuid())
+        #expect(below[file.id]?.status.mode == S_IFREG | 0o711)
+        #expect(below[file.id]?.status.uid == geteuid())
         let directory = try tree.create("dir", mode: S_IFDIR | 0o777, uid: 33, gid: 44)
-        #expect(stored(directory.node) == "33:44:755")
+        #expect(stored(directory.id) == "33:44:755")
         let fifo = try tree.create("fifo", mode: S_IFIFO | 0o644, uid: 33, gid: 44)
-        #expect(stored(fifo.node) == nil)
+        #expect(stored(fifo.id) == nil)
         #expect(fifo.uid == geteuid())
     }
 
     @Test func `inherit the group of a set-group-id directory`() throws {
         below[1]?.xattrs[attribute] = Array("0:50:2775".utf8)
         let file = try tree.create("file", mode: S_IFREG | 0o666, uid: 33, gid: 44)
-        #expect(stored(file.node) == "33:50:644")
+        #expect(stored(file.id) == "33:50:644")
         let directory = try tree.create("dir", mode: S_IFDIR | 0o777, uid: 33, gid: 44)
-        #expect(stored(directory.node) == "33:50:2755")
+        #expect(stored(directory.id) == "33:50:2755")
     }
 
     @Test func `change with chown and chmod, the inode's own do not`() throws {
@@ -122,10 +122,11 @@ private let attribute: XattrName = "user.containers.override_stat"
             below.add(node, "file\(node)", xattrs: [attribute: "\(node):0:600"])
         }
         var names: [String] = []
-        try tree.list(1, from: 0, isCounting: true) { (name, status, next) throws(FSError) in
+        try tree.list(1, from: 0, isCounting: true) { (entry) throws(FSError) in
             guard names.count < 100 else { return false }
-            names.append(String(decoding: name, as: UTF8.self))
-            return UInt64(status.uid) == status.node && next == status.node - 1
+            names.append(String(decoding: entry.name, as: UTF8.self))
+            let node = entry.attributes.id
+            return UInt64(entry.attributes.uid) == node && entry.next == node - 1
         }
         #expect(names == (2...101).map { "file\($0)" })
         for node: UInt64 in 2...202 { #expect(below.references(node) == (node <= 101 ? 1 : 0)) }
@@ -145,6 +146,6 @@ private let attribute: XattrName = "user.containers.override_stat"
         let tree = options.apply(to: below)
         let file = try tree.create("file", mode: S_IFREG | 0o600, uid: 1003, gid: 4)
         #expect(file.uid == 1003)
-        #expect(stored(file.node) == "3:4:600")
+        #expect(stored(file.id) == "3:4:600")
     }
 }

@@ -1,10 +1,10 @@
 import Glibc
 import Linux
 import MountFixtures
-import SystemPackage
+import Nodes
 import Synchronization
+import SystemPackage
 import Testing
-
 import Union
 
 @Suite(

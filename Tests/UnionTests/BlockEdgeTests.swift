@@ -1,8 +1,8 @@
 import Glibc
 import Linux
+import Nodes
 import SystemPackage
 import Testing
-
 import Union
 
 /// Where mistakes are: writes that begin and end one byte before, at and after the edge of a block, the end of the file,

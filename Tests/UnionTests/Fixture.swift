@@ -3,10 +3,10 @@ import Foundation
 import Glibc
 import Layers
 import Linux
+import Nodes
 import Scratch
 import SystemPackage
 import Testing
-
 import Union
 
 /// A store in a directory of its own with layers made from descriptions, removed with the value.
@@ -168,6 +168,8 @@ final class Fixture {
 
 /// Paths instead of numbers, strings instead of bytes.
 extension UnionTree {
+    func forget(_ node: UInt64, _ count: UInt64) { forget([References(node, count)]) }
+
     private func split(_ path: String) throws -> (parent: UInt64, name: [UInt8]) {
         var components = path.split(separator: "/").map { Array($0.utf8) }
         let name = components.popLast() ?? []
@@ -217,14 +219,14 @@ extension UnionTree {
     func touch(_ path: String, mode: UInt32 = S_IFREG | 0o644, device: UInt32 = 0) throws {
         let (parent, name) = try split(path)
         _ = try name.withUnsafeBytes {
-            try makeNode($0, in: parent, mode: mode, device: device, by: Creator(uid: 0, gid: 0, umask: 0o22))
+            try makeNode($0, in: parent, mode: mode, device: device, by: Caller(uid: 0, gid: 0, umask: 0o22))
         }
     }
 
     func mkdir(_ path: String) throws {
         let (parent, name) = try split(path)
         _ = try name.withUnsafeBytes {
-            try makeDirectory($0, in: parent, mode: 0o755, by: Creator(uid: 0, gid: 0, umask: 0o22))
+            try makeDirectory($0, in: parent, mode: 0o755, by: Caller(uid: 0, gid: 0, umask: 0o22))
         }
     }
 

@@ -1,9 +1,9 @@
 import Glibc
 import Layers
 import Linux
+import Nodes
 import SystemPackage
 import Testing
-
 import Union
 
 @Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
@@ -115,7 +115,7 @@ struct `A whiteout made inside a mount` {
 struct `A file without a name` {
     private func temporary(_ tree: UnionTree, in path: String, mode: UInt32 = 0o666) throws -> Attributes {
         // The umask of the whole process, as it is: what runs at the same time must not see another.
-        try tree.makeTemporary(in: tree.id(path), mode: mode, by: Creator(uid: 0, gid: 0, umask: 0o22))
+        try tree.makeTemporary(in: tree.id(path), mode: mode, by: Caller(uid: 0, gid: 0, umask: 0o22))
     }
 
     @Test func `gets one by a link, or is gone with its last reference`() throws {

@@ -1,6 +1,6 @@
 import Linux
+import Nodes
 import Testing
-
 import Union
 
 /// Who comes with a file handle has a node's number, and nothing else when the kernel has forgotten the rest.

@@ -1,9 +1,9 @@
 import Glibc
 import Layers
 import Linux
+import Nodes
 import SystemPackage
 import Testing
-
 import Union
 
 @Suite(

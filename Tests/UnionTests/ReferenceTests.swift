@@ -1,8 +1,8 @@
 import Glibc
 import Linux
+import Nodes
 import SystemPackage
 import Testing
-
 import Union
 
 /// What stays and what goes when names go and the kernel forgets.
@@ -91,7 +91,7 @@ struct `What the kernel refers to` {
         tree.forget(old, 1)
         try tree.unlink("file")
         try expect(contents(tree, old) == "CONTENTS")
-        tree.forget([(old, 1)])
+        tree.forget([References(old, 1)])
         try expect(contents(tree, old) == "CONTENTS")
         try expect(tree.attributes(of: old).nlink == 0)
         tree.forget(old, 1)
@@ -103,9 +103,9 @@ struct `What the kernel refers to` {
         let (x, y) = try (tree.id("d/x"), tree.id("d/y"))
         // write() looked it up, too; so did each path through the directory.
         try tree.unlink("d/x")
-        tree.forget([(y, 1), (x, 1), (NodeID.root, 3)])
+        tree.forget([References(y, 1), References(x, 1), References(NodeID.root, 3)])
         try expect(contents(tree, x) == "X")
-        tree.forget([(x, 1)])
+        tree.forget([References(x, 1)])
         try expect(contents(tree, x) == "1")
     }
 

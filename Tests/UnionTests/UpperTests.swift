@@ -1,9 +1,9 @@
 import Glibc
 import Layers
 import Linux
+import Nodes
 import SystemPackage
 import Testing
-
 import Union
 
 @Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))

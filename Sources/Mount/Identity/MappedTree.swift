@@ -1,5 +1,6 @@
 package import FUSE
 package import Linux
+package import Nodes
 
 import Glibc
 import SystemPackage
@@ -10,14 +11,16 @@ import SystemPackage
 /// that id's: podman, as the host's root, prepares a container's files while root has no number in it. They can be
 /// given nothing (EINVAL), as on an idmapped mount. Squashing concerns what is shown: who creates is still recorded,
 /// if the daemon may.
-package final class MappedTree: ForwardingTree, @unchecked Sendable {
+package final class MappedTree: Operations {
+    private let tree: any Operations
+    package var base: (any Operations)? { tree }
     private let options: IdentityOptions
     private let overflow: (uid: UInt32, gid: UInt32)
 
-    package init(_ base: any Operations, _ options: IdentityOptions) {
+    package init(_ tree: any Operations, _ options: IdentityOptions) {
+        self.tree = tree
         self.options = options
         overflow = (MappedTree.overflow("uid"), MappedTree.overflow("gid"))
-        super.init(base)
     }
 
     private static func overflow(_ kind: String) -> UInt32 {
@@ -30,7 +33,7 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - From the layers to the mount
 
-    private func shown(_ status: NodeStatus) -> NodeStatus {
+    private func shown(_ status: Attributes) -> Attributes {
         var status = status
         let root: UInt32? = options.squashesToRoot ? 0 : nil
         status.uid = options.squashUID ?? root ?? options.uids.shown(status.uid) ?? overflow.uid
@@ -39,87 +42,87 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         return status
     }
 
-    package override func lookup(
+    package func lookup(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus? {
-        guard let status = try base.lookup(name, in: parent) else { return nil }
+    ) throws(FSError) -> Attributes? {
+        guard let status = try tree.lookup(name, in: parent) else { return nil }
         return shown(status)
     }
 
-    package override func status(of node: UInt64) throws(FSError) -> NodeStatus {
-        shown(try base.status(of: node))
+    package func attributes(of node: UInt64) throws(FSError) -> Attributes {
+        shown(try tree.attributes(of: node))
     }
 
-    package override func link(
+    package func link(
         _ node: UInt64,
         as name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus {
-        shown(try base.link(node, as: name, in: parent))
+    ) throws(FSError) -> Attributes {
+        shown(try tree.link(node, as: name, in: parent))
     }
 
-    package override func list(
+    package func list(
         _ node: UInt64,
         from offset: UInt64,
         isCounting: Bool,
-        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+        _ body: (ListedEntry) throws(FSError) -> Bool
     ) throws(FSError) {
-        try base.list(node, from: offset, isCounting: isCounting) { (name, status, next) throws(FSError) in
-            try body(name, shown(status), next)
+        try tree.list(node, from: offset, isCounting: isCounting) { (entry) throws(FSError) in
+            try body(ListedEntry(name: entry.name, attributes: shown(entry.attributes), next: entry.next))
         }
     }
 
     // MARK: - From the mount to the layers
 
-    package override func makeNode(
+    package func makeNode(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
         device: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes {
         try create(by: caller) { (caller) throws(FSError) in
-            try base.makeNode(name, in: parent, mode: mode, device: device, by: caller)
+            try tree.makeNode(name, in: parent, mode: mode, device: device, by: caller)
         }
     }
 
-    package override func makeTemporary(
+    package func makeTemporary(
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes {
         try create(by: caller) { (caller) throws(FSError) in
-            try base.makeTemporary(in: parent, mode: mode, by: caller)
+            try tree.makeTemporary(in: parent, mode: mode, by: caller)
         }
     }
 
-    package override func makeDirectory(
+    package func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes {
         try create(by: caller) { (caller) throws(FSError) in
-            try base.makeDirectory(name, in: parent, mode: mode, by: caller)
+            try tree.makeDirectory(name, in: parent, mode: mode, by: caller)
         }
     }
 
-    package override func makeSymlink(
+    package func makeSymlink(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         target: UnsafeRawBufferPointer,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes {
         try create(by: caller) { (caller) throws(FSError) in
-            try base.makeSymlink(name, in: parent, target: target, by: caller)
+            try tree.makeSymlink(name, in: parent, target: target, by: caller)
         }
     }
 
     private func create(
         by caller: Caller,
-        _ make: (Caller) throws(FSError) -> NodeStatus
-    ) throws(FSError) -> NodeStatus {
+        _ make: (Caller) throws(FSError) -> Attributes
+    ) throws(FSError) -> Attributes {
         let uid = options.uids.stored(caller.uid) ?? overflow.uid
         let gid = options.gids.stored(caller.gid) ?? overflow.gid
         do throws(FSError) {
@@ -131,18 +134,18 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         }
     }
 
-    package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
+    package func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
         var change = change
         if let uid = change.uid { change.uid = try stored(uid, options.uids) }
         if let gid = change.gid { change.gid = try stored(gid, options.gids) }
         do throws(FSError) {
-            return shown(try base.change(node, change))
+            return shown(try tree.change(node, change))
         } catch {
             guard options.squashes, error == .system(.notPermitted), change.uid != nil || change.gid != nil
             else { throw error }
             change.uid = nil
             change.gid = nil
-            return shown(try base.change(node, change))
+            return shown(try tree.change(node, change))
         }
     }
 
@@ -153,9 +156,9 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Attributes that have numbers of users in them
 
-    package override func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try refuse(name)
-        guard let value = try base.xattr(name, of: node) else { return nil }
+        guard let value = try tree.xattr(name, of: node) else { return nil }
         switch name {
         case _ where ACL.names.contains(name):
             return ACL.translated(value) { id, isGroup in
@@ -168,7 +171,7 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
         }
     }
 
-    package override func setXattr(
+    package func setXattr(
         _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
@@ -190,23 +193,23 @@ package final class MappedTree: ForwardingTree, @unchecked Sendable {
             }
             bytes = translated
         default:
-            try base.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
+            try tree.setXattr(name, of: node, to: value, flags: flags, clearsSetGroupID: clearsSetGroupID)
             return
         }
         try bytes.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-            try base.setXattr(name, of: node, to: bytes, flags: flags, clearsSetGroupID: clearsSetGroupID)
+            try tree.setXattr(name, of: node, to: bytes, flags: flags, clearsSetGroupID: clearsSetGroupID)
         }
     }
 
-    package override func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
+    package func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try refuse(name)
-        try base.removeXattr(name, of: node)
+        try tree.removeXattr(name, of: node)
     }
 
-    package override func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
+    package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
         // ENOSYS: the kernel never asks again.
         guard !options.hidesXattrs else { throw .system(.noFunction) }
-        let names = try base.xattrs(of: node)
+        let names = try tree.xattrs(of: node)
         return options.hidesACLs ? names.filter { !ACL.names.contains($0) } : names
     }
 

@@ -1,5 +1,6 @@
 package import FUSE
 package import Linux
+package import Nodes
 
 import Glibc
 import SystemPackage
@@ -9,12 +10,14 @@ import SystemPackage
 ///
 /// Other types can't have such an attribute and are the daemon's own. The attribute itself is not to be seen
 /// inside. ACLs are not supported: they would have to agree with a mode that the filesystem below does not know.
-package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
+package final class StoredOwnerTree: Operations {
+    private let tree: any Operations
+    package var base: (any Operations)? { tree }
     let store: OwnerStore
 
-    package init(_ base: any Operations, _ store: OwnerStore) {
+    package init(_ tree: any Operations, _ store: OwnerStore) {
+        self.tree = tree
         self.store = store
-        super.init(base)
     }
 
     // MARK: - Reading
@@ -25,15 +28,15 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     /// What the attribute says; nil without one. EIO for one that says nothing.
     private func owner(of node: UInt64) throws(FSError) -> StoredOwner? {
-        var value = try base.xattr(store.attribute, of: node)
-        if value == nil, let older = store.olderAttribute { value = try base.xattr(older, of: node) }
+        var value = try tree.xattr(store.attribute, of: node)
+        if value == nil, let older = store.olderAttribute { value = try tree.xattr(older, of: node) }
         guard let value else { return nil }
         guard let owner = StoredOwner(parsing: value) else { throw .system(.ioError) }
         return owner
     }
 
-    private func shown(_ status: NodeStatus) throws(FSError) -> NodeStatus {
-        guard StoredOwnerTree.canHaveOwner(status.mode), let owner = try owner(of: status.node) else {
+    private func shown(_ status: Attributes) throws(FSError) -> Attributes {
+        guard StoredOwnerTree.canHaveOwner(status.mode), let owner = try owner(of: status.id) else {
             return status
         }
         var status = status
@@ -45,42 +48,42 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         return status
     }
 
-    package override func lookup(
+    package func lookup(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus? {
-        guard let status = try base.lookup(name, in: parent) else { return nil }
+    ) throws(FSError) -> Attributes? {
+        guard let status = try tree.lookup(name, in: parent) else { return nil }
         do throws(FSError) {
             return try shown(status)
         } catch {
-            base.forget(status.node, count: 1)
+            tree.forget(status.id, count: 1)
             throw error
         }
     }
 
-    package override func status(of node: UInt64) throws(FSError) -> NodeStatus {
-        try shown(try base.status(of: node))
+    package func attributes(of node: UInt64) throws(FSError) -> Attributes {
+        try shown(try tree.attributes(of: node))
     }
 
-    package override func link(
+    package func link(
         _ node: UInt64,
         as name: UnsafeRawBufferPointer,
         in parent: UInt64
-    ) throws(FSError) -> NodeStatus {
-        try shown(try base.link(node, as: name, in: parent))
+    ) throws(FSError) -> Attributes {
+        try shown(try tree.link(node, as: name, in: parent))
     }
 
     /// A link that the layer has as a file with the target in it.
-    package override func target(of node: UInt64) throws(FSError) -> [UInt8] {
-        let status = try base.status(of: node)
+    package func target(of node: UInt64) throws(FSError) -> [UInt8] {
+        let status = try tree.attributes(of: node)
         guard status.mode & S_IFMT == S_IFREG, let owner = try owner(of: node), owner.mode & S_IFMT == S_IFLNK
-        else { return try base.target(of: node) }
+        else { return try tree.target(of: node) }
         guard status.size <= UInt64(PATH_MAX) else { throw .system(.fileNameTooLong) }
         var target = [UInt8](repeating: 0, count: Int(status.size))
         var count = 0
         var failure: FSError?
         target.withUnsafeMutableBytes { buffer in
-            do throws(FSError) { count = try base.read(node, into: buffer, at: 0) } catch { failure = error }
+            do throws(FSError) { count = try tree.read(node, into: buffer, at: 0) } catch { failure = error }
         }
         if let failure { throw failure }
         return Array(target.prefix(count))
@@ -88,31 +91,31 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     private struct Entry {
         let name: [UInt8]
-        let status: NodeStatus
+        let status: Attributes
         let next: UInt64
     }
 
     /// In portions: the tree below holds its lock while it lists, and must not be asked for attributes then.
-    package override func list(
+    package func list(
         _ node: UInt64,
         from offset: UInt64,
         isCounting: Bool,
-        _ body: (UnsafeRawBufferPointer, NodeStatus, UInt64) throws(FSError) -> Bool
+        _ body: (ListedEntry) throws(FSError) -> Bool
     ) throws(FSError) {
         var offset = offset
         while true {
             var portion: [Entry] = []
-            try base.list(node, from: offset, isCounting: isCounting) {
-                (name, status, next) throws(FSError) in
+            try tree.list(node, from: offset, isCounting: isCounting) {
+                (entry) throws(FSError) in
                 guard portion.count < 64 else { return false }
-                portion.append(Entry(name: [UInt8](name), status: status, next: next))
+                portion.append(Entry(name: [UInt8](entry.name), status: entry.attributes, next: entry.next))
                 return true
             }
             var delivered = 0
             defer {
                 if isCounting {
                     for entry in portion[delivered...] where entry.name != [46] && entry.name != [46, 46] {
-                        base.forget(entry.status.node, count: 1)
+                        tree.forget(entry.status.id, count: 1)
                     }
                 }
             }
@@ -120,7 +123,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
                 let status = try shown(entry.status)
                 let isWanted = try entry.name.span.withUnsafeBytes {
                     (name: UnsafeRawBufferPointer) throws(FSError) in
-                    try body(name, status, entry.next)
+                    try body(ListedEntry(name: name, attributes: status, next: entry.next))
                 }
                 guard isWanted else { return }
                 delivered += 1
@@ -132,42 +135,42 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Creating
 
-    package override func makeNode(
+    package func makeNode(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
         device: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
-        let status = try base.makeNode(name, in: parent, mode: mode, device: device, by: own(caller))
+    ) throws(FSError) -> Attributes {
+        let status = try tree.makeNode(name, in: parent, mode: mode, device: device, by: own(caller))
         return try give(status, name, in: parent, to: caller)
     }
 
-    package override func makeDirectory(
+    package func makeDirectory(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
-        let status = try base.makeDirectory(name, in: parent, mode: mode, by: own(caller))
+    ) throws(FSError) -> Attributes {
+        let status = try tree.makeDirectory(name, in: parent, mode: mode, by: own(caller))
         return try give(status, name, in: parent, to: caller)
     }
 
-    package override func makeSymlink(
+    package func makeSymlink(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
         target: UnsafeRawBufferPointer,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
-        try base.makeSymlink(name, in: parent, target: target, by: own(caller))
+    ) throws(FSError) -> Attributes {
+        try tree.makeSymlink(name, in: parent, target: target, by: own(caller))
     }
 
-    package override func makeTemporary(
+    package func makeTemporary(
         in parent: UInt64,
         mode: UInt32,
         by caller: Caller
-    ) throws(FSError) -> NodeStatus {
-        try give(base.makeTemporary(in: parent, mode: mode, by: own(caller)), nil, in: parent, to: caller)
+    ) throws(FSError) -> Attributes {
+        try give(tree.makeTemporary(in: parent, mode: mode, by: own(caller)), nil, in: parent, to: caller)
     }
 
     private func own(_ caller: Caller) -> Caller {
@@ -176,36 +179,36 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     /// Records the owner of what was just made; takes it away again where that fails.
     private func give(
-        _ status: NodeStatus,
+        _ status: Attributes,
         _ name: UnsafeRawBufferPointer?,
         in parent: UInt64,
         to caller: Caller
-    ) throws(FSError) -> NodeStatus {
+    ) throws(FSError) -> Attributes {
         guard StoredOwnerTree.canHaveOwner(status.mode) else { return status }
         let isDirectory = status.mode & S_IFMT == S_IFDIR
         do throws(FSError) {
             var owner = StoredOwner(uid: caller.uid, gid: caller.gid, mode: status.mode & 0o7777)
-            let directory = try self.status(of: parent)
+            let directory = try self.attributes(of: parent)
             if directory.mode & S_ISGID != 0 {
                 owner.gid = directory.gid
                 if isDirectory { owner.mode |= S_ISGID }
             }
-            try set(owner, of: status.node)
+            try set(owner, of: status.id)
             // The daemon must get at what belongs to it, and nobody may run it as the daemon.
             let needed: UInt32 = status.mode & 0o777 | (isDirectory ? 0o700 : 0o600)
             if status.mode & 0o7777 != needed {
-                var change = StatusChange()
+                var change = AttributeChange()
                 change.mode = needed
-                _ = try base.change(status.node, change)
+                _ = try tree.change(status.id, change)
             }
-            return try self.status(of: status.node)
+            return try self.attributes(of: status.id)
         } catch {
-            base.forget(status.node, count: 1)
+            tree.forget(status.id, count: 1)
             guard let name else { throw error }
             if isDirectory {
-                try? base.removeDirectory(name, in: parent)
+                try? tree.removeDirectory(name, in: parent)
             } else {
-                try? base.unlink(name, in: parent)
+                try? tree.unlink(name, in: parent)
             }
             throw error
         }
@@ -213,14 +216,14 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     private func set(_ owner: StoredOwner, of node: UInt64) throws(FSError) {
         try owner.text.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
-            try base.setXattr(store.attribute, of: node, to: bytes, flags: 0, clearsSetGroupID: false)
+            try tree.setXattr(store.attribute, of: node, to: bytes, flags: 0, clearsSetGroupID: false)
         }
     }
 
     // MARK: - Changing
 
-    package override func change(_ node: UInt64, _ change: StatusChange) throws(FSError) -> NodeStatus {
-        let status = try self.status(of: node)
+    package func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
+        let status = try self.attributes(of: node)
         var rest = change
         rest.mode = nil
         rest.uid = nil
@@ -228,26 +231,26 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         rest.killsPrivileges = false
         if change.killsPrivileges { try dropPrivileges(of: node) }
         let isOwnership = change.mode != nil || change.uid != nil || change.gid != nil
-        if isOwnership, StoredOwnerTree.canHaveOwner(try base.status(of: node).mode) {
+        if isOwnership, StoredOwnerTree.canHaveOwner(try tree.attributes(of: node).mode) {
             if change.uid != nil || change.gid != nil { try dropPrivileges(of: node) }
             var owner = StoredOwner(
                 uid: change.uid ?? status.uid,
                 gid: change.gid ?? status.gid,
-                mode: try self.status(of: node).mode & 0o7777
+                mode: try self.attributes(of: node).mode & 0o7777
             )
             if let mode = change.mode { owner.mode = mode & 0o7777 }
             try set(owner, of: node)
         }
         let hasMore = rest.size != nil || rest.atime != nil || rest.mtime != nil
-        return try hasMore ? shown(base.change(node, rest)) : self.status(of: node)
+        return try hasMore ? shown(tree.change(node, rest)) : self.attributes(of: node)
     }
 
     /// What a write or a chown takes from a file: set-id bits and capabilities.
     private func dropPrivileges(of node: UInt64) throws(FSError) {
-        let status = try self.status(of: node)
+        let status = try self.attributes(of: node)
         guard status.mode & S_IFMT == S_IFREG else { return }
-        if try base.xattr(stored(FileCapability.name), of: node) != nil {
-            try base.removeXattr(stored(FileCapability.name), of: node)
+        if try tree.xattr(stored(FileCapability.name), of: node) != nil {
+            try tree.removeXattr(stored(FileCapability.name), of: node)
         }
         // Set-group-id without the right to execute for the group means something else.
         let dropped: UInt32 = S_ISUID | (status.mode & S_IXGRP != 0 ? S_ISGID : 0)
@@ -255,17 +258,17 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         try set(StoredOwner(uid: status.uid, gid: status.gid, mode: status.mode & ~dropped), of: node)
     }
 
-    package override func write(
+    package func write(
         _ node: UInt64,
         _ bytes: UnsafeRawBufferPointer,
         at offset: UInt64,
         killsPrivileges: Bool
     ) throws(FSError) -> Int {
         if killsPrivileges { try dropPrivileges(of: node) }
-        return try base.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
+        return try tree.write(node, bytes, at: offset, killsPrivileges: killsPrivileges)
     }
 
-    package override func allocate(
+    package func allocate(
         _ node: UInt64,
         mode: Int32,
         offset: Int64,
@@ -273,7 +276,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         killsPrivileges: Bool
     ) throws(FSError) {
         if killsPrivileges { try dropPrivileges(of: node) }
-        try base.allocate(
+        try tree.allocate(
             node,
             mode: mode,
             offset: offset,
@@ -282,7 +285,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         )
     }
 
-    package override func copyRange(
+    package func copyRange(
         from source: UInt64,
         at sourceOffset: UInt64,
         to target: UInt64,
@@ -291,7 +294,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         killsPrivileges: Bool
     ) throws(FSError) -> Int {
         if killsPrivileges { try dropPrivileges(of: target) }
-        return try base.copyRange(
+        return try tree.copyRange(
             from: source,
             at: sourceOffset,
             to: target,
@@ -303,16 +306,16 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
 
     // MARK: - Attributes
 
-    package override func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
+    package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         guard visible(name) == name else { return nil }
-        return try base.xattr(stored(name), of: node)
+        return try tree.xattr(stored(name), of: node)
     }
 
-    package override func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
-        try base.xattrs(of: node).compactMap(visible)
+    package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
+        try tree.xattrs(of: node).compactMap(visible)
     }
 
-    package override func setXattr(
+    package func setXattr(
         _ name: XattrName,
         of node: UInt64,
         to value: UnsafeRawBufferPointer,
@@ -320,7 +323,7 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         clearsSetGroupID: Bool
     ) throws(FSError) {
         try check(name)
-        try base.setXattr(
+        try tree.setXattr(
             stored(name),
             of: node,
             to: value,
@@ -329,8 +332,8 @@ package final class StoredOwnerTree: ForwardingTree, @unchecked Sendable {
         )
     }
 
-    package override func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
+    package func removeXattr(_ name: XattrName, of node: UInt64) throws(FSError) {
         try check(name)
-        try base.removeXattr(stored(name), of: node)
+        try tree.removeXattr(stored(name), of: node)
     }
 }
