@@ -1,7 +1,5 @@
 #define _GNU_SOURCE
 #include "cfuse.h"
-#include "cfuse_readers.h"
-#include "cfuse_ring.h"
 
 #include <errno.h>
 #include <linux/fuse.h>
@@ -35,6 +33,7 @@ enum { REQUEST_STATX = 52 };
 static __thread const char *current_request;
 static __thread int is_temporary, is_statx;
 static __thread uint32_t setxattr_flags;
+static __thread struct cfuse_route *current_route;
 
 int cfuse_create_is_temporary(void) { return is_temporary; }
 
@@ -120,9 +119,8 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) 
         if (header->error == 0) return send_init(c, header);
     }
     ssize_t sent;
-    if (cfuse_ring_reply(iov, count, &sent)) return sent;
-    // A notification is no answer.
-    if (header->unique != 0) cfuse_reader_answers();
+    // A notification is no reply.
+    if (current_route && header->unique != 0 && current_route->reply(current_route, iov, count, &sent)) return sent;
     return writev(fd, iov, count);
 }
 
@@ -144,17 +142,23 @@ int cfuse_attach(struct cfuse_connection *c, int fd) {
     return fuse_session_custom_io(c->session, &io, fd);
 }
 
-void cfuse_process(struct cfuse_connection *c, void *request, size_t size) {
+void cfuse_process(struct cfuse_connection *c, void *request, size_t size, struct cfuse_route *route) {
     const struct fuse_in_header *header = request;
     if (c->has_setxattr_ext || header->opcode != FUSE_SETXATTR) size = translate(request, size);
     current_request = request;
+    current_route = route;
     struct fuse_buf message = {.mem = request, .size = size};
     fuse_session_process_buf(c->session, &message);
+    current_route = NULL;
 }
 
 void *cfuse_data_buffer(void) {
-    void *payload = cfuse_ring_payload();
-    return payload ? payload : current_data;
+    return current_route && current_route->payload ? current_route->payload : current_data;
+}
+
+int cfuse_is_asked(struct cfuse_connection *c) {
+    struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+    return poll(&fd, 1, 0) != 0;
 }
 
 int cfuse_spin(struct cfuse_connection *c, int nanoseconds) {
@@ -162,28 +166,17 @@ int cfuse_spin(struct cfuse_connection *c, int nanoseconds) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t end = now.tv_sec * 1000000000LL + now.tv_nsec + nanoseconds;
     while (1) {
-        struct pollfd fd = {.fd = c->fd, .events = POLLIN};
-        if (poll(&fd, 1, 0) != 0) return 1;
+        if (cfuse_is_asked(c)) return 1;
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (now.tv_sec * 1000000000LL + now.tv_nsec >= end) return 0;
     }
 }
 
-int cfuse_pin(unsigned cpu) {
-    if (cpu >= CPU_SETSIZE) return -EINVAL;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
-}
+uint32_t cfuse_request_caller(const void *request) { return ((const struct fuse_in_header *)request)->pid; }
 
-int cfuse_cpus(uint16_t *cpus, unsigned room) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) < 0) return -errno;
-    unsigned count = 0;
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE && count < room; cpu++)
-        if (CPU_ISSET(cpu, &set)) cpus[count++] = (uint16_t)cpu;
-    return (int)count;
+int cfuse_request_is_waited_for(const void *request) {
+    uint32_t operation = ((const struct fuse_in_header *)request)->opcode;
+    return operation != FUSE_FORGET && operation != FUSE_BATCH_FORGET && operation != FUSE_INTERRUPT;
 }
 
 ssize_t cfuse_read_request(struct cfuse_connection *c, void *buffer) {
@@ -193,7 +186,7 @@ ssize_t cfuse_read_request(struct cfuse_connection *c, void *buffer) {
     return (size_t)size < sizeof(struct fuse_in_header) ? -EIO : size;
 }
 
-int cfuse_serve_request(struct cfuse_connection *c, void *buffer, size_t size) {
+int cfuse_serve_request(struct cfuse_connection *c, void *buffer, size_t size, struct cfuse_route *route) {
     const struct fuse_in_header *header = buffer;
     if (header->opcode == FUSE_INIT && size >= sizeof *header + 16) {
         const struct fuse_init_in *init = (const void *)(header + 1);
@@ -205,7 +198,7 @@ int cfuse_serve_request(struct cfuse_connection *c, void *buffer, size_t size) {
     }
     current_data = (char *)buffer + REQUEST_SIZE;
     int had_rings = c->has_rings;
-    cfuse_process(c, buffer, size);
+    cfuse_process(c, buffer, size, route);
     return header->opcode == FUSE_INIT && c->has_rings && !had_rings;
 }
 

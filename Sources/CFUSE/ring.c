@@ -1,8 +1,6 @@
 #define _GNU_SOURCE
 #include "cfuse_ring.h"
 
-#include "cfuse_handover.h"
-
 #include <errno.h>
 #include <liburing.h>
 #include <linux/fuse.h>
@@ -44,12 +42,11 @@ enum {
     PREFIX_SIZE = 4096,
     PAYLOAD_SIZE = 1 << 20,
     SETUP_FLAGS = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-    /// Requests that a thread serves before it is worth to think of whose turn it is.
-    EARLY = 16,
 };
 
 /// Where the kernel puts one request at a time.
 struct entry {
+    struct cfuse_route route;
     struct entry_header *header;
     char *payload;
     struct iovec places[2];
@@ -66,15 +63,38 @@ struct cfuse_ring {
     struct entry entries[];
 };
 
-/// The entry whose request this thread is serving.
-static __thread struct entry *current_entry;
-
 int cfuse_ring_is_possible(void) {
     struct io_uring ring;
     int result = io_uring_queue_init(1, &ring, SETUP_FLAGS);
     if (result < 0) return result;
     io_uring_queue_exit(&ring);
     return 0;
+}
+
+/// Puts the reply where the kernel looks for it.
+static int take_reply(struct cfuse_route *route, const struct iovec *iov, int count, ssize_t *sent) {
+    struct entry *e = route->context;
+    const struct fuse_out_header *header = iov[0].iov_base;
+    if (header->unique != e->unique || e->is_answered) return 0;
+    // What did not fit the kernel would refuse, and the caller would wait for ever.
+    struct fuse_out_header reply = *header;
+    size_t size = 0;
+    for (int i = 1; i < count && reply.error == 0; i++) {
+        if (iov[i].iov_len > PAYLOAD_SIZE - size) {
+            reply.error = -EIO;
+            size = 0;
+            break;
+        }
+        // A read may have gone to its place already: see `cfuse_data_buffer`.
+        if (iov[i].iov_base != e->payload + size) memcpy(e->payload + size, iov[i].iov_base, iov[i].iov_len);
+        size += iov[i].iov_len;
+    }
+    reply.len = sizeof reply + size;
+    memcpy(e->header->in_out, &reply, sizeof reply);
+    e->header->payload_size = (uint32_t)size;
+    e->is_answered = 1;
+    *sent = header->len;
+    return 1;
 }
 
 struct cfuse_ring *cfuse_ring_open(struct cfuse_connection *connection, const uint16_t *queues, unsigned count) {
@@ -102,6 +122,7 @@ struct cfuse_ring *cfuse_ring_open(struct cfuse_connection *connection, const ui
         e->places[0] = (struct iovec){e->header, sizeof *e->header};
         e->places[1] = (struct iovec){e->payload, PAYLOAD_SIZE};
         e->queue = queues[i];
+        e->route = (struct cfuse_route){take_reply, e, e->payload};
     }
     return r;
 }
@@ -131,33 +152,6 @@ static int submit(struct cfuse_ring *r, struct entry *e, uint32_t operation, uin
     return 0;
 }
 
-int cfuse_ring_reply(const struct iovec *iov, int count, ssize_t *sent) {
-    struct entry *e = current_entry;
-    const struct fuse_out_header *header = iov[0].iov_base;
-    if (!e || header->unique != e->unique || e->is_answered) return 0;
-    // What did not fit the kernel would refuse, and the caller would wait for ever.
-    struct fuse_out_header reply = *header;
-    size_t size = 0;
-    for (int i = 1; i < count && reply.error == 0; i++) {
-        if (iov[i].iov_len > PAYLOAD_SIZE - size) {
-            reply.error = -EIO;
-            size = 0;
-            break;
-        }
-        // A read may have gone to its place already: see `cfuse_data_buffer`.
-        if (iov[i].iov_base != e->payload + size) memcpy(e->payload + size, iov[i].iov_base, iov[i].iov_len);
-        size += iov[i].iov_len;
-    }
-    reply.len = sizeof reply + size;
-    memcpy(e->header->in_out, &reply, sizeof reply);
-    e->header->payload_size = (uint32_t)size;
-    e->is_answered = 1;
-    *sent = header->len;
-    return 1;
-}
-
-void *cfuse_ring_payload(void) { return current_entry ? current_entry->payload : NULL; }
-
 /// Puts the pieces of a request in a row, in front of its payload, and has it served.
 static void serve(struct cfuse_ring *r, struct entry *e) {
     struct fuse_in_header in;
@@ -166,25 +160,21 @@ static void serve(struct cfuse_ring *r, struct entry *e) {
     size_t operation = in.len - sizeof in - payload;
     e->unique = in.unique;
     e->is_answered = 0;
-    current_entry = e;
     if (in.len >= sizeof in + payload && operation <= sizeof e->header->operation && payload <= PAYLOAD_SIZE) {
         char *start = e->payload - operation - sizeof in;
         memcpy(start, &in, sizeof in);
         memcpy(start + sizeof in, e->header->operation, operation);
-        cfuse_process(r->connection, start, in.len);
+        cfuse_process(r->connection, start, in.len, &e->route);
     }
     if (!e->is_answered) {
         struct fuse_out_header out = {.len = sizeof out, .error = -EIO, .unique = in.unique};
         struct iovec iov = {&out, sizeof out};
         ssize_t sent;
-        cfuse_ring_reply(&iov, 1, &sent);
+        take_reply(&e->route, &iov, 1, &sent);
     }
-    current_entry = NULL;
 }
 
-/// `handover` gets what the thread joined, if it did: not before it has something to do, because that takes time.
-static int serve_all(struct cfuse_ring *r, struct cfuse_handover **handover) {
-    unsigned early = 0;
+int cfuse_ring_serve(struct cfuse_ring *r, void (*served)(void *), void *context) {
     for (unsigned i = 0; i < r->count; i++) {
         int result = submit(r, &r->entries[i], COMMAND_REGISTER, 0);
         if (result < 0) return result;
@@ -203,18 +193,7 @@ static int serve_all(struct cfuse_ring *r, struct cfuse_handover **handover) {
             serve(r, e);
             result = submit(r, e, COMMAND_COMMIT_AND_FETCH, e->header->commit_id);
             if (result < 0) return result;
-            if (early == EARLY) {
-                cfuse_handover_served(*handover, 1);
-            } else if (++early == EARLY) {
-                *handover = cfuse_handover_join();
-            }
+            served(context);
         }
     }
-}
-
-int cfuse_ring_serve(struct cfuse_ring *r) {
-    struct cfuse_handover *handover = NULL;
-    int result = serve_all(r, &handover);
-    cfuse_handover_leave(handover);
-    return result;
 }

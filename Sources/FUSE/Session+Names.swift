@@ -157,14 +157,13 @@ extension Session {
             }
         }
         table.forget = { request, node, count in
-            session(request)?.operations.forget(node, count: count)
+            session(request)?.forget([References(node, count)])
             fuse_reply_none(request)
         }
         table.forget_multi = { request, count, list in
-            if let operations = session(request)?.operations, let list {
-                operations.forget(
-                    UnsafeBufferPointer(start: list, count: count).map { References($0.ino, $0.nlookup) }
-                )
+            if let list {
+                let references = UnsafeBufferPointer(start: list, count: count)
+                session(request)?.forget(references.map { References($0.ino, $0.nlookup) })
             }
             fuse_reply_none(request)
         }
@@ -252,6 +251,12 @@ extension Session {
         table.open = { request, _, _ in fuse_reply_err(request, ENOSYS) }
         table.opendir = { request, _, _ in fuse_reply_err(request, ENOSYS) }
         table.flush = { request, _, _ in fuse_reply_err(request, ENOSYS) }
+    }
+}
+
+extension Session {
+    fileprivate func forget(_ references: [References]) {
+        if forgets?.take(references) != true { operations.forget(references) }
     }
 }
 

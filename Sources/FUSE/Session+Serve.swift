@@ -4,8 +4,6 @@ import Linux
 import SystemPackage
 
 extension Session {
-    /// Nanoseconds that a thread looks for the next request before it sleeps: what it takes to be woken up.
-    private static let spin: CInt = 5_000
     /// Microseconds between two reads of /dev/fuse where requests come by io_uring.
     private static let forgetPause: UInt32 = 500
     /// Threads that wait at each CPU's queue. One serves; the others are there for when it waits for a disk.
@@ -30,8 +28,7 @@ extension Session {
             for thread in ringThreads { thread.join() }
             return
         }
-        guard let readers = cfuse_readers_new(connection) else { return abandon("read /dev/fuse", .noMemory) }
-        let shared = Readers(readers)
+        let readers = readers(cpus)
         mostWaiting = threads - 1
         // Fewer serve just as well.
         let others = (1..<max(threads, 1)).compactMap { number in
@@ -40,12 +37,19 @@ extension Session {
                 self.prepareThread(cpu: cpu)
                 let buffer = Session.buffer()
                 defer { buffer.deallocate() }
-                self.read(buffer, shared, cpu)
+                _ = self.goesOn(readers.serve(buffer, cpu: cpu))
             }
         }
         started()
-        read(buffer, shared, cpus.first)
+        _ = goesOn(readers.serve(buffer, cpu: cpus.first))
         for thread in others { thread.join() }
+    }
+
+    private func readers(_ cpus: [UInt16]) -> any RequestReaders {
+        guard scheduling == .leading else { return PlainReaders(connection: connection) }
+        let forgets = ForgetQueue(operations, hasOtherCPUs: cpus.count > 1)
+        self.forgets = forgets
+        return LeadingReaders(connection, forgets)
     }
 
     private static func buffer() -> UnsafeMutableRawPointer {
@@ -56,7 +60,7 @@ extension Session {
     private func serveNext(_ buffer: UnsafeMutableRawPointer, _ cpus: [UInt16]) -> Bool {
         let size = cfuse_read_request(connection, buffer)
         guard size > 0 else { return goesOn(CInt(size)) }
-        if cfuse_serve_request(connection, buffer, size) == 1 { serveRings(at: cpus) }
+        if cfuse_serve_request(connection, buffer, size, nil) == 1 { serveRings(at: cpus) }
         return true
     }
 
@@ -64,21 +68,6 @@ extension Session {
     private func goesOn(_ result: CInt) -> Bool {
         if result < 0, result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
         return result >= 0
-    }
-
-    /// Reads requests from /dev/fuse and serves them, on `cpu` where no reader leads. Then it looks for the next
-    /// request for a moment before sleeping, as long as that pays.
-    private func read(_ buffer: UnsafeMutableRawPointer, _ readers: Readers, _ cpu: UInt16?) {
-        guard let reader = cfuse_reader_join(readers.pointer, cpu.map { CInt($0) } ?? -1) else {
-            return abandon("read /dev/fuse", .noMemory)
-        }
-        defer { cfuse_reader_leave(reader) }
-        var spinner = Spinner()
-        while goesOn(cfuse_reader_serve(reader, buffer)) {
-            if cpu != nil, cfuse_reader_leads(reader) == 0, spinner.isWorthIt {
-                spinner.note(found: cfuse_spin(connection, Session.spin) != 0)
-            }
-        }
     }
 
     /// Starts a thread for each queue, which end with the mount; until all are there the kernel sends nothing. `cpus`:
@@ -119,7 +108,15 @@ extension Session {
             let message = "io_uring: make a ring"
             return isNeeded ? abandon(message, .last) : log("\(message): \(Errno.last)")
         }
-        let result = cfuse_ring_serve(ring)
+        let turns = scheduling == .leading ? RingTurns() : nil
+        let result = cfuse_ring_serve(
+            ring,
+            { turns in
+                if let turns { Unmanaged<RingTurns>.fromOpaque(turns).takeUnretainedValue().noteServed() }
+            },
+            turns.map { Unmanaged.passUnretained($0).toOpaque() }
+        )
+        turns?.leave()
         cfuse_ring_close(ring)
         if result != -ENODEV { abandon("io_uring: serve a ring", Errno(rawValue: -result)) }
     }
@@ -137,32 +134,5 @@ extension Session {
         if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
         // Where it may not be, it serves elsewhere.
         if let cpu { _ = cfuse_pin(UInt32(cpu)) }
-    }
-}
-
-/// `cfuse_readers`, which all threads share.
-private struct Readers: @unchecked Sendable {
-    // Safe to share: it has a lock of its own.
-    let pointer: OpaquePointer
-    init(_ pointer: OpaquePointer) { self.pointer = pointer }
-}
-
-/// Whether to spin before sleeping: as long as it finds something, and now and then to see whether it would.
-private struct Spinner {
-    private var misses = 0
-    private var pause = 0
-
-    var isWorthIt: Bool {
-        mutating get {
-            guard pause > 0 else { return true }
-            pause -= 1
-            return false
-        }
-    }
-
-    mutating func note(found: Bool) {
-        misses = found ? 0 : misses + 1
-        // The more in vain, the rarer: at most one try in 64 requests.
-        if misses > 2 { pause = min(1 << (misses - 2), 64) }
     }
 }

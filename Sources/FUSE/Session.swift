@@ -18,6 +18,9 @@ package final class Session: @unchecked Sendable {
     let operations: any Operations
     let log: @Sendable (String) -> Void
     let writesBack: Bool
+    let scheduling: Scheduling
+    /// Takes what a reader that leads need not serve at once. Set before there is a second thread.
+    var forgets: ForgetQueue?
     /// Where it is mounted, once it is.
     var place: Place?
     /// Requests that wait for room, and how many may: another thread must be left. Set before there is a second one.
@@ -35,6 +38,7 @@ package final class Session: @unchecked Sendable {
     package init(
         operations: any Operations,
         transport: Transport = .automatic,
+        scheduling: Scheduling = .leading,
         supportsACLs: Bool = true,
         backings: Backings? = nil,
         writesBack: Bool = false,
@@ -44,6 +48,7 @@ package final class Session: @unchecked Sendable {
         self.operations = operations
         self.log = log
         self.writesBack = writesBack
+        self.scheduling = scheduling
         connection = .allocate(capacity: 1)
         connection.initialize(to: cfuse_connection())
         connection.pointee.fd = -1

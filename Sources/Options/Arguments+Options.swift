@@ -7,7 +7,8 @@ extension Arguments {
     static let effective = [
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
-        "noacl", "noxattrs", "metacopy", "redirect_dir", "threaded", "max_threads", "transport", "io", "fill",
+        "noacl", "noxattrs", "metacopy", "redirect_dir", "threaded", "max_threads", "transport", "scheduling",
+        "io", "fill",
         "writeback", "debug", "allow_other", "fsname", "subtype",
     ]
 
@@ -61,6 +62,7 @@ extension Arguments {
             }
         case "io": io = try Arguments.io(text(needed(name, value)))
         case "writeback": writesBack = try bit(name, value)
+        case "scheduling": scheduling = try Arguments.scheduling(text(needed(name, value)))
         case "transport": transport = try Arguments.transport(text(needed(name, value)))
         case "fill":
             switch text(try needed(name, value)) {

@@ -52,6 +52,7 @@ package struct Arguments: Sendable {
     package var isDebugging = false
     package var threads = 4
     package var transport = Transport.automatic
+    package var scheduling = Scheduling.leading
     package var io = IOMode.automatic
     /// What is written stays in the kernel's page cache until it has to go.
     package var writesBack = false
@@ -187,6 +188,8 @@ package struct Arguments: Sendable {
     }
 
     static func io(_ word: String) throws -> IOMode { try choice("io", word) }
+
+    static func scheduling(_ word: String) throws -> Scheduling { try choice("scheduling", word) }
 
     private static func choice<C>(_ option: String, _ word: String) throws -> C
     where C: CaseIterable & RawRepresentable<String> {

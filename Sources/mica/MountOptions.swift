@@ -18,7 +18,8 @@ struct MountOptions {
 
     /// Options with a value that the daemon knows; it checks the value.
     private static let passed = [
-        "fill", "io", "transport", "writeback", "uidmapping", "gidmapping", "squash_to_uid", "squash_to_gid",
+        "fill", "io", "transport", "scheduling", "writeback", "uidmapping", "gidmapping", "squash_to_uid",
+        "squash_to_gid",
         "noxattrs",
     ]
 

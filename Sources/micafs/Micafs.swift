@@ -81,6 +81,7 @@ struct Micafs {
                 // One request at a time is not what rings are for.
                 transport: arguments.threads == 1 && arguments.transport == .automatic
                     ? .device : arguments.transport,
+                scheduling: arguments.scheduling,
                 supportsACLs: arguments.identity.supportsACLs,
                 backings: backings,
                 writesBack: arguments.writesBack,

@@ -17,11 +17,11 @@ struct `A daemon's threads` {
 
     init() throws { workspace = try Workspace() }
 
-    private func mount(_ transport: Transport) throws -> LayeredMount {
+    private func mount(_ transport: Transport, _ scheduling: Scheduling = .leading) throws -> LayeredMount {
         try LayeredMount(
             Lower(workspace.directory("lower"), as: .directory, in: workspace),
             in: workspace,
-            options: ["--transport", transport.rawValue]
+            options: ["--transport", transport.rawValue, "-o", "scheduling=\(scheduling.rawValue)"]
         )
     }
 
@@ -49,6 +49,18 @@ struct `A daemon's threads` {
         try mount.unmount()
     }
 
+    @Test(arguments: Transport.usable) func `stay of the usual class with plain scheduling`(
+        _ transport: Transport
+    ) throws {
+        let mount = try mount(transport, .plain)
+        let daemon = try mount.daemon()
+        for number in 0..<5000 {
+            _ = access("\(mount.path)/absent-\(number)", F_OK)
+            if number.isMultiple(of: 500) { #expect(try !classes(of: daemon).contains(Self.idle)) }
+        }
+        try mount.unmount()
+    }
+
     /// Else the thread that opens the 65th file waits 10 to 20 ms, and the one it serves with it.
     @Test func `share a table of descriptors that need not grow`() throws {
         let mount = try mount(.automatic)
@@ -69,8 +81,9 @@ struct `A daemon's threads` {
     }
 
     /// Nobody waits for a FORGET, so it may be served late, but none may be lost.
-    @Test(arguments: Transport.usable) func `let go of removed files soon`(_ transport: Transport) throws {
-        let mount = try mount(transport)
+    @Test(arguments: Transport.usable, Scheduling.allCases)
+    func `let go of removed files soon`(_ transport: Transport, _ scheduling: Scheduling) throws {
+        let mount = try mount(transport, scheduling)
         let daemon = try mount.daemon()
         for number in 0..<2000 {
             let name = "\(mount.path)/file-\(number)"
@@ -97,10 +110,9 @@ struct `A daemon's threads` {
     }
 
     /// Whoever takes a CPU for itself must not take it from a thread that somebody waits for.
-    @Test(arguments: Transport.usable) func `answer while others want every CPU`(_ transport: Transport)
-        throws
-    {
-        let mount = try mount(transport)
+    @Test(arguments: Transport.usable, Scheduling.allCases)
+    func `answer while others want every CPU`(_ transport: Transport, _ scheduling: Scheduling) throws {
+        let mount = try mount(transport, scheduling)
         func ask(_ count: Int, _ name: String) {
             for number in 0..<count { #expect(access("\(mount.path)/\(name)-\(number)", F_OK) == -1) }
         }

@@ -6,6 +6,7 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
+#include <sys/uio.h>
 
 /// One mount's connection to the kernel. `fuse_req_userdata` of its requests returns it.
 struct cfuse_connection {
@@ -75,26 +76,42 @@ int cfuse_attach(struct cfuse_connection *_Nonnull connection, int fd);
 /// Bytes a buffer for `cfuse_read_request` must have: the largest request and its header, and the data of a reply.
 enum { CFUSE_DATA_SIZE = 1 << 20, CFUSE_BUFFER_SIZE = CFUSE_DATA_SIZE + 4096 + CFUSE_DATA_SIZE };
 
+/// Where the reply to the request goes that this thread is serving.
+struct cfuse_route {
+    /// Has the reply, and takes it: 1, and in `sent` its size. 0: it is written to /dev/fuse, now.
+    int (*_Nonnull reply)(struct cfuse_route *_Nonnull route, const struct iovec *_Nonnull iov, int count,
+                          ssize_t *_Nonnull sent);
+    /// Of `reply`.
+    void *_Nullable context;
+    /// Where the data of a reply goes, CFUSE_DATA_SIZE bytes; NULL: into the buffer that the request is in.
+    void *_Nullable payload;
+};
+
 /// Reads one request into `buffer`. Its size; 0 where it was taken back; -errno: -ENODEV after unmount.
 ssize_t cfuse_read_request(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer);
 
 /// Has the request in such a buffer served on this thread. 0; 1 where that was INIT and rings were granted.
-int cfuse_serve_request(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer, size_t size);
+int cfuse_serve_request(struct cfuse_connection *_Nonnull connection, void *_Nonnull buffer, size_t size,
+                        struct cfuse_route *_Nullable route);
 
 /// Has libfuse decode and serve one whole request on this thread.
-void cfuse_process(struct cfuse_connection *_Nonnull connection, void *_Nonnull request, size_t size);
+void cfuse_process(struct cfuse_connection *_Nonnull connection, void *_Nonnull request, size_t size,
+                   struct cfuse_route *_Nullable route);
+
+/// The thread that made a request, by its number where the mount is; 0 where it has none there.
+uint32_t cfuse_request_caller(const void *_Nonnull request);
+
+/// Whether a thread waits for a request: not for what the kernel asks by itself (FORGET, INTERRUPT).
+int cfuse_request_is_waited_for(const void *_Nonnull request);
 
 /// Where this thread puts the data of a reply, CFUSE_DATA_SIZE bytes: it must be sent before the next request.
 void *_Nonnull cfuse_data_buffer(void);
 
+/// Whether a request waits to be read.
+int cfuse_is_asked(struct cfuse_connection *_Nonnull connection);
+
 /// Looks for a request for so many nanoseconds, without sleeping: whether one is there.
 int cfuse_spin(struct cfuse_connection *_Nonnull connection, int nanoseconds);
-
-/// Puts the numbers of the CPUs this thread may run on into `cpus`, at most `room`. How many, or -errno.
-int cfuse_cpus(uint16_t *_Nonnull cpus, unsigned room);
-
-/// Keeps this thread on one CPU. 0, or -errno.
-int cfuse_pin(unsigned cpu);
 
 /// Of the request this thread is serving: whether set-id bits and capabilities must be dropped
 /// (FUSE_WRITE_KILL_SUIDGID, FATTR_KILL_SUIDGID), which libfuse 3.14 does not pass on.

@@ -4,10 +4,6 @@
 
 #include "cfuse.h"
 
-#include <sys/types.h>
-
-struct iovec;
-
 /// Entries, each of one queue, that one thread serves.
 struct cfuse_ring;
 
@@ -20,13 +16,9 @@ struct cfuse_ring *_Nullable cfuse_ring_open(struct cfuse_connection *_Nonnull c
                                              const uint16_t *_Nonnull queues, unsigned count);
 
 /// Registers the entries and serves what they bring until the mount is gone: -ENODEV; another -errno where
-/// something is wrong. The kernel sends nothing before each possible CPU's queue has an entry.
-int cfuse_ring_serve(struct cfuse_ring *_Nonnull ring);
+/// something is wrong. The kernel sends nothing before each possible CPU's queue has an entry. `served` is called after
+/// each request.
+int cfuse_ring_serve(struct cfuse_ring *_Nonnull ring, void (*_Nonnull served)(void *_Nullable),
+                     void *_Nullable context);
 
 void cfuse_ring_close(struct cfuse_ring *_Nonnull ring);
-
-/// Takes the reply to the request that this thread is serving from a ring: 1. 0 where it is not from one.
-int cfuse_ring_reply(const struct iovec *_Nonnull iov, int count, ssize_t *_Nonnull sent);
-
-/// Where the data of a reply to the request that this thread is serving ends up; NULL where it is not from a ring.
-void *_Nullable cfuse_ring_payload(void);

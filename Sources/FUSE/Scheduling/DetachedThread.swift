@@ -1,0 +1,23 @@
+import CFUSE
+
+/// A thread of the usual class, whatever its starter is of, that nobody joins.
+enum DetachedThread {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Whether it was started.
+    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let argument = Unmanaged.passRetained(Body(body))
+        let isStarted = cfuse_start_thread(
+            { argument in
+                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            },
+            argument.toOpaque()
+        )
+        if isStarted == 0 { argument.release() }
+        return isStarted != 0
+    }
+}

@@ -1,0 +1,251 @@
+import CFUSE
+import Glibc
+import Synchronization
+
+/// One of the threads that read /dev/fuse (`LeadingReaders`), and whether it leads. Used by its own thread, but for
+/// `steps`.
+final class LeadingReader: @unchecked Sendable {
+    // Safe to share: others read `steps` only, which is atomic.
+    private unowned let readers: LeadingReaders
+    let number: Int
+    /// Where it belongs, and where it is; nil: on any CPU.
+    private let home: Int?
+    private var cpu: Int?
+    private var handover: CPUHandover?
+    private(set) var isLeading = false
+    /// For the watcher: odd while others may have to wait for this thread.
+    let steps = Atomic(0)
+    private let route = UnsafeMutablePointer<cfuse_route>.allocate(capacity: 1)
+
+    // The request that is served, until it is answered.
+    private var isUnanswered = false
+    private var start: UInt64 = 0
+    private var answered: UInt64 = 0
+    /// A caller waits for it; it came long after the last answer.
+    private var isWaitedFor = false
+    private var isRare = false
+
+    // This period.
+    private var served = 0
+    private var turns = 0
+    private var slow = 0
+    /// Periods since it was looked for the caller.
+    private var periods = 0
+    /// Requests one after the other that were late, and how many are enough.
+    private var late = 0
+    private var patience = LeadingReader.firstPatience
+    private var caller: UInt32 = 0
+    /// Requests of this caller.
+    private var same = 0
+    /// Periods until it may lead again, and the next time.
+    private var pause = 0
+    private var nextPause = LeadingReader.firstPause
+
+    /// Requests that a thread has served between two looks at how they came.
+    private static let period = 32
+    /// Callers that took turns in a period: few enough to lead, and too many to go on.
+    private static let fewTurns = period / 8
+    private static let manyTurns = period / 4
+    /// Periods between two looks at where the caller is, although it does not seem to have moved.
+    private static let samePlace = 8
+    /// Nanoseconds above which others should not wait for the thread that serves a request, and of how many in a period.
+    private static let long: UInt64 = 50_000
+    private static let manySlow = period / 4
+    /// Nanoseconds from an answer to the next request, above which that may come from another CPU; above which it is as
+    /// good as two or more of them; and how many of them are looked into, at first.
+    private static let lateness: UInt64 = 20_000
+    private static let rareness = 16 * lateness
+    private static let firstPatience = 2
+    /// Requests of one caller after which there seems to be no other.
+    private static let alone = 64
+    /// Periods after which a thread may lead again for which it did not pay: at first, and at most.
+    private static let firstPause = 2
+    private static let lastPause = 256
+
+    init(_ readers: LeadingReaders, number: Int, home: Int?) {
+        self.readers = readers
+        self.number = number
+        self.home = home
+        cpu = home
+        route.initialize(
+            to: cfuse_route(
+                reply: { route, _, _, _ in
+                    if let context = route.pointee.context {
+                        Unmanaged<LeadingReader>.fromOpaque(context).takeUnretainedValue().noteAnswer()
+                    }
+                    return 0
+                },
+                context: Unmanaged.passUnretained(self).toOpaque(),
+                payload: nil
+            )
+        )
+    }
+
+    deinit { route.deallocate() }
+
+    /// Waits until it is this thread's turn, reads one request into `buffer` and serves it. 0, or -errno where reading
+    /// failed.
+    func serveNext(_ buffer: UnsafeMutableRawPointer) -> Int32 {
+        if isLeading, !readers.isLed(by: self) { resign(pausing: true) }
+        readers.waitForTurn(self)
+        let size = cfuse_read_request(readers.connection, buffer)
+        guard size > 0 else { return Int32(size) }
+        let caller = cfuse_request_caller(buffer)
+        isWaitedFor = cfuse_request_is_waited_for(buffer) != 0
+        start = Moment.now
+        if isLeading {
+            beginServing()
+            isRare = start &- answered > LeadingReader.rareness
+            if isWaitedFor { note(gap: start &- answered) }
+        }
+        isUnanswered = true
+        cfuse_serve_request(readers.connection, buffer, size, route)
+        noteAnswer()
+        guard isLeading else {
+            consider(caller)
+            return 0
+        }
+        // What was put off until later is no request that this thread served.
+        guard isWaitedFor || !readers.forgets.hasTaken() else { return 0 }
+        handover?.noteServed(isLocal: same >= LeadingReader.alone)
+        beginServing()
+        consider(caller)
+        endServing()
+        return 0
+    }
+
+    /// It answers its request: from then on it may be its caller who has the CPU.
+    private func noteAnswer() {
+        guard isUnanswered else { return }
+        isUnanswered = false
+        let time = Moment.now
+        let took = time &- start
+        if isWaitedFor {
+            answered = time
+            if took > LeadingReader.long { slow += 1 }
+        } else {
+            // What nobody waits for has only put off the next request.
+            answered = answered &+ took
+        }
+        if isLeading { endServing() }
+    }
+
+    /// Others may have to wait for this leader from now on, until it ends.
+    private func beginServing() {
+        steps.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        readers.wakeWatcher()
+    }
+
+    private func endServing() { steps.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+
+    /// The same as `beginServing`, of one that is about to lead. Precondition: the readers' lock is held.
+    func beginLooking() { steps.bitwiseOr(1, ordering: .sequentiallyConsistent) }
+
+    // MARK: - Leading
+
+    private func lead() {
+        guard readers.mayBeLed else { return }
+        // Without it the caller would be the one that moves.
+        guard let handover = CPUHandover.join() else {
+            pause = LeadingReader.lastPause
+            nextPause = LeadingReader.lastPause
+            return
+        }
+        guard readers.appoint(self) else {
+            handover.leave()
+            pause = LeadingReader.firstPause
+            return
+        }
+        self.handover = handover
+        isLeading = true
+        readers.forgets.follow(cpu)
+        follow()
+        endServing()
+    }
+
+    /// Is one of many again. `pausing`: because it did not pay.
+    func resign(pausing: Bool) {
+        readers.dismiss(self)
+        isLeading = false
+        readers.forgets.follow(nil)
+        handover?.leave()
+        handover = nil
+        if cpu != home {
+            if let home { _ = cfuse_pin(UInt32(home)) } else { cfuse_unpin(-1) }
+            cpu = home
+        }
+        guard pausing else { return }
+        pause = nextPause
+        if nextPause < LeadingReader.lastPause { nextPause *= 2 }
+    }
+
+    /// To the CPU of the caller that asked last; whether that is another one. Others may have to wait for this thread:
+    /// where the caller ends meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this
+    /// mount's files.
+    @discardableResult private func follow() -> Bool {
+        late = 0
+        periods = 0
+        let found = Int(cfuse_last_cpu(caller))
+        guard found >= 0, found != cpu, cfuse_may_use(CInt(found)) != 0, cfuse_pin(UInt32(found)) == 0 else {
+            return false
+        }
+        cpu = found
+        readers.forgets.follow(found)
+        return true
+    }
+
+    /// Follows a caller that has moved, before long: what comes from another CPU takes longer to come.
+    private func note(gap: UInt64) {
+        guard gap >= LeadingReader.lateness, handover?.isOn == true else {
+            late = 0
+            return
+        }
+        late += 1 + Int(min(gap / LeadingReader.rareness, UInt64(LeadingReader.period)))
+        guard late >= patience else { return }
+        // Or it has something else to do in between, and will have again.
+        patience = follow() ? LeadingReader.firstPatience : min(2 * patience, LeadingReader.period)
+        // That is not the request's.
+        start = Moment.now
+    }
+
+    /// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
+    private func consider(_ caller: UInt32) {
+        if isLeading, handover?.isPaused == true {
+            // Here others want the CPU, and it would drive its callers from one to the other.
+            readers.rest()
+            return resign(pausing: false)
+        }
+        if isWaitedFor, caller == 0 || caller != self.caller {
+            turns += 1
+            same = 0
+            if caller != 0 { self.caller = caller }
+            if isLeading {
+                // Whoever asked before may compute on this CPU while the other one waits for it.
+                if isRare { handover?.stop() }
+                follow()
+            }
+        } else if isWaitedFor {
+            same += 1
+        }
+        served += 1
+        if served >= LeadingReader.period { endPeriod() }
+    }
+
+    private func endPeriod() {
+        let isSlow = slow > LeadingReader.manySlow
+        let turns = turns
+        served = 0
+        self.turns = 0
+        slow = 0
+        if isLeading {
+            guard !isSlow, turns <= LeadingReader.manyTurns else { return resign(pausing: true) }
+            periods += 1
+            if periods >= LeadingReader.samePlace { follow() }
+            if nextPause > LeadingReader.firstPause { nextPause -= 1 }
+        } else if pause > 0 {
+            pause -= 1
+        } else if !isSlow, turns <= LeadingReader.fewTurns, caller != 0 {
+            lead()
+        }
+    }
+}

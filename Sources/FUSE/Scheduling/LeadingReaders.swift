@@ -1,0 +1,180 @@
+import CFUSE
+import Glibc
+import Synchronization
+
+/// Who reads /dev/fuse: all threads, or one of them alone, on its callers' CPU.
+///
+/// The kernel wakes the thread that has waited longest, wherever it is; where that is another CPU than the caller's,
+/// both ways of a round trip wake a CPU. So while callers ask one after the other, one thread leads: it alone reads, on
+/// the CPU of who asked last, and hands that CPU over (`CPUHandover`). The others wait until callers ask at the same
+/// time, or what is asked takes long: a watcher looks every two milliseconds while requests come. docs/adr/0017 has what
+/// was measured.
+///
+/// ```
+///                few turns in 32 requests, none slow
+///   all read ────────────────────────────────────────▶ one leads
+///      ▲    ◀── many turns, or slow: pause 2, 4 … 256 periods ──┤
+///      ├──── others want its CPU: nobody leads for a BackOff ───┤
+///      └──── the watcher: it serves, and a request waits ───────┘
+/// ```
+final class LeadingReaders: RequestReaders, @unchecked Sendable {
+    // Safe to share: what is not atomic is guarded by `lock`.
+    let connection: UnsafeMutablePointer<cfuse_connection>
+    let forgets: ForgetQueue
+    private let lock = PriorityLock()
+    /// All read again.
+    private let all = PriorityLock.Condition()
+    /// There is something to watch.
+    private let active = PriorityLock.Condition()
+    private var readers: [LeadingReader] = []
+    /// The number in `readers` of who reads alone; -1: all do. Changed under the lock.
+    private let leader = Atomic(-1)
+    /// How many read. One alone does not lead: nobody could take over.
+    private let count = Atomic(0)
+    /// The watcher sleeps until there is something to watch.
+    private let isAsleep = Atomic(false)
+    private var isWatched = false
+    private var isOver = false
+    /// Nobody leads meanwhile, because others wanted a leader's CPU.
+    private var backOff = BackOff()
+
+    /// Nanoseconds between two looks of the watcher.
+    private static let tick: UInt64 = 2_000_000
+    /// Nanoseconds that a thread looks for the next request before it sleeps: what it takes to be woken up.
+    private static let spin: CInt = 5_000
+
+    init(_ connection: UnsafeMutablePointer<cfuse_connection>, _ forgets: ForgetQueue) {
+        self.connection = connection
+        self.forgets = forgets
+    }
+
+    func serve(_ buffer: UnsafeMutableRawPointer, cpu: UInt16?) -> Int32 {
+        let reader = join(cpu)
+        defer { leave(reader) }
+        var spinner = Spinner()
+        while true {
+            let result = reader.serveNext(buffer)
+            guard result >= 0 else { return result }
+            // Where nobody leads it looks for the next request for a moment before sleeping, as long as that pays.
+            if cpu != nil, !reader.isLeading, spinner.isWorthIt {
+                spinner.note(found: cfuse_spin(connection, LeadingReaders.spin) != 0)
+            }
+        }
+    }
+
+    private func join(_ cpu: UInt16?) -> LeadingReader {
+        count.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        return lock.locked {
+            let reader = LeadingReader(self, number: readers.count, home: cpu.map(Int.init))
+            readers.append(reader)
+            return reader
+        }
+    }
+
+    /// It reads no more; all others that wait for their turn have it.
+    private func leave(_ reader: LeadingReader) {
+        if reader.isLeading { reader.resign(pausing: false) }
+        lock.lock()
+        isOver = true
+        count.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        dismiss()
+        active.signal()
+        while isWatched { all.wait(lock) }
+        lock.unlock()
+        forgets.end()
+    }
+
+    // MARK: - For readers
+
+    func isLed(by reader: LeadingReader) -> Bool {
+        leader.load(ordering: .sequentiallyConsistent) == reader.number
+    }
+
+    /// Waits while another thread leads.
+    func waitForTurn(_ reader: LeadingReader) {
+        func isOthers(_ leader: Int) -> Bool { leader >= 0 && leader != reader.number }
+        guard isOthers(leader.load(ordering: .sequentiallyConsistent)) else { return }
+        lock.lock()
+        while isOthers(leader.load(ordering: .sequentiallyConsistent)) { all.wait(lock) }
+        lock.unlock()
+    }
+
+    /// Whether one could lead now.
+    var mayBeLed: Bool {
+        guard leader.load(ordering: .sequentiallyConsistent) < 0,
+            count.load(ordering: .sequentiallyConsistent) >= 2
+        else { return false }
+        return lock.locked { Moment.now >= backOff.end }
+    }
+
+    /// Makes it the leader, looking for its caller. False where another one is, or nobody would watch it.
+    func appoint(_ reader: LeadingReader) -> Bool {
+        lock.locked {
+            if !isWatched, !isOver { isWatched = DetachedThread.start { self.watch() } }
+            guard isWatched, !isOver, leader.load(ordering: .sequentiallyConsistent) < 0 else { return false }
+            reader.beginLooking()
+            leader.store(reader.number, ordering: .sequentiallyConsistent)
+            active.signal()
+            return true
+        }
+    }
+
+    func dismiss(_ reader: LeadingReader) {
+        lock.locked { if isLed(by: reader) { dismiss() } }
+    }
+
+    /// Others wanted a leader's CPU: nobody leads for a while.
+    func rest() {
+        lock.locked { backOff.begin(at: Moment.now) }
+    }
+
+    /// A leader serves from now on: the watcher looks, if it was not looking.
+    func wakeWatcher() {
+        guard isAsleep.load(ordering: .sequentiallyConsistent) else { return }
+        // It looks once more before it sleeps, with the lock: so it sleeps by now, or will see.
+        lock.locked {}
+        active.signal()
+    }
+
+    // MARK: - Under the lock
+
+    /// All read again.
+    private func dismiss() {
+        leader.store(-1, ordering: .sequentiallyConsistent)
+        all.wakeAll()
+    }
+
+    /// The watcher's thread: a leader that still serves what it served at the last look leads no more where something else
+    /// waits to be read.
+    private func watch() {
+        cfuse_begin_watching()
+        lock.lock()
+        defer { lock.unlock() }
+        var known = -1
+        var last = 0
+        while !isOver {
+            var number = leader.load(ordering: .sequentiallyConsistent)
+            let steps = number < 0 ? 0 : readers[number].steps.load(ordering: .sequentiallyConsistent)
+            let isStill = number == known && steps == last
+            let isServing = !steps.isMultiple(of: 2)
+            known = number
+            last = steps
+            if number >= 0, isStill, isServing, cfuse_is_asked(connection) != 0 {
+                dismiss()
+                number = -1
+            }
+            if number < 0 || isStill && !isServing {
+                isAsleep.store(true, ordering: .sequentiallyConsistent)
+                // One may have begun in between, and seen no need to tell.
+                if number < 0 || readers[number].steps.load(ordering: .sequentiallyConsistent) == steps {
+                    active.wait(lock)
+                }
+                isAsleep.store(false, ordering: .sequentiallyConsistent)
+                known = -1
+            }
+            if !isOver { active.wait(lock, nanoseconds: LeadingReaders.tick) }
+        }
+        isWatched = false
+        all.wakeAll()
+    }
+}

@@ -1,0 +1,69 @@
+import CFUSE
+import Glibc
+
+/// A lock that threads of the class SCHED_FIFO share with threads that may have to wait for their CPU: while one of the
+/// former waits, whoever has the lock inherits its priority.
+final class PriorityLock: @unchecked Sendable {
+    // Safe to share: pthread's own synchronisation. On the heap, because it must never move.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+    init() { cfuse_inheriting_mutex(mutex) }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+    /// False where another thread has it.
+    func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
+
+    func locked<R>(_ body: () -> R) -> R {
+        lock()
+        defer { unlock() }
+        return body()
+    }
+
+    /// What threads that have the lock wait for.
+    final class Condition: @unchecked Sendable {
+        // Safe to share: as above.
+        private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+        init() {
+            var attributes = pthread_condattr_t()
+            pthread_condattr_init(&attributes)
+            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+            pthread_cond_init(condition, &attributes)
+            pthread_condattr_destroy(&attributes)
+        }
+
+        func signal() { pthread_cond_signal(condition) }
+        func wakeAll() { pthread_cond_broadcast(condition) }
+
+        /// Gives the lock up meanwhile. May return for no reason.
+        func wait(_ lock: PriorityLock) { pthread_cond_wait(condition, lock.mutex) }
+
+        /// The same, for at most so long.
+        func wait(_ lock: PriorityLock, nanoseconds: UInt64) {
+            let end = Moment.now &+ nanoseconds
+            var time = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
+            pthread_cond_timedwait(condition, lock.mutex, &time)
+        }
+
+        deinit {
+            pthread_cond_destroy(condition)
+            condition.deallocate()
+        }
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+enum Moment {
+    static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000
+            &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+    }
+}
