@@ -33,12 +33,12 @@ func answer(
         fuse_reply_err(request, EIO)
         return
     }
-    var patience = Patience(session)
+    var retry = RoomRetry(session)
     while true {
         do throws(FSError) {
             return try body(session.operations)
         } catch {
-            if patience.isWorthwhile(after: error) { continue }
+            if retry.isWorthwhile(after: error) { continue }
             session.report(error, what, node)
             fuse_reply_err(request, error.errno)
             return

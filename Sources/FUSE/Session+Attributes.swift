@@ -138,7 +138,7 @@ extension Session {
         }
         table.statfs = { request, node in
             answer(request, "statfs", node) { (operations) throws(FSError) in
-                if let session = session(request) { Patience.waitForRoom(session) }
+                if let session = session(request) { RoomRetry.waitForRoom(session) }
                 let status = try operations.statistics()
                 var reply = statvfs()
                 reply.f_bsize = UInt(status.blockSize)

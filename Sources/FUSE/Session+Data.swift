@@ -204,14 +204,14 @@ private func write(
     }
     var done = try write(from: 0)
     guard done < bytes.count, let session else { return done }
-    var patience = Patience(session)
+    var retry = RoomRetry(session)
     while done < bytes.count {
         do throws(FSError) {
             let count = try write(from: done)
             guard count > 0 else { return done }
             done += count
         } catch {
-            guard patience.isWorthwhile(after: error) else { return done }
+            guard retry.isWorthwhile(after: error) else { return done }
         }
     }
     return done

@@ -73,7 +73,7 @@ extension Session {
 
 /// The writes themselves are not ours to try again.
 private func waitForNeededRoom(_ request: fuse_req_t?) throws(FSError) {
-    if let session = session(request) { try Patience.waitForNeededRoom(session) }
+    if let session = session(request) { try RoomRetry.waitForNeededRoom(session) }
 }
 
 extension OpenRequest {

@@ -3,7 +3,7 @@ import Glibc
 import MountFixtures
 import Testing
 
-/// podman and buildah on micafs. Tests/clients/scenario does what people do with them; kernel overlayfs gives the
+/// podman and buildah on micafs. Tests/engines/scenario does what people do with them; kernel overlayfs gives the
 /// expectation, section by section.
 @Suite(
     .timeLimit(.minutes(20)),
@@ -22,7 +22,7 @@ struct `podman and buildah` {
         defer { withExtendedLifetime(workspace) {} }
         // Processes in a user namespace have to get there.
         #expect(chmod(workspace.path, 0o755) == 0)
-        let script = Tool.package.appendingPathComponent("Tests/clients/scenario")
+        let script = Tool.package.appendingPathComponent("Tests/engines/scenario")
         let directory = "\(workspace.path)/storage"
         let transcript = try Tool.run(script, options + [directory] + (program.map { [$0] } ?? []))
         var sections: [String: String] = [:]

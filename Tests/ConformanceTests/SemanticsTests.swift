@@ -6,10 +6,10 @@ import Testing
 
 import Glibc
 
-/// Tests/conformance/semantics, each case on a mount and beside it on the machine's own filesystem.
+/// Tests/suites/semantics, each case on a mount and beside it on the machine's own filesystem.
 @Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A mount behaves like a local filesystem` {
-    private static let script = Tool.package.appendingPathComponent("Tests/conformance/semantics")
+    private static let script = Tool.package.appendingPathComponent("Tests/suites/semantics")
 
     private static func run(_ arguments: [String]) throws -> String {
         try Tool.run(script, arguments)

@@ -33,7 +33,7 @@ final class LeadingReader: @unchecked Sendable {
     private var periods = 0
     /// Requests one after the other that were late, and how many are enough.
     private var late = 0
-    private var patience = LeadingReader.firstPatience
+    private var tolerance = LeadingReader.firstTolerance
     private var caller: UInt32 = 0
     /// Requests of this caller.
     private var same = 0
@@ -55,7 +55,7 @@ final class LeadingReader: @unchecked Sendable {
     /// good as two or more of them; and how many of them are looked into, at first.
     private static let lateness: UInt64 = 20_000
     private static let rareness = 16 * lateness
-    private static let firstPatience = 2
+    private static let firstTolerance = 2
     /// Requests of one caller after which there seems to be no other.
     private static let alone = 64
     /// Periods after which a thread may lead again for which it did not pay: at first, and at most.
@@ -201,9 +201,9 @@ final class LeadingReader: @unchecked Sendable {
             return
         }
         late += 1 + Int(min(gap / LeadingReader.rareness, UInt64(LeadingReader.period)))
-        guard late >= patience else { return }
+        guard late >= tolerance else { return }
         // Or it has something else to do in between, and will have again.
-        patience = follow() ? LeadingReader.firstPatience : min(2 * patience, LeadingReader.period)
+        tolerance = follow() ? LeadingReader.firstTolerance : min(2 * tolerance, LeadingReader.period)
         // That is not the request's.
         start = Moment.now
     }

@@ -54,7 +54,7 @@ package struct StagedLayer: Sendable {
 
     /// All that is staged is on disk when this returns.
     private func synchronize() throws {
-        // A file at a time costs the disk's patience for each; all of the filesystem at once, what others have
+        // A file at a time costs a flush of the disk for each; all of the filesystem at once, what others have
         // written meanwhile, too: the files that a commit has just read, for one.
         guard objects.isEmpty else {
             return try naming("sync \(staging)") { try staging.synchronizeFilesystem() }

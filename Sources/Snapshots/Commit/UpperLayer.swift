@@ -21,7 +21,7 @@ final class UpperLayer {
     private var places: [Place] = []
     private let way = UpperWay()
     /// How often one name may turn out to be another file's.
-    private static let patience = 100
+    private static let mostAttempts = 100
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
     init(
@@ -98,7 +98,7 @@ final class UpperLayer {
         gone: () throws -> Void
     ) throws {
         var node = child.node
-        for _ in 0..<UpperLayer.patience {
+        for _ in 0..<UpperLayer.mostAttempts {
             do {
                 return try body(node)
             } catch is TreeChanged {

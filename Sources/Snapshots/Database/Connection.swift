@@ -10,7 +10,7 @@ import Glibc
 package final class Connection {
     private let handle: OpaquePointer
     private let path: FilePath
-    private let patience: Int32
+    private let busyTimeout: Int32
     private var statements: [String: Statement] = [:]
     /// Whether a commit waits for the disk.
     private var isDurable = true
@@ -20,10 +20,10 @@ package final class Connection {
     private var pagesInLog: CInt = 0
     private static let longLog: CInt = 64
 
-    /// Creates the file when missing. Waits up to `patience` milliseconds for another process's transaction.
-    package init(_ path: FilePath, patience: Int32 = 30_000) throws(Failure) {
+    /// Creates the file when missing. Waits up to `busyTimeout` milliseconds for another process's transaction.
+    package init(_ path: FilePath, busyTimeout: Int32 = 30_000) throws(Failure) {
         self.path = path
-        self.patience = patience
+        self.busyTimeout = busyTimeout
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = path.withPlatformString { sqlite3_open_v2($0, &handle, flags, nil) }
@@ -35,7 +35,7 @@ package final class Connection {
             throw Failure("open \(path): \(message)\(system.rawValue == 0 ? "" : " (\(system))")")
         }
         self.handle = handle
-        sqlite3_busy_timeout(handle, patience)
+        sqlite3_busy_timeout(handle, busyTimeout)
         // What is in the log is as durable as what is in the database: closing need not wait for the disk.
         _ = csqlite_configure(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         try execute("PRAGMA foreign_keys = ON")
@@ -72,7 +72,7 @@ package final class Connection {
     func useWriteAheadLog() throws(Failure) {
         let script = "PRAGMA journal_mode = WAL"
         let pause: Int32 = 5
-        var left = patience
+        var left = busyTimeout
         while true {
             let code = sqlite3_exec(handle, script, nil, nil, nil)
             if code == SQLITE_OK { return }
@@ -152,12 +152,12 @@ package final class Connection {
     private func shortenLog() {
         guard pagesInLog >= Connection.longLog else { return }
         sqlite3_busy_timeout(handle, 0)
-        defer { sqlite3_busy_timeout(handle, patience) }
+        defer { sqlite3_busy_timeout(handle, busyTimeout) }
         emptyLog()
     }
 
     /// Moves what is in the log into the database, and waits until that is on disk. Nothing where somebody else reads
-    /// or writes meanwhile for longer than this connection's patience.
+    /// or writes meanwhile for longer than `busyTimeout`.
     func emptyLog() {
         if sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK {
             pagesInLog = 0

@@ -6,7 +6,7 @@ import Synchronization
 /// What a removed file took comes back with its last FORGET, which the kernel sends when the removal is answered and
 /// for which nobody waits; and to free a large file takes its time. `rm` and then `cp` on a full disk must not fail
 /// because of that, and `df` in between must not lie.
-struct Patience {
+struct RoomRetry {
     private let session: Session
     private var attempts = 0
     private var wasHopeful = true
@@ -25,9 +25,9 @@ struct Patience {
     mutating func isWorthwhile(after error: FSError) -> Bool {
         guard error.errno == ENOSPC || error.errno == EDQUOT else { return false }
         // It may have come back between the failure and this look.
-        let isHopeful = session.operations.mayGainRoom(within: Patience.longest)
+        let isHopeful = session.operations.mayGainRoom(within: RoomRetry.longest)
         defer { wasHopeful = isHopeful }
-        guard isHopeful || wasHopeful, attempts < Patience.most else { return false }
+        guard isHopeful || wasHopeful, attempts < RoomRetry.most else { return false }
         if attempts > 0, !pause() { return false }
         attempts += 1
         return true
@@ -35,9 +35,9 @@ struct Patience {
 
     /// Returns when no room is about to come back.
     static func waitForRoom(_ session: Session) {
-        var patience = Patience(session)
-        while session.operations.mayGainRoom(within: curious), patience.attempts < most, patience.pause() {
-            patience.attempts += 1
+        var retry = RoomRetry(session)
+        while session.operations.mayGainRoom(within: curious), retry.attempts < most, retry.pause() {
+            retry.attempts += 1
         }
     }
 
@@ -53,7 +53,7 @@ struct Patience {
         let others = session.waiting.wrappingAdd(1, ordering: .relaxed).oldValue
         defer { session.waiting.wrappingSubtract(1, ordering: .relaxed) }
         guard others < session.mostWaiting else { return false }
-        usleep(Patience.pause * 1000)
+        usleep(RoomRetry.pause * 1000)
         return true
     }
 }
