@@ -21,9 +21,9 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(SHARE)/bash-completion/completions/mica $(SHARE)/zsh/site-functions/_mica $(SHARE)/fish/vendor_completions.d/mica.fish
 
 # What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
-BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev
+BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev libcurl4-openssl-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
-	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git
+	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl
 
 SCRIPTS := .ci/run demo/run mount-helpers/mount.mica Tests/engines/scenario
 
@@ -47,6 +47,7 @@ build: setup ## release binaries: .build/release/mica and .build/release/micafs
 	$(BUILD) --product mica
 	$(BUILD) --product micafs
 	$(BUILD) --product mica-enter
+	$(BUILD) --product mica-registry
 	@echo "What the linker warns of is explained in CONTRIBUTING.md: nothing that mica calls."
 
 test: setup ## build once, in release, and run all tests on those binaries
@@ -85,7 +86,7 @@ check: setup ## format, scripts, the module table, nothing in the repository tha
 
 install: build ## into DESTDIR/PREFIX, with man pages and completions; mount.mica where mount(8) looks for it
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SBINDIR)"
-	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(BINARIES)/mica-enter "$(DESTDIR)$(PREFIX)/bin/"
+	install -s -m 755 $(BINARIES)/mica $(BINARIES)/micafs $(BINARIES)/mica-enter $(BINARIES)/mica-registry "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 755 mount-helpers/mount.mica "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do ln -sf mount.mica "$(DESTDIR)$(SBINDIR)/$$link"; done
 	install -D -m 644 -t "$(SHARE)/doc/mica/systemd" $(UNITS)
@@ -100,7 +101,7 @@ install: build ## into DESTDIR/PREFIX, with man pages and completions; mount.mic
 	done
 
 uninstall: ## what install put there
-	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(SBINDIR)/mount.mica"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(PREFIX)/bin/mica-registry" "$(DESTDIR)$(SBINDIR)/mount.mica"
 	for link in $(HELPER_LINKS); do rm -f "$(DESTDIR)$(SBINDIR)/$$link"; done
 	rm -rf "$(SHARE)/doc/mica"
 	for page in $(PAGES); do \

@@ -22,6 +22,9 @@ let served: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+/// TLS and name resolution are the system's libraries, which are mended without us.
+let hasSwift: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"])]
+
 /// C alone, without a library: a few kilobytes that are copied and executed for each program that enters a container.
 let isBare: [LinkerSetting] = [
     .unsafeFlags([
@@ -37,6 +40,7 @@ let package = Package(
         .executable(name: "mica", targets: ["mica"]),
         .executable(name: "micafs", targets: ["micafs"]),
         .executable(name: "mica-enter", targets: ["mica-enter"]),
+        .executable(name: "mica-registry", targets: ["mica-registry"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -47,6 +51,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "CFUSE", linkerSettings: [.linkedLibrary("fuse3"), .linkedLibrary("uring")]),
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CSeccomp", linkerSettings: [.linkedLibrary("seccomp")]),
         .target(
             name: "CCodecs",
@@ -76,7 +81,11 @@ let package = Package(
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
         .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
-        .target(name: "Images", dependencies: ["Layers", "Linux", "OCI", "Snapshots", "Tar", system]),
+        .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
+        .target(
+            name: "Images",
+            dependencies: ["Layers", "Linux", "OCI", "Registry", "Snapshots", "Tar", system]
+        ),
         .target(name: "Runner", dependencies: ["CLinux", "CSeccomp", "Linux", "OCI", system]),
         .target(
             name: "Containers",
@@ -97,6 +106,11 @@ let package = Package(
                 "CFUSE", "CLinux", "FUSE", "Layers", "Linux", "Mount", "Options", "Union", system,
             ],
             linkerSettings: isStatic
+        ),
+        .executableTarget(
+            name: "mica-registry",
+            dependencies: ["CCurl", "CLinux", "Linux", "OCI", "Registry", system],
+            linkerSettings: hasSwift + foundation
         ),
         .executableTarget(
             name: "mica-enter",

@@ -57,9 +57,29 @@ package struct ImageLoad: Sendable {
             }
             images[0].names = [name.familiar]
         }
+        return try load(images, of: archive, report: report)
+    }
 
+    /// How the reading of a layer's blob ended.
+    enum BlobEnd {
+        /// It is what it should be.
+        case whole
+        /// It can't be read, or is something else.
+        case bad
+        /// Something else failed.
+        case interrupted
+    }
+
+    /// The same of images that `archive` holds. The store is locked for a change. `ended`: a blob that was wanted was
+    /// read, or as much of it as will be.
+    func load(
+        _ images: [ArchivedImage],
+        of archive: ImageArchive,
+        ended: @escaping @Sendable (Digest, BlobEnd) -> Void = { _, _ in },
+        report: @escaping @Sendable (Event) -> Void
+    ) throws -> [Loaded] {
         let wanted = try missingLayers(of: images, report: report)
-        let staged = try stage(wanted, of: archive, report: report)
+        let staged = try stage(wanted, of: archive, ended: ended, report: report)
         do {
             for image in images { try check(image, staged) }
             for layer in staged.values { try layer.publish() }
@@ -122,12 +142,16 @@ package struct ImageLoad: Sendable {
     private func stage(
         _ wanted: [Wanted],
         of archive: ImageArchive,
+        ended: @escaping @Sendable (Digest, BlobEnd) -> Void,
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Digest: StagedLayer] {
         let staged = Staged()
         let layers = LayerImport(layout: store.layout)
         // Everything that can be said without reading gigabytes is said first.
         let blobs = try wanted.map { try archive.open($0.layer, name: $0.name) }
+        @Sendable func end(_ layer: ArchivedLayer, _ end: BlobEnd) {
+            if let blob = layer.blobDigest { ended(blob, end) }
+        }
         do {
             try inParallel(wanted.count, width: ImageLoad.width) { number in
                 let (layer, name) = (wanted[number].layer, wanted[number].name)
@@ -149,9 +173,11 @@ package struct ImageLoad: Sendable {
                         progress: nil
                     )
                     staged.add(result)
+                    end(layer, .whole)
                     report(.read(layer.diffID, contentSize: result.contentSize))
                 } catch {
                     staged.stop()
+                    end(layer, error is Stopped ? .interrupted : .bad)
                     throw error
                 }
             }

@@ -20,6 +20,8 @@ package struct StoreLayout: Sendable {
     /// What `fsck --repair` has set apart. Nothing of mica's looks in there.
     package var lost: FilePath { root.appending("lost") }
     package var tmp: FilePath { root.appending("tmp") }
+    /// Blobs on their way from a registry, named by their digests: what stays of them the next pull goes on with.
+    package var arrivals: FilePath { root.appending("arrivals") }
     package var layers: FilePath { root.appending("layers") }
     package var objects: FilePath { root.appending("objects") }
     package var chains: FilePath { root.appending("chains") }

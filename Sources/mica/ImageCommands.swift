@@ -2,6 +2,7 @@ import ArgumentParser
 
 extension Mica {
     static let imageCommands: [any ParsableCommand.Type] = [
+        PullCommand.self,
         LoadCommand.self,
         SaveCommand.self,
         ImportCommand.self,

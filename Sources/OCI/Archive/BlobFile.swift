@@ -13,14 +13,24 @@ package struct BlobFile: Sendable {
     /// Bytes, both.
     private let offset: UInt64
     package let size: UInt64
+    private let arrival: (any BlobArrival)?
 
     package init(_ file: Shared, offset: UInt64, size: UInt64) {
         self.file = file
         self.offset = offset
         self.size = size
+        arrival = nil
     }
 
-    package func source() -> Source { Source(file: file, offset: offset, left: size) }
+    /// A whole file that is being written.
+    package init(_ file: Shared, size: UInt64, arrival: any BlobArrival) {
+        self.file = file
+        offset = 0
+        self.size = size
+        self.arrival = arrival
+    }
+
+    package func source() -> Source { Source(file: file, arrival: arrival, offset: offset, left: size) }
 
     /// Everything. Failure when it is longer than `limit` bytes, or shorter than it was.
     package func contents(limit: Int, name: String) throws -> [UInt8] {
@@ -39,11 +49,20 @@ package struct BlobFile: Sendable {
 
     package struct Source: ByteSource {
         let file: Shared
+        let arrival: (any BlobArrival)?
         var offset: UInt64
         var left: UInt64
 
         package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
             let want = Int(min(UInt64(buffer.count), left))
+            // As much as fits, as of a file that is whole.
+            if let arrival, want > 0 {
+                let end = offset + UInt64(want)
+                var there = try arrival.arrived(beyond: offset)
+                while there < end, case let more = try arrival.arrived(beyond: there), more > there {
+                    there = more
+                }
+            }
             let count = try file.fd.readFully(
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<want]),
                 at: offset
@@ -61,4 +80,11 @@ package struct BlobFile: Sendable {
             return skipped
         }
     }
+}
+
+/// The bytes of a file that is being written.
+package protocol BlobArrival: Sendable {
+    /// Waits until there is more than the first `offset` bytes: how many there are, or, at the end, `offset`. Failure
+    /// when no more come.
+    func arrived(beyond offset: UInt64) throws -> UInt64
 }

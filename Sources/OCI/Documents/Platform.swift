@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// What an image runs on, in Go's words.
 package struct Platform: Codable, Hashable, Sendable {
@@ -19,6 +20,20 @@ package struct Platform: Codable, Hashable, Sendable {
         self.architecture = architecture
         self.os = os
         self.variant = variant
+    }
+
+    /// `text`: OS/ARCHITECTURE[/VARIANT], or an architecture of Linux's. Failure (exit code 2) for anything else.
+    package init(parsing text: String) throws {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard (1...3).contains(parts.count), !parts.contains("") else {
+            throw Failure("platform \(text): expected OS/ARCHITECTURE[/VARIANT]", exitCode: 2)
+        }
+        let names = parts.count == 1 ? ["linux"] + parts : parts
+        let known = ["x86_64": "amd64", "aarch64": "arm64", "i386": "386"]
+        os = names[0]
+        architecture = known[names[1]] ?? names[1]
+        variant = names.count > 2 ? names[2] : nil
+        if variant == nil, architecture == "arm64" { variant = "v8" }
     }
 
     /// This machine.

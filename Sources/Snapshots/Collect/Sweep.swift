@@ -32,6 +32,13 @@ struct Sweep {
             plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
         }
         sweep(layout.tmp, "temporary files") { _ in false }
+        let arrivals = layout.arrivals
+        let now = KernelClock.now(CLOCK_REALTIME) / 1_000_000_000
+        sweep(arrivals, "parts of blobs") { name in
+            // Somebody may want to go on with it: for a week.
+            let time = try? arrivals.appending(name).status().st_mtim.tv_sec
+            return time.map { now - Int64($0) < 7 * 86400 } ?? false
+        }
         sweepContainers()
     }
 

@@ -73,7 +73,7 @@ enum ForeignOptions {
             ),
             option("l label label-file annotation", "Containers have a name and no labels: --name."),
             option("platform", "An image's platform is chosen when it is loaded."),
-            option("pull", "There is no registry client; mica load brings an image into the store."),
+            option("pull", "mica pull brings an image into the store, before."),
             option("q quiet", "Nothing is printed that it could leave out."),
             option(
                 "group-add",

@@ -35,17 +35,13 @@ enum ForeignVerbs {
                 "export",
                 "mica mount NAME DIR shows what a stopped container has: tar -C DIR -c . packs it."
             ),
-            .init(
-                "pull search",
-                "There is no registry client: skopeo copy docker://IMAGE docker-archive:FILE:IMAGE, then mica load"
-                    + " -i FILE."
-            ),
+            .init("search", "Registries are searched on their web pages; mica pull NAME brings an image."),
             .init(
                 "push",
-                "There is no registry client: mica save -o FILE IMAGE, then skopeo copy docker-archive:FILE"
+                "Nothing is pushed yet: mica save -o FILE IMAGE, then skopeo copy docker-archive:FILE"
                     + " docker://IMAGE."
             ),
-            .init("login logout", "There is no registry client; skopeo login is for skopeo copy."),
+            .init("login logout", "mica pull reads what docker login, podman login or skopeo login left."),
             .init(
                 "network port",
                 "A container has no network, or the host's: mica run --network host."

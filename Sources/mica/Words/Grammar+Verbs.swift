@@ -19,6 +19,7 @@ extension Grammar {
 
     private static func options(of verb: String) -> String? {
         switch verb {
+        case "pull": "q|quiet platform= tls-verify="
         case "load": "i|input= t|tag= q|quiet"
         case "save": "o|output="
         case "import": "c|change= m|message= q|quiet"

@@ -1,0 +1,71 @@
+package import OCI
+package import Snapshots
+
+import Glibc
+import Linux
+import Registry
+import SystemPackage
+
+/// Brings an image of a registry into the store.
+package struct ImagePull: Sendable {
+    private let store: Store
+
+    package init(store: Store) { self.store = store }
+
+    /// The image becomes visible once everything has been verified and is on disk; after an error nothing does, but
+    /// what has arrived of its layers is kept for the next time.
+    package func pull(
+        _ reference: ImageReference,
+        for platform: Platform = .host,
+        verifiesTLS: Bool = true,
+        report: @escaping @Sendable (ImageLoad.Event) -> Void
+    ) throws -> ImageLoad.Loaded {
+        let client = try RegistryClient(
+            reference,
+            program: ImagePull.program(),
+            verifiesTLS: verifiesTLS
+        )
+        defer { client.close() }
+        let arrivals = store.layout.arrivals
+        try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let files = try RegistryFiles(client, directory: arrivals)
+        let archive = ImageArchive(files, stem: nil)
+        var images = try archive.images(for: platform) { report(.skipped($0)) }
+        guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
+        images[0].names = [reference.familiar]
+        let loaded = try ImageLoad(store: store).load(
+            images,
+            of: archive,
+            ended: { blob, end in
+                switch end {
+                case .whole: files.remove(blob)
+                case .bad: files.removeIfWhole(blob)
+                case .interrupted: break
+                }
+            },
+            report: report
+        )
+        return loaded[0]
+    }
+
+    /// $MICA_REGISTRY, or mica-registry beside this program or in ../libexec/mica.
+    private static func program() throws -> FilePath {
+        if let path = getenv("MICA_REGISTRY"), path.pointee != 0 { return FilePath(String(cString: path)) }
+        guard let program = FilePath("/proc/self/exe").target else {
+            throw Failure("read /proc/self/exe", .last)
+        }
+        let directory = FilePath(String(decoding: program, as: UTF8.self)).removingLastComponent()
+        for path in [
+            directory.appending("mica-registry"), directory.appending("../libexec/mica/mica-registry"),
+        ]
+        where access(path.string, X_OK) == 0 {
+            return path
+        }
+        throw Failure(
+            "mica-registry is not installed: it is not in \(directory)",
+            advice: "Install it beside mica, or set MICA_REGISTRY to its path."
+        )
+    }
+}

@@ -1,0 +1,140 @@
+package import Digests
+package import OCI
+package import SystemPackage
+
+import Glibc
+import Linux
+import Synchronization
+
+/// An image of a registry as a layout: documents are fetched when they are asked for, layers arrive while they are read.
+///
+/// A layer's blob is brought into a file of `directory`, named by its digest: what one pull left there the next one goes
+/// on with. Whoever reads a blob checks its digest, and says what
+/// became of it.
+package final class RegistryFiles: ImageFiles, @unchecked Sendable {
+    // Safe to share: `kinds` is guarded by its lock.
+    package let name: String
+    private let client: RegistryClient
+    private let directory: FilePath
+    private let index: [UInt8]
+    private let root: (digest: Digest, bytes: [UInt8])
+
+    private enum Kind { case manifest, document(UInt64), layer(UInt64) }
+    /// What the documents so far say of others.
+    private let kinds = Mutex<[Digest: Kind]>([:])
+    private let arriving = Mutex<[Digest: Arriving]>([:])
+
+    /// Fetches what the client's reference names. `directory`: of the store's, where blobs may stay for a while.
+    package init(_ client: RegistryClient, directory: FilePath) throws {
+        self.client = client
+        self.directory = directory
+        name = client.reference.familiar
+        let wanted = client.reference.digest?.description ?? client.reference.tag ?? "latest"
+        let (mediaType, bytes) = try client.manifest(wanted)
+        root = (SHA256.digest(of: bytes), bytes)
+        if let digest = client.reference.digest, digest != root.digest {
+            throw Failure("\(name): the registry sent \(root.digest) for it")
+        }
+        index = try JSONDocument.encode(
+            Index(manifests: [
+                Descriptor(
+                    mediaType: mediaType,
+                    digest: root.digest,
+                    size: UInt64(bytes.count),
+                    annotations: [Annotation.imageName: client.reference.familiar]
+                )
+            ])
+        )
+        note(bytes)
+    }
+
+    package func file(_ name: String) throws -> BlobFile? {
+        switch name {
+        case "oci-layout": return try document(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+        case "index.json": return try document(index)
+        default: break
+        }
+        let prefix = "blobs/sha256/"
+        guard name.hasPrefix(prefix), let digest = Digest(hex: name.dropFirst(prefix.count)) else {
+            return nil
+        }
+        if digest == root.digest { return try document(root.bytes) }
+        switch kinds.withLock({ $0[digest] }) {
+        case nil: return nil
+        case .manifest:
+            let bytes = try client.manifest(digest.description).bytes
+            note(bytes)
+            return try document(bytes)
+        case .document(let size): return try document(try client.document(digest, size: size))
+        case .layer(let size): return try layer(digest, size)
+        }
+    }
+
+    /// A blob is not needed any more.
+    package func remove(_ digest: Digest) {
+        if let path = arriving.withLock({ $0[digest]?.path }) { try? path.unlink() }
+    }
+
+    /// What was read of a blob is no good: it is not kept, unless the reason is that the rest did not come.
+    package func removeIfWhole(_ digest: Digest) {
+        guard let arrival = arriving.withLock({ $0[digest] }), !arrival.download.hasFailed else { return }
+        try? arrival.path.unlink()
+    }
+
+    /// A blob's file, and who brings it.
+    private struct Arriving {
+        let path: FilePath
+        /// Locked: one pull at a time goes on with it.
+        let file: BlobFile.Shared
+        let download: BlobDownload
+    }
+
+    private func layer(_ digest: Digest, _ size: UInt64) throws -> BlobFile {
+        let (path, file) = try claim(digest)
+        // More than there should be is something else.
+        if try file.fd.status().st_size > Int64(clamping: size) { try file.fd.truncate(to: 0) }
+        let download = try client.download(digest, size: size, into: path)
+        arriving.withLock { $0[digest] = Arriving(path: path, file: file, download: download) }
+        return BlobFile(file, size: size, arrival: download)
+    }
+
+    /// The file that has what came of a blob before; or a new one, where another pull is about it.
+    private func claim(_ digest: Digest) throws -> (FilePath, BlobFile.Shared) {
+        let path = directory.appending(digest.hex)
+        return try naming("create \(path)") {
+            while true {
+                let fd = try OwnedFD.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+                guard fd.use({ flock($0, LOCK_EX | LOCK_NB) }) == 0 else {
+                    var other = directory.appending("\(digest.hex)-XXXXXX")
+                    let fd = try OwnedFD.create(unique: &other)
+                    return (other, BlobFile.Shared(fd))
+                }
+                // The last one to lock it may have removed it.
+                let (mine, there) = (try fd.status(), try? path.status())
+                guard let there, there.st_ino == mine.st_ino else { continue }
+                return (path, BlobFile.Shared(fd))
+            }
+        }
+    }
+
+    /// A document as a file without a name.
+    private func document(_ bytes: [UInt8]) throws -> BlobFile {
+        var path = directory.appending("document-XXXXXX")
+        let fd = try naming("create a file in \(directory)") { try OwnedFD.create(unique: &path) }
+        try path.unlink()
+        try naming("write to \(directory)") { try fd.writeAll(bytes) }
+        return BlobFile(BlobFile.Shared(fd), offset: 0, size: UInt64(bytes.count))
+    }
+
+    /// What it refers to. What can't be read is refused by whoever reads it for an image.
+    private func note(_ bytes: [UInt8]) {
+        if let index = try? JSONDocument.decode(Index.self, from: bytes, name: ""), !index.manifests.isEmpty {
+            kinds.withLock { kinds in for entry in index.manifests { kinds[entry.digest] = .manifest } }
+        }
+        guard let manifest = try? JSONDocument.decode(Manifest.self, from: bytes, name: "") else { return }
+        kinds.withLock { kinds in
+            kinds[manifest.config.digest] = .document(manifest.config.size)
+            for layer in manifest.layers { kinds[layer.digest] = .layer(layer.size) }
+        }
+    }
+}

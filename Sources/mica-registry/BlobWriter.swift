@@ -1,0 +1,79 @@
+import Glibc
+import Linux
+
+/// The file that a blob is brought into, and how far it is. Used by one thread.
+final class BlobWriter {
+    let size: UInt64
+    private(set) var done: UInt64
+    /// Why it took no more.
+    private(set) var failure: Failure?
+    private let file: CInt
+    private let path: String
+    private let news: (UInt64) -> Void
+    private var told: UInt64 = 0
+    /// Of an answer that begins at the start: what is there already and was passed over.
+    private var skipped: UInt64 = 0
+    private var start: UInt64 = 0
+
+    /// Bytes after which it is worth to tell how far it is.
+    private static let worthTelling: UInt64 = 256 << 10
+
+    /// Goes on behind what is in the file. `news`: how many bytes are there.
+    init(_ path: String, size: UInt64, news: @escaping (UInt64) -> Void) throws {
+        self.path = path
+        self.size = size
+        self.news = news
+        file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { throw Failure("open \(path)", .last) }
+        done = UInt64(max(lseek(file, 0, SEEK_END), 0))
+        guard done <= size else {
+            close(file)
+            throw Failure("\(path) has \(done) bytes, more than the \(size) of the blob")
+        }
+        tell()
+    }
+
+    deinit { close(file) }
+
+    var isWhole: Bool { done == size }
+
+    /// An answer is about to come.
+    func begin() {
+        start = done
+        skipped = 0
+    }
+
+    /// False, and `failure`, where it can't take them.
+    func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard UInt64(bytes.count) <= size - done else {
+            failure = Failure("the registry sends more than the \(size) bytes that the blob should have")
+            return false
+        }
+        var written = 0
+        while written < bytes.count {
+            let count = write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                failure = Failure("write to \(path)", .last)
+                return false
+            }
+            written += count
+        }
+        done += UInt64(bytes.count)
+        if done - told >= BlobWriter.worthTelling || isWhole { tell() }
+        return true
+    }
+
+    /// The same, of an answer that has all of the blob.
+    func takeFromStart(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let count = min(start - skipped, UInt64(bytes.count))
+        skipped += count
+        return take(UnsafeRawBufferPointer(rebasing: bytes[Int(count)...]))
+    }
+
+    private func tell() {
+        guard done > told || isWhole else { return }
+        told = done
+        news(done)
+    }
+}

@@ -1,0 +1,33 @@
+import Glibc
+import Linux
+import OCI
+import Registry
+
+/// mica's way to registries: it is started by mica for one repository, and ends with its standard input.
+@main
+struct MicaRegistry {
+    static func main() {
+        // What mica has closed is nothing to die of.
+        signal(SIGPIPE, SIG_IGN)
+        HTTP.prepare()
+        let replies = Replies()
+        guard let first = readLine(strippingNewline: true),
+            let opening = decode(RegistryMessage.Opening.self, first)
+        else {
+            let usage = "mica-registry: started by mica, which says what it wants on standard input\n"
+            _ = write(STDERR_FILENO, usage, usage.utf8.count)
+            exit(2)
+        }
+        let repository = Repository(opening)
+        while let line = readLine(strippingNewline: true) {
+            guard let request = decode(RegistryMessage.Request.self, line) else { continue }
+            let thread = try? WorkerThread { replies.answer(request, repository) }
+            if let thread { thread.detach() } else { replies.answer(request, repository) }
+        }
+        exit(0)
+    }
+
+    private static func decode<Value: Decodable>(_ type: Value.Type, _ line: String) -> Value? {
+        try? JSONDocument.decode(type, from: Array(line.utf8), name: "request")
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Digests
+import Images
+import Linux
+import OCI
+import Registry
+import Snapshots
+
+import Glibc
+
+struct PullCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull",
+        _superCommandName: Mica.name,
+        abstract: "Bring an image from a registry.",
+        discussion: """
+            NAME is what docker understands by it: debian:12 is docker.io/library/debian:12. Layers that the store has are \
+            not asked for; the others go into the store while they arrive. What was interrupted goes on where it stopped, \
+            the next time.
+
+            Names and passwords come from docker's config.json and from containers' auth.json, as docker login, podman login \
+            or skopeo login left them, and from the helpers named there ($DOCKER_CONFIG and $REGISTRY_AUTH_FILE say where). \
+            A registry of this machine may have no TLS.
+            """
+    )
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "The image.") var name: String
+
+    @Flag(name: .shortAndLong, help: "Print the image's ID only.") var quiet = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Of an image for several platforms, the one for this: OS/ARCHITECTURE[/VARIANT].",
+            valueName: "platform"
+        )
+    )
+    var platform: String?
+
+    @Option(
+        help: ArgumentHelp("Whether certificates are verified, and TLS is needed.", valueName: "true|false")
+    )
+    var tlsVerify = "true"
+
+    func run() throws {
+        Interruption.cleansUp()
+        guard let verifies = Bool(tlsVerify) else {
+            throw Failure("--tls-verify=\(tlsVerify): expected true or false", exitCode: 2)
+        }
+        let reference = try ImageReference(name)
+        let progress = LayerProgress(quiet: quiet)
+        defer { progress.close() }
+        let pulled = try ImagePull(store: try global.store()).pull(
+            reference,
+            for: try platform.map { try Platform(parsing: $0) } ?? .host,
+            verifiesTLS: verifies,
+            report: { progress.show($0) }
+        )
+        progress.close()
+        if quiet { return print(pulled.image.id) }
+        print("\(pulled.isNew ? "Pulled" : "Already there"): \(reference.familiar)")
+    }
+}
