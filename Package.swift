@@ -72,7 +72,12 @@ let package = Package(
             swiftSettings: served
         ),
         .target(name: "Nodes", swiftSettings: served),
-        .target(name: "Union", dependencies: ["Layers", "Linux", "Nodes", system], swiftSettings: served),
+        .target(name: "Overlay", dependencies: ["CLinux", "Linux", system], swiftSettings: served),
+        .target(
+            name: "Union",
+            dependencies: ["Layers", "Linux", "Nodes", "Overlay", system],
+            swiftSettings: served
+        ),
         .target(name: "FUSE", dependencies: ["CFUSE", "Linux", "Nodes", system], swiftSettings: served),
         .target(
             name: "Mount",
@@ -80,7 +85,10 @@ let package = Package(
             swiftSettings: served
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
-        .target(name: "Snapshots", dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Tar", system]),
+        .target(
+            name: "Snapshots",
+            dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Overlay", "Tar", system]
+        ),
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
             name: "Images",
@@ -103,7 +111,7 @@ let package = Package(
         .executableTarget(
             name: "micafs",
             dependencies: [
-                "CFUSE", "CLinux", "FUSE", "Layers", "Linux", "Mount", "Options", "Union", system,
+                "CFUSE", "CLinux", "FUSE", "Layers", "Linux", "Mount", "Options", "Overlay", "Union", system,
             ],
             linkerSettings: isStatic
         ),
@@ -127,9 +135,10 @@ let package = Package(
         .testTarget(
             name: "UnionTests",
             dependencies: [
-                "Digests", "Layers", "Linux", "MountFixtures", "Nodes", "Scratch", "Union", system,
+                "Digests", "Layers", "Linux", "MountFixtures", "Nodes", "Overlay", "Scratch", "Union", system,
             ]
         ),
+        .testTarget(name: "OverlayTests", dependencies: ["Linux", "Overlay", "Scratch", system]),
         .target(
             name: "ImageFixtures",
             dependencies: ["CCodecs", "Linux", "OCI", "Scratch", "Tar", system],
@@ -156,8 +165,8 @@ let package = Package(
         .testTarget(
             name: "SnapshotsTests",
             dependencies: [
-                "CLinux", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Scratch", "Snapshots", "Tar",
-                system,
+                "CLinux", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Overlay", "Scratch",
+                "Snapshots", "Tar", system,
             ]
         ),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),

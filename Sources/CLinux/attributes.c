@@ -45,14 +45,20 @@ static const char *path_of(struct path *path, int directory, const char *name) {
     return path->text;
 }
 
-/// Whether it is what is open, for which a path through /proc, followed, is the way that takes O_PATH.
+/// Whether it is what is open.
 static int is_itself(const char *name) { return !*name; }
+
+/// Whether a call on a descriptor failed because that is O_PATH, which only a path through /proc, followed, leads beyond.
+static int is_place(ssize_t value) { return value < 0 && errno == EBADF; }
 
 static ssize_t result(ssize_t value) { return value < 0 ? -errno : value; }
 
 ssize_t clinux_get_attribute(int directory, const char *name, const char *attribute, void *value, size_t size) {
     struct path path;
-    if (is_itself(name)) return result(getxattr(path_of(&path, directory, name), attribute, value, size));
+    if (is_itself(name)) {
+        ssize_t found = fgetxattr(directory, attribute, value, size);
+        return result(is_place(found) ? getxattr(path_of(&path, directory, name), attribute, value, size) : found);
+    }
     if (!may_call()) return result(lgetxattr(path_of(&path, directory, name), attribute, value, size));
     struct arguments arguments = {(uint64_t)(uintptr_t)value, (uint32_t)size, 0};
     return result(
@@ -61,7 +67,10 @@ ssize_t clinux_get_attribute(int directory, const char *name, const char *attrib
 
 ssize_t clinux_list_attributes(int directory, const char *name, char *list, size_t size) {
     struct path path;
-    if (is_itself(name)) return result(listxattr(path_of(&path, directory, name), list, size));
+    if (is_itself(name)) {
+        ssize_t found = flistxattr(directory, list, size);
+        return result(is_place(found) ? listxattr(path_of(&path, directory, name), list, size) : found);
+    }
     if (!may_call()) return result(llistxattr(path_of(&path, directory, name), list, size));
     return result(syscall(LISTXATTRAT, directory, name, AT_SYMLINK_NOFOLLOW, list, size));
 }
@@ -69,8 +78,10 @@ ssize_t clinux_list_attributes(int directory, const char *name, char *list, size
 int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size,
                          int flags) {
     struct path path;
-    if (is_itself(name))
-        return (int)result(setxattr(path_of(&path, directory, name), attribute, value, size, flags));
+    if (is_itself(name)) {
+        int done = fsetxattr(directory, attribute, value, size, flags);
+        return (int)result(is_place(done) ? setxattr(path_of(&path, directory, name), attribute, value, size, flags) : done);
+    }
     if (!may_call())
         return (int)result(lsetxattr(path_of(&path, directory, name), attribute, value, size, flags));
     struct arguments arguments = {(uint64_t)(uintptr_t)value, (uint32_t)size, (uint32_t)flags};
@@ -80,7 +91,10 @@ int clinux_set_attribute(int directory, const char *name, const char *attribute,
 
 int clinux_remove_attribute(int directory, const char *name, const char *attribute) {
     struct path path;
-    if (is_itself(name)) return (int)result(removexattr(path_of(&path, directory, name), attribute));
+    if (is_itself(name)) {
+        int done = fremovexattr(directory, attribute);
+        return (int)result(is_place(done) ? removexattr(path_of(&path, directory, name), attribute) : done);
+    }
     if (!may_call()) return (int)result(lremovexattr(path_of(&path, directory, name), attribute));
     return (int)result(syscall(REMOVEXATTRAT, directory, name, AT_SYMLINK_NOFOLLOW, attribute));
 }

@@ -5,12 +5,12 @@ public import Glibc
 extension Errno {
     /// The calling thread's errno.
     @inlinable
-    package static var last: Errno { Errno(rawValue: Glibc.errno) }
+    public static var last: Errno { Errno(rawValue: Glibc.errno) }
 
     /// The one place where -1 becomes a thrown errno.
     @inlinable
     @discardableResult
-    package static func check<Result: SignedInteger>(_ result: Result) throws(Errno) -> Result {
+    public static func check<Result: SignedInteger>(_ result: Result) throws(Errno) -> Result {
         guard result != -1 else { throw .last }
         return result
     }
@@ -18,7 +18,7 @@ extension Errno {
     /// Repeats `call` while it is interrupted.
     @inlinable
     @discardableResult
-    package static func retrying<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
+    public static func retrying<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
         while true {
             let result = call()
             if result != -1 { return result }

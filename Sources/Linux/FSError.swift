@@ -1,11 +1,11 @@
-package import SystemPackage
+public import SystemPackage
 
 import Glibc
 
 /// Why an operation on a mounted tree failed.
 ///
 /// Trivial on purpose: it is thrown on the lookup path, so it holds no `String` and never allocates.
-package enum FSError: Error, Equatable {
+public enum FSError: Error, Equatable {
     case system(Errno)
     /// An index contradicts itself. `offset` is in bytes from the start of the index.
     case corruptIndex(offset: UInt64)
@@ -22,7 +22,7 @@ package enum FSError: Error, Equatable {
     @inlinable
     @inline(__always)
     @discardableResult
-    package static func wrap<R>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
+    public static func wrap<R>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
         do { return try body() } catch { throw .system(error) }
     }
 

@@ -84,32 +84,43 @@ extension OwnedFD {
     /// The names in this directory, without `.` and `..`, in no order.
     package func names() throws(Errno) -> [[UInt8]] { try entries().map(\.name) }
 
-    private func openToRead() throws(Errno) -> OwnedFD {
-        do throws(Errno) {
-            return try open(".", O_RDONLY | O_DIRECTORY | __O_NOATIME)
-        } catch .notPermitted {
-            return try open(".", O_RDONLY | O_DIRECTORY)
+    /// The names of the directories in this one that are to be entered by a walk.
+    package func subdirectories() throws(Errno) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        try forEachEntry { (name, kind, _) throws(Errno) in
+            var isDirectory = Int(kind) == Int(DT_DIR)
+            if Int(kind) == Int(DT_UNKNOWN) {
+                isDirectory = try status(of: FileName(name)).st_mode & S_IFMT == S_IFDIR
+            }
+            if isDirectory { names.append(name) }
         }
+        return names
     }
 
-    /// The names in this directory with their types (DT_*), without `.` and `..`, in no order. The directory's time of
-    /// access stays, where this process may see to it: it is not we who want to know.
+    /// The names in this directory with their types (DT_*), without `.` and `..`, in no order.
     package func entries() throws(Errno) -> [(name: [UInt8], kind: UInt8)] {
+        var entries: [(name: [UInt8], kind: UInt8)] = []
+        try forEachEntry { (name, kind, _) in entries.append((name, kind)) }
+        return entries
+    }
+
+    /// The same with their d_ino. The directory's time of access stays, where this process may see to it: it is not we who
+    /// want to know.
+    package func forEachEntry(_ body: ([UInt8], UInt8, UInt64) throws(Errno) -> Void) throws(Errno) {
         // A descriptor of its own: readdir moves the offset, and closedir closes.
-        let copy = try openToRead()
+        let copy = try openQuietly(.dot, O_RDONLY | O_DIRECTORY)
         guard let stream = fdopendir(copy.raw) else { throw .last }
         _ = copy.release()
         defer { closedir(stream) }
-        var entries: [(name: [UInt8], kind: UInt8)] = []
         while true {
             Glibc.errno = 0
             guard let entry = readdir(stream) else {
                 guard Glibc.errno == 0 else { throw .last }
-                return entries
+                return
             }
-            let kind = entry.pointee.d_type
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [0x2e], name != [0x2e, 0x2e] { entries.append((name, kind)) }
+            guard name != [0x2e], name != [0x2e, 0x2e] else { continue }
+            try body(name, entry.pointee.d_type, UInt64(entry.pointee.d_ino))
         }
     }
 }

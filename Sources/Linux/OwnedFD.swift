@@ -4,8 +4,8 @@ import CLinux
 import Glibc
 
 /// A file descriptor with one owner. Closed exactly once, when it goes out of scope.
-package struct OwnedFD: ~Copyable, Sendable {
-    package let raw: CInt
+public struct OwnedFD: ~Copyable, Sendable {
+    @usableFromInline package let raw: CInt
 
     /// Takes ownership of `raw`; the caller must not close it.
     package init(adopting raw: CInt) {
@@ -62,7 +62,7 @@ package struct OwnedFD: ~Copyable, Sendable {
     /// and the optimizer may end a value's life at its last use.
     @inlinable
     @inline(__always)
-    package borrowing func use<R, E: Error>(_ body: (CInt) throws(E) -> R) throws(E) -> R {
+    public borrowing func use<R, E: Error>(_ body: (CInt) throws(E) -> R) throws(E) -> R {
         defer { stay() }
         return try body(raw)
     }

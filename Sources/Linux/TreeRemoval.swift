@@ -37,23 +37,21 @@ extension OwnedFD {
                 return directories
             },
             leave: { (parent, name) throws(Errno) in
-                let terminated = name.map { CChar(bitPattern: $0) } + [0]
-                try Errno.check(parent.use { unlinkat($0, terminated, AT_REMOVEDIR) })
+                _ = try Errno.check(parent.use { raw in unlinkat(raw, name.terminated, AT_REMOVEDIR) })
             }
         )
     }
 
     /// Unlinks what is no directory; false where it is one.
     private func removedFile(_ name: [UInt8]) throws(Errno) -> Bool {
-        let terminated = name.map { CChar(bitPattern: $0) } + [0]
-        if use({ unlinkat($0, terminated, 0) }) == 0 { return true }
+        if use({ unlinkat($0, name.terminated, 0) }) == 0 { return true }
         switch Errno.last {
         case .isDirectory: return false
         case .noSuchFileOrDirectory: return true
         case .notPermitted:
             // POSIX's word for a directory, and Linux's for a file that is immutable.
             var status = FileStatus()
-            try Errno.check(use { fstatat($0, terminated, &status, AT_SYMLINK_NOFOLLOW) })
+            try Errno.check(use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) })
             guard status.st_mode & S_IFMT == S_IFDIR else { throw .notPermitted }
             return false
         default: throw .last
@@ -67,8 +65,7 @@ extension OwnedFD {
         do {
             fd = try openDirectory(name)
         } catch .permissionDenied {
-            let terminated = name.map { CChar(bitPattern: $0) } + [0]
-            guard use({ fchmodat($0, terminated, 0o700, 0) }) == 0 else { throw .permissionDenied }
+            guard use({ fchmodat($0, name.terminated, 0o700, 0) }) == 0 else { throw .permissionDenied }
             return try openDirectory(name)
         }
         if try fd.status().st_mode & 0o700 != 0o700 { _ = fd.use { fchmod($0, 0o700) } }

@@ -7,15 +7,6 @@ import Glibc
 /// symbolic link and nothing that is mounted in the tree. It uses no recursion, no paths and a few descriptors,
 /// however deep the tree is.
 package enum TreeWalk {
-    /// A directory on the way to the one that is open.
-    private struct Level {
-        let name: [UInt8]
-        let device: dev_t
-        let inode: ino_t
-        /// Directories in it that are still to be entered.
-        var pending: [[UInt8]]
-    }
-
     /// Walks from the directory `name` in `parent`. EXDEV where something is mounted on a directory of the tree,
     /// ESTALE where somebody moves a directory meanwhile.
     ///
@@ -30,40 +21,25 @@ package enum TreeWalk {
         arrive: (borrowing OwnedFD) throws(Errno) -> [[UInt8]],
         leave: (borrowing OwnedFD, [UInt8]) throws(Errno) -> Void = { (_, _) throws(Errno) in }
     ) throws(Errno) {
-        guard var current = try open(parent, name) else { return }
-        var levels = [try level(name, current, arrive)]
-        while let last = levels.indices.last {
-            if let child = levels[last].pending.popLast() {
-                guard let next = try open(current, child) else { continue }
-                levels.append(try level(child, next, arrive))
-                current = next
+        guard let first = try open(parent, name) else { return }
+        let way = DirectoryWay(mostOpen: 0)
+        way.enter(try WayDirectory(first))
+        // Of each directory on the way, its name and those in it that are still to be entered.
+        var levels: [(name: [UInt8], pending: [[UInt8]])] = []
+        while let directory = way.last {
+            let current = try directory.opened()
+            if levels.isEmpty { levels.append((name, try arrive(current.fd))) }
+            if let child = levels[levels.count - 1].pending.popLast() {
+                guard let next = try open(current.fd, child) else { continue }
+                way.enter(try WayDirectory(next))
+                if let next = way.last { levels.append((child, try arrive(next.opened().fd))) }
                 continue
             }
             let done = levels.removeLast()
-            guard let above = levels.last else { return try leave(parent, done.name) }
-            let up = try current.open("..", O_RDONLY | O_DIRECTORY)
-            let status = try up.status()
-            // Somebody has moved the directory: what `..` leads to now is none of ours.
-            guard status.st_dev == above.device, status.st_ino == above.inode else {
-                throw Errno(rawValue: ESTALE)
-            }
-            current = up
-            try leave(current, done.name)
+            try way.leave(directory)
+            guard let above = way.last else { return try leave(parent, done.name) }
+            try leave(above.opened().fd, done.name)
         }
-    }
-
-    private static func level(
-        _ name: [UInt8],
-        _ directory: borrowing OwnedFD,
-        _ arrive: (borrowing OwnedFD) throws(Errno) -> [[UInt8]]
-    ) throws(Errno) -> Level {
-        let status = try directory.status()
-        return Level(
-            name: name,
-            device: status.st_dev,
-            inode: status.st_ino,
-            pending: try arrive(directory)
-        )
     }
 }
 
@@ -71,14 +47,18 @@ extension OwnedFD {
     /// Opens the directory `name` in this one, for reading. EXDEV where something is mounted on it; ELOOP or ENOTDIR
     /// for a symbolic link.
     package func openDirectory(_ name: [UInt8]) throws(Errno) -> OwnedFD {
-        let terminated = name.map { CChar(bitPattern: $0) } + [0]
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        let opened = use { clinux_open_beneath($0, terminated, UInt64(flags), 0, 1) }
+        let opened = use { clinux_open_beneath($0, name.terminated, UInt64(flags), 0, 1) }
         if opened >= 0 { return OwnedFD(adopting: opened) }
         // A kernel or a filter that does not know openat2(2).
         guard [ENOSYS, EPERM].contains(-opened) else { throw Errno(rawValue: -opened) }
-        let fd = OwnedFD(adopting: try Errno.check(use { openat($0, terminated, flags) }))
+        let fd = OwnedFD(adopting: try Errno.check(use { openat($0, name.terminated, flags) }))
         guard try fd.status().st_dev == status().st_dev else { throw Errno(rawValue: EXDEV) }
         return fd
     }
+}
+
+extension [UInt8] {
+    /// For system calls. The bytes have no NUL in them: they are a name from a directory.
+    package var terminated: [CChar] { map { CChar(bitPattern: $0) } + [0] }
 }

@@ -3,6 +3,7 @@ package import Nodes
 
 import CLinux
 import Glibc
+import Overlay
 import SystemPackage
 
 extension DirectoryStack {
@@ -22,7 +23,7 @@ extension DirectoryStack {
             return Location(
                 parent: nil,
                 piece: StackPiece(layer: 0, path: []),
-                name: FileName("."),
+                name: .dot,
                 key: .max
             )
         }
@@ -113,7 +114,7 @@ extension DirectoryStack {
         if isAlone, location.piece.layer < layers.count - 1 {
             let directory = try directory(location)
             isAlone = try FSError.wrap { () throws(Errno) in
-                try directory.fd.attribute(prefix + "redirect", of: location.name) == nil
+                try marks.redirect(location.name, in: directory.fd) == nil
             }
         }
         // Filesystems that don't count say 1.
@@ -125,7 +126,9 @@ extension DirectoryStack {
         try find(number)
         let location = try location(of: number)
         let directory = try directory(location)
-        return try FSError.wrap { () throws(Errno) in try directory.fd.birth(of: location.name) }
+        return try FSError.wrap { () throws(Errno) in
+            try directory.fd.birth(of: location.name).map { Attributes.Time($0) }
+        }
     }
 
     package func isImmutable(_ number: UInt32) throws(FSError) -> Bool {
@@ -148,7 +151,7 @@ extension DirectoryStack {
     private func dataBlocks(_ location: Location) throws(FSError) -> UInt64? {
         guard let file = try? open(location) else { return nil }
         return try FSError.wrap { () throws(Errno) in
-            guard try StackMarks(of: file.fd, prefix: prefix).isMetadataOnly else { return nil }
+            guard try !marks.data(.itself, in: file.fd).isHere else { return nil }
             return UInt64(try data(of: file, location)?.fd.status().st_blocks ?? 0)
         }
     }
@@ -164,10 +167,9 @@ extension DirectoryStack {
     /// The file that has the data: `file` itself or, if it has only attributes, one in a layer below; nil where
     /// there is none.
     private func data(of file: OpenFile, _ location: Location) throws(Errno) -> OpenFile? {
-        let marks = try StackMarks(of: file.fd, prefix: prefix)
-        guard marks.isMetadataOnly else { return file }
-        guard !marks.isPartial else { return nil }
-        guard let parent = location.parent,
+        let found = try FileMarks(stacked: file, marks)
+        if found.data.isHere { return file }
+        guard case .below = found.data, let parent = location.parent,
             let position = parent.pieces.firstIndex(where: { $0.layer == location.piece.layer })
         else { return nil }
         var walk = StackWalk(
@@ -176,12 +178,16 @@ extension DirectoryStack {
             from: position + 1,
             isDirectory: false,
             layers: layers,
-            prefix: prefix
+            marks: marks
         )
-        walk.apply(marks, rest: 0, layer: location.piece.layer)
+        walk.apply(found, rest: 0, layer: location.piece.layer)
         while let found = try walk.step() {
-            if found.marks.isPartial { return nil }
-            if !found.marks.isMetadataOnly { return found.file }
+            switch found.marks.data {
+            case .here: return found.file
+            case .below: continue
+            // Which a layer can't have: its upper has to be settled first.
+            case .partial, .unknown: return nil
+            }
         }
         return nil
     }
@@ -217,19 +223,7 @@ extension DirectoryStack {
         try find(number)
         let location = try location(of: number)
         let directory = try directory(location)
-        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        var count = 0
-        try FSError.wrap { () throws(Errno) in
-            try directory.fd.call(location.name) { fd, name in
-                count = target.withUnsafeMutableBytes { buffer in
-                    let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-                    return start.map { readlinkat(fd, name, $0, buffer.count) } ?? -1
-                }
-                return CInt(clamping: count)
-            }
-        }
-        target.removeLast(target.count - count)
-        return target
+        return try FSError.wrap { () throws(Errno) in try directory.fd.target(of: location.name) }
     }
 
     // MARK: - Extended attributes
@@ -243,7 +237,9 @@ extension DirectoryStack {
         let directory = try directory(location)
         let names = try FSError.wrap { () throws(Errno) in try directory.fd.attributes(of: location.name) }
         for stored in names {
-            guard let name = visible(stored) else { continue }
+            guard !ForeignMarks.hides(stored), let name = marks.visible(stored, isDevice: false) else {
+                continue
+            }
             // XATTR_SIZE_MAX.
             let value = try FSError.wrap { () throws(Errno) in
                 try directory.fd.attribute(stored, of: location.name, limit: 65536)
@@ -257,13 +253,6 @@ extension DirectoryStack {
             }
             guard isWanted else { return }
         }
-    }
-
-    /// An attribute's name in the mount: without the overlay's own, and an inner overlay's unescaped.
-    private func visible(_ stored: XattrName) -> XattrName? {
-        guard !stored.hasPrefix("user.fuseoverlayfs.") else { return nil }
-        guard let rest = stored.dropping(prefix) else { return stored }
-        return rest.dropping("overlay.").map { prefix + $0 }
     }
 }
 

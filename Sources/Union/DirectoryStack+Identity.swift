@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 package import Linux
+import Overlay
 import SystemPackage
 
 extension DirectoryStack {
@@ -46,14 +47,12 @@ extension DirectoryStack {
     /// What tells a file from one that has got its ino since. Equal times and sizes are no rarity in layers,
     /// but nobody sets the ctime.
     static func check(_ status: FileStatus) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        let values = [
+        var hash = FNV()
+        for value in [
             UInt64(status.st_mode & S_IFMT), UInt64(bitPattern: Int64(status.st_size)),
             UInt64(bitPattern: Int64(status.st_ctim.tv_sec)), UInt64(status.st_ctim.tv_nsec),
-        ]
-        // FNV-1a.
-        for byte in values.flatMap({ bytes($0, 8) }) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return (hash ^ hash >> 48) & (1 << 48 - 1)
+        ] { hash.add(value) }
+        return (hash.value ^ hash.value >> 48) & (1 << 48 - 1)
     }
 
     private static func bytes(_ value: UInt64, _ count: Int) -> [UInt8] {

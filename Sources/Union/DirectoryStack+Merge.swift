@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 extension DirectoryStack {
@@ -47,10 +48,11 @@ extension DirectoryStack {
         for layer in layers.indices {
             let piece = StackPiece(layer: layer, path: [])
             pieces.append(piece)
-            let fd = try layers[layer].open([], O_RDONLY | O_DIRECTORY)
+            let root = OpenFile(try layers[layer].open([], O_RDONLY | O_DIRECTORY))
             // An opaque root means nothing: there is no root below it but those of the layers.
-            let marks = try StackMarks(of: fd, prefix: prefix)
-            guard try read(fd, marks, as: pieces.count - 1, &contents) else { return }
+            guard try read(root.fd, FileMarks(stacked: root, marks), as: pieces.count - 1, &contents) else {
+                return
+            }
         }
     }
 
@@ -66,7 +68,7 @@ extension DirectoryStack {
             candidates: parent.merged[UInt32(clamping: slot)] ?? [parent.entries[slot].piece],
             isDirectory: true,
             layers: layers,
-            prefix: prefix
+            marks: marks
         )
         while let found = try walk.step() {
             pieces.append(found.piece)
@@ -77,30 +79,31 @@ extension DirectoryStack {
     /// Adds the names in one piece. False where a file in it says that nothing below shows through.
     private func read(
         _ fd: borrowing OwnedFD,
-        _ marks: StackMarks,
+        _ found: FileMarks,
         as piece: Int,
         _ contents: inout StackContents
     ) throws(Errno) -> Bool {
         var isOpaque = false
-        try fd.forEachName { (name, kind, ino) throws(Errno) in
+        let hasFiles = found.opaque == .whiteoutFiles
+        try fd.forEachEntry { (name, kind, ino) throws(Errno) in
             var kind = kind
             var isWhiteout = false
             let isSpecial =
                 kind == UInt8(DT_CHR) || kind == UInt8(DT_UNKNOWN)
-                || (kind == UInt8(DT_REG) && marks.hasFileWhiteouts)
-                || (kind == UInt8(DT_REG) && name.starts(with: StackName.whiteoutPrefix))
+                || (kind == UInt8(DT_REG) && hasFiles)
+                || (kind == UInt8(DT_REG) && name.starts(with: ForeignMarks.whiteoutPrefix))
             if isSpecial {
                 let file = FileName(name)
                 let status = try fd.status(of: file)
                 kind = UInt8(truncatingIfNeeded: status.st_mode >> 12 & 15)
-                if kind == UInt8(DT_REG), name.starts(with: StackName.whiteoutPrefix),
-                    StackName.isWhiteout(status)
+                if kind == UInt8(DT_REG), name.starts(with: ForeignMarks.whiteoutPrefix),
+                    ForeignMarks.canBeWhiteout(status)
                 {
-                    if name == StackName.opaque {
+                    if name == ForeignMarks.opaqueFile {
                         isOpaque = true
                     } else {
                         contents.append(
-                            name.dropFirst(StackName.whiteoutPrefix.count),
+                            name.dropFirst(ForeignMarks.whiteoutPrefix.count),
                             kind: UInt8(DT_UNKNOWN),
                             piece: piece,
                             ino: 0,
@@ -109,10 +112,7 @@ extension DirectoryStack {
                     }
                     return
                 }
-                isWhiteout = kind == UInt8(DT_CHR) && status.st_rdev == 0
-                if marks.hasFileWhiteouts, kind == UInt8(DT_REG), status.st_size == 0 {
-                    isWhiteout = try fd.attribute(prefix + "whiteout", of: file) != nil
-                }
+                isWhiteout = try marks.isWhiteout(status, file, in: fd, hasFiles: hasFiles)
             }
             contents.append(name, kind: kind, piece: piece, ino: ino, isWhiteout: isWhiteout)
         }
@@ -215,28 +215,5 @@ extension DirectoryStack {
         guard record.kind == entry.kind else { return false }
         let other = try self.status(location(of: number))
         return status.st_dev == other.st_dev && status.st_ino == other.st_ino
-    }
-}
-
-extension OwnedFD {
-    /// The names in this open directory with DT_* and d_ino, but `.` and `..`. Reads from the start.
-    fileprivate borrowing func forEachName(
-        _ body: ([UInt8], UInt8, UInt64) throws(Errno) -> Void
-    ) throws(Errno) {
-        // A descriptor of its own: closedir closes.
-        let copy = try openQuietly(FileName("."), O_RDONLY | O_DIRECTORY)
-        guard let stream = fdopendir(copy.raw) else { throw .last }
-        _ = copy.release()
-        defer { closedir(stream) }
-        while true {
-            Glibc.errno = 0
-            guard let entry = readdir(stream) else {
-                guard Glibc.errno == 0 else { throw .last }
-                return
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard name != [0x2e], name != [0x2e, 0x2e] else { continue }
-            try body(name, entry.pointee.d_type, UInt64(entry.pointee.d_ino))
-        }
     }
 }

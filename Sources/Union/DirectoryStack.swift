@@ -1,4 +1,5 @@
 package import Linux
+package import Overlay
 package import SystemPackage
 
 import CLinux
@@ -16,7 +17,7 @@ package import Glibc
 package final class DirectoryStack: LowerTree, @unchecked Sendable {
     // Safe to share: all variables are only touched under `tables`.
     let layers: [StackLayer]
-    let prefix: XattrName
+    let marks: OverlayMarks
     let tables = Lock()
     var records: [Record] = []
     var attributes: [LowerInode] = []
@@ -68,14 +69,14 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
         }
     }
 
-    /// `layers`: top first; symbolic links to directories are followed. `namespace` is where the overlay's own
-    /// extended attributes are, `trusted.overlay.` or `user.overlay.`.
-    package init(layers paths: [FilePath], attributes namespace: XattrName) throws {
+    /// `layers`: top first; symbolic links to directories are followed. `marks`: where the overlay's own
+    /// extended attributes are.
+    package init(layers paths: [FilePath], marks: OverlayMarks) throws {
         guard !paths.isEmpty, paths.count <= 0x7ffe else {
             throw Failure("a stack has between 1 and \(0x7ffe) layers, not \(paths.count)")
         }
         layers = try paths.map(StackLayer.init)
-        prefix = namespace
+        self.marks = marks
         let ino = try naming("stat \(paths[0])") { UInt64(try layers[0].root.status().st_ino) }
         records = [
             Record(

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// A directory that is one layer of a stack.
@@ -69,7 +70,7 @@ final class StackLayer: Sendable {
         _ flags: CInt
     ) throws(Errno) -> OwnedFD {
         let flags = UInt64(flags | O_NOFOLLOW | O_CLOEXEC)
-        let name = path.isEmpty ? FileName(".") : FileName(path)
+        let name = path.isEmpty ? .dot : FileName(path)
         let fd = directory.use { raw in
             name.withCString { clinux_open_beneath(raw, $0, flags, 0, 0) }
         }
@@ -90,41 +91,9 @@ struct StackPiece: Sendable {
     }
 }
 
-/// What the extended attributes of a directory or file in a layer say about what is below it.
-struct StackMarks {
-    /// Nothing below shows through.
-    var isOpaque = false
-    /// Empty files with an attribute are whiteouts here.
-    var hasFileWhiteouts = false
-    /// Only attributes are here; the data is below.
-    var isMetadataOnly = false
-    /// Some of the data is here, which a layer can't have: its upper has to be settled first.
-    var isPartial = false
-    /// Where to look in the layers below: a sibling's name, or a path from the root of the stack.
-    var redirect: [UInt8]?
-
-    init() {}
-
-    /// Of an open file or directory. `prefix` is the overlay's namespace, with the dot.
-    init(of fd: borrowing OwnedFD, prefix: XattrName) throws(Errno) {
-        for name in try Xattr.names(of: fd) {
-            if name == "user.fuseoverlayfs.opaque" {
-                if try Xattr.get(name, of: fd) == [UInt8(ascii: "y")] { isOpaque = true }
-            }
-            switch name.dropping(prefix) {
-            case "opaque":
-                switch try Xattr.get(name, of: fd)?.first {
-                case UInt8(ascii: "y"): isOpaque = true
-                case UInt8(ascii: "x"): hasFileWhiteouts = true
-                default: break
-                }
-            case "redirect": redirect = try Xattr.get(name, of: fd)
-            case "metacopy":
-                isMetadataOnly = true
-                // Shorter than the kernel's struct ovl_metacopy: see `UpperMarks.partial`.
-                isPartial = (1...3).contains(try Xattr.get(name, of: fd)?.count ?? 0)
-            default: break
-            }
-        }
+extension FileMarks {
+    /// Of an open file or directory in a layer.
+    init(stacked file: OpenFile, _ marks: OverlayMarks) throws(Errno) {
+        try self.init(.itself, in: file.fd, [marks], takesForeign: true)
     }
 }

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// Finds what the layers contribute under one name, from the top down, as the kernel's overlayfs does
@@ -9,11 +10,11 @@ struct StackWalk {
     struct Found {
         let piece: StackPiece
         let file: OpenFile
-        let marks: StackMarks
+        let marks: FileMarks
     }
 
     private let layers: [StackLayer]
-    private let prefix: XattrName
+    private let marks: OverlayMarks
     private let isDirectory: Bool
     /// The directories to look in, top first; all layers' roots once a redirect was absolute.
     private var sources: [StackPiece]
@@ -32,7 +33,7 @@ struct StackWalk {
         candidates: [UInt16]? = nil,
         isDirectory: Bool,
         layers: [StackLayer],
-        prefix: XattrName
+        marks: OverlayMarks
     ) {
         wanted = [name]
         self.sources = sources
@@ -40,7 +41,7 @@ struct StackWalk {
         self.candidates = candidates
         self.isDirectory = isDirectory
         self.layers = layers
-        self.prefix = prefix
+        self.marks = marks
     }
 
     /// The next one below; nil where there is no more.
@@ -56,8 +57,8 @@ struct StackWalk {
     }
 
     /// What `file` has for the walk: it ends there, or goes on elsewhere.
-    mutating func apply(_ marks: StackMarks, rest: Int, layer: Int) {
-        if marks.isOpaque { isStopped = true }
+    mutating func apply(_ marks: FileMarks, rest: Int, layer: Int) {
+        if marks.opaque == .yes { isStopped = true }
         guard let redirect = marks.redirect, !redirect.isEmpty else { return }
         let components = redirect.split(separator: UInt8(ascii: "/")).map(Array.init)
         candidates = nil
@@ -107,10 +108,10 @@ struct StackWalk {
                 default: throw error
                 }
             }
-            let marks = try StackMarks(of: file.fd, prefix: prefix)
+            let marks = try FileMarks(stacked: file, self.marks)
             apply(marks, rest: rest, layer: piece.layer)
             if isLast {
-                if !isDirectory, !marks.isMetadataOnly { isStopped = true }
+                if !isDirectory, marks.data.isHere { isStopped = true }
                 return Found(piece: child, file: file, marks: marks)
             }
             piece = child
@@ -120,24 +121,13 @@ struct StackWalk {
 
     /// A `.wh.` file beside the name: what is not there is hidden below, too.
     private func isHidden(_ name: [UInt8], in piece: StackPiece) throws(Errno) -> Bool {
-        let path = piece.path(of: StackName.whiteoutPrefix + name)
+        let path = piece.path(of: ForeignMarks.whiteoutPrefix + name)
         do throws(Errno) {
             let status = try layers[piece.layer].open(path, O_PATH).status()
-            return StackName.isWhiteout(status)
+            return ForeignMarks.canBeWhiteout(status)
         } catch {
             guard error == .noSuchFileOrDirectory || error == .fileNameTooLong else { throw error }
             return false
         }
-    }
-}
-
-/// Names with a meaning of their own in the format of image layers, which fuse-overlayfs writes where it can't
-/// make devices. Only empty regular files have it: anything else with such a name is data.
-enum StackName {
-    static let whiteoutPrefix = Array(".wh.".utf8)
-    static let opaque = Array(".wh..wh..opq".utf8)
-
-    static func isWhiteout(_ status: FileStatus) -> Bool {
-        status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
     }
 }

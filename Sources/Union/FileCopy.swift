@@ -14,15 +14,10 @@ enum FileCopy {
     ) throws(Errno) {
         var done: UInt64 = 0
         while done < count {
-            let data = from.use { lseek($0, off_t(start + done), SEEK_DATA) }
-            if data == -1 {
-                guard Errno.last == .noSuchAddressOrDevice else { throw .last }
-                return
-            }
-            done = max(done, UInt64(data) - start)
+            guard let data = try from.data(from: start + done) else { return }
+            done = max(done, data - start)
             guard done < count else { return }
-            let hole = from.use { lseek($0, off_t(start + done), SEEK_HOLE) }
-            let end = hole == -1 ? count : min(count, UInt64(hole) - start)
+            let end = min(count, (try from.hole(from: start + done)).map { $0 - start } ?? count)
             try copyExtent(from: from, start + done, to: to, done, count: end - done)
             done = end
         }

@@ -1,3 +1,5 @@
+import Linux
+
 /// Where files are that the kernel has forgotten, and that only the upper has or has elsewhere than the lower: for who
 /// comes with a file handle, which is a node's number and nothing else.
 ///

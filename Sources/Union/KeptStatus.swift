@@ -81,7 +81,7 @@ extension Node {
     func keepingTimes(_ directory: borrowing OwnedFD, _ body: () throws(Errno) -> Void) throws(Errno) {
         let changes = changes
         let before = try directory.keepingTimes(body)
-        keepStatus(before, try? directory.status(of: FileName(".")), since: changes)
+        keepStatus(before, try? directory.status(of: .dot), since: changes)
     }
 
     /// Of a copy of `inode` that has just got its place, and looks like `status` there.

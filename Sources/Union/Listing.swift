@@ -1,3 +1,5 @@
+import Linux
+
 /// The names in one upper directory, whiteouts included. Complete from the moment it exists: nobody else writes.
 final class Listing {
     enum Kind { case entry, whiteout }

@@ -1,6 +1,7 @@
 package import Glibc
 package import Linux
 package import Nodes
+package import Overlay
 
 /// The read-only tree below an upper, merged from its layers: the seam between the union and the forms that
 /// lowers come in.

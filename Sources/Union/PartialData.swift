@@ -16,7 +16,7 @@ final class PartialData: Sendable {
     let lock = SharedLock()
     let known: KnownBlocks
 
-    /// Whether `UpperMarks.map` may be there. Changed alone.
+    /// Whether the map of its data (`OverlayMarks`) may be there. Changed alone.
     var isSealed: Bool {
         get { storedSeal.load(ordering: .relaxed) }
         set { storedSeal.store(newValue, ordering: .relaxed) }

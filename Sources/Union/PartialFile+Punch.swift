@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// Holes below the limit, where a hole is the lower's data: they are holes where the lower has nothing, or where less of

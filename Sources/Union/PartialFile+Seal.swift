@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// What a partial file's marks say of where its holes are, for whoever has a copy of it.
@@ -10,11 +11,9 @@ extension PartialFile {
     func unseal() throws(FSError) {
         guard data.isSealed else { return }
         try FSError.wrap { () throws(Errno) in
-            if file.fd.use({ fremovexattr($0, upper.marks.map.cString) }) == -1, Errno.last != .noData {
-                throw .last
-            }
+            try upper.marks.removeMap(of: file.fd)
             // It may be of the form that can't be told from a copy's.
-            try Xattr.set(upper.marks.metacopy, upper.partialMark(of: file.fd), of: file.fd)
+            try upper.markPartial(file.fd)
         }
         data.isSealed = false
         unsealed.add(node)
@@ -22,16 +21,8 @@ extension PartialFile {
 
     /// Notes what the map is. Precondition: nobody changes the file.
     func seal() throws(Errno) {
-        let hash = try DataMap.hash(of: file.fd, below: min(data.limit, UInt64(file.fd.status().st_size)))
-        try Xattr.set(upper.marks.map, withUnsafeBytes(of: hash.littleEndian) { [UInt8]($0) }, of: file.fd)
+        try upper.marks.setMap(of: file.fd, below: min(data.limit, UInt64(file.fd.status().st_size)))
         data.isSealed = true
-    }
-}
-
-extension Upper {
-    /// The value of `UpperMarks.metacopy` for a file of which some data is here.
-    func partialMark(of file: borrowing OwnedFD) throws(Errno) -> [UInt8] {
-        keepsInodes ? try FileBirth.mark(of: file) : UpperMarks.partial
     }
 }
 

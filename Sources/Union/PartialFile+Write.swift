@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// Changes of data. What is written below the limit covers whole blocks: where a block is a hole and only a part
@@ -182,8 +183,7 @@ extension PartialFile {
 
     /// Notes a limit. Precondition: alone.
     func mark(_ limit: UInt64) throws(FSError) {
-        let value = withUnsafeBytes(of: limit.littleEndian) { [UInt8]($0) }
-        try FSError.wrap { () throws(Errno) in try Xattr.set(upper.marks.limit, value, of: file.fd) }
+        try FSError.wrap { () throws(Errno) in try upper.marks.setLimit(limit, of: file.fd) }
         data.setMarked(limit)
         // fdatasync(2) need not bring it to the disk.
         node.needsSync = true
@@ -222,15 +222,8 @@ extension PartialFile {
         guard case .partial = node.data else { return }
         try node.keepingStatus(in: file.fd) { () throws(FSError) in
             try FSError.wrap { () throws(Errno) in
-                if file.fd.use({ fremovexattr($0, upper.marks.metacopy.cString) }) == -1,
-                    Errno.last != .noData
-                {
-                    throw .last
-                }
+                try upper.marks.removeData(of: file.fd, isPartial: true, hasMap: data.isSealed)
             }
-            // Without the other mark they mean nothing.
-            _ = file.fd.use { fremovexattr($0, upper.marks.limit.cString) }
-            if data.isSealed { _ = file.fd.use { fremovexattr($0, upper.marks.map.cString) } }
         }
         data.setMarked(0)
         data.lower(to: 0)

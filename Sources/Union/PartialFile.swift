@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// An open upper file of which some data is still in the lower; see `PartialData`.

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import CLinux
 import Glibc
@@ -99,8 +100,7 @@ extension UnionTree {
         defer { names.unlock() }
         let (directory, file) = try location(of: node)
         let names = try FSError.wrap { () throws(Errno) in try directory.fd.attributes(of: file) }
-        let hidden = node.isWhiteoutData ? upper?.marks.nestedWhiteout : nil
-        return names.compactMap { $0 == hidden ? nil : upper?.marks.visible($0) }
+        return names.compactMap { upper?.marks.visible($0, isDevice: node.isWhiteoutData) }
     }
 
     /// lsetxattr(2) with its flags. `clearsSetGroupID`: an ACL set by somebody who is not in the file's group.

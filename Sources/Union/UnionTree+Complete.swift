@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// The data of files that were copied up without it.
@@ -78,7 +79,7 @@ extension UnionTree {
             if let capability { try Xattr.set(Upper.capability, capability, of: file.fd) }
             let times = [before.st_atim, before.st_mtim]
             try Errno.check(file.fd.use { futimens($0, times) })
-            try Errno.check(file.fd.use { fremovexattr($0, upper.marks.metacopy.cString) })
+            try upper.marks.removeData(of: file.fd, isPartial: false, hasMap: false)
         }
         node.needsSync = true
         node.data = .upper
@@ -103,7 +104,7 @@ extension UnionTree {
                 let times = [status.st_atim, status.st_mtim]
                 try Errno.check(file.fd.use { futimens($0, times) })
             }
-            try Xattr.set(upper.marks.metacopy, upper.partialMark(of: file.fd), of: file.fd)
+            try upper.markPartial(file.fd)
         }
         // fdatasync(2) need not bring the mark to the disk.
         node.needsSync = true
@@ -171,7 +172,7 @@ extension UnionTree {
         let path = try lower.path(of: inode)
         try noteMarksLocked()
         try FSError.wrap { () throws(Errno) in
-            try directory.fd.setAttribute(upper.marks.redirect, of: name, to: path)
+            try upper.marks.setRedirect(name, in: directory.fd, to: path)
         }
     }
 
@@ -184,31 +185,29 @@ extension UnionTree {
         origin: UInt32?
     ) throws(FSError) -> DataPlace {
         let upper = try writable()
-        let marks = upper.marks
-        let metacopy = try FSError.wrap { () throws(Errno) in
-            // struct ovl_metacopy with the largest digest has 68 bytes.
-            try fd.fd.attribute(marks.metacopy, of: name, limit: 256)
-        }
-        guard let metacopy else { return .upper }
+        let marked = try FSError.wrap { () throws(Errno) in try upper.marks.data(name, in: fd.fd) }
+        if marked.isHere { return .upper }
         var found = origin
         if try found.map({ (inode) throws(FSError) in try lower.inode(inode).isRegular }) != true {
             found = try lowerPart(of: name, in: directory, fd)
         }
         guard let found, try lower.inode(found).isRegular else { return .lost }
-        guard UpperMarks.isPartial(metacopy) else {
-            // As the kernel judges it: struct ovl_metacopy has 4 bytes at least.
-            return metacopy.isEmpty || metacopy.count >= 4 ? .lower(found) : .lost
+        let mark: PartialMark
+        switch marked {
+        case .here: return .upper
+        case .below: return .lower(found)
+        case .partial(let known): mark = known
+        case .unknown: return .lost
         }
-        let limit = try FSError.wrap { () throws(Errno) in
-            try fd.fd.attribute(marks.limit, of: name, limit: 16)
+        let limit = min(try lower.inode(found).size, mark.limit ?? .max)
+        let end = min(limit, UInt64(status.st_size))
+        let (isTaken, isSealed) = try FSError.wrap { () throws(Errno) in
+            (
+                try upper.takes(mark, of: name, in: fd.fd, below: end),
+                try mark.mayHaveMap(name, in: fd.fd)
+            )
         }
-        var marked = try lower.inode(found).size
-        if let limit {
-            guard limit.count == 8 else { return .lost }
-            marked = min(marked, limit.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-        }
-        let end = min(marked, UInt64(status.st_size))
-        guard try isIntact(name, in: fd, mark: metacopy, limit: end) else {
+        guard isTaken else {
             let path = path(of: name, in: directory)
             report(
                 "\(path) is a copy that does not have the holes of the file that it was made of, and so can't be read:"
@@ -220,9 +219,9 @@ extension UnionTree {
             PartialData(
                 inode: found,
                 limit: end,
-                marked: marked,
+                marked: limit,
                 block: upper.block(of: status),
-                isSealed: try isSealed(name, in: fd, mark: metacopy),
+                isSealed: isSealed,
                 isNew: false
             )
         )
@@ -241,8 +240,8 @@ extension UnionTree {
 
     /// What an upper file's redirect leads to, or its namesake in the lower.
     func lowerPart(of name: FileName, in directory: Node, _ fd: OpenFile) throws(FSError) -> UInt32? {
-        let redirect = try writable().marks.redirect
-        let path = try FSError.wrap { () throws(Errno) in try fd.fd.attribute(redirect, of: name) }
+        let marks = try writable().marks
+        let path = try FSError.wrap { () throws(Errno) in try marks.redirect(name, in: fd.fd) }
         guard let path else { return try lowerEntry(name, in: directory) }
         if path.first == UInt8(ascii: "/") { return try lower.number(at: path) }
         return try lowerEntry(FileName(path), in: directory)

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Linux
 import Nodes
+import Overlay
 import SystemPackage
 
 extension UnionTree {
@@ -228,7 +229,7 @@ extension UnionTree {
                 let (file, place) = try copyRegular(inode, record, attributes, data, to: copy, upper)
                 return (copy, place, file)
             }
-            let isWhiteout = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+            let isWhiteout = WhiteoutData.isOne(mode: record.mode, device: record.rdev)
             if isWhiteout { attributes += WhiteoutData.attributes(upper.marks) }
             if record.isSymlink {
                 let target = FileName(try lower.target(of: inode))
@@ -293,18 +294,13 @@ extension UnionTree {
         }
         if case .upper = place {} else { try noteMarks() }
         try FSError.wrap { () throws(Errno) in
-            let mark: [UInt8]? =
-                switch place {
-                case .lower: []
-                case .partial: try upper.partialMark(of: file.fd)
-                case .upper, .lost, .damaged: nil
-                }
-            try apply(
-                record,
-                attributes + (mark.map { [(upper.marks.metacopy, $0)] } ?? []),
-                to: file.fd,
-                upper
-            )
+            var attributes = attributes
+            switch place {
+            case .lower: attributes.append(upper.marks.metadataOnly)
+            case .partial: attributes.append(try upper.partialMark(of: file.fd))
+            case .upper, .lost, .damaged: break
+            }
+            try apply(record, attributes, to: file.fd, upper)
             // Before the rename: after a power cut the name must not lead to half a file.
             if isCopied, !upper.isVolatile { try file.fd.synchronize() }
         }

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import Glibc
 import SystemPackage
@@ -13,7 +14,7 @@ extension UnionTree {
         device: UInt32,
         by caller: Caller
     ) throws(FSError) -> Attributes {
-        guard mode & S_IFMT != S_IFCHR || device != 0 else {
+        if WhiteoutData.isOne(mode: mode, device: device) {
             return try makeWhiteoutData(name, in: parent, mode: mode & 0o7777, by: caller)
         }
         return try create(name, in: parent, by: caller, mode: mode) { directory, name throws(Errno) in
@@ -157,7 +158,7 @@ extension UnionTree {
             try own(name, in: staging, by: caller, mode: mode)
             if mode & S_IFMT == S_IFDIR {
                 // What the whiteout hid stays hidden.
-                try staging.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
+                try upper.marks.makeOpaque(name, in: staging.fd)
                 try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
             } else {
                 try staging.fd.rename(name, to: target.fd, name)
@@ -174,11 +175,11 @@ extension UnionTree {
     ) throws(Errno) {
         let stage = upper.temporaryName()
         try upper.work.makeDirectory(stage, mode: 0o700)
-        defer { try? upper.work.removeAll(stage) }
-        let status = try target.fd.status(of: FileName("."))
+        defer { try? upper.work.removeTree(stage.bytes) }
+        let status = try target.fd.status(of: .dot)
         try upper.work.changeOwner(stage, uid: status.st_uid, gid: status.st_gid)
         try upper.work.changeMode(stage, status.st_mode)
-        if let acl = try target.fd.attribute("system.posix_acl_default", of: FileName("."), limit: 65536) {
+        if let acl = try target.fd.attribute("system.posix_acl_default", of: .dot, limit: 65536) {
             try upper.work.setAttribute("system.posix_acl_default", of: stage, to: acl)
         }
         try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
@@ -194,7 +195,7 @@ extension UnionTree {
     ) throws(Errno) -> FileStatus {
         let made = try directory.fd.status(of: name)
         if made.st_uid == caller.uid, made.st_gid == caller.gid { return made }
-        let parent = try directory.fd.status(of: FileName("."))
+        let parent = try directory.fd.status(of: .dot)
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : caller.gid
         if made.st_uid == caller.uid, made.st_gid == gid { return made }

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import CLinux
 import Glibc
@@ -79,21 +80,7 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         let (directory, name) = try location(of: node)
-        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        var count = 0
-        try FSError.wrap { () throws(Errno) in
-            try directory.fd.call(name) { fd, name in
-                count = target.withUnsafeMutableBytes {
-                    $0.baseAddress.map {
-                        readlinkat(fd, name, $0.assumingMemoryBound(to: CChar.self), Int(PATH_MAX))
-                    }
-                        ?? -1
-                }
-                return CInt(clamping: count)
-            }
-        }
-        target.removeLast(target.count - count)
-        return target
+        return try FSError.wrap { () throws(Errno) in try directory.fd.target(of: name) }
     }
 
     /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk,
@@ -106,7 +93,7 @@ extension UnionTree {
             defer { names.unlock() }
             let directory = try self.directory(node)
             file = try FSError.wrap { () throws(Errno) in
-                OpenFile(try directory.fd.open(FileName("."), O_RDONLY | O_DIRECTORY))
+                OpenFile(try directory.fd.open(.dot, O_RDONLY | O_DIRECTORY))
             }
         } else {
             file = try open(node)

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import CLinux
 import Glibc
@@ -62,7 +63,7 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         guard !node.isOrphan, let fd = try? directory(node),
-            let open = try? fd.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
+            let open = try? fd.fd.open(.dot, O_RDONLY | O_DIRECTORY)
         else { return }
         _ = open.use { clinux_touch_directory($0) }
     }

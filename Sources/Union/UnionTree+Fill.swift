@@ -3,6 +3,7 @@ package import SystemPackage
 import CLinux
 import Glibc
 import Linux
+import Overlay
 
 /// The rest of the data of partial files, brought while nobody asks for anything.
 extension UnionTree {

@@ -60,7 +60,7 @@ extension UnionTree {
         defer { names.unlock() }
         let directory = try self.directory(node)
         return try FSError.wrap { () throws(Errno) in
-            OpenFile(try directory.fd.openQuietly(FileName("."), O_RDONLY | O_DIRECTORY))
+            OpenFile(try directory.fd.openQuietly(.dot, O_RDONLY | O_DIRECTORY))
         }
     }
 

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import Glibc
 import Synchronization
@@ -74,7 +75,8 @@ extension UnionTree {
         names.lock()
         defer { names.unlock() }
         let (file, name) = try nearest(node)
-        return try FSError.wrap { () throws(Errno) in try file.fd.birth(of: name) }
+        return try FSError.wrap { () throws(Errno) in try file.fd.birth(of: name).map { Attributes.Time($0) }
+        }
     }
 
     // MARK: - Under the lock of names
@@ -131,10 +133,8 @@ extension UnionTree {
             origin = try mergedWith(name, in: directory, fd)
         } else {
             if let known = unmarked[UInt64(status.st_ino)] { return known }
-            let mark = try writable().marks.origin
-            let value = try FSError.wrap { () throws(Errno) in
-                try fd.fd.attribute(mark, of: name, limit: 16)
-            }
+            let marks = try writable().marks
+            let value = try FSError.wrap { () throws(Errno) in try marks.origin(name, in: fd.fd) }
             if let value { origin = try lower.number(marked: value) }
         }
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
@@ -149,7 +149,12 @@ extension UnionTree {
                 node.isPinned = true
                 if !data.isSealed { unsealed.add(node) }
             }
-            if status.st_size == 0 { node.isWhiteoutData = try isWhiteoutData(name, fd) }
+            if status.st_size == 0 {
+                let marks = try writable().marks
+                node.isWhiteoutData = try FSError.wrap { () throws(Errno) in
+                    try marks.isDevice(name, in: fd.fd)
+                }
+            }
         }
         place(node, name, in: directory)
         table.insert(node)
@@ -174,12 +179,9 @@ extension UnionTree {
         _ fd: OpenFile
     ) throws(FSError) -> UInt32? {
         let upper = try writable()
-        let opaque = try FSError.wrap { () throws(Errno) in
-            try fd.fd.attribute(upper.marks.opaque, of: name, limit: 16)
-        }
-        if opaque == [UInt8(ascii: "y")] { return nil }
-        if upper.isForeign, try isOpaqueElsewhere(name, fd) { return nil }
-        guard let inode = try lowerPart(of: name, in: directory, fd), try lower.inode(inode).isDirectory
+        guard try !FSError.wrap({ () throws(Errno) in try upper.isOpaque(name, in: fd.fd) }),
+            let inode = try lowerPart(of: name, in: directory, fd),
+            try lower.inode(inode).isDirectory
         else { return nil }
         return inode
     }
@@ -222,15 +224,15 @@ extension UnionTree {
         }
         node.keptStatus(status)?.apply(to: &attributes)
         if node.isWhiteoutData {
-            attributes.mode = attributes.mode & 0o7777 | S_IFCHR
+            attributes.mode = WhiteoutData.mode(attributes.mode)
             attributes.rdev = 0
         }
         if let upper, upper.keepsOwners, upper.canMark(status.st_mode) {
             let (directory, name) = try location(of: node)
-            let text = try FSError.wrap { () throws(Errno) in
-                try directory.fd.attribute(upper.marks.owner, of: name, limit: 64)
+            let owner = try FSError.wrap { () throws(Errno) in
+                try upper.marks.owner(name, in: directory.fd)
             }
-            if let owner = text.flatMap({ KeptOwner(parsing: $0) }) {
+            if let owner {
                 (attributes.uid, attributes.gid) = (owner.uid, owner.gid)
             }
         }
@@ -300,7 +302,7 @@ extension UnionTree {
         let upper = try writable()
         if let kept = node.kept { return (kept, .itself) }
         if node.isOrphan { return (upper.orphans, node.name) }
-        guard let parent = node.parent else { return (try directory(root), FileName(".")) }
+        guard let parent = node.parent else { return (try directory(root), .dot) }
         return (try directory(parent), node.name)
     }
 
@@ -336,7 +338,7 @@ extension UnionTree {
         }
         guard var open else { throw .system(.noSuchFileOrDirectory) }
         while let node = way.popLast() {
-            let (parent, name) = (open, node.isOrphan || node.parent != nil ? node.name : FileName("."))
+            let (parent, name) = (open, node.isOrphan || node.parent != nil ? node.name : .dot)
             open = try FSError.wrap { () throws(Errno) in
                 OpenFile(try parent.fd.open(name, O_PATH | O_DIRECTORY))
             }
@@ -348,24 +350,26 @@ extension UnionTree {
     /// The names in an upper directory, read once.
     func listing(of node: Node) throws(FSError) -> Listing {
         if let listing = node.listing { return listing }
-        let fd = try directory(node)
+        let (fd, upper) = (try directory(node), try writable())
         let listing = Listing()
         try FSError.wrap { () throws(Errno) in
-            if upper?.isForeign == true { try convertWhiteouts(in: node, fd) }
-            let hasFiles = try hasWhiteoutFiles(fd)
+            if upper.isForeign { try convertWhiteouts(in: node, fd, upper) }
+            let hasFiles = try upper.marks.opaque(.dot, in: fd.fd) == .whiteoutFiles
             for (bytes, kind) in try fd.fd.entries() {
                 let name = FileName(bytes)
-                var isWhiteout = false
-                if Int(kind) == Int(DT_CHR) || Int(kind) == Int(DT_UNKNOWN) {
-                    let status = try fd.fd.status(of: name)
-                    isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0
-                }
-                if hasFiles, !isWhiteout { isWhiteout = try isWhiteoutFile(name, fd) }
+                let isWhiteout = try upper.marks.isWhiteout(name, kind: kind, in: fd.fd, hasFiles: hasFiles)
                 listing.set(name, isWhiteout ? .whiteout : .entry)
                 if Int(kind) == Int(DT_DIR) { listing.subdirectories += 1 }
             }
         }
         node.listing = listing
         return listing
+    }
+
+    private func convertWhiteouts(in node: Node, _ directory: OpenFile, _ upper: Upper) throws(Errno) {
+        let fd = try directory.fd.open(.dot, O_RDONLY | O_DIRECTORY)
+        let found = try upper.foreignWhiteouts(in: fd)
+        guard !found.isEmpty else { return }
+        try node.keepingTimes(fd) { () throws(Errno) in try upper.convertWhiteouts(found, in: fd) }
     }
 }

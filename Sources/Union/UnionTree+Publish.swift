@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// How a finished copy gets its names.
@@ -38,7 +39,7 @@ extension UnionTree {
     ) throws(FSError) -> Node {
         let visible = try visibleNames(of: inode)
         let record = try lower.inode(inode)
-        let isWhiteoutData = record.mode & S_IFMT == S_IFCHR && record.rdev == 0
+        let isWhiteoutData = WhiteoutData.isOne(mode: record.mode, device: record.rdev)
         let node = Node(
             id: NodeID.lower(inode),
             mode: isWhiteoutData ? S_IFREG : record.mode,

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 extension UnionTree {
@@ -7,9 +8,7 @@ extension UnionTree {
     func recover(_ upper: Upper) throws(FSError) {
         names.lock()
         defer { names.unlock() }
-        let marked = try FSError.wrap { () throws(Errno) in
-            try upper.root.attribute(upper.marks.hasRedirects, of: root.name) != nil
-        }
+        let marked = try FSError.wrap { () throws(Errno) in try upper.hasNotedRedirects() }
         if marked || upper.mayHaveRedirects {
             // Of an upper that another overlay has written to it is not known whether it has any.
             if marked { try noteMarksLocked() }
@@ -17,11 +16,11 @@ extension UnionTree {
             hasUnknownRedirects = true
         }
 
-        try takeKernelIndex(upper)
-        let pending = upper.isCramped ? [] : try FSError.wrap { () throws(Errno) in try upper.links.names() }
-        for bytes in pending {
-            let name = FileName(bytes)
-            guard let mark = Upper.mark(ofPending: name), let number = try lower.number(marked: mark) else {
+        try upper.takeKernelIndex { (handle) throws(FSError) in
+            try lower.number(of: handle).map { (number) throws(FSError) in try lower.mark(of: number) }
+        }
+        for (name, mark) in try FSError.wrap({ () throws(Errno) in try upper.pendingLinks() }) {
+            guard let number = try lower.number(marked: mark) else {
                 throw .system(.invalidArgument)
             }
             var places: [(node: Node, name: FileName)] = []
@@ -64,7 +63,7 @@ extension UnionTree {
     private func noteRedirects(_ upper: Upper) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
             try root.keepingStatus(of: root.name, in: upper.root) { () throws(Errno) in
-                try upper.root.setAttribute(upper.marks.hasRedirects, of: root.name, to: [UInt8(ascii: "y")])
+                try upper.noteRedirects()
             }
         }
     }

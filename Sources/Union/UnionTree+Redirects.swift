@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 
 /// The lower directories that were renamed before this mount. Nothing but the redirect says where such a one is now, and
@@ -21,11 +22,8 @@ extension UnionTree {
                     return directory
                 },
                 arrive: { (directory) throws(Errno) in
-                    if try directory.attribute(upper.marks.redirect, of: FileName("."), limit: 1 << 16) != nil
-                    {
-                        try makeNodes(&path)
-                    }
-                    return try subdirectories(of: directory)
+                    if try upper.marks.redirect(.dot, in: directory) != nil { try makeNodes(&path) }
+                    return try directory.subdirectories()
                 },
                 leave: { (_, _) throws(Errno) in path.removeLast() }
             )
@@ -52,19 +50,5 @@ extension UnionTree {
                 throw Errno(rawValue: error.errno)
             }
         }
-    }
-
-    private func subdirectories(of directory: borrowing OwnedFD) throws(Errno) -> [[UInt8]] {
-        var names: [[UInt8]] = []
-        for (name, kind) in try directory.entries() {
-            switch Int(kind) {
-            case Int(DT_DIR): names.append(name)
-            case Int(DT_UNKNOWN):
-                let status = try directory.status(of: FileName(name))
-                if status.st_mode & S_IFMT == S_IFDIR { names.append(name) }
-            default: continue
-            }
-        }
-        return names
     }
 }

@@ -2,6 +2,7 @@ package import Nodes
 
 import Glibc
 import Linux
+import Overlay
 import Synchronization
 import SystemPackage
 

@@ -1,4 +1,5 @@
 package import Linux
+import Overlay
 
 import Glibc
 import SystemPackage
@@ -228,11 +229,11 @@ extension UnionTree {
         let fd = try self.directory(node)
         try FSError.wrap { () throws(Errno) in
             if node.lower != nil {
-                try directory.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
+                try upper.marks.makeOpaque(name, in: directory.fd)
                 node.lower = nil
             }
             try fd.fd.keepingTimes { () throws(Errno) in
-                let names = try fd.fd.open(FileName("."), O_RDONLY | O_DIRECTORY)
+                let names = try fd.fd.open(.dot, O_RDONLY | O_DIRECTORY)
                 for whiteout in try names.names() { try names.removeTree(whiteout) }
             }
         }

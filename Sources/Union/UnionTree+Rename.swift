@@ -1,4 +1,5 @@
 package import Linux
+import Overlay
 
 import Glibc
 import Layers
@@ -202,7 +203,7 @@ extension UnionTree {
         do throws(Errno) {
             try upper.orphans.fd.changeOwner(orphan, uid: status.st_uid, gid: status.st_gid)
             try upper.orphans.fd.changeMode(orphan, status.st_mode)
-            try upper.orphans.fd.setAttribute(upper.marks.opaque, of: orphan, to: [UInt8(ascii: "y")])
+            try upper.marks.makeOpaque(orphan, in: upper.orphans.fd)
             try upper.orphans.fd.rename(orphan, to: directory.fd, name, flags: Rename.exchange)
         } catch {
             try? upper.orphans.fd.removeDirectory(orphan)
@@ -277,22 +278,15 @@ extension UnionTree {
             let path = try lower.path(of: merged)
             try markRedirects(upper)
             try FSError.wrap { () throws(Errno) in
-                try fd.fd.setAttribute(upper.marks.redirect, of: name, to: path)
+                try upper.marks.setRedirect(name, in: fd.fd, to: path)
             }
             // What it shows can be reached by its redirect only: the next `recover` must have found it.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {
             try noteOpaque()
             try FSError.wrap { () throws(Errno) in
-                try fd.fd.setAttribute(upper.marks.opaque, of: name, to: [UInt8(ascii: "y")])
+                try upper.marks.makeOpaque(name, in: fd.fd)
             }
         }
     }
-}
-
-/// renameat2(2)'s flags.
-package enum Rename {
-    package static let noReplace: UInt32 = 1
-    package static let exchange: UInt32 = 2
-    package static let whiteout: UInt32 = 4
 }

@@ -1,4 +1,5 @@
 package import Linux
+import Overlay
 
 import Glibc
 import SystemPackage

@@ -1,5 +1,6 @@
 package import Linux
 package import Nodes
+import Overlay
 
 import Glibc
 import SystemPackage

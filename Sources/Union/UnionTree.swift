@@ -1,6 +1,7 @@
 import Glibc
 import Layers
 import Linux
+package import Overlay
 import SystemPackage
 
 /// The merged tree: a lower that never changes, and an upper that holds what did.
@@ -61,15 +62,12 @@ package final class UnionTree: @unchecked Sendable {
         self.lower = lower
         self.report = report
         self.upper = upper
-        root = Node(id: NodeID.root, mode: S_IFDIR, lower: 0, parent: nil, name: FileName("."))
+        root = Node(id: NodeID.root, mode: S_IFDIR, lower: 0, parent: nil, name: .dot)
         root.isPinned = true
         guard let upper else { return }
-        try refuseWithoutMarks(upper)
-        if try upper.root.attribute(upper.marks.opaque, of: root.name) == [UInt8(ascii: "y")] {
-            root.lower = nil
-        }
+        try upper.refuseWithoutMarks(unless: lowerHasEvidence)
+        if try upper.isOpaque(.dot, in: upper.root) { root.lower = nil }
         table.insert(root)
-        if upper.isForeign, try isOpaqueElsewhere(root.name, directory(root)) { root.lower = nil }
         do {
             try recover(upper)
         } catch {

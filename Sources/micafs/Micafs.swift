@@ -6,6 +6,7 @@ import Layers
 import Linux
 import Mount
 import Options
+import Overlay
 import SystemPackage
 import Union
 
@@ -227,7 +228,7 @@ struct Micafs {
         case .directories(let directories):
             return try DirectoryStack(
                 layers: directories,
-                attributes: usesUserXattrs ? "user.overlay." : "trusted.overlay."
+                marks: usesUserXattrs ? .user : .trusted
             )
         }
     }

@@ -3,6 +3,7 @@ import Foundation
 import Layers
 import Linux
 import OCI
+import Overlay
 import Snapshots
 import Synchronization
 import SystemPackage
@@ -168,16 +169,21 @@ import Glibc
             try fd.truncate(to: UInt64(old.utf8.count))
             try Xattr.set("trusted.overlay.metacopy", [UInt8(ascii: "p")], of: fd)
         }
-        let partial = try PartialUpper(OwnedFD.open(file, O_RDONLY), ["trusted.overlay."])
+        let partial = try PartialUpper(OwnedFD.open(file, O_RDONLY), [.trusted])
         var found = [UInt8](repeating: 1, count: old.utf8.count)
         let half = found.count / 2
         try found.withUnsafeMutableBytes { buffer in
             let pieces = [buffer[..<half], buffer[half...]].map {
                 UnsafeMutableRawBufferPointer(rebasing: $0)
             }
-            #expect(try partial.read(into: pieces[0], at: 0, contents, inode) == half)
+            func read(_ piece: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+                try partial.read(into: piece, at: UInt64(offset), over: inode.size) {
+                    try contents.read(inode, into: $0, at: $1)
+                }
+            }
+            #expect(try read(pieces[0], at: 0) == half)
             try cut(file)
-            #expect(try partial.read(into: pieces[1], at: UInt64(half), contents, inode) == pieces[1].count)
+            #expect(try read(pieces[1], at: half) == pieces[1].count)
         }
         #expect(found[..<half] == Array(old.utf8)[..<half])
         #expect(found[half...].allSatisfy { $0 == 0 })

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Overlay
 import MountFixtures
 import Nodes
 import Synchronization
@@ -400,7 +401,7 @@ struct `A copy-up by writing` {
         tree = try UnionTree(lower: tree.lower, upper: nil)
         let stack = try DirectoryStack(
             layers: [fixture.upper] + fixture.directories.reversed(),
-            attributes: "trusted.overlay."
+            marks: .trusted
         )
         let above = try UnionTree(lower: stack, upper: nil)
         #expect(errno { _ = try bytes("file", in: above) } == EIO)
@@ -409,7 +410,7 @@ struct `A copy-up by writing` {
         _ = try fixture.union(metacopy: true).settle { _ in }
         let settled = try DirectoryStack(
             layers: [fixture.upper] + fixture.directories.reversed(),
-            attributes: "trusted.overlay."
+            marks: .trusted
         )
         try #expect(bytes("file", in: UnionTree(lower: settled, upper: nil))[9000] == 0xaa)
     }

@@ -1,4 +1,5 @@
 import Linux
+import Overlay
 import Synchronization
 import Union
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 import Testing
 
@@ -150,7 +151,7 @@ struct `A stack of directories` {
                 fixture.directories[0].withPlatformString { Glibc.symlink($0, link) }
             }
         )
-        let stack = try DirectoryStack(layers: [link], attributes: "trusted.overlay.")
+        let stack = try DirectoryStack(layers: [link], marks: .trusted)
         let tree = try UnionTree(lower: stack, upper: nil)
         try expect(tree.contents("d/x") == "1")
     }

@@ -4,6 +4,7 @@ import Glibc
 import Layers
 import Linux
 import Nodes
+import Overlay
 import Scratch
 import SystemPackage
 import Testing
@@ -120,7 +121,7 @@ final class Fixture {
     /// What is below the upper, opened anew.
     func lower() throws -> any LowerTree {
         guard form == .chain else {
-            return try DirectoryStack(layers: directories.reversed(), attributes: "trusted.overlay.")
+            return try DirectoryStack(layers: directories.reversed(), marks: .trusted)
         }
         let index = try chain()
         return ChainLower(index: index, contents: LayerContents(layout: layout, index: index))

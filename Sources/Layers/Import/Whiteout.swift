@@ -1,5 +1,8 @@
 /// What the OCI specification means by names that begin `.wh.`.
-enum Whiteout {
+package enum Whiteout {
+    package static let prefix = Array(".wh.".utf8)
+    package static let opaqueName = prefix + prefix + Array(".opq".utf8)
+
     case no
     /// Hides this name of the layers below.
     case name(ArraySlice<UInt8>)
@@ -9,14 +12,14 @@ enum Whiteout {
     case metadata
 
     init(_ component: ArraySlice<UInt8>) throws(LayerError) {
-        guard component.starts(with: ".wh.".utf8) else {
+        guard component.starts(with: Whiteout.prefix) else {
             self = .no
             return
         }
-        let name = component.dropFirst(4)
+        let name = component.dropFirst(Whiteout.prefix.count)
         if name.elementsEqual(".wh..opq".utf8) {
             self = .opaque
-        } else if name.starts(with: ".wh.".utf8) {
+        } else if name.starts(with: Whiteout.prefix) {
             self = .metadata
         } else if name.isEmpty || name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) {
             throw LayerError("a whiteout that names nothing")

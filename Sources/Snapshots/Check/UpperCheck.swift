@@ -1,5 +1,6 @@
 import Layers
 import Linux
+import Overlay
 import SystemPackage
 
 /// Looks whether what an upper's marks refer to is in the layers below.
@@ -14,8 +15,8 @@ struct UpperCheck {
     func problems() throws -> [String] {
         var problems: [String] = []
         var path: [UInt8] = []
-        let way = UpperWay()
-        var places: [(children: ArraySlice<TreeChild>, directory: UpperDirectory?, length: Int)] = []
+        let way = DirectoryWay()
+        var places: [(children: ArraySlice<TreeChild>, directory: WayDirectory?, length: Int)] = []
         func enter(_ directory: TreeNode) throws {
             do {
                 let entries = try tree.upperEntries(of: directory)

@@ -1,3 +1,5 @@
+import Linux
+
 extension UpperLayer {
     /// A directory's entry, written at the latest before the first thing in it.
     final class Header {
@@ -26,10 +28,10 @@ extension UpperLayer {
         /// The inode in the chain that it is merged with, where only what changed is written; nil: all of it is.
         let lower: UInt32?
         /// Where its part in the upper is open.
-        let directory: UpperDirectory?
+        let directory: WayDirectory?
         private var children: ArraySlice<TreeChild>
 
-        init(_ header: Header, over lower: UInt32?, _ children: [TreeChild], _ directory: UpperDirectory?) {
+        init(_ header: Header, over lower: UInt32?, _ children: [TreeChild], _ directory: WayDirectory?) {
             self.header = header
             self.lower = lower
             self.directory = directory

@@ -19,7 +19,7 @@ final class UpperLayer {
     private var writtenDirectories: Set<[UInt8]> = []
     /// From the root down to where the walk is.
     private var places: [Place] = []
-    private let way = UpperWay()
+    private let way = DirectoryWay()
     /// How often one name may turn out to be another file's.
     private static let mostAttempts = 100
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
@@ -50,7 +50,7 @@ final class UpperLayer {
                 try write(child, in: place)
             } else {
                 places.removeLast()
-                try leave(place)
+                try way.leave(place.directory, named: printable(place.header.path))
             }
         }
         try writeOtherNames()
@@ -60,18 +60,6 @@ final class UpperLayer {
     private func enter(_ place: Place) {
         way.enter(place.directory)
         places.append(place)
-    }
-
-    private func leave(_ place: Place) throws {
-        do throws(Errno) {
-            try way.leave(place.directory)
-        } catch {
-            guard error.rawValue == ESTALE else { throw error }
-            throw Failure(
-                "\(printable(place.header.path)) was moved while it was read",
-                advice: "Try again, or stop what does it."
-            )
-        }
     }
 
     private func write(_ header: Header) throws {
@@ -142,7 +130,7 @@ final class UpperLayer {
         let (children, upper) = try reading(directory.path) { try tree.children(of: directory.node) }
         directory.details = try details(of: directory.node, at: directory.path)
         try write(directory)
-        if hiding { try addMarker(Whiteout.opaque, in: directory) }
+        if hiding { try addMarker(Whiteout.opaqueName, in: directory) }
         enter(Place(directory, over: nil, children, upper))
     }
 

@@ -20,8 +20,8 @@ struct TreeDiff {
         var left: ArraySlice<TreeChild> = []
         var right: ArraySlice<TreeChild> = []
         /// Where they are open, as far as they are in an upper.
-        var leftDirectory: UpperDirectory?
-        var rightDirectory: UpperDirectory?
+        var leftDirectory: WayDirectory?
+        var rightDirectory: WayDirectory?
         /// Bytes of `path` that are this directory's.
         let length: Int
 
@@ -38,8 +38,8 @@ struct TreeDiff {
 
     /// From the root down to where the walk is.
     private var places: [Place] = []
-    private let leftWay = UpperWay()
-    private let rightWay = UpperWay()
+    private let leftWay = DirectoryWay()
+    private let rightWay = DirectoryWay()
     /// Of what is being compared: absolute.
     private var path: [UInt8] = []
     /// Directories on the way down that are equal so far, by the lengths of their paths: reported once something in them
@@ -93,20 +93,15 @@ struct TreeDiff {
     private mutating func leave() throws {
         let place = places.removeLast()
         if pending.last == place.length { pending.removeLast() }
-        do throws(Errno) {
-            try leftWay.leave(place.leftDirectory)
-            try rightWay.leave(place.rightDirectory)
-        } catch {
-            guard error.rawValue == ESTALE else { throw error }
-            throw Failure("\(printable) was moved while it was read", advice: "Try again.")
-        }
+        try leftWay.leave(place.leftDirectory, named: printable)
+        try rightWay.leave(place.rightDirectory, named: printable)
     }
 
     /// A directory that is gone meanwhile has nothing in it.
     private func children(
         of node: TreeNode,
         in tree: MergedTree
-    ) throws -> (ArraySlice<TreeChild>, UpperDirectory?) {
+    ) throws -> (ArraySlice<TreeChild>, WayDirectory?) {
         do {
             let (children, directory) = try naming("read the directory \(printable)") {
                 try tree.children(of: node)

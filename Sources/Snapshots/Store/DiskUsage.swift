@@ -63,11 +63,10 @@ enum DiskUsage {
             let device = try directory.status().st_dev
             var directories: [[UInt8]] = []
             for name in try directory.names() {
-                var status = FileStatus()
                 // What went meanwhile takes nothing.
-                guard fstatat(directory.raw, name.terminated, &status, AT_SYMLINK_NOFOLLOW) == 0,
-                    status.st_dev == device
-                else { continue }
+                guard let status = try? directory.status(of: FileName(name)), status.st_dev == device else {
+                    continue
+                }
                 add(status)
                 if status.st_mode & S_IFMT == S_IFDIR { directories.append(name) }
             }

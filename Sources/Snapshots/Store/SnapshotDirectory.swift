@@ -1,6 +1,7 @@
 import Layers
 import Linux
 import OCI
+import Overlay
 import SystemPackage
 
 import Glibc
@@ -41,7 +42,7 @@ enum SnapshotDirectory {
         let root = try index.inode(0)
         var xattrs: [(XattrName, [UInt8])] = []
         try index.forEachXattr(of: root) { (name, value) throws(FSError) in
-            xattrs.append((OverlayMarks.outer(XattrName(name)), Array(value)))
+            xattrs.append((OverlayMarks.stored(XattrName(name)), Array(value)))
             return true
         }
         try naming("create \(upper)") {
@@ -50,8 +51,7 @@ enum SnapshotDirectory {
             do {
                 try Errno.check(upper.withPlatformString { lchown($0, root.uid, root.gid) })
             } catch Errno.notPermitted where !isRoot {
-                let owner = KeptOwner(uid: root.uid, gid: root.gid)
-                try Xattr.set(XattrName("user.overlay.") + OverlayMarks.owner, owner.text, at: upper)
+                try OverlayMarks.user.setOwner(of: upper, to: KeptOwner(uid: root.uid, gid: root.gid))
             }
             try Errno.check(upper.withPlatformString { chmod($0, root.mode & 0o7777) })
             for (name, value) in xattrs {
@@ -70,16 +70,9 @@ enum SnapshotDirectory {
         }
     }
 
-    /// What a mount of the snapshot in `directory` holds for as long as it is served (`Upper` in module Union): whoever
-    /// has it knows that nothing is mounted, nor will be before it is given back. nil: somebody else has it.
+    /// See `WorkDirectory.lock`.
     static func lock(_ directory: FilePath) throws(Errno) -> OwnedFD? {
-        let work = try OwnedFD.open(directory.appending("work"), O_RDONLY | O_DIRECTORY)
-        do {
-            try work.use { raw throws(Errno) in _ = try Errno.retrying { flock(raw, LOCK_EX | LOCK_NB) } }
-            return work
-        } catch .wouldBlock {
-            return nil
-        }
+        try WorkDirectory.lock(directory.appending("work"))
     }
 
     /// Whether a mount is served from it.

@@ -44,9 +44,7 @@ enum MadePaths {
     ) throws(Errno) -> Bool {
         let directory = try root.open(beneath: path, O_RDONLY | O_DIRECTORY)
         for name in try directory.names() {
-            var status = FileStatus()
-            try Errno.check(fstatat(directory.raw, name.terminated, &status, AT_SYMLINK_NOFOLLOW))
-            guard found.contains(FileIdentity(status)) else { return false }
+            guard found.contains(FileIdentity(try directory.status(of: FileName(name)))) else { return false }
         }
         return true
     }

@@ -1,5 +1,6 @@
 import Layers
 import Linux
+import Overlay
 import SystemPackage
 
 import Glibc
@@ -13,7 +14,7 @@ struct TreeChild: Sendable {
 /// What an upper directory itself has, of which whiteouts are a part.
 struct UpperEntries: Sendable {
     /// Where they are; nil: nothing of it is in the upper.
-    var directory: UpperDirectory?
+    var directory: WayDirectory?
     /// Names that the upper deletes. Sorted.
     var whiteouts: [[UInt8]] = []
     /// Sorted.
@@ -22,7 +23,7 @@ struct UpperEntries: Sendable {
 
 extension MergedTree {
     /// Everything in a directory, sorted by name bytes, and what of it is in the upper.
-    func children(of node: TreeNode) throws -> (children: [TreeChild], directory: UpperDirectory?) {
+    func children(of node: TreeNode) throws -> (children: [TreeChild], directory: WayDirectory?) {
         let below = try node.lower.map { try lowerChildren(of: $0) } ?? []
         guard node.upper != nil else { return (below, nil) }
         let above = try upperEntries(of: node)
@@ -41,12 +42,13 @@ extension MergedTree {
         let opened = try TreeChanged.wrap { () throws(Errno) in try upper.open(O_DIRECTORY) }
         guard upper.isSame(try opened.status()) else { throw TreeChanged() }
         _ = try upper.current()
-        let directory = try UpperDirectory(opened, upper.directory.prefixes)
-        entries.directory = directory
-        for name in try directory.opened().fd.names() {
-            guard let file = try UpperFile(name, in: directory), !hidden.contains(FileIdentity(file.status))
+        let directory = try UpperDirectory(opened, upper.directory.marks)
+        entries.directory = directory.place
+        for name in try directory.place.opened().fd.names() {
+            guard let file = try UpperFile(FileName(name), in: directory),
+                !hidden.contains(FileIdentity(file.status))
             else { continue }
-            if file.isWhiteout(upper.marks.opaque) {
+            if file.marks.isWhiteout(file.status, upper.marks.opaque) {
                 entries.whiteouts.append(name)
             } else {
                 entries.children.append(TreeChild(name: name, node: try self.node(of: file, in: node)))
@@ -85,7 +87,7 @@ extension MergedTree {
         if attributes.isDirectory {
             guard file.marks.opaque != .yes else { return nil }
         } else {
-            guard attributes.isRegular, !file.marks.isDataHere else { return nil }
+            guard attributes.isRegular, !file.marks.data.isHere else { return nil }
         }
         if let redirect = file.marks.redirect {
             if redirect.first == UInt8(ascii: "/") {
@@ -94,7 +96,7 @@ extension MergedTree {
                 found = try lookup(redirect, in: directory)
             }
         } else {
-            found = try lookup(file.name, in: directory)
+            found = try lookup(file.name.bytes, in: directory)
         }
         guard let found, try NodeAttributes(chain.inode(found)).type == attributes.type else { return nil }
         return found

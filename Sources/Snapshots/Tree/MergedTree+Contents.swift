@@ -1,6 +1,7 @@
 import Layers
 import Linux
 import OCI
+import Overlay
 import SystemPackage
 
 import Glibc
@@ -67,7 +68,9 @@ struct TreeFile {
         switch data {
         case .disk(let file): try file.fd.readFully(into: buffer, at: offset)
         case .partial(let file, let contents, let inode):
-            try file.read(into: buffer, at: offset, contents, inode)
+            try file.read(into: buffer, at: offset, over: inode.size) {
+                try contents.read(inode, into: $0, at: $1)
+            }
         case .layers(let contents, let inode): try contents.read(inode, into: buffer, at: offset)
         case .nothing: 0
         }
@@ -95,17 +98,18 @@ extension MergedTree {
         let status = try fd.status()
         guard upper.isSame(status) else { throw TreeChanged() }
         let (marks, xattrs) = try upper.current()
-        let attributes = marks.shown(NodeAttributes(status))
-        if marks.isDataHere { return TreeFile(disk: fd, attributes, xattrs) }
+        let attributes = NodeAttributes(marks.shown(status))
+        if marks.data.isHere { return TreeFile(disk: fd, attributes, xattrs) }
         guard let lower = node.lower else { throw Errno.ioError }
         let inode = try chain.inode(lower)
         switch marks.data {
         case .here: throw TreeChanged()
         case .below: return TreeFile(contents, inode, attributes: attributes, xattrs)
-        case .partial(let limit, let check):
+        case .partial(let mark):
             // A copy that lost its holes, or took them for data, is not what it says.
-            try check.look(at: fd, limit: min(limit, inode.size, attributes.size))
-            let file = try PartialUpper(fd, upper.directory.prefixes)
+            let limit = min(mark.limit ?? .max, inode.size, attributes.size)
+            guard try mark.isIntact(fd, below: limit) else { throw Errno(rawValue: EUCLEAN) }
+            let file = try PartialUpper(fd, upper.directory.marks)
             return TreeFile(file, contents, inode, attributes, xattrs)
         case .unknown: throw Errno.ioError
         }

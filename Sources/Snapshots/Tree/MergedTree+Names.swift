@@ -28,7 +28,7 @@ extension MergedTree {
         showing inode: UInt32,
         _ body: (TreeNode) throws -> Void
     ) throws -> Bool {
-        let way = UpperWay()
+        let way = DirectoryWay()
         var directory = root
         for (depth, name) in path.enumerated() {
             try body(directory)

@@ -1,5 +1,6 @@
 import Layers
 import Linux
+import Overlay
 import SystemPackage
 
 import Glibc
@@ -23,7 +24,7 @@ final class MergedTree: Sendable {
             guard FilePath("/proc/self/fd").exists else {
                 throw Failure("/proc is not mounted: what \(upper) holds can't be read without it")
             }
-            let file = try UpperFile(root: upper)
+            let file = try naming("open \(upper)") { try UpperFile(root: upper) }
             try MergedTree.refuse(upper, file, without: chain)
             root = TreeNode(
                 attributes: file.attributes,
@@ -38,16 +39,12 @@ final class MergedTree: Sendable {
     /// Throws where an upper has lost the marks without which it would show something else, or they are of a form that
     /// this process does not see.
     private static func refuse(_ path: FilePath, _ root: UpperFile, without chain: LayerIndex) throws {
-        guard !root.marks.saysThatThereAreMarks,
-            let evidence = try UpperFile(OverlayMarks.evidence, in: root.directory),
-            root.marks.isEvident(by: evidence),
-            try OverlayMarks.evidence.withUnsafeBytes({ try chain.lookup($0, in: 0) }) == nil
+        let marks = try RootMarks(root.directory.place.opened().fd, OverlayMarks.all)
+        guard marks.areLost, try RootMarks.evidence.withBytes({ try chain.lookup($0, in: 0) }) == nil
         else { return }
         throw Failure(
             "\(path) does not have the extended attributes that it had: what it stands for can't be told",
-            advice:
-                "If it is a copy, copy it again with its attributes and holes (rsync -aHAXS --numeric-ids, or"
-                + " tar -S --xattrs --xattrs-include='*')."
+            advice: RootMarks.advice
         )
     }
 }
@@ -66,7 +63,7 @@ struct TreeNode: Sendable {
 extension MergedTree {
     /// Sorted by name.
     func xattrs(of node: TreeNode) throws -> [NodeXattr] {
-        if let upper = node.upper { return try upper.xattrs() }
+        if let upper = node.upper { return try upper.nodeXattrs(upper.marks) }
         guard let lower = node.lower else { return [] }
         var list: [NodeXattr] = []
         try chain.forEachXattr(of: chain.inode(lower)) { (name, value) throws(FSError) in

@@ -1,5 +1,7 @@
 import Layers
 import Linux
+import Overlay
+import SystemPackage
 
 import Glibc
 
@@ -49,12 +51,22 @@ struct NodeAttributes: Sendable, Equatable {
     var isRegular: Bool { type == S_IFREG }
     var isSymlink: Bool { type == S_IFLNK }
 
-    /// A deleted name, in an upper directory.
-    var isWhiteout: Bool { type == S_IFCHR && major == 0 && minor == 0 }
+    /// A character device 0:0, which others take for a deleted name.
+    var isWhiteout: Bool { WhiteoutData.isOne(mode: mode, device: major | minor) }
 }
 
 /// An extended attribute as the inside of a mount sees it.
 struct NodeXattr: Sendable, Equatable {
     var name: [UInt8]
     var value: [UInt8]
+}
+
+extension UpperFile {
+    /// What the mount shows.
+    var attributes: NodeAttributes { NodeAttributes(marks.shown(status)) }
+
+    /// Sorted by name. `marks`: those that the file has by now.
+    func nodeXattrs(_ marks: FileMarks) throws(Errno) -> [NodeXattr] {
+        try xattrs(marks).map { NodeXattr(name: $0.name.bytes, value: $0.value) }
+    }
 }

@@ -1,4 +1,5 @@
 import Linux
+import Overlay
 import SystemPackage
 
 import Glibc
@@ -16,6 +17,21 @@ struct TreeChanged: Error {
     }
 }
 
+extension DirectoryWay {
+    /// Leaves a directory that is called so. Failure where it was moved.
+    func leave(_ directory: WayDirectory?, named name: @autoclosure () -> String) throws {
+        do throws(Errno) {
+            try leave(directory)
+        } catch {
+            guard error.rawValue == ESTALE else { throw error }
+            throw Failure(
+                "\(name()) was moved while it was read",
+                advice: "Try again, or stop what does it."
+            )
+        }
+    }
+}
+
 extension UpperFile {
     /// Whether `status` is of the file that was found under the name, as far as numbers say: one that was given back
     /// may be another file's at once.
@@ -27,19 +43,16 @@ extension UpperFile {
     /// Throws `TreeChanged` where the name leads to another file by now, so that what was just read by name may be
     /// that one's.
     func checkName() throws {
-        guard !name.isEmpty else { return }
-        var status = FileStatus()
-        let found = try directory.use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) }
-        guard found == 0, isSame(status) else { throw TreeChanged() }
+        guard name != .dot else { return }
+        guard let status = try? statusAgain(), isSame(status) else { throw TreeChanged() }
     }
 
     /// The marks and the attributes by now. Throws `TreeChanged` where they are another file's, or say that it has
     /// another part in the layers below.
-    func current() throws -> (marks: OverlayMarks, xattrs: [NodeXattr]) {
-        let path = try UpperFile.path(name, in: directory)
+    func current() throws -> (marks: FileMarks, xattrs: [NodeXattr]) {
         let current = try TreeChanged.wrap { () throws(Errno) in
-            let marks = try OverlayMarks(at: path, directory.prefixes)
-            return (marks, try xattrs(at: path, marks))
+            let marks = try marksAgain()
+            return (marks, try nodeXattrs(marks))
         }
         try checkName()
         guard current.0.redirect == marks.redirect, current.0.opaque == marks.opaque,
@@ -53,7 +66,8 @@ extension MergedTree {
     /// What is under a name of a merged directory by now, where `child` was found in the upper; nil: nothing.
     func again(_ child: TreeChild, in directory: TreeNode) throws -> TreeNode? {
         guard let upper = child.node.upper, let parent = directory.upper else { return nil }
-        guard let file = try UpperFile(child.name, in: upper.directory), !file.isWhiteout(parent.marks.opaque)
+        guard let file = try UpperFile(FileName(child.name), in: upper.directory),
+            !file.marks.isWhiteout(file.status, parent.marks.opaque)
         else { return nil }
         return try node(of: file, in: directory)
     }

@@ -1,18 +1,17 @@
 import Glibc
 import Linux
+import Overlay
 import SystemPackage
 import Testing
-import Union
 
-import struct Foundation.UUID
-
-@Suite struct `An upper that was taken away` {
+@Suite(.timeLimit(.minutes(20)))
+struct `An upper that was taken away` {
     /// As a commit does it, which holds what a mount waits for until the directories are gone.
     @Test(arguments: [true, false]) func `while somebody waited for it is not mounted`(isReplaced: Bool)
         throws
     {
-        let directory = FilePath("/var/tmp/mica-upper-\(UUID())")
-        defer { try? directory.removeTree() }
+        let test = try TestDirectory()
+        let directory = test.path
         let (upper, work) = (directory.appending("upper"), directory.appending("work"))
         for path in [upper, work] { try path.makeDirectories() }
         let holder = try OwnedFD.open(work, O_RDONLY | O_DIRECTORY)

@@ -1,5 +1,6 @@
+package import Linux
+
 import Glibc
-import Linux
 import Synchronization
 import SystemPackage
 
@@ -41,7 +42,7 @@ final class HoleProbe: Sendable {
         let file = try upper.work.open(name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         try upper.work.unlink(name)
         do throws(Errno) {
-            try Xattr.set(upper.marks.metacopy, UpperMarks.partial, of: file)
+            try Xattr.set(upper.marks.metacopy, PartialMark.anybodys, of: file)
         } catch .notSupported {
             return State.nothing
         }
@@ -65,13 +66,13 @@ final class HoleProbe: Sendable {
 
 extension Upper {
     /// Whether a copy of a file of this mode may leave its data in the lower.
-    func canLeaveData(_ mode: UInt32) -> Bool {
+    package func canLeaveData(_ mode: UInt32) -> Bool {
         copiesMetadataOnly && !losesSetID(mode) && holes.canMark(self)
     }
 
     /// Whether a copy of a file of this mode may have a part of its data.
-    func canBePartial(_ mode: UInt32) -> Bool { canLeaveData(mode) && holes.tellsBlocks(self) }
+    package func canBePartial(_ mode: UInt32) -> Bool { canLeaveData(mode) && holes.tellsBlocks(self) }
 
-    /// Bytes: see `PartialData.block`.
-    func block(of status: FileStatus) -> UInt64 { HoleProbe.block(Int(status.st_blksize)) }
+    /// Bytes: the unit in which what was written is told from what was not.
+    package func block(of status: FileStatus) -> UInt64 { HoleProbe.block(Int(status.st_blksize)) }
 }

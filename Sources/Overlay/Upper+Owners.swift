@@ -1,12 +1,13 @@
+package import Linux
+package import SystemPackage
+
 import CLinux
 import Glibc
-import Linux
-import SystemPackage
 
 extension Upper {
     /// chown(2), or where this process may not and this upper keeps owners, a note on what can have one. Whether it was
     /// chown: set-id bits that the file has are not for a file of this process's.
-    func give(
+    package func give(
         _ name: FileName,
         in directory: borrowing OwnedFD,
         mode: UInt32,
@@ -23,7 +24,7 @@ extension Upper {
     }
 
     /// The same for an open regular file.
-    func give(_ fd: CInt, to owner: KeptOwner) throws(Errno) -> Bool {
+    package func give(_ fd: CInt, to owner: KeptOwner) throws(Errno) -> Bool {
         if fchown(fd, owner.uid, owner.gid) == 0 { return true }
         let error = Errno.last
         guard keepsOwners, error == .notPermitted || error == .invalidArgument else { throw error }

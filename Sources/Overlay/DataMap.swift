@@ -1,10 +1,11 @@
-package import SystemPackage
+import Linux
+import SystemPackage
 
 /// Which bytes of a file are data, and which are in holes.
-package enum DataMap {
+enum DataMap {
     /// Of all ranges of data below `limit` (bytes): the same for every file that has the same ones, on whatever
     /// filesystem. 64 bits of FNV-1a of `limit` and each range's two ends.
-    package static func hash(of file: borrowing OwnedFD, below limit: UInt64) throws(Errno) -> UInt64 {
+    static func hash(of file: borrowing OwnedFD, below limit: UInt64) throws(Errno) -> UInt64 {
         var hash = FNV()
         hash.add(limit)
         var position: UInt64 = 0
@@ -19,10 +20,12 @@ package enum DataMap {
 }
 
 /// FNV-1a of 64 bits: http://www.isthe.com/chongo/tech/comp/fnv.
-struct FNV {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+package struct FNV {
+    package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    mutating func add(_ number: UInt64) {
+    package init() {}
+
+    package mutating func add(_ number: UInt64) {
         for shift in stride(from: 0, to: 64, by: 8) {
             value = (value ^ (number >> UInt64(shift) & 0xff)) &* 0x100_0000_01b3
         }

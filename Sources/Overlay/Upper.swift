@@ -1,12 +1,12 @@
+package import Linux
 package import SystemPackage
 
 import CLinux
 import Glibc
-import Linux
 import Synchronization
 
 /// The writable directory and its work directory, in the format of the kernel's overlayfs. System calls only;
-/// what they mean is decided in `UnionTree`.
+/// what they mean is decided by the union.
 ///
 /// ```
 /// work/orphans/<number>  unlinked, but still open: gone when the kernel forgets it
@@ -16,42 +16,42 @@ import Synchronization
 /// work/work/…            see `VolatileMark`
 /// ```
 package final class Upper: Sendable {
-    let root: OwnedFD
+    package let root: OwnedFD
     /// Locked: a second union over the same directories would be news to the first.
-    let work: OwnedFD
-    let orphans: OpenFile
-    let links: OwnedFD
-    let marks: UpperMarks
+    package let work: OwnedFD
+    package let orphans: OpenFile
+    package let links: OwnedFD
+    package let marks: OverlayMarks
     /// The notes are in `user.*`, which only regular files and directories can have.
     let isUser: Bool
     /// Nothing is synced.
-    let isVolatile: Bool
+    package let isVolatile: Bool
     /// A change of a file's attributes copies no data.
-    let copiesMetadataOnly: Bool
+    package let copiesMetadataOnly: Bool
     /// There was no room for the work directory's own directories: it stands for them, so that something can be deleted.
     /// What needs work/links has no room either, until the next mount.
-    let isCramped: Bool
+    package let isCramped: Bool
     /// What the filesystem does of what the format needs.
-    let abilities: UpperAbilities
+    package let abilities: UpperAbilities
     /// Directories of the lower can be renamed.
-    let makesRedirects: Bool
+    package let makesRedirects: Bool
     /// Reading does not change when a file was read.
-    let keepsAccessTimes: Bool
+    package let keepsAccessTimes: Bool
     /// Nor does reading a directory.
-    let keepsDirectoryTimes: Bool
+    package let keepsDirectoryTimes: Bool
     /// What can't be given to whom it belongs is this process's, with a note whose it is.
-    let keepsOwners: Bool
+    package let keepsOwners: Bool
     /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
-    let isForeign: Bool
+    package let isForeign: Bool
     /// Another overlay wrote to it since: its redirects are not noted on the root.
-    let mayHaveRedirects: Bool
+    package let mayHaveRedirects: Bool
     /// /proc/self/fd, once somebody needed it (by then this process is the one that serves), or that it is not to be used.
     private let descriptors = Mutex<Descriptors?>(nil)
     private let volatileMark: VolatileMark
     /// An inode's number and birth are the same at the next mount.
     let keepsInodes: Bool
-    /// See `UnionTree.noteMarks`.
-    var hasNotedMarks: Bool {
+    /// The root says that there are marks: see `RootMarks`.
+    package var hasNotedMarks: Bool {
         get { notedMarks.load(ordering: .relaxed) }
         set { notedMarks.store(newValue, ordering: .relaxed) }
     }
@@ -59,8 +59,8 @@ package final class Upper: Sendable {
     let holes = HoleProbe()
     private let counter = Atomic<UInt64>(0)
     /// In the work directory: what whiteouts are links to, if it is there.
-    private static let whiteout = FileName("whiteout")
-    private let hasWhiteout = Mutex(false)
+    static let whiteout = FileName("whiteout")
+    let hasWhiteout = Mutex(false)
 
     /// Opens both directories and empties the work directory of what a crash left. Both must be on one filesystem.
     ///
@@ -93,7 +93,7 @@ package final class Upper: Sendable {
         self.keepsAccessTimes = keepsAccessTimes
         self.keepsDirectoryTimes = keepsAccessTimes || keepsDirectoryTimes
         self.keepsOwners = keepsOwners
-        marks = UpperMarks(isUser: userxattr)
+        marks = userxattr ? .user : .trusted
         let quiet = keepsAccessTimes ? QuietMount(of: [directory, workPath]) : nil
         root = try naming("open the upper \(directory)") {
             try Upper.open(directory, O_PATH | O_DIRECTORY, quiet)
@@ -101,7 +101,7 @@ package final class Upper: Sendable {
         work = try naming("open the work directory \(workPath)") {
             try Upper.open(workPath, O_RDONLY | O_DIRECTORY, quiet)
         }
-        while flock(work.raw, LOCK_EX | LOCK_NB) != 0 {
+        while try !WorkDirectory.lock(work) {
             guard mayWait() else {
                 throw Failure(
                     "\(directory) is mounted already, or being committed: its work directory \(workPath) is in use"
@@ -144,8 +144,8 @@ package final class Upper: Sendable {
         )
         links = try naming("open \(linksPath)") { try Upper.open(linksPath, O_PATH | O_DIRECTORY, quiet) }
         // Besides those on a disk an overlay, whose upper is on one.
-        keepsInodes = Upper.local.union([0x794c_7630]).contains(root.use { clinux_filesystem_type($0) })
-        let isOurs = try Upper.claim(root, directory, marks, other: UpperMarks(isUser: !userxattr))
+        keepsInodes = UpperAbilities.complete.union([UpperAbilities.overlay]).contains(root.filesystemType)
+        let isOurs = try Upper.claim(root, directory, marks, other: userxattr ? .trusted : .user)
         isForeign = !isOurs
         mayHaveRedirects = wasElsewhere || !isOurs
         if isVolatile { try naming("prepare \(workPath)") { try volatileMark.set() } }
@@ -159,9 +159,6 @@ package final class Upper: Sendable {
         guard let quiet else { return try OwnedFD.open(directory, flags) }
         return try quiet.open(directory, flags)
     }
-
-    /// ext4, XFS, Btrfs, tmpfs, F2FS: statfs(2).
-    private static let local: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
 
     private enum Descriptors {
         case here(OpenFile)
@@ -182,17 +179,17 @@ package final class Upper: Sendable {
     }
 
     private func openDescriptors() -> Descriptors {
-        guard Upper.local.contains(root.use { clinux_filesystem_type($0) }), Privileges.canOverrideModes,
+        guard UpperAbilities.complete.contains(root.filesystemType), Privileges.canOverrideModes,
             let found = try? OwnedFD.open("/proc/self/fd", O_PATH | O_DIRECTORY)
         else { return .none }
         return .here(OpenFile(found))
     }
 
     /// Whether `reopen` takes what is open as a place only.
-    var canReopen: Bool { placesOfDescriptors() != nil }
+    package var canReopen: Bool { placesOfDescriptors() != nil }
 
     /// A regular file that has no name any more once more, for reading and writing.
-    func reopen(_ file: OpenFile) throws(Errno) -> OwnedFD {
+    package func reopen(_ file: OpenFile) throws(Errno) -> OwnedFD {
         let isPlace = try Errno.check(file.fd.use { fcntl($0, F_GETFL) }) & O_PATH != 0
         guard isPlace, let descriptors = placesOfDescriptors() else { return try file.fd.duplicate() }
         // The caller has it until this returns.
@@ -203,14 +200,14 @@ package final class Upper: Sendable {
     private static func claim(
         _ root: borrowing OwnedFD,
         _ directory: FilePath,
-        _ marks: UpperMarks,
-        other: UpperMarks
+        _ marks: OverlayMarks,
+        other: OverlayMarks
     ) throws -> Bool {
-        let name = FileName(".")
-        if try root.attribute(marks.own, of: name, limit: 16) == nil,
-            try root.attribute(other.own, of: name, limit: 16) != nil, try !directory.names().isEmpty
-        {
-            let isUser = other.prefix.hasPrefix("user.")
+        let names = try root.attributes(of: .dot)
+        if names.contains(marks.own) { return true }
+        let isEmpty = try naming("read \(directory)") { try directory.names().isEmpty }
+        if names.contains(other.own), !isEmpty {
+            let isUser = other === OverlayMarks.user
             throw Failure(
                 "\(directory) was begun with marks in \(other.prefix)*, which this mount would not see",
                 advice: isUser
@@ -219,9 +216,8 @@ package final class Upper: Sendable {
             )
         }
         do throws(Errno) {
-            if try root.attribute(marks.own, of: name, limit: 16) != nil { return true }
-            guard try directory.names().isEmpty else { return false }
-            try root.setAttribute(marks.own, of: name, to: [UInt8(ascii: "y")])
+            guard isEmpty else { return false }
+            try root.setAttribute(marks.own, of: .dot, to: [UInt8(ascii: "y")])
             return true
         } catch {
             // Without attributes an upper still works, until something needs one.
@@ -230,70 +226,67 @@ package final class Upper: Sendable {
         }
     }
 
+    // MARK: - What the root says
+
+    /// That there are marks: the whiteout that says it as well is a name, and so the union's to make.
+    package func noteMarks() throws(Errno) {
+        try root.setAttribute(marks.hasMarks, of: .dot, to: [UInt8(ascii: "y")])
+    }
+
+    /// That some directory has a redirect.
+    package func noteRedirects() throws(Errno) {
+        try root.setAttribute(marks.hasRedirects, of: .dot, to: [UInt8(ascii: "y")])
+    }
+
+    package func hasNotedRedirects() throws(Errno) -> Bool {
+        try root.attribute(marks.hasRedirects, of: .dot) != nil
+    }
+
+    /// Whether a directory hides what is below, in whatever form this upper may have.
+    package func isOpaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Bool {
+        if try marks.opaque(name, in: directory) == .yes { return true }
+        return isForeign ? try isOpaqueElsewhere(name, in: directory) : false
+    }
+
+    /// Throws where its marks are gone, or are of a form that this mount does not see. `isNameBelow`: what says so is a
+    /// name in the lower.
+    package func refuseWithoutMarks(unless isNameBelow: () throws -> Bool) throws {
+        let known = try RootMarks(root, [marks])
+        hasNotedMarks = known.areNoted && known.areEvident
+        guard known.areLost, try !isNameBelow() else { return }
+        throw Failure(
+            "the upper does not have the extended attributes that it had: its root has the whiteout"
+                + " \(String(decoding: RootMarks.evidence.bytes, as: UTF8.self)), but no \(marks.hasMarks)",
+            advice: RootMarks.advice + " If not, mount it with the privileges that it was begun with."
+        )
+    }
+
     /// The mount ended cleanly.
-    func close() {
+    package func close() {
         if hasWhiteout.withLock({ $0 }) { try? work.unlink(Upper.whiteout) }
         if isVolatile { volatileMark.remove() }
     }
 
     /// A name in the work directory that nothing has.
-    func temporaryName() -> FileName {
+    package func temporaryName() -> FileName {
         FileName("\(counter.wrappingAdd(1, ordering: .relaxed).newValue)")
     }
 
-    /// The name in work/links of a file that has the lower's `mark`: hexadecimal digits.
-    static func pendingName(_ mark: [UInt8]) -> FileName {
-        let digits = Array("0123456789abcdef".utf8)
-        return FileName(mark.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
-    }
-
-    static func mark(ofPending name: FileName) -> [UInt8]? {
-        let digits = name.bytes.map { Character(UnicodeScalar($0)).hexDigitValue }
-        guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map {
-            UInt8(truncatingIfNeeded: (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0))
-        }
-    }
-
-    /// Makes a whiteout in the work directory and returns its name.
-    func makeWhiteout() throws(Errno) -> FileName {
-        let name = temporaryName()
-        try makeWhiteout(name, in: work)
-        return name
-    }
-
-    /// Makes a whiteout: a link to one that is there, as kernel overlayfs does, because an inode takes longer to make
-    /// than a name. Where no (more) links can be made it is one of its own, and the next is a link to another.
-    func makeWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
-        try prepareForWhiteouts(directory)
-        if hasWhiteout.withLock({ $0 }) {
-            do throws(Errno) {
-                return try work.link(Upper.whiteout, to: directory, name)
-            } catch {
-                if error == .fileExists { throw error }
-            }
-        }
-        try makeFirstWhiteout(name, in: directory)
-        hasWhiteout.withLock { isThere in
-            if isThere { try? work.unlink(Upper.whiteout) }
-            isThere = (try? directory.link(name, to: work, Upper.whiteout)) != nil
-        }
-    }
-
-    static let capability: XattrName = "security.capability"
+    package static let capability: XattrName = "security.capability"
 
     /// Whether writing to a file would drop its set-id bits: the kernel keeps them for CAP_FSETID in the first
     /// user namespace only.
-    func losesSetID(_ mode: UInt32) -> Bool { isUser && mode & (S_ISUID | S_ISGID) != 0 }
+    package func losesSetID(_ mode: UInt32) -> Bool { isUser && mode & (S_ISUID | S_ISGID) != 0 }
 
     /// Whether a file of this type can have the notes of the union.
-    func canMark(_ mode: UInt32) -> Bool {
+    package func canMark(_ mode: UInt32) -> Bool {
         !isUser || mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
     }
 
     /// Gives a copy in the work directory an attribute (`set`), unless it is one that such a copy cannot have and
     /// that the kernel's overlayfs does without, too.
-    func copyAttribute(_ name: XattrName, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno) {
+    package func copyAttribute(_ name: XattrName, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno)
+    {
         do throws(Errno) {
             try set()
         } catch {

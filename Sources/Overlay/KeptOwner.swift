@@ -1,5 +1,5 @@
 /// Whose a file or directory is, where the process that serves it may not give it to them: `uid:gid`, in decimal digits,
-/// in an attribute of what belongs to that process itself. The union writes it, and who commits reads it.
+/// in an attribute of what belongs to that process itself. See `Upper.give`, and `FileMarks` for who believes it.
 package struct KeptOwner: Sendable {
     package let uid: UInt32
     package let gid: UInt32

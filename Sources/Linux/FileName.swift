@@ -1,21 +1,25 @@
-import Glibc
+public import Glibc
 
 /// A name in a directory: bytes, ended by NUL for system calls.
 ///
 /// One is made for nearly each request, and looked for in more than one table: it is one allocation, and is hashed
-/// once.
-package struct FileName: Hashable, @unchecked Sendable {
+/// once. Public where requests need it inlined: Swift inlines nothing of another module that is only `package`.
+public struct FileName: Hashable, @unchecked Sendable {
     // Safe to share: what is behind it is never changed once it is made.
-    private struct Header {
+    @usableFromInline
+    struct Header {
         /// Of the name, without the NUL.
-        let count: Int
-        let hash: Int
+        @usableFromInline let count: Int
+        @usableFromInline let hash: Int
+
+        init(count: Int, hash: Int) { (self.count, self.hash) = (count, hash) }
     }
 
     /// The bytes are behind the object.
-    private final class Storage: ManagedBuffer<Header, UInt8> {}
+    @usableFromInline
+    final class Storage: ManagedBuffer<Header, UInt8> {}
 
-    private let storage: Storage
+    @usableFromInline let storage: Storage
 
     package init(_ name: UnsafeRawBufferPointer) {
         let made = Storage.create(minimumCapacity: name.count + 1) { made in
@@ -35,13 +39,17 @@ package struct FileName: Hashable, @unchecked Sendable {
     package init(_ name: String) { self.init(Array(name.utf8)) }
 
     /// Not a name, but what is open: of the calls in `OwnedFD`, those that ask for or change what a file is take it.
-    static let itself = FileName("")
+    package static let itself = FileName("")
 
-    var isItself: Bool { storage.header.count == 0 }
+    /// The directory that is open.
+    package static let dot = FileName(".")
+
+    package var isItself: Bool { storage.header.count == 0 }
 
     /// The bytes of the name.
+    @inlinable
     @inline(__always)
-    package func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         try storage.withUnsafeMutablePointers { header, bytes throws(E) -> R in
             try body(UnsafeRawBufferPointer(start: bytes, count: header.pointee.count))
         }
@@ -49,14 +57,16 @@ package struct FileName: Hashable, @unchecked Sendable {
 
     package var bytes: [UInt8] { withBytes { [UInt8]($0) } }
 
+    @inlinable
     @inline(__always)
-    func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
+    public func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
         storage.withUnsafeMutablePointerToElements {
             body(UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
         }
     }
 
-    package static func == (one: FileName, other: FileName) -> Bool {
+    @inlinable
+    public static func == (one: FileName, other: FileName) -> Bool {
         if one.storage === other.storage { return true }
         return one.storage.withUnsafeMutablePointers { header, bytes in
             other.storage.withUnsafeMutablePointers { otherHeader, otherBytes in
@@ -67,7 +77,7 @@ package struct FileName: Hashable, @unchecked Sendable {
         }
     }
 
-    package var hashValue: Int { storage.header.hash }
+    @inlinable public var hashValue: Int { storage.header.hash }
 
-    package func hash(into hasher: inout Hasher) { hasher.combine(storage.header.hash) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(storage.header.hash) }
 }

@@ -1,20 +1,43 @@
-import Glibc
-import Linux
-import SystemPackage
+package import Linux
+package import SystemPackage
 
-/// Whiteouts where they can't be devices.
+import Glibc
+import Synchronization
+
+/// Whiteouts: devices, or files where there can't be any.
 extension Upper {
+    /// Makes a whiteout in the work directory and returns its name.
+    package func makeWhiteout() throws(Errno) -> FileName {
+        let name = temporaryName()
+        try makeWhiteout(name, in: work)
+        return name
+    }
+
+    /// Makes a whiteout: a link to one that is there, as kernel overlayfs does, because an inode takes longer to make
+    /// than a name. Where no (more) links can be made it is one of its own, and the next is a link to another.
+    package func makeWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
+        try prepareForWhiteouts(directory)
+        if hasWhiteout.withLock({ $0 }) {
+            do throws(Errno) {
+                return try work.link(Upper.whiteout, to: directory, name)
+            } catch {
+                if error == .fileExists { throw error }
+            }
+        }
+        try makeFirstWhiteout(name, in: directory)
+        hasWhiteout.withLock { isThere in
+            if isThere { try? work.unlink(Upper.whiteout) }
+            isThere = (try? directory.link(name, to: work, Upper.whiteout)) != nil
+        }
+    }
+
     /// Before a whiteout comes into a directory of the upper: where it is a file, the directory says that there are such.
-    func prepareForWhiteouts(_ directory: borrowing OwnedFD) throws(Errno) {
-        guard !abilities.hasDevices else { return }
-        let itself = FileName(".")
-        // An opaque one has nothing to hide.
-        guard try directory.attribute(marks.opaque, of: itself, limit: 16) == nil else { return }
-        try directory.setAttribute(marks.opaque, of: itself, to: [UInt8(ascii: "x")])
+    package func prepareForWhiteouts(_ directory: borrowing OwnedFD) throws(Errno) {
+        if !abilities.hasDevices { try marks.allowWhiteoutFiles(in: directory) }
     }
 
     /// Makes a whiteout that is no link to another one. EEXIST.
-    func makeFirstWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
+    private func makeFirstWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
         guard !abilities.hasDevices else {
             return try directory.makeNode(name, mode: S_IFCHR, device: 0)
         }
@@ -33,7 +56,7 @@ extension Upper {
     /// rename(2) that leaves a whiteout behind. `isFree`: the new name has nothing in the upper and hides nothing. Where
     /// the filesystem can't do it in one step and the name is not free, a crash in between leaves both names, the old one
     /// with what is below.
-    func renameLeavingWhiteout(
+    package func renameLeavingWhiteout(
         _ name: FileName,
         in from: borrowing OwnedFD,
         to newName: FileName,

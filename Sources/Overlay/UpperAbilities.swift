@@ -1,16 +1,14 @@
-import SystemPackage
-
-import CLinux
 import Glibc
 import Linux
+import SystemPackage
 
 /// What the filesystem of an upper does of what kernel overlayfs's format needs. One that is stacked itself, an overlay for
 /// instance, or that is on another machine, does not do all of it.
-struct UpperAbilities: Sendable {
+package struct UpperAbilities: Sendable {
     /// Character devices 0:0 can be made, which are whiteouts. Kernel overlayfs makes none as its own content (EPERM,
     /// ovl_mknod in fs/overlayfs/dir.c). Where there are none, whiteouts are empty files with an attribute, which the
     /// kernel's overlayfs reads since Linux 6.8.
-    let hasDevices: Bool
+    package let hasDevices: Bool
     /// RENAME_WHITEOUT, which kernel overlayfs answers with EINVAL (ovl_rename).
     let leavesWhiteouts: Bool
 
@@ -23,9 +21,9 @@ struct UpperAbilities: Sendable {
     static func probe(
         _ directory: FilePath,
         _ work: borrowing OwnedFD,
-        _ marks: UpperMarks
+        _ marks: OverlayMarks
     ) throws -> UpperAbilities {
-        let type = work.use { clinux_filesystem_type($0) }
+        let type = work.filesystemType
         if complete.contains(type) { return .all }
         do throws(Errno) {
             for name in [names.one, names.other] { try work.makeNode(name, mode: S_IFREG, device: 0) }
@@ -66,7 +64,7 @@ struct UpperAbilities: Sendable {
     }
 
     /// Why nothing can be done about it; nil: it is all there.
-    private static func missing(_ work: borrowing OwnedFD, _ marks: UpperMarks) -> String? {
+    private static func missing(_ work: borrowing OwnedFD, _ marks: OverlayMarks) -> String? {
         let value = [UInt8(ascii: "y")]
         do throws(Errno) {
             try work.setAttribute(marks.whiteout, of: names.one, to: value)
@@ -95,6 +93,6 @@ struct UpperAbilities: Sendable {
     }
 
     /// ext4, XFS, Btrfs, tmpfs, F2FS: they do it all. What they are asked costs a start as much as the rest of it.
-    private static let complete: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
+    static let complete: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
     static let overlay: Int64 = 0x794c_7630
 }

@@ -1,8 +1,7 @@
+package import Glibc
+package import SystemPackage
+
 import CLinux
-import Glibc
-import Linux
-import Nodes
-import SystemPackage
 
 /// The calls on a name in an open directory. None follows a symbolic link. `FileName.itself` is what is open, which may
 /// be O_PATH.
@@ -11,21 +10,21 @@ extension OwnedFD {
         try Errno.check(use { raw in name.withCString { body(raw, $0) } })
     }
 
-    func status(of name: FileName) throws(Errno) -> FileStatus {
+    package func status(of name: FileName) throws(Errno) -> FileStatus {
         var status = FileStatus()
         try call(name) { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
         return status
     }
 
     /// Nil where the filesystem does not know it.
-    func birth(of name: FileName) throws(Errno) -> Attributes.Time? {
+    package func birth(of name: FileName) throws(Errno) -> timespec? {
         var birth = clinux_birth()
         try check(name) { clinux_get_birth($0, $1, &birth) }
         guard birth.seconds != 0 else { return nil }
-        return Attributes.Time(seconds: birth.seconds, nanoseconds: birth.nanoseconds)
+        return timespec(tv_sec: Int(birth.seconds), tv_nsec: Int(birth.nanoseconds))
     }
 
-    func open(_ name: FileName, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
+    package func open(_ name: FileName, _ flags: CInt, mode: UInt32 = 0) throws(Errno) -> OwnedFD {
         var fd: CInt = -1
         try call(name) {
             fd = openat($0, $1, flags | O_NOFOLLOW | O_CLOEXEC, mode)
@@ -35,7 +34,7 @@ extension OwnedFD {
     }
 
     /// With O_NOATIME, where the file is one's own or the process may.
-    func openQuietly(_ name: FileName, _ flags: CInt) throws(Errno) -> OwnedFD {
+    package func openQuietly(_ name: FileName, _ flags: CInt) throws(Errno) -> OwnedFD {
         do throws(Errno) {
             return try open(name, flags | __O_NOATIME)
         } catch .notPermitted {
@@ -44,22 +43,24 @@ extension OwnedFD {
     }
 
     /// The kernel applies the thread's umask, or the directory's default ACL.
-    func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
+    package func makeNode(_ name: FileName, mode: UInt32, device: UInt32) throws(Errno) {
         try call(name) { mknodat($0, $1, mode, dev_t(clinux_decode_device(device))) }
     }
 
-    func makeDirectory(_ name: FileName, mode: UInt32) throws(Errno) {
+    package func makeDirectory(_ name: FileName, mode: UInt32) throws(Errno) {
         try call(name) { mkdirat($0, $1, mode) }
     }
 
-    func makeSymlink(_ name: FileName, target: FileName) throws(Errno) {
+    package func makeSymlink(_ name: FileName, target: FileName) throws(Errno) {
         try call(name) { directory, name in target.withCString { symlinkat($0, directory, name) } }
     }
 
-    func unlink(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, 0) } }
-    func removeDirectory(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, AT_REMOVEDIR) } }
+    package func unlink(_ name: FileName) throws(Errno) { try call(name) { unlinkat($0, $1, 0) } }
+    package func removeDirectory(_ name: FileName) throws(Errno) {
+        try call(name) { unlinkat($0, $1, AT_REMOVEDIR) }
+    }
 
-    func rename(
+    package func rename(
         _ name: FileName,
         to other: borrowing OwnedFD,
         _ newName: FileName,
@@ -75,7 +76,7 @@ extension OwnedFD {
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    func link(_ name: FileName, to other: borrowing OwnedFD, _ newName: FileName) throws(Errno) {
+    package func link(_ name: FileName, to other: borrowing OwnedFD, _ newName: FileName) throws(Errno) {
         try other.use { target throws(Errno) in
             try call(name) { directory, path in
                 newName.withCString {
@@ -88,11 +89,11 @@ extension OwnedFD {
         }
     }
 
-    func changeOwner(_ name: FileName, uid: UInt32, gid: UInt32) throws(Errno) {
+    package func changeOwner(_ name: FileName, uid: UInt32, gid: UInt32) throws(Errno) {
         try call(name) { fchownat($0, $1, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
     }
 
-    func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
+    package func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
         try call(name) { raw, path in
             guard name.isItself else { return fchmodat(raw, path, mode & 0o7777, 0) }
             // There is no AT_EMPTY_PATH for this, and fchmod(2) does not take O_PATH.
@@ -102,13 +103,15 @@ extension OwnedFD {
         }
     }
 
-    func changeTimes(_ name: FileName, access: timespec, modification: timespec) throws(Errno) {
+    package func changeTimes(_ name: FileName, access: timespec, modification: timespec) throws(Errno) {
         let times = [access, modification]
         try call(name) { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) }
     }
 
     /// The value, of at most `limit` bytes (ERANGE if it is longer); nil where there is no such attribute.
-    func attribute(_ attribute: XattrName, of name: FileName, limit: Int = 4096) throws(Errno) -> [UInt8]? {
+    package func attribute(_ attribute: XattrName, of name: FileName, limit: Int = 4096) throws(Errno)
+        -> [UInt8]?
+    {
         let result = use { raw in
             name.withCString { name in
                 withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) {
@@ -126,28 +129,28 @@ extension OwnedFD {
         }
     }
 
-    func attributes(of name: FileName) throws(Errno) -> [XattrName] {
-        // XATTR_LIST_MAX.
-        var list = [UInt8](repeating: 0, count: 65536)
-        let count = use { raw in
+    package func attributes(of name: FileName) throws(Errno) -> [XattrName] {
+        let result = use { raw in
             name.withCString { name in
-                list.withUnsafeMutableBytes {
-                    clinux_list_attributes(
-                        raw,
-                        name,
-                        $0.baseAddress?.assumingMemoryBound(to: CChar.self),
-                        $0.count
+                // XATTR_LIST_MAX.
+                withUnsafeTemporaryAllocation(of: CChar.self, capacity: 65536) {
+                    list -> Result<[XattrName], Errno> in
+                    let count = clinux_list_attributes(raw, name, list.baseAddress, list.count)
+                    guard count >= 0 else { return .failure(Errno(rawValue: CInt(-count))) }
+                    return .success(
+                        XattrName.names(
+                            in: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(list)[..<count])
+                        )
                     )
                 }
             }
         }
-        guard count != -Int(EOPNOTSUPP) else { return [] }
-        guard count >= 0 else { throw Errno(rawValue: CInt(-count)) }
-        return XattrName.names(in: list[..<count])
+        if case .failure(.notSupported) = result { return [] }
+        return try result.get()
     }
 
     /// `flags`: XATTR_CREATE, XATTR_REPLACE.
-    func setAttribute(
+    package func setAttribute(
         _ attribute: XattrName,
         of name: FileName,
         to value: UnsafeRawBufferPointer,
@@ -158,11 +161,11 @@ extension OwnedFD {
         }
     }
 
-    func setAttribute(_ attribute: XattrName, of name: FileName, to value: [UInt8]) throws(Errno) {
+    package func setAttribute(_ attribute: XattrName, of name: FileName, to value: [UInt8]) throws(Errno) {
         try check(name) { clinux_set_attribute($0, $1, attribute.cString, value, value.count, 0) }
     }
 
-    func removeAttribute(_ attribute: XattrName, of name: FileName) throws(Errno) {
+    package func removeAttribute(_ attribute: XattrName, of name: FileName) throws(Errno) {
         try check(name) { clinux_remove_attribute($0, $1, attribute.cString) }
     }
 
@@ -174,15 +177,32 @@ extension OwnedFD {
 
     /// Runs `body`, which changes what is in this directory, and gives it the times it had before. What it was then.
     @discardableResult
-    func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) -> FileStatus {
-        let before = try status(of: FileName("."))
+    package func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) -> FileStatus {
+        let before = try status(of: .dot)
         try body()
-        try changeTimes(FileName("."), access: before.st_atim, modification: before.st_mtim)
+        try changeTimes(.dot, access: before.st_atim, modification: before.st_mtim)
         return before
     }
 
-    /// Removes `name` and, where it is a directory, all in it.
-    func removeAll(_ name: FileName) throws(Errno) {
-        try removeTree(name.bytes)
+    /// A symbolic link's text.
+    package func target(of name: FileName) throws(Errno) -> [UInt8] {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        var count = 0
+        try call(name) { fd, name in
+            count = target.withUnsafeMutableBytes { buffer in
+                let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+                return start.map { readlinkat(fd, name, $0, buffer.count) } ?? -1
+            }
+            return CInt(clamping: count)
+        }
+        target.removeLast(target.count - count)
+        return target
     }
+}
+
+/// renameat2(2)'s flags.
+package enum Rename {
+    package static let noReplace: UInt32 = 1
+    package static let exchange: UInt32 = 2
+    package static let whiteout: UInt32 = 4
 }

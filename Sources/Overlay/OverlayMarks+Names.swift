@@ -1,0 +1,118 @@
+package import Linux
+package import SystemPackage
+
+import Glibc
+
+/// What a directory in an upper says of what is below it.
+package enum Opaque: Sendable {
+    /// It is merged with its part in the lower.
+    case no
+    /// "y": nothing below shows through.
+    case yes
+    /// "x": it is merged, and has whiteouts that are empty files with an attribute: Linux 6.8.
+    case whiteoutFiles
+
+    init(_ value: [UInt8]?) {
+        switch value {
+        case [UInt8(ascii: "y")]: self = .yes
+        case [UInt8(ascii: "x")]: self = .whiteoutFiles
+        default: self = .no
+        }
+    }
+}
+
+/// Names in an upper: which are deleted, and where what is under the others is merged with. `FileName.dot` is the
+/// directory itself.
+extension OverlayMarks {
+    package func opaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Opaque {
+        Opaque(try directory.attribute(opaque, of: name, limit: 16))
+    }
+
+    /// Nothing below a directory shows through from now on.
+    package func makeOpaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
+        try directory.setAttribute(opaque, of: name, to: [UInt8(ascii: "y")])
+    }
+
+    /// From now on a directory may have whiteouts that are files.
+    func allowWhiteoutFiles(in directory: borrowing OwnedFD) throws(Errno) {
+        // An opaque one has nothing to hide.
+        guard try directory.attribute(opaque, of: .dot, limit: 16) == nil else { return }
+        try directory.setAttribute(opaque, of: .dot, to: [UInt8(ascii: "x")])
+    }
+
+    package func redirect(
+        _ name: FileName,
+        in directory: borrowing OwnedFD
+    ) throws(Errno) -> [UInt8]? {
+        do throws(Errno) {
+            return try directory.attribute(redirect, of: name)
+        } catch .outOfRange {
+            // XATTR_SIZE_MAX: renamed by short paths, a directory may be deeper than any path is long.
+            return try directory.attribute(redirect, of: name, limit: 65536)
+        }
+    }
+
+    package func setRedirect(
+        _ name: FileName,
+        in directory: borrowing OwnedFD,
+        to path: [UInt8]
+    ) throws(Errno) {
+        try directory.setAttribute(redirect, of: name, to: path)
+    }
+
+    /// The mark of the lower file that a file was copied up from.
+    package func origin(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> [UInt8]? {
+        try directory.attribute(origin, of: name, limit: 16)
+    }
+
+    package func owner(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> KeptOwner? {
+        try directory.attribute(owner, of: name, limit: 64).flatMap { KeptOwner(parsing: $0) }
+    }
+
+    /// Of what this process owns, a regular file or a directory.
+    package func setOwner(of path: FilePath, to owner: KeptOwner) throws(Errno) {
+        try Xattr.set(self.owner, owner.text, at: path)
+    }
+
+    /// Whether an empty file stands for a device: see `WhiteoutData`.
+    package func isDevice(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Bool {
+        try directory.attribute(device, of: name, limit: 16) != nil
+    }
+
+    // MARK: - Whiteouts
+
+    /// Whether a name of an open directory is a deleted one. `kind`: DT_*. `hasFiles`: the directory says so.
+    package func isWhiteout(
+        _ name: FileName,
+        kind: UInt8,
+        in directory: borrowing OwnedFD,
+        hasFiles: Bool
+    ) throws(Errno) -> Bool {
+        switch Int(kind) {
+        case Int(DT_CHR), Int(DT_UNKNOWN): break
+        case Int(DT_REG) where hasFiles: break
+        default: return false
+        }
+        return try isWhiteout(directory.status(of: name), name, in: directory, hasFiles: hasFiles)
+    }
+
+    /// The same of a name that has this status.
+    package func isWhiteout(
+        _ status: FileStatus,
+        _ name: FileName,
+        in directory: borrowing OwnedFD,
+        hasFiles: Bool
+    ) throws(Errno) -> Bool {
+        if status.isWhiteoutDevice { return true }
+        guard hasFiles, status.canBeWhiteoutFile else { return false }
+        return try directory.attribute(whiteout, of: name, limit: 16) != nil
+    }
+}
+
+extension FileStatus {
+    /// A character device 0:0.
+    var isWhiteoutDevice: Bool { st_mode & S_IFMT == S_IFCHR && st_rdev == 0 }
+
+    /// An empty regular file: what says more of it is an attribute.
+    var canBeWhiteoutFile: Bool { st_mode & S_IFMT == S_IFREG && st_size == 0 }
+}
