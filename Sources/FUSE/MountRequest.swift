@@ -2,12 +2,12 @@ package import SystemPackage
 
 /// What to mount a session as.
 package struct MountRequest: Sendable {
-    /// What it is called in /proc/mounts.
-    package var source: String
+    /// What it is called in /proc/mounts: bytes without a NUL.
+    package var source: [UInt8]
     /// An existing directory (or file, if that is what the root is).
     package var target: FilePath
     /// Its type is `fuse.` and this.
-    package var subtype = "mica"
+    package var subtype = Array("mica".utf8)
     /// MS_*.
     package var flags: UInt = 0
     /// MS_PRIVATE or another kind of propagation; nil for what the target's own mount has.
@@ -15,9 +15,9 @@ package struct MountRequest: Sendable {
     /// Other users than the one who mounts may use it.
     package var allowsOther = false
     /// Options for a security module (`context=…`), as they are.
-    package var contexts: [String] = []
+    package var contexts: [[UInt8]] = []
 
-    package init(source: String, target: FilePath) {
+    package init(source: [UInt8], target: FilePath) {
         self.source = source
         self.target = target
     }

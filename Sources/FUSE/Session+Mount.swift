@@ -56,16 +56,16 @@ extension Session {
 
     private func mountDirectly(_ request: MountRequest) throws(Errno) {
         let device = try OwnedFD.open("/dev/fuse", O_RDWR)
-        var options = request.allowsOther ? ["allow_other"] : []
+        var options = request.allowsOther ? [Array("allow_other".utf8)] : []
         options += request.contexts
         let result = request.target.withPlatformString {
             cfuse_mount(
                 device.raw,
-                request.source,
-                request.subtype,
+                terminated(request.source),
+                terminated(request.subtype),
                 $0,
                 UInt64(request.flags),
-                options.joined(separator: ",")
+                terminated(options.joined(separator: [UInt8(ascii: ",")]))
             )
         }
         guard result == 0 else { throw Errno(rawValue: -result) }
@@ -73,8 +73,8 @@ extension Session {
     }
 
     private func mountByFusermount(_ request: MountRequest, _ refusal: Errno) throws {
-        let options = try FusermountOptions.text(request)
-        let result = request.target.withPlatformString { cfuse_fusermount($0, options) }
+        let options = try FusermountOptions.bytes(request)
+        let result = request.target.withPlatformString { cfuse_fusermount($0, terminated(options)) }
         guard result >= 0 else {
             let errno = Errno(rawValue: -result)
             let reason =
@@ -124,6 +124,11 @@ extension Session {
     }
 }
 
+/// For C, which takes bytes up to the first NUL.
+private func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] {
+    bytes.map { CChar(bitPattern: $0) } + [0]
+}
+
 /// What fusermount3 is told behind -o.
 enum FusermountOptions {
     /// The flags of mount(2) that it has words for (util/fusermount.c in libfuse).
@@ -135,7 +140,7 @@ enum FusermountOptions {
     private static let implied: UInt = 1 << 21
 
     /// Throws a Failure for a flag that fusermount3 does not know.
-    static func text(_ request: MountRequest) throws -> String {
+    static func bytes(_ request: MountRequest) throws -> [UInt8] {
         let known = words.reduce(implied) { $0 | $1.flag }
         guard request.flags & ~known == 0 else {
             throw Failure(
@@ -143,15 +148,17 @@ enum FusermountOptions {
                 advice: "Leave them out, or mount with privileges."
             )
         }
-        var options = words.filter { request.flags & $0.flag != 0 }.map(\.word)
+        var options = words.filter { request.flags & $0.flag != 0 }.map { Array($0.word.utf8) }
         options += [
-            "default_permissions", "fsname=\(escaped(request.source))", "subtype=\(escaped(request.subtype))",
+            Array("default_permissions".utf8), Array("fsname=".utf8) + escaped(request.source),
+            Array("subtype=".utf8) + escaped(request.subtype),
         ]
-        if request.allowsOther { options.append("allow_other") }
-        return (options + request.contexts).joined(separator: ",")
+        if request.allowsOther { options.append(Array("allow_other".utf8)) }
+        return Array((options + request.contexts).joined(separator: [UInt8(ascii: ",")]))
     }
 
-    private static func escaped(_ text: String) -> String {
-        String(text.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
+    private static func escaped(_ bytes: [UInt8]) -> [UInt8] {
+        let backslash = UInt8(ascii: "\\")
+        return bytes.flatMap { $0 == UInt8(ascii: ",") || $0 == backslash ? [backslash, $0] : [$0] }
     }
 }

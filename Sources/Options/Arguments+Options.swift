@@ -20,8 +20,8 @@ extension Arguments {
         if Arguments.effective.contains(name) || (name == "sync" && value != nil) {
             try take(name, value)
         } else if OptionList.contexts.contains(name), value != nil {
-            contexts.removeAll { $0.hasPrefix("\(name)=") }
-            contexts.append(text(option))
+            contexts.removeAll { $0.starts(with: "\(name)=".utf8) }
+            contexts.append(option)
         } else if let reason = KnownOptions.refused[name] {
             throw Arguments.refusal("option \(text(option)) is refused: \(reason)")
         } else if let moot = KnownOptions.moot[name] {
@@ -43,8 +43,8 @@ extension Arguments {
         case "lowerdir+": directories.append(path(OptionList.unescaped(try needed(name, value))))
         case "upperdir": upper = path(OptionList.unescaped(try needed(name, value)))
         case "workdir": work = path(OptionList.unescaped(try needed(name, value)))
-        case "fsname": source = text(OptionList.unescaped(try needed(name, value)))
-        case "subtype": subtype = text(OptionList.unescaped(try needed(name, value)))
+        case "fsname": source = OptionList.unescaped(try needed(name, value))
+        case "subtype": subtype = OptionList.unescaped(try needed(name, value))
         case "uidmapping": identity.uids = try IdentityMap(parsing: text(needed(name, value)), for: name)
         case "gidmapping": identity.gids = try IdentityMap(parsing: text(needed(name, value)), for: name)
         case "squash_to_uid": identity.squashUID = try number(name, needed(name, value), 0...UInt32.max - 1)

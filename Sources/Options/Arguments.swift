@@ -38,16 +38,16 @@ package struct Arguments: Sendable {
     package var readyDescriptor: CInt?
     package var target = FilePath("")
     /// What the mount is called in /proc/mounts.
-    package var source = "mica"
+    package var source = Array("mica".utf8)
     /// The type there is `fuse.` and this.
-    package var subtype = "mica"
+    package var subtype = Array("mica".utf8)
     /// MS_*; read-only when there is no upper.
     package var mountFlags: UInt = 0
     /// MS_PRIVATE and the like; nil leaves it to the directory mounted at.
     package var propagation: UInt?
     package var allowsOther = false
     /// `context="…"` and the like, as they came.
-    package var contexts: [String] = []
+    package var contexts: [[UInt8]] = []
     package var isForeground = false
     package var isDebugging = false
     package var threads = 4
@@ -106,7 +106,7 @@ package struct Arguments: Sendable {
             case "--lock": lock = path(try value())
             case "--lock-fd": lockDescriptor = try number(argument, value(), 0...CInt.max)
             case "--ready-fd": readyDescriptor = try number(argument, value(), 0...CInt.max)
-            case "--source": source = text(try value())
+            case "--source": source = try value()
             case "--io": io = try Arguments.io(text(value()))
             case "--transport": transport = try Arguments.transport(text(value()))
             case "--threads": threads = try number(argument, value(), 1...64)
@@ -147,7 +147,7 @@ package struct Arguments: Sendable {
         }
         guard !last.isEmpty else { throw Arguments.refusal("the directory to mount at has no name") }
         target = path(last)
-        if operands.count == 2, !operands[0].isEmpty { source = text(operands[0]) }
+        if operands.count == 2, !operands[0].isEmpty { source = operands[0] }
     }
 
     private mutating func settleLower() throws {

@@ -12,7 +12,10 @@ package struct UpperAbilities: Sendable {
     /// RENAME_WHITEOUT, which kernel overlayfs answers with EINVAL (ovl_rename).
     let leavesWhiteouts: Bool
 
-    static let all = UpperAbilities(hasDevices: true, leavesWhiteouts: true)
+    /// What was changed first is on the disk first, whoever syncs what: there is one journal for all. Elsewhere a sync of
+    /// one thing may bring another half: Btrfs has the names of a directory that was synced, and of the new files among
+    /// them nothing but that they exist, empty (LOG_INODE_EXISTS in fs/btrfs/tree-log.c).
+    package let keepsOrder: Bool
 
     private static let names = (one: FileName("probe"), other: FileName("probe2"))
 
@@ -24,7 +27,10 @@ package struct UpperAbilities: Sendable {
         _ marks: OverlayMarks
     ) throws -> UpperAbilities {
         let type = work.filesystemType
-        if complete.contains(type) { return .all }
+        let keepsOrder = ordered.contains(type)
+        if complete.contains(type) {
+            return UpperAbilities(hasDevices: true, leavesWhiteouts: true, keepsOrder: keepsOrder)
+        }
         do throws(Errno) {
             for name in [names.one, names.other] { try work.makeNode(name, mode: S_IFREG, device: 0) }
         } catch {
@@ -33,7 +39,11 @@ package struct UpperAbilities: Sendable {
                 throw refusal(of: directory, "no files can be made in its work directory: \(error)")
             }
             // On a full disk it is enough to be able to delete.
-            return UpperAbilities(hasDevices: type != overlay, leavesWhiteouts: type != overlay)
+            return UpperAbilities(
+                hasDevices: type != overlay,
+                leavesWhiteouts: type != overlay,
+                keepsOrder: keepsOrder
+            )
         }
         if let reason = missing(work, marks) {
             clear(work)
@@ -47,7 +57,11 @@ package struct UpperAbilities: Sendable {
             try work.makeNode(names.one, mode: S_IFCHR, device: 0)
         }
         clear(work)
-        return UpperAbilities(hasDevices: hasDevices, leavesWhiteouts: leavesWhiteouts)
+        return UpperAbilities(
+            hasDevices: hasDevices,
+            leavesWhiteouts: leavesWhiteouts,
+            keepsOrder: keepsOrder
+        )
     }
 
     private static func has(_ body: () throws(Errno) -> Void) -> Bool {
@@ -95,4 +109,6 @@ package struct UpperAbilities: Sendable {
     /// ext4, XFS, Btrfs, tmpfs, F2FS: they do it all. What they are asked costs a start as much as the rest of it.
     static let complete: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
     static let overlay: Int64 = 0x794c_7630
+    /// ext4, XFS, and tmpfs, which loses everything.
+    private static let ordered: Set<Int64> = [0xef53, 0x5846_5342, 0x0102_1994]
 }

@@ -273,7 +273,7 @@ extension UnionTree {
             if needed == .none, !hasCapability, upper.canLeaveData(record.mode) {
                 place = .lower(inode)
             } else if try clone(inode, to: file.fd, record.size) {
-                // Blocks are metadata, too: nothing that a sync would have to bring.
+                // Blocks are metadata, too: nothing that a sync would have to bring where these are in order.
             } else if needed != .all, needed != .none, !hasCapability, upper.canBePartial(record.mode) {
                 let status = try FSError.wrap { () throws(Errno) in try file.fd.status() }
                 place = .partial(
@@ -302,7 +302,8 @@ extension UnionTree {
             }
             try apply(record, attributes, to: file.fd, upper)
             // Before the rename: after a power cut the name must not lead to half a file.
-            if isCopied, !upper.isVolatile { try file.fd.synchronize() }
+            let isIncomplete = isCopied || (size > 0 && !upper.abilities.keepsOrder)
+            if isIncomplete, !upper.isVolatile { try file.fd.synchronize() }
         }
         return (file, place)
     }

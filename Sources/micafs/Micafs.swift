@@ -70,7 +70,7 @@ struct Micafs {
         let upper = try upper(of: arguments, usesUserXattrs: usesUserXattrs)
         let log = try Log(
             arguments.log,
-            name: "\(arguments.source) (\(arguments.target))",
+            name: "\(String(decoding: arguments.source, as: UTF8.self)) (\(arguments.target))",
             isForeground: arguments.isForeground
         )
         let union = try UnionTree(lower: lower, upper: upper) { log.write($0) }

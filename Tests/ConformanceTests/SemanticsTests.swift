@@ -33,4 +33,31 @@ struct `A mount behaves like a local filesystem` {
         #expect(mkdir(tree.path("made"), 0o755) == 0)
         #expect(try Self.run(["case", name, tree.path("made")]) == expected)
     }
+
+    /// What the filesystem below has a part in: its own positions in directories, and how it finds a file again.
+    private static let below = [
+        "positions in a large directory", "directories while names return", "directories while removed",
+        "file handles", "file handles that the kernel forgot", "mappings and writes agree", "times move",
+    ]
+
+    @Test(arguments: Filesystem.kinds, LowerForm.served)
+    func `wherever its files are`(filesystem: Filesystem, form: LowerForm) throws {
+        let outer = try Workspace()
+        try Errno.check(chmod(outer.path, 0o755))
+        let plain = try outer.directory("plain")
+        let place = try filesystem.make(in: outer)
+        try Errno.check(chmod(place, 0o755))
+        let workspace = try Workspace(in: place)
+        try Errno.check(chmod(workspace.path, 0o755))
+        let tree = try SmallTree(form, in: workspace)
+        #expect(mkdir(tree.path("made"), 0o755) == 0)
+        for name in Self.below {
+            let expected = try Self.run(["case", name, plain])
+            for directory in ["full", "made"] {
+                let found = try Self.run(["case", name, tree.path(directory)])
+                #expect(found == expected, "\(name) in \(directory)")
+            }
+        }
+        try tree.mount.unmount()
+    }
 }

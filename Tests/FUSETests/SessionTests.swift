@@ -21,7 +21,7 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         try target.makeDirectory()
         defer { _ = target.withPlatformString { rmdir($0) } }
         let session = try Session(operations: tree, transport: transport, log: log)
-        var request = MountRequest(source: "counting", target: target)
+        var request = MountRequest(source: Array("counting".utf8), target: target)
         request.flags = UInt(MS_RDONLY)
         try session.mount(request)
         let server = try WorkerThread { session.run(threads: 4) {} }

@@ -11,6 +11,8 @@ private func parse(_ arguments: String...) throws -> Arguments {
 
 private func parse(options: String) throws -> Arguments { try parse("-o", options, "/target") }
 
+private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
 private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
 @Suite(.timeLimit(.minutes(20))) struct `The command line` {
@@ -22,7 +24,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         #expect(arguments.target == "/merged")
         #expect(arguments.mountFlags == 0)
         #expect(!arguments.isForeground && !arguments.isVolatile && !arguments.isDebugging)
-        #expect(arguments.source == "mica" && arguments.subtype == "mica")
+        #expect(text(arguments.source) == "mica" && text(arguments.subtype) == "mica")
     }
 
     @Test func `is what podman says`() throws {
@@ -35,7 +37,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         #expect(arguments.isVolatile)
         #expect(arguments.identity.uids.shown(5) == 100_005)
         #expect(arguments.identity.gids.shown(5) == 100_005)
-        #expect(arguments.contexts == ["context=\"system_u:object_r:x:s0:c1,c2\""])
+        #expect(arguments.contexts.map { text($0) } == ["context=\"system_u:object_r:x:s0:c1,c2\""])
     }
 
     @Test func `chooses the transport`() throws {
@@ -55,7 +57,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
     @Test func `is what mount.fuse3 says`() throws {
         let arguments = try parse("anything", "/target", "-o", "rw,lowerdir=/a,dev,suid")
-        #expect(arguments.source == "anything")
+        #expect(text(arguments.source) == "anything")
         #expect(arguments.target == "/target")
     }
 
@@ -85,7 +87,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         #expect(arguments.lower == .chain("c", store: "s"))
         #expect(arguments.upper == "u" && arguments.work == "w" && arguments.log == "log")
         #expect(arguments.lock == "lock" && arguments.lockDescriptor == 3)
-        #expect(arguments.threads == 7 && arguments.isForeground && arguments.source == "debian")
+        #expect(arguments.threads == 7 && arguments.isForeground && text(arguments.source) == "debian")
     }
 
     @Test func `mixes both`() throws {
@@ -193,6 +195,13 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         }
     }
 
+    @Test func `takes names for bytes`() throws {
+        let bytes = Array("lowerdir=a:b,fsname=x".utf8) + [0xff] + Array(",subtype=y".utf8) + [0xfe]
+        let arguments = try Arguments([Array("-o".utf8), bytes, Array("target".utf8)])
+        #expect(arguments.source == Array("x".utf8) + [0xff])
+        #expect(arguments.subtype == Array("y".utf8) + [0xfe])
+    }
+
     @Test func `sets numbers and names`() throws {
         let arguments = try parse(
             options:
@@ -200,7 +209,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         )
         #expect(arguments.identity.squashUID == 7 && arguments.identity.squashGID == 8)
         #expect(arguments.identity.ownerStore == .user)
-        #expect(arguments.source == "a,b" && arguments.subtype == "x" && arguments.threads == 9)
+        #expect(text(arguments.source) == "a,b" && text(arguments.subtype) == "x" && arguments.threads == 9)
         #expect(try parse(options: "\(layers),threaded=0").threads == 1)
         #expect(try parse("-s", "-o", layers, "t").threads == 1)
         #expect(try parse(options: "\(layers),fsync=0,fsync=1").isVolatile == false)

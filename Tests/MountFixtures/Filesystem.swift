@@ -2,6 +2,8 @@ import Foundation
 import Linux
 import SystemPackage
 
+import Glibc
+
 /// A filesystem that an upper can be on, with what it was made and is mounted with: forms that differ in when a hole
 /// becomes data.
 package struct Filesystem: Sendable, CustomStringConvertible {
@@ -22,6 +24,24 @@ package struct Filesystem: Sendable, CustomStringConvertible {
     package static let ext4 = Filesystem(description: "ext4", type: "ext4", features: ["-b", "4096"])
     package static let xfs = Filesystem(description: "xfs", type: "xfs", megabytes: 320)
     package static let btrfs = Filesystem(description: "btrfs", type: "btrfs", megabytes: 320)
+
+    /// Those whose power can be cut, and that this machine can make. They differ in what a sync of one thing brings to the
+    /// disk of another: ext4 and XFS have one journal for all, Btrfs writes what was asked for.
+    package static let journalled = [ext4, xfs, btrfs].filter { access("/sbin/mkfs.\($0.type)", X_OK) == 0 }
+
+    /// An ext4 that can have fs-verity, where the kernel does.
+    package static let verity = Filesystem(
+        description: "ext4, verity",
+        type: "ext4",
+        features: ["-b", "4096", "-O", "verity"]
+    )
+
+    /// One of each kind.
+    package static let kinds =
+        journalled + [
+            Filesystem(description: "tmpfs", type: "tmpfs"),
+            Filesystem(description: "overlay", type: "overlay"),
+        ]
 
     package static let all = [
         ext4,

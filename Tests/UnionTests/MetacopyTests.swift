@@ -198,6 +198,28 @@ struct `A copy-up of attributes` {
         try expect(tree.contents("file") == "contents")
     }
 
+    /// Here a file with a capability never goes without its data; the kernel's overlayfs leaves it behind, and takes
+    /// the capability away when somebody writes.
+    @Test func `keeps a capability when another overlay's file gets its data`() throws {
+        let fixture = try fixture()
+        let file = fixture.upper.appending("file")
+        // VFS_CAP_REVISION_2 with CAP_NET_RAW permitted.
+        let capability: [UInt8] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        do {
+            try fixture.upper.makeDirectories()
+            let fd = try OwnedFD.open(file, O_RDWR | O_CREAT, mode: 0o711)
+            try fd.truncate(to: 8)
+            try Xattr.set(Self.mark, [], of: fd)
+            try Xattr.set("security.capability", capability, of: fd)
+        }
+        let tree = try fixture.union()
+        try expect(tree.settle { _ in } == 1)
+        try expect(fixture.upperXattr(Self.mark, of: "file") == nil)
+        try expect(fixture.upperXattr("security.capability", of: "file") == capability)
+        try expect(data(fixture, "file") == 8)
+        try expect(tree.contents("file") == "contents")
+    }
+
     @Test func `reads what the kernel's overlayfs notes, and answers EIO where nothing is`() throws {
         let fixture = try fixture()
         try fixture.upper.appending("d").makeDirectories()

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 
 def call(*arguments):
@@ -38,6 +39,11 @@ class Disk:
         return self
 
     def __exit__(self, *_):
+        # A daemon whose mount is gone has its upper here for a moment longer.
+        for _ in range(600):
+            if subprocess.run(["umount", self.root], stderr=subprocess.DEVNULL).returncode == 0:
+                return
+            time.sleep(0.1)
         call("umount", self.root)
 
     def directory(self, name):

@@ -74,6 +74,14 @@ class Bench:
             self.stacks["data"] = self.stack_of(source, 1, "data")
         return self.stacks["data"]
 
+    def wide(self):
+        """The stack with the tree of inputs.wide_tree."""
+        if "wide" not in self.stacks:
+            source = self.once("wide.tar", inputs.wide_tree)
+            say("making the stack of many names")
+            self.stacks["wide"] = self.stack_of(source, 1, "wide")
+        return self.stacks["wide"]
+
     def stack_of(self, source, depth, name):
         return Stack(source, depth, self.scratch / name, self.mica, self.store, self.spare)
 

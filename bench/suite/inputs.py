@@ -1,5 +1,6 @@
 """What scenarios read or unpack, made once a run."""
 
+import io
 import random
 import tarfile
 
@@ -8,6 +9,7 @@ from .layers import generated_tree
 MEGABYTE = 1 << 20
 SMALL, MEDIUM, LARGE = 100, 20, 256
 STREAM = 1024
+MANY, LINKED, RENAMED = 100_000, 20_000, 100
 
 
 class Content:
@@ -46,6 +48,29 @@ def data_tree(path):
         for name in ("large-a", "large-b"):
             add(name, LARGE * MEGABYTE)
         add("stream", STREAM * MEGABYTE)
+
+
+def wide_tree(path):
+    """Writes a tar with `MANY` files in the directory many, `LINKED` in one that have a second name in other, and
+    `RENAMED` directories in parts with a file each."""
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+
+        def add(name, kind=tarfile.REGTYPE, content=b"", target="", mode=0o644):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.size = kind, target, len(content)
+            entry.mode, entry.mtime = mode, 1_600_000_000
+            tar.addfile(entry, io.BytesIO(content))
+
+        for name in ("many", "one", "other", "parts"):
+            add(name, tarfile.DIRTYPE, mode=0o755)
+        for number in range(MANY):
+            add(f"many/file-{number}", content=b"%d\n" % number)
+        for number in range(LINKED):
+            add(f"one/file-{number}", content=b"%d\n" % number)
+            add(f"other/name-{number}", tarfile.LNKTYPE, target=f"one/file-{number}")
+        for number in range(RENAMED):
+            add(f"parts/{number}", tarfile.DIRTYPE, mode=0o755)
+            add(f"parts/{number}/file", content=b"%d\n" % number)
 
 
 def archive_to_unpack(path):

@@ -14,18 +14,18 @@ struct `What a command has reported, after a power cut` {
 
     init() throws { workspace = try Workspace() }
 
-    static let filesystems = [("ext4", 96), ("xfs", 320)].filter { access("/sbin/mkfs.\($0.0)", X_OK) == 0 }
+    static let filesystems = Filesystem.journalled
 
     private static let large = [UInt8]((0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 251) })
     private static let base: Layer = [.directory("d"), .file("d/small", "small"), .file("name", "one")]
 
     /// Prepares a store, cuts the power behind `change`, and looks at what is left.
     private func survive<R>(
-        _ filesystem: (String, Int),
+        _ filesystem: Filesystem,
         _ change: (MicaStore) throws -> R,
         _ check: (MicaStore, R) throws -> Void
     ) throws {
-        let disk = try LoopDisk(in: workspace, megabytes: filesystem.1, type: filesystem.0)
+        let disk = try LoopDisk(in: workspace, filesystem)
         let store = MicaStore(root: "\(disk.path)/store")
         try store.load([Self.base], as: "base", using: workspace)
         // All of that is on the disk.
@@ -59,7 +59,7 @@ struct `What a command has reported, after a power cut` {
 
     @Test(arguments: filesystems, [true, false])
     func `an image that was loaded is there, and is saved as it came`(
-        filesystem: (String, Int),
+        filesystem: Filesystem,
         hasLargeFiles: Bool
     ) throws {
         let small: Layer = (0..<50).map { .file(Path(Array("f\($0)".utf8)), "content \($0)") }
@@ -75,7 +75,7 @@ struct `What a command has reported, after a power cut` {
     }
 
     @Test(arguments: filesystems) func `an image that was imported or committed is there`(
-        filesystem: (String, Int)
+        filesystem: Filesystem
     ) throws {
         let tar = "\(workspace.path)/root.tar"
         let layer: Layer = [LayerEntry(path: "large", kind: .file(Self.large)), .file("small", "x")]
@@ -93,7 +93,7 @@ struct `What a command has reported, after a power cut` {
         }
     }
 
-    @Test(arguments: filesystems) func `a commit of small files is there`(filesystem: (String, Int)) throws {
+    @Test(arguments: filesystems) func `a commit of small files is there`(filesystem: Filesystem) throws {
         try survive(filesystem) { store in
             try store.run("snapshot", ["prepare", "work", "base"])
             try Data("y".utf8).write(to: URL(fileURLWithPath: "\(try store.upper())/new"))
@@ -105,7 +105,7 @@ struct `What a command has reported, after a power cut` {
     }
 
     @Test(arguments: filesystems) func `a snapshot is there, active or committed`(
-        filesystem: (String, Int)
+        filesystem: Filesystem
     ) throws {
         try survive(filesystem) { store in
             try store.run("snapshot", ["prepare", "work", "base"])
@@ -120,7 +120,7 @@ struct `What a command has reported, after a power cut` {
     }
 
     @Test(arguments: filesystems) func `a name is where it was put, and what was removed stays away`(
-        filesystem: (String, Int)
+        filesystem: Filesystem
     ) throws {
         let path = try archive([[LayerEntry(path: "large", kind: .file(Self.large))]], named: "gone")
         try survive(filesystem) { store in
@@ -137,7 +137,7 @@ struct `What a command has reported, after a power cut` {
     }
 
     @Test(.enabled(if: FilePath("/bin/busybox").exists, "needs busybox-static"), arguments: filesystems)
-    func `a container has ended as it did, with what it wrote and synced`(filesystem: (String, Int)) throws {
+    func `a container has ended as it did, with what it wrote and synced`(filesystem: Filesystem) throws {
         let busybox = try OwnedFD.open("/bin/busybox", O_RDONLY).contents(limit: 1 << 26)
         let layer: Layer = [LayerEntry(path: "bin/sh", kind: .file(busybox), mode: 0o755)]
         let path = try archive([layer], named: "box")
@@ -152,7 +152,7 @@ struct `What a command has reported, after a power cut` {
 
     /// At any moment, with several programs at work.
     @Test(arguments: filesystems.prefix(1), Seeds.few(2))
-    func `nothing that was reported is lost, whenever the power goes`(filesystem: (String, Int), seed: UInt64)
+    func `nothing that was reported is lost, whenever the power goes`(filesystem: Filesystem, seed: UInt64)
         throws
     {
         var random = SeededGenerator(seed: seed)
@@ -167,7 +167,7 @@ struct `What a command has reported, after a power cut` {
             )
         }
         for round in 0..<3 {
-            let disk = try LoopDisk(in: workspace, megabytes: filesystem.1, type: filesystem.0)
+            let disk = try LoopDisk(in: workspace, filesystem)
             let store = MicaStore(root: "\(disk.path)/store")
             try store.load([Self.base], as: "base", using: workspace)
             sync()

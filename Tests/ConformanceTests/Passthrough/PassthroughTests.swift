@@ -17,24 +17,38 @@ struct `A mount in passthrough mode` {
 
     init() throws { workspace = try Workspace() }
 
-    /// Both forms of lower on every transport.
-    static let cases = LowerForm.served.flatMap { form in Transport.usable.map { (form, $0) } }
+    /// Both forms of lower on every transport, and on each kind of filesystem: the kernel passes files of some, and not
+    /// of those that are stacked themselves.
+    struct Way: Sendable, CustomTestStringConvertible {
+        let form: LowerForm
+        let transport: Transport
+        /// Of lower and upper; without it the one that has the tests' files.
+        var filesystem: Filesystem?
+
+        var testDescription: String {
+            "\(form), \(transport.rawValue)" + (filesystem.map { ", on \($0)" } ?? "")
+        }
+    }
+
+    static let cases = LowerForm.served.flatMap { form in
+        Transport.usable.map { Way(form: form, transport: $0) }
+            + Filesystem.kinds.map { Way(form: form, transport: .automatic, filesystem: $0) }
+    }
 
     /// Runs `body` on a mount over a small tree, and looks whether the lower is what it was.
-    private func mounted(
-        _ form: LowerForm,
-        _ transport: Transport,
-        _ body: (SmallTree) throws -> Void
-    ) throws {
-        let options = ["--io", "passthrough", "--transport", transport.rawValue]
-        let tree = try SmallTree(form, in: workspace, options: options) { lower in
+    private func mounted(_ way: Way, _ body: (SmallTree) throws -> Void) throws {
+        let options = ["--io", "passthrough", "--transport", way.transport.rawValue]
+        let disk = try way.filesystem?.make(in: workspace)
+        let workspace = try disk.map { try Workspace(in: $0) } ?? self.workspace
+        let tree = try SmallTree(way.form, in: workspace, options: options) { lower in
             try Errno.check(link("\(lower)/large", "\(lower)/other/alias"))
+            try SmallTree.write("", to: "\(lower)/nothing")
             try shell("cp /bin/busybox \(lower)/busybox")
         }
-        let before = try digests()
+        let before = try digests(workspace)
         try body(tree)
         try tree.mount.unmount()
-        let after = try digests()
+        let after = try digests(workspace)
         #expect(after == before)
     }
 
@@ -44,7 +58,7 @@ struct `A mount in passthrough mode` {
     }
 
     /// Of all that lowers have: files of the directory, and of the store.
-    private func digests() throws -> String {
+    private func digests(_ workspace: Workspace) throws -> String {
         try shell(
             "cd \(workspace.path); find lower store* -type f ! -name 'mica.db*' | sort | xargs sha256sum"
         )
@@ -52,26 +66,19 @@ struct `A mount in passthrough mode` {
 
     private func ino(_ tree: SmallTree, _ name: String) throws -> UInt { UInt(try tree.status(name).st_ino) }
 
-    @Test(arguments: cases)
-    func `opens files with nothing in them`(_ form: LowerForm, _ transport: Transport) throws {
-        let options = ["--io", "passthrough", "--transport", transport.rawValue]
-        let tree = try SmallTree(form, in: workspace, options: options) { lower in
-            try SmallTree.write("", to: "\(lower)/nothing")
-        }
-        #expect(try tree.read("nothing") == "")
-        do {
+    @Test(arguments: cases) func `opens files with nothing in them`(_ way: Way) throws {
+        try mounted(way) { tree in
+            #expect(try tree.read("nothing") == "")
             let reader = try tree.open("nothing", O_RDONLY)
             try tree.write("something", to: "nothing")
             #expect(try tree.read("nothing") == "something")
             #expect(try reader.contents(limit: 20) == Array("something".utf8))
         }
-        try tree.mount.unmount()
     }
 
     @Test(arguments: cases)
-    func `shows who reads a lower file what another writes`(_ form: LowerForm, _ transport: Transport) throws
-    {
-        try mounted(form, transport) { tree in
+    func `shows who reads a lower file what another writes`(_ way: Way) throws {
+        try mounted(way) { tree in
             let ino = try ino(tree, "large")
             do {
                 let reader = try tree.open("large", O_RDONLY)
@@ -100,8 +107,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `has one set of locks for readers and writers`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `has one set of locks for readers and writers`(_ way: Way) throws {
+        try mounted(way) { tree in
             let reader = try tree.open("large", O_RDONLY)
             let shared = reader.use { flock($0, LOCK_SH) }
             let writer = try tree.open("other/alias", O_RDWR)
@@ -117,10 +124,10 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `tells who watches a file what another writes to it`(_ form: LowerForm, _ transport: Transport)
+    func `tells who watches a file what another writes to it`(_ way: Way)
         throws
     {
-        try mounted(form, transport) { tree in
+        try mounted(way) { tree in
             let watcher = OwnedFD(adopting: try Errno.check(inotify_init1(CInt(IN_NONBLOCK))))
             let reader = try tree.open("large", O_RDONLY)
             _ = try Errno.check(
@@ -138,8 +145,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `shows a write to who opened after the writer`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `shows a write to who opened after the writer`(_ way: Way) throws {
+        try mounted(way) { tree in
             let writer = try tree.open("large", O_RDWR)
             let reader = try tree.open("large", O_RDONLY)
             let mapping = try Mapping(reader, length: 8192)
@@ -152,9 +159,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `has all names of a hard link lead to the new data`(_ form: LowerForm, _ transport: Transport) throws
-    {
-        try mounted(form, transport) { tree in
+    func `has all names of a hard link lead to the new data`(_ way: Way) throws {
+        try mounted(way) { tree in
             let reader = try tree.open("other/alias", O_RDONLY)
             #expect(try reader.text(at: 0, count: 3) == "012")
             let writer = try tree.open("large", O_RDWR)
@@ -177,8 +183,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `runs a program whose file is then replaced`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `runs a program whose file is then replaced`(_ way: Way) throws {
+        try mounted(way) { tree in
             let busybox = tree.path("busybox")
             let script = """
                 "\(busybox)" sleep 100 & pid=$!
@@ -193,8 +199,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `reopens a descriptor by its link in proc`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `reopens a descriptor by its link in proc`(_ way: Way) throws {
+        try mounted(way) { tree in
             let reader = try tree.open("large", O_RDONLY)
             let link = FilePath("/proc/self/fd/\(reader.raw)")
             #expect(try OwnedFD.open(link, O_RDONLY).text(at: 0, count: 3) == "012")
@@ -210,8 +216,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `truncates what others read`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `truncates what others read`(_ way: Way) throws {
+        try mounted(way) { tree in
             let reader = try tree.open("large", O_RDONLY)
             #expect(truncate(tree.path("large"), 100) == 0)
             #expect(try reader.text(at: 1000, count: 3) == "")
@@ -231,8 +237,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `serves sixteen at once`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `serves sixteen at once`(_ way: Way) throws {
+        try mounted(way) { tree in
             let path = tree.path("large")
             let threads = try (0..<16).map { number in
                 try WorkerThread {
@@ -256,8 +262,8 @@ struct `A mount in passthrough mode` {
     }
 
     @Test(arguments: cases)
-    func `keeps a file that is removed while open`(_ form: LowerForm, _ transport: Transport) throws {
-        try mounted(form, transport) { tree in
+    func `keeps a file that is removed while open`(_ way: Way) throws {
+        try mounted(way) { tree in
             let reader = try tree.open("large", O_RDONLY)
             let writer = try tree.open("large", O_RDWR)
             #expect(unlink(tree.path("large")) == 0)

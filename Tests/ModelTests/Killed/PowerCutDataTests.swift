@@ -24,10 +24,10 @@ struct `After a power cut, data` {
             (.image, []), (.image, ["-o", "metacopy=off"]), (.directory, ["-o", "metacopy=on"]),
             (.image, ["-o", "io=passthrough"]), (.image, ["-o", "fill=idle"]),
         ]
-        let filesystems = [Filesystem.ext4, .xfs]
+        let filesystems = Filesystem.journalled
         return Effort.seeds.flatMap { seed in
             ways.enumerated().map { number, way in
-                // Each way on either, with the seeds.
+                // Each way on each, with the seeds.
                 let filesystem = filesystems[(number + Int(seed)) % filesystems.count]
                 return Case(form: way.0, options: way.1, filesystem: filesystem, seed: seed)
             }
