@@ -56,6 +56,9 @@ int clinux_clone_file(int to, int from) { return result(ioctl(to, FICLONE, from)
 
 int clinux_pidfd_open(int pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
 
+// PIDFD_THREAD is O_EXCL.
+int clinux_threadfd_open(int tid) { return result(syscall(SYS_pidfd_open, tid, O_EXCL)); }
+
 int clinux_pidfd_send_signal(int pidfd, int signal) {
     return result(syscall(SYS_pidfd_send_signal, pidfd, signal, 0, 0));
 }

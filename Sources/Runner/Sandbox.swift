@@ -85,13 +85,11 @@ package enum Sandbox {
         filter: SeccompFilter?,
         diesWithCaller: Bool = true
     ) throws -> ContainerProcess {
-        let root = try naming("open the root of process \(pid)") {
-            try OwnedFD.open(FilePath("/proc/\(pid)/root"), O_PATH | O_DIRECTORY)
-        }
-        let account = try Account(of: process.user, root: root)
+        let door = try ContainerDoor(leader, pid: pid)
+        let account = try Account(of: process.user, root: door.root)
         var plan = basicPlan(process, account, streams, spec, filter)
         plan.head.flags |= UInt32(ENTER_JOIN)
-        let entrance = try leader.use {
+        let entrance = try door.use(leader) {
             try Entrance(streams, namespaces: 0, group: group, leader: $0, diesWithCaller: diesWithCaller)
         }
         streams.closeTheirs()

@@ -34,6 +34,8 @@ int clinux_clone_file(int to, int from);
 
 /// pidfd_open(2), pidfd_send_signal(2).
 int clinux_pidfd_open(int pid);
+/// A pidfd of one thread, whatever the first one of its process does (Linux 6.9; -EINVAL before).
+int clinux_threadfd_open(int tid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 
 /// pipe2(2) with O_CLOEXEC: ends[0] to read, ends[1] to write.
