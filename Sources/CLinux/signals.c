@@ -22,6 +22,11 @@ int clinux_take_signals(uint64_t mask) {
     return fd;
 }
 
+void clinux_block_signals(uint64_t mask) {
+    sigset_t set = set_of(mask);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void clinux_release_signals(uint64_t mask) {
     sigset_t set = set_of(mask);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);

@@ -35,6 +35,7 @@ extension Containers {
         in container: Container,
         _ attachment: Attachment
     ) throws -> ExitStatus {
+        HostTerminal.comeForward(attachment.terminal)
         let process = request.process(in: container.spec)
         let streams =
             try process.terminal

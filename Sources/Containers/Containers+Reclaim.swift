@@ -41,7 +41,7 @@ extension Containers {
         return !FileLock.isHeld(files.lock)
     }
 
-    private func reclaim(_ container: Container) throws {
+    func reclaim(_ container: Container) throws {
         let files = container.files
         // Its row was on disk when the machine stopped, its directory was not.
         guard files.directory.exists else { return try store.removeContainer(container.record.id) }

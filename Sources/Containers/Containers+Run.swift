@@ -33,7 +33,8 @@ extension Containers {
         _ attachment: Attachment,
         started: () throws -> Void = {}
     ) throws -> ExitStatus {
-        // First of all, so that a signal finds either no container yet or one that gets it.
+        HostTerminal.comeForward(attachment.terminal)
+        // Before anything is started, so that a signal finds either no container yet or one that gets it.
         let relay = try Relay()
         let ended = try runToEnd(container, attachment, relay, started)
         let status = ended.status

@@ -27,7 +27,9 @@ extension Containers {
             // A frozen process does not die, and process 1 waits for all others.
             if !process.waitForEnd(milliseconds: 1000) { ControlGroup.kill(container.record.id) }
             // Nor does one before those that others have started in it were waited for.
-            if !process.waitForEnd(milliseconds: 500) { Stragglers.wakeParents(ofThoseWith: process.pid) }
+            for attempt in 0..<20 where !process.waitForEnd(milliseconds: 500) {
+                Stragglers.send(attempt < 4 ? .goOn : .kill, toParentsOfThoseWith: process)
+            }
         }
         guard process.waitForEnd(milliseconds: 10_000) else {
             throw Failure(
@@ -36,9 +38,8 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
-        wakeSupervisor(of: container)
         // Whoever runs it still has to clean up, and to write down how it ended.
-        guard Unmount.waitForDaemon(container.files.lock, milliseconds: 60_000) else {
+        guard waitForSupervisor(of: container) else {
             throw Failure(
                 "container \(container.record.name) has ended, but whoever ran it has not let go of it",
                 advice: "See \(container.files.daemonLog).",
@@ -47,9 +48,23 @@ extension Containers {
         }
     }
 
-    /// A `mica run` that was put to sleep (Ctrl-Z) cleans up behind its container as well.
-    private func wakeSupervisor(of container: Container) {
-        try? container.files.readState()?.supervisor?.send(Signal(rawValue: SIGCONT))
+    /// A `mica run` that was put to sleep (Ctrl-Z) cleans up behind its container as well. It is woken, and killed where
+    /// that is in vain, as something may put it to sleep again and again: then it is cleaned up here. False after a minute.
+    private func waitForSupervisor(of container: Container) -> Bool {
+        for attempt in 0..<600 {
+            if Unmount.waitForDaemon(container.files.lock, milliseconds: 100) {
+                // One that has come to its end has left nothing.
+                if container.files.readState()?.phase == .running { try? reclaim(container) }
+                return true
+            }
+            wakeSupervisor(of: container, attempt < 50 ? .goOn : .kill)
+        }
+        return false
+    }
+
+    private func wakeSupervisor(of container: Container, _ signal: Signal) {
+        guard let supervisor = container.files.readState()?.supervisor else { return }
+        Stragglers.send(signal, ifStopped: supervisor)
     }
 
     /// Waits while it is being started.
@@ -80,8 +95,10 @@ extension Containers {
             let leader = container.files.readState()?.process
             try? leader?.send(.kill)
             ControlGroup.kill(container.record.id)
-            if attempt % 10 == 9, let leader { Stragglers.wakeParents(ofThoseWith: leader.pid) }
-            wakeSupervisor(of: container)
+            // Who sleeps is woken, and killed where that was in vain a few times.
+            let signal: Signal = attempt < 50 ? .goOn : .kill
+            if attempt % 10 == 9, let leader { Stragglers.send(signal, toParentsOfThoseWith: leader) }
+            wakeSupervisor(of: container, signal)
             isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
         }
         guard isFree else {

@@ -120,7 +120,10 @@ package struct DaemonMount: RootMount {
 
     private static func text(of pipe: borrowing OwnedFD) -> String {
         var buffer = [UInt8](repeating: 0, count: 65536)
-        let count = buffer.withUnsafeMutableBytes { (try? pipe.read(into: $0)) ?? 0 }
+        // What is there, and no more: we have the other end as well.
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            pipe.use { max(0, Glibc.read($0, bytes.baseAddress, bytes.count)) }
+        }
         // Among them may be one of fusermount3's.
         let lines = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n")
         return lines.map { $0.hasPrefix("micafs: ") ? $0.dropFirst(8) : $0 }.joined(separator: "\n")

@@ -26,4 +26,22 @@ extension Errno {
             guard errno == .interrupted else { throw errno }
         }
     }
+
+    /// Repeats `call`, which reads or writes `fd`, while it is interrupted or would have to wait: then it waits for
+    /// `events` (POLLIN, POLLOUT). Whether what we inherited is O_NONBLOCK is decided by others, who have it open too.
+    @inlinable
+    @discardableResult
+    package static func waiting<Result: SignedInteger>(
+        for events: CInt,
+        on fd: CInt,
+        _ call: () -> Result
+    ) throws(Errno) -> Result {
+        while true {
+            do throws(Errno) { return try retrying(call) } catch {
+                guard error == .wouldBlock else { throw error }
+            }
+            var watched = pollfd(fd: fd, events: Int16(truncatingIfNeeded: events), revents: 0)
+            try retrying { poll(&watched, 1, -1) }
+        }
+    }
 }

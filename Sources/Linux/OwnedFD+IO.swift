@@ -3,11 +3,9 @@ package import SystemPackage
 import Glibc
 
 extension OwnedFD {
-    /// read(2) of at most `buffer.count` bytes; 0 at the end of the file.
+    /// read(2) of at most `buffer.count` bytes; 0 at the end of the file. Waits where there are none yet.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-        try use { raw throws(Errno) in
-            try Errno.retrying { Glibc.read(raw, buffer.baseAddress, buffer.count) }
-        }
+        try use { raw throws(Errno) in try InheritedFD(raw).read(into: buffer) }
     }
 
     /// Fills `buffer` unless the file ends before; returns how many bytes it got.
@@ -44,14 +42,7 @@ extension OwnedFD {
 
     /// write(2), repeated until everything is written.
     package func writeAll(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
-        var done = 0
-        while done < bytes.count {
-            done += try use { raw throws(Errno) in
-                try Errno.retrying { () -> Int in
-                    Glibc.write(raw, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-                }
-            }
-        }
+        try use { raw throws(Errno) in try InheritedFD(raw).writeAll(bytes) }
     }
 
     package func writeAll(_ bytes: [UInt8]) throws(Errno) {

@@ -4,6 +4,7 @@ package struct Signal: RawRepresentable, Hashable, Sendable {
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
     package static let kill = Signal(rawValue: 9)
+    package static let goOn = Signal(rawValue: 18)
     package static let terminate = Signal(rawValue: 15)
 
     package init(parsing text: String) throws {

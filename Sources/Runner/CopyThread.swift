@@ -1,4 +1,5 @@
 import Linux
+import SystemPackage
 
 import Glibc
 
@@ -23,13 +24,19 @@ struct CopyThread {
     }
 
     /// Reads `source` to its end, or to an error, and gives every piece to `sink`; ends as well when that
-    /// throws.
+    /// throws. For one whose thread blocks SIGTTIN, as a relay's do: while other jobs have the terminal it waits.
     static func copy(from source: CInt, to sink: (UnsafeRawBufferPointer) throws -> Void) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
         defer { buffer.deallocate() }
         while true {
-            let count = read(source, buffer.baseAddress, buffer.count)
-            if count == -1, errno == EINTR { continue }
+            let count: Int
+            do throws(Errno) {
+                count = try InheritedFD(source).read(into: buffer)
+            } catch {
+                guard error == .ioError, HostTerminal.isAnothers(source) else { return }
+                usleep(200_000)
+                continue
+            }
             guard count > 0 else { return }
             do { try sink(UnsafeRawBufferPointer(rebasing: buffer[..<count])) } catch { return }
         }

@@ -1,13 +1,17 @@
-package import SystemPackage
+import SystemPackage
 
 import CLinux
 import Glibc
 import Linux
 
 /// The terminal that the user sits at, while a container's terminal is behind it.
+///
+/// The kernel stops a job in the background that touches its terminal (SIGTTOU, SIGTTIN). That may happen before there
+/// is a program, and not while there is one: whoever stops it has this process as its parent, and waits for it.
 package struct HostTerminal: ~Copyable {
     private let fd: CInt
-    private var before = termios()
+    /// As it was, once it is raw.
+    private var before: termios?
 
     package static func isTerminal(_ fd: CInt) -> Bool { isatty(fd) == 1 }
 
@@ -20,18 +24,37 @@ package struct HostTerminal: ~Copyable {
         return nil
     }
 
-    /// Raw mode until the value ends: every key is the container's. Nothing that can be caught ends the
-    /// process in between, since Relay takes the signals.
-    package init(raw fd: CInt) throws(Errno) {
-        self.fd = fd
-        try Errno.check(tcgetattr(fd, &before))
-        var raw = before
+    /// Whether another job has our terminal, this one being in the background.
+    static func isAnothers(_ fd: CInt) -> Bool {
+        let group = tcgetpgrp(fd)
+        return group > 0 && group != getpgrp()
+    }
+
+    /// Before a program is started that will have this terminal, -1 for none: in the background this process sleeps here
+    /// until it is brought to the foreground.
+    package static func comeForward(_ fd: CInt) {
+        var same = termios()
+        if tcgetattr(fd, &same) == 0 { _ = try? Errno.retrying { tcsetattr(fd, TCSADRAIN, &same) } }
+    }
+
+    /// -1 for none: then nothing is done.
+    init(_ fd: CInt) { self.fd = fd }
+
+    /// Raw mode until the value ends: every key is the container's. In the background it is somebody else's, and stays as
+    /// it is: to be called again when this process goes on. Nothing that can be caught ends the process in between, since
+    /// Relay takes the signals.
+    mutating func makeRaw() {
+        guard fd >= 0, !HostTerminal.isAnothers(fd) else { return }
+        var found = termios()
+        guard tcgetattr(fd, &found) == 0 else { return }
+        var raw = before ?? found
+        before = raw
         cfmakeraw(&raw)
-        try Errno.check(tcsetattr(fd, TCSADRAIN, &raw))
+        tcsetattr(fd, TCSADRAIN, &raw)
     }
 
     deinit {
-        var before = before
+        guard var before, !HostTerminal.isAnothers(fd) else { return }
         tcsetattr(fd, TCSADRAIN, &before)
     }
 }

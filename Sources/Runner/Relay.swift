@@ -24,18 +24,22 @@ package struct Relay: ~Copyable {
     /// What asks whoever gets it to end.
     private static let ending: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
     private static let mask = forwarded.reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
+    /// What would stop this process for touching the terminal from the background, and with it the end of a program.
+    private static let held = UInt64(1) << UInt64(SIGTTIN) | 1 << UInt64(SIGTTOU)
 
     private let signals: OwnedFD
 
-    /// Takes this thread's signals: do it before the program starts, so that none is lost in between.
+    /// Takes this thread's signals: do it before the program starts, so that none is lost in between, and after
+    /// `HostTerminal.comeForward`.
     package init() throws {
         signal(SIGPIPE, SIG_IGN)
         let fd = clinux_take_signals(Relay.mask)
         guard fd >= 0 else { throw Failure("take signals", Errno(rawValue: -fd)) }
         signals = OwnedFD(adopting: fd)
+        clinux_block_signals(Relay.held)
     }
 
-    deinit { clinux_release_signals(Relay.mask) }
+    deinit { clinux_release_signals(Relay.mask | Relay.held) }
 
     /// A program that has ended, and what of its output is still on its way to the client.
     package struct Ended: ~Copyable {
@@ -73,15 +77,16 @@ package struct Relay: ~Copyable {
         log: @escaping Sink = { _, _ in },
         client: @escaping Sink
     ) throws -> Ended {
-        let raw = terminal >= 0 ? try? HostTerminal(raw: terminal) : nil
+        var host = HostTerminal(terminal)
+        host.makeRaw()
         if input >= 0 { feed(process, streams, from: input) }
         let copies = channels(process, streams, log, client).map { channel in
             Copy(channel: channel, thread: CopyThread { channel.copy() })
         }
-        try forward(until: process)
+        try forward(until: process, &host)
         let status = try naming("wait for process \(process.pid)") { try process.wait() }
         for copy in copies { copy.channel.takeOver() }
-        _ = consume raw
+        _ = consume host
         return Ended(status: status, copies: copies)
     }
 
@@ -113,7 +118,7 @@ package struct Relay: ~Copyable {
 
     /// Hands signals on. A program that does not end when it is asked to three times is killed: at the third Ctrl-C
     /// whoever sits there wants their prompt back.
-    private func forward(until process: ContainerProcess) throws {
+    private func forward(until process: ContainerProcess, _ host: inout HostTerminal) throws {
         var impatience = Impatience()
         var watched = [
             pollfd(fd: process.pidfd.raw, events: Int16(POLLIN), revents: 0),
@@ -123,6 +128,7 @@ package struct Relay: ~Copyable {
             try naming("poll") { _ = try Errno.retrying { poll(&watched, 2, -1) } }
             guard watched[1].revents != 0 else { continue }
             let signal = clinux_next_signal(signals.raw)
+            if signal == SIGCONT { host.makeRaw() }
             if signal == SIGWINCH, let terminal = process.terminalFD {
                 if let size = HostTerminal.size { _ = clinux_set_window(terminal, size.rows, size.columns) }
             } else if signal > 0 {
@@ -137,7 +143,7 @@ package struct Relay: ~Copyable {
         let pipe = Handle(streams.takeInput())
         CopyThread {
             if let terminal = process.terminalFD {
-                CopyThread.copy(from: source) { try Relay.write($0, to: terminal) }
+                CopyThread.copy(from: source) { try InheritedFD(terminal).writeAll($0) }
             } else if let input = pipe.take() {
                 CopyThread.copy(from: source) { try input.writeAll($0) }
             }
@@ -165,20 +171,6 @@ package struct Relay: ~Copyable {
             channels.append(OutputChannel(raw, owning: pipe, of: process, .error, log: log, client: client))
         }
         return channels
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer, to fd: CInt) throws(Errno) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let piece = UnsafeRawBufferPointer(rebasing: rest)
-            do throws(Errno) {
-                rest = rest.dropFirst(try Errno.retrying { Glibc.write(fd, piece.baseAddress, piece.count) })
-            } catch .wouldBlock {
-                // The terminal, which is read without waiting.
-                var watched = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
-                _ = try Errno.retrying { poll(&watched, 1, -1) }
-            }
-        }
     }
 }
 

@@ -17,14 +17,8 @@ final class ByteOutput {
     }
 
     func flush() throws {
-        var done = 0
-        while done < buffer.count {
-            let count = buffer[done...].withUnsafeBytes {
-                Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
-            }
-            if count == -1, Errno.last == .interrupted { continue }
-            guard count > 0 else { throw Failure("write to standard output", .last) }
-            done += count
+        try naming("write to standard output") {
+            try buffer.withUnsafeBytes { try InheritedFD(STDOUT_FILENO).writeAll($0) }
         }
         buffer.removeAll(keepingCapacity: true)
     }

@@ -17,7 +17,7 @@ struct Console {
 
         func write(_ bytes: UnsafeRawBufferPointer, to stream: Relay.Stream) throws(Errno) {
             do {
-                try Console.write(bytes, to: stream == .output ? STDOUT_FILENO : STDERR_FILENO)
+                try Console.descriptor(of: stream).writeAll(bytes)
             } catch {
                 failure.withLock { first in if first == nil { first = (stream, error) } }
                 throw error
@@ -56,12 +56,7 @@ struct Console {
         )
     }
 
-    static func write(_ bytes: UnsafeRawBufferPointer, to fd: CInt) throws(Errno) {
-        var done = 0
-        while done < bytes.count {
-            done += try Errno.retrying {
-                Glibc.write(fd, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-            }
-        }
+    static func descriptor(of stream: Relay.Stream) -> InheritedFD {
+        InheritedFD(stream == .output ? STDOUT_FILENO : STDERR_FILENO)
     }
 }

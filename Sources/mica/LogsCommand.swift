@@ -68,12 +68,12 @@ struct LogsCommand: ParsableCommand {
     }
 
     private func show(_ record: LogRecord, _ lines: inout LogLines, from first: Int) throws {
-        let target = record.stream == .output ? STDOUT_FILENO : STDERR_FILENO
+        let target = Console.descriptor(of: record.stream)
         let isWanted =
             record.time >= since?.nanoseconds ?? Int64.min && record.time < until?.nanoseconds ?? Int64.max
         guard timestamps || first > 0 else {
             guard isWanted else { return }
-            return try record.bytes.withUnsafeBytes { try Console.write($0, to: target) }
+            return try record.bytes.withUnsafeBytes { try target.writeAll($0) }
         }
         var bytes: [UInt8] = []
         lines.forEach(in: record) { piece in
@@ -81,8 +81,6 @@ struct LogsCommand: ParsableCommand {
             if timestamps, piece.begins { bytes += "\(LogTime.text(record.time)) ".utf8 }
             bytes += piece.bytes
         }
-        try bytes.withUnsafeBytes {
-            try Console.write($0, to: target)
-        }
+        try bytes.withUnsafeBytes { try target.writeAll($0) }
     }
 }

@@ -38,6 +38,8 @@ struct Mica: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         // Whoever ignores it hands that down, and nobody could wait for a container.
         signal(SIGCHLD, SIG_DFL)
+        // What others have made O_NONBLOCK is waited for.
+        clinux_wait_for_output()
         // As glibc handed them to a constructor (CLinux/arguments.c): without /proc Swift would find none.
         let given = Array(CommandLine.arguments.dropFirst())
         var arguments = given
@@ -108,6 +110,6 @@ struct Mica: ParsableCommand {
     /// On standard error, which may be a terminal, and what is said may quote anything.
     private static func say(_ text: String) {
         let bytes = Array(Printable.text(text, lines: true).utf8)
-        bytes.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        bytes.withUnsafeBytes { try? InheritedFD(STDERR_FILENO).writeAll($0) }
     }
 }

@@ -93,8 +93,7 @@ final class Progress: Sendable {
     }
 
     private func put(_ text: String) {
-        var bytes = Array(text.utf8)
-        bytes.withUnsafeMutableBytes { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        Array(text.utf8).withUnsafeBytes { try? InheritedFD(STDERR_FILENO).writeAll($0) }
     }
 
     private static func milliseconds() -> UInt64 {

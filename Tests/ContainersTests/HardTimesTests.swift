@@ -136,6 +136,80 @@ struct `A command in hard times` {
         #expect(try run([], ["run", "--rm", "box", "true"], output: "/dev/full").status == 0)
     }
 
+    /// The ends of a pipe that whoever made it does not wait for, as an event loop leaves them to its children.
+    private func impatientPipe() throws -> (read: FileHandle, write: FileHandle) {
+        let pipe = try Linux.Pipe()
+        let (reader, writer) = (try pipe.read.duplicate().release(), try pipe.write.duplicate().release())
+        for end in [reader, writer] { #expect(fcntl(end, F_SETFL, O_NONBLOCK) == 0) }
+        return (
+            FileHandle(fileDescriptor: reader, closeOnDealloc: true),
+            FileHandle(fileDescriptor: writer, closeOnDealloc: true)
+        )
+    }
+
+    @Test(arguments: [
+        ["run", "--rm", "box", "dd", "if=/dev/zero", "bs=65536", "count=20"],
+        ["logs", "loud"], ["exec", "up", "dd", "if=/dev/zero", "bs=65536", "count=20"],
+        ["inspect"] + Array(repeating: "box", count: 3000), ["save", "box"],
+    ]) func `whose output is not waited for by others loses nothing of it`(_ arguments: [String]) throws {
+        _ = try run([], ["run", "-d", "--name", "up", "box", "sleep", "1000"])
+        defer { _ = try? run([], ["rm", "-f", "up"]) }
+        _ = try run([], ["run", "--name", "loud", "box", "dd", "if=/dev/zero", "bs=65536", "count=20"])
+        let expected = try run([], arguments)
+        let (reader, writer) = try impatientPipe()
+        let process = mica.process(arguments)
+        process.standardOutput = writer
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try writer.close()
+        // It writes until there is no more room.
+        var count: CInt = 0
+        _ = try mica.wait {
+            _ = ioctl(reader.fileDescriptor, UInt(FIONREAD), &count)
+            return count >= 65536 || !process.isRunning
+        }
+        usleep(50_000)
+        #expect(fcntl(reader.fileDescriptor, F_SETFL, 0) == 0)
+        let output = reader.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(output.count == expected.output.utf8.count, "\(arguments.prefix(2))")
+        if arguments[0] != "save" { #expect(output.count > 65536) }
+    }
+
+    @Test(arguments: ["run", "exec", "import"]) func `whose input is not there yet waits for it`(
+        _ verb: String
+    ) throws {
+        _ = try run([], ["run", "-d", "--name", "up", "box", "sleep", "1000"])
+        defer { _ = try? run([], ["rm", "-f", "up"]) }
+        let arguments =
+            switch verb {
+            case "run": ["run", "--name", "it", "-i", "box", "sh", "-c", "echo up; cat"]
+            case "exec": ["exec", "-i", "up", "sh", "-c", "echo up; cat"]
+            default: ["import", "-q", "-", "made"]
+            }
+        let (reader, writer) = try impatientPipe()
+        let process = mica.process(arguments)
+        let output = Foundation.Pipe()
+        process.standardInput = reader
+        process.standardOutput = output
+        try process.run()
+        try reader.close()
+        if verb != "import" {
+            #expect(try output.fileHandleForReading.read(upToCount: 3) == Data("up\n".utf8))
+        }
+        // An input that is taken for ended has been by then.
+        usleep(300_000)
+        #expect(fcntl(writer.fileDescriptor, F_SETFL, 0) == 0)
+        let tar = verb == "import" ? Data(count: 10240) : Data("late\n".utf8)
+        try? writer.write(contentsOf: tar)
+        try writer.close()
+        let said = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(verb == "import" ? said.count == 72 : said == tar)
+    }
+
     @Test func `whose reader has gone ends as one that SIGPIPE killed`() throws {
         let script = #"{ "$0" run --rm box sh -c "$1"; echo "$?" >&2; } | true"#
         for (command, status) in [("sleep 0.3; echo x", "141"), ("sleep 0.3; echo x; exit 3", "3")] {

@@ -40,9 +40,14 @@ int clinux_socketpair(int *_Nonnull ends);
 int clinux_get_window(int fd, uint16_t *_Nonnull rows, uint16_t *_Nonnull columns);
 int clinux_set_window(int fd, uint16_t rows, uint16_t columns);
 
+/// Makes stdio's output wait where it is O_NONBLOCK, instead of losing what does not fit. Before anything is printed.
+void clinux_wait_for_output(void);
+
 /// Blocks the signals of `mask` (bit n: signal n) in this thread and those it starts later, and returns a
 /// descriptor that delivers them, or -errno.
 int clinux_take_signals(uint64_t mask);
+/// Blocks them, and nothing more.
+void clinux_block_signals(uint64_t mask);
 /// Undoes the blocking.
 void clinux_release_signals(uint64_t mask);
 /// The next signal's number, or -errno.
