@@ -3,15 +3,11 @@ package import Runner
 /// How far a container has come: containers/<id>/state. Written by whoever holds the container's lock, so a
 /// `running` whose lock is free is the last word of a supervisor that was killed.
 package struct ContainerState: Codable, Sendable, Equatable {
-    package enum Phase: String, Codable, Sendable {
-        /// `unknown` is what a state that can't be read is taken for, and never written.
-        case created, running, exited, unknown
-    }
-
-    package var phase: Phase
+    /// Never `paused`, which only the kernel knows, nor `unknown`.
+    package var phase: ContainerPhase
     /// Process 1 of the container, while it runs.
     package var process: ProcessIdentity?
-    /// Whoever runs it and cleans up behind it, while it runs.
+    /// Whoever runs it and cleans up behind it, while it runs; or restarts it.
     package var supervisor: ProcessIdentity?
     /// Unix nanoseconds.
     package var started: Int64?
@@ -21,5 +17,5 @@ package struct ContainerState: Codable, Sendable, Equatable {
     /// Why it could not be started.
     package var error: String?
 
-    package init(_ phase: Phase) { self.phase = phase }
+    package init(_ phase: ContainerPhase) { self.phase = phase }
 }

@@ -2,7 +2,6 @@ import Layers
 import OCI
 import Snapshots
 
-import FoundationEssentials
 import Glibc
 import Linux
 import Runner
@@ -29,9 +28,7 @@ extension Containers {
         let filter = try request.seccompFilter()
         for volume in spec.volumes { try makeSource(of: volume) }
 
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = Array(try encoder.encode(spec))
+        let json = try Containers.json(spec)
         // It ends when the machine stops: then there is nothing to be kept of it.
         let durably = !spec.removeAtExit
         let record = try add(

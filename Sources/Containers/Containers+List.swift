@@ -10,20 +10,45 @@ extension Containers {
         case created
         /// `since`: Unix nanoseconds.
         case running(ProcessIdentity, since: Int64)
+        case paused(ProcessIdentity, since: Int64)
+        case restarting
         /// nil: whoever was watching was killed, or the machine stopped.
         case exited(Int32?, at: Int64?)
         /// What was written down of it can't be read; with the reason. It may have run.
         case unknown(String)
+
+        package var phase: ContainerPhase {
+            switch self {
+            case .created: .created
+            case .running: .running
+            case .paused: .paused
+            case .restarting: .restarting
+            case .exited: .exited
+            case .unknown: .unknown
+            }
+        }
     }
 
-    /// `state` says what was written last; the lock says whether the writer is still there.
     package func status(of container: Container) -> Status {
+        let status = recordedStatus(of: container)
+        guard case .running(let process, let since) = status, ControlGroup.isPaused(container.record.id)
+        else { return status }
+        return .paused(process, since: since)
+    }
+
+    /// What was written last, and the lock says whether the writer is still there. One that is paused is taken for
+    /// running: only its cgroup knows better.
+    func recordedStatus(of container: Container) -> Status {
         guard let state = container.files.readState() else { return .created }
         switch state.phase {
         case .created: return .created
         case .unknown: return .unknown(state.error ?? "")
         case .exited: return .exited(state.exitCode, at: state.finished)
-        case .running:
+        case .restarting:
+            // Its lock goes from hand to hand meanwhile.
+            let isAtIt = FileLock.isHeld(container.files.lock) || state.supervisor?.open() != nil
+            return isAtIt ? .restarting : .exited(state.exitCode, at: state.finished)
+        case .running, .paused:
             guard FileLock.isHeld(container.files.lock), let process = state.process else {
                 return .exited(nil, at: nil)
             }
@@ -31,9 +56,9 @@ extension Containers {
         }
     }
 
+    /// Paused or not.
     package func isRunning(_ container: Container) -> Bool {
-        if case .running = status(of: container) { return true }
-        return false
+        recordedStatus(of: container).phase == .running
     }
 
     /// Whether a running container's micafs was killed: everything it touches fails now, except for its volumes.
@@ -44,7 +69,7 @@ extension Containers {
 
     /// The process 1 of a running container. Failure (failedPrecondition) when it is not running.
     package func leader(of container: Container) throws -> ProcessIdentity {
-        let status = status(of: container)
+        let status = recordedStatus(of: container)
         if case .unknown(let reason) = status {
             throw Failure("whether container \(container.record.name) runs is not known: \(reason)")
         }

@@ -33,7 +33,10 @@ extension Containers {
             return container.spec.removeAtExit && container.record.created < UnixTime.boot
         }
         // What can't be read stays as it is, for somebody to look at.
-        let isFinished = [.exited, .unknown].contains(files.readState()?.phase)
+        let state = files.readState()
+        let isFinished = [.exited, .unknown].contains(state?.phase)
+        // Between two runs its lock is nobody's.
+        if state?.phase == .restarting, state?.supervisor?.open() != nil { return false }
         guard
             !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil
                 || FileLock.isHeld(files.mountLock)
@@ -47,21 +50,51 @@ extension Containers {
         guard files.directory.exists else { return try store.removeContainer(container.record.id) }
         // Somebody else may be at it, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
-        // One that survived whoever ran it, as it can with its death signal cleared, ends here.
-        ControlGroup.remove(container.record.id)
         if container.spec.removeAtExit {
+            // One that survived whoever ran it, as it can with its death signal cleared, ends here.
+            ControlGroup.remove(container.record.id)
             try removeLocked(container)
         } else {
-            let isUnmounted = unmountRoot(of: container)
-            var state = files.readState() ?? ContainerState(.created)
-            if ![.exited, .unknown].contains(state.phase) {
-                state.phase = .exited
-                state.process = nil
-                state.supervisor = nil
-                try write(state, of: container)
-            }
-            guard isUnmounted else { throw Failure("its micafs does not end; see \(files.daemonLog)") }
+            try cleanUp(container)
         }
         _ = consume lock
+    }
+
+    /// What has to be done before it is started again: cleans up behind whoever ran it and was killed. The caller has its
+    /// lock. Returns what was written down last, nil where it was never started. Failure where nobody knows.
+    func cleared(_ container: Container) throws -> ContainerState? {
+        let files = container.files
+        guard let state = files.readState() else {
+            if files.mountLock.exists { try cleanUp(container) }
+            return files.readState()
+        }
+        guard state.phase != .unknown else {
+            throw Failure(
+                "whether container \(container.record.name) has been started is not known: \(state.error ?? "")",
+                advice: "Save what it wrote (mica commit), and remove it: mica rm \(container.record.name)",
+                exitCode: ExitStatus.failed.rawValue
+            )
+        }
+        let isLeft =
+            ![.exited, .restarting].contains(state.phase) || FileLock.isHeld(files.mountLock)
+            || MountTable.current().top(at: files.root) != nil
+        guard isLeft else { return state }
+        try cleanUp(container)
+        return files.readState()
+    }
+
+    /// The caller has its lock, and nobody runs it.
+    private func cleanUp(_ container: Container) throws {
+        let files = container.files
+        ControlGroup.remove(container.record.id)
+        let isUnmounted = unmountRoot(of: container)
+        var state = files.readState() ?? ContainerState(.created)
+        if ![.exited, .unknown].contains(state.phase) {
+            state.phase = .exited
+            state.process = nil
+            state.supervisor = nil
+            try write(state, of: container)
+        }
+        guard isUnmounted else { throw Failure("its micafs does not end; see \(files.daemonLog)") }
     }
 }

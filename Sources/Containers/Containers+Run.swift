@@ -24,8 +24,8 @@ extension Containers {
         }
     }
 
-    /// Runs a created container to its end, on this thread, and cleans up behind it. The container dies with
-    /// this thread. `started` is called once its program runs.
+    /// Runs a container that was created, or has ended, to its end, on this thread, and cleans up behind it. The container
+    /// dies with this thread. `started` is called once its program runs.
     ///
     /// A Failure whose exit code is 126 or 127 means that the program could not be executed.
     package func run(
@@ -52,31 +52,33 @@ extension Containers {
         let lock = try naming("lock container \(container.record.name)") {
             try FileLock(container.files.lock)
         }
-        let state = container.files.readState()
-        if let state, state.phase == .unknown {
+        let last = try cleared(container)
+        guard (last?.phase ?? .created).after(.start) != nil else {
             throw Failure(
-                "whether container \(container.record.name) has been started is not known: \(state.error ?? "")",
-                advice: "Save what it wrote (mica commit), and remove it: mica rm \(container.record.name)",
-                exitCode: 125
+                "container \(container.record.name) \(last?.phase.description ?? "")",
+                exitCode: ExitStatus.failed.rawValue
             )
         }
-        guard state == nil || state?.phase == .created else {
-            throw Failure("container \(container.record.name) has been started before", exitCode: 125)
-        }
+        EndNote.write(nil, to: lock.raw)
         defer {
             if container.spec.removeAtExit { try? removeLocked(container) }
             _ = lock.raw
         }
         do {
-            return try runLocked(container, attachment, relay, started)
+            let ended = try runLocked(container, last, attachment, relay, started)
+            EndNote.write(ended.status.rawValue, to: lock.raw)
+            return ended
         } catch {
             try? recordFailure(error, of: container)
-            throw Containers.asRunFailure(error)
+            let failure = Containers.asRunFailure(error)
+            EndNote.write(failure.exitCode, to: lock.raw)
+            throw failure
         }
     }
 
     private func runLocked(
         _ container: Container,
+        _ last: ContainerState?,
         _ attachment: Attachment,
         _ relay: borrowing Relay,
         _ started: () throws -> Void
@@ -121,7 +123,7 @@ extension Containers {
         try write(state, of: container)
         try started()
 
-        let log = LogWriter(files.directory, container.spec.logLimits ?? .standard)
+        let log = LogWriter(files.directory, container.spec.logLimits ?? .standard, behind: last)
         let ended = try relay.follow(
             running,
             streams,
@@ -192,7 +194,7 @@ extension Containers {
 
     private func recordFailure(_ error: any Error, of container: Container) throws {
         // What was written last stays true where it says more: the container did run.
-        if let phase = container.files.readState()?.phase, phase != .created { return }
+        guard (container.files.readState()?.phase ?? .created).after(.fail) != nil else { return }
         var state = ContainerState(.exited)
         state.exitCode = (Containers.asRunFailure(error)).exitCode
         state.error = "\(error)"

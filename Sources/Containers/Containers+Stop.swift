@@ -11,6 +11,8 @@ extension Containers {
     package func kill(_ container: Container, with signal: Signal) throws {
         let process = try leader(of: container)
         try naming("send a signal to container \(container.record.name)") { try process.send(signal) }
+        // What is to end must not sleep on.
+        if signal == .kill { try? ControlGroup.unpause(container.record.id) }
     }
 
     /// Asks it to end with `signal`, or with its stop signal, and kills it after `seconds`. One that is not running is
@@ -22,6 +24,7 @@ extension Containers {
         let signal = signal ?? (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
         let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
         try? process.send(signal)
+        try? ControlGroup.unpause(container.record.id)
         if !process.waitForEnd(milliseconds: milliseconds) {
             try? process.send(.kill)
             // A frozen process does not die, and process 1 waits for all others.
@@ -70,19 +73,21 @@ extension Containers {
     /// Waits while it is being started.
     private func statusOnceStarted(_ container: Container) -> Status {
         for _ in 0..<500 {
-            let status = status(of: container)
-            guard status == .created, FileLock.isHeld(container.files.lock) else { return status }
+            let status = recordedStatus(of: container)
+            guard status.phase.after(.start) != nil, FileLock.isHeld(container.files.lock) else {
+                return status
+            }
             usleep(20_000)
         }
-        return .created
+        return recordedStatus(of: container)
     }
 
     /// Removes a container and everything it wrote. `force`: kills it first. Failure (failedPrecondition) while
     /// it runs.
     package func remove(_ container: Container, force: Bool) throws {
-        if !force, case .running = status(of: container) {
+        if !force, isRunning(container) {
             throw Failure(
-                "container \(container.record.name) is running",
+                "container \(container.record.name) \(status(of: container).phase.description)",
                 advice: "Stop it first (mica stop \(container.record.name)), or remove it with -f.",
                 kind: .failedPrecondition
             )

@@ -21,13 +21,28 @@ package final class LogWriter: Sendable {
     private let directory: FilePath
     private let limits: LogLimits
     private let longest: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    /// In the directory of a container.
-    package init(_ directory: FilePath, _ limits: LogLimits = .standard) {
+    /// In the directory of a container. `last`: how its last run ended; nil for its first. What is there goes on, in a new
+    /// file where nobody knows how the last one ends.
+    package init(_ directory: FilePath, _ limits: LogLimits = .standard, behind last: ContainerState? = nil) {
         self.directory = directory
         self.limits = limits
         longest = max(1, min(LogFormat.longest, limits.size - LogFormat.header - LogFormat.recordHeader))
+        var state = State()
+        if let last, let number = LogFormat.numbers(in: directory).last {
+            state.number = number
+            let path = LogFormat.path(of: number, in: directory)
+            if last.exitCode != nil, let file = try? OwnedFD.open(path, O_WRONLY),
+                case let size = lseek(file.raw, 0, SEEK_END), size > 0
+            {
+                state.size = size
+                state.file = consume file
+            } else {
+                LogWriter.next(&state, directory, limits)
+            }
+        }
+        self.state = Mutex(state)
     }
 
     package func append(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) {
@@ -39,7 +54,9 @@ package final class LogWriter: Sendable {
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(longest))
                 state.bytes.removeAll(keepingCapacity: true)
                 let size = LogFormat.recordHeader + piece.count
-                if state.size > 0, state.size + size > limits.size { next(&state) }
+                if state.size > 0, state.size + size > limits.size {
+                    LogWriter.next(&state, directory, limits)
+                }
                 if state.size == 0 { LogFormat.appendHeader(to: &state.bytes) }
                 LogFormat.append(piece, stream, at: time, to: &state.bytes)
                 write(&state)
@@ -47,7 +64,7 @@ package final class LogWriter: Sendable {
         }
     }
 
-    private func next(_ state: inout State) {
+    private static func next(_ state: inout State, _ directory: FilePath, _ limits: LogLimits) {
         state.file = nil
         state.size = 0
         state.number += 1
@@ -73,6 +90,6 @@ package final class LogWriter: Sendable {
             }
         case .none: break
         }
-        if isLost { next(&state) }
+        if isLost { LogWriter.next(&state, directory, limits) }
     }
 }

@@ -13,13 +13,16 @@ enum NetworkFiles {
         let local = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t\(name)\n"
         // Without a network there is nobody to ask, but programs may want to find the file.
         let resolver = NetworkFiles.host("/etc/resolv.conf") ?? []
-        try files.replace(files.hostname, Array("\(name)\n".utf8), mode: 0o644)
-        try files.replace(
-            files.hosts,
-            (isHost ? NetworkFiles.host("/etc/hosts") : nil) ?? Array(local.utf8),
-            mode: 0o644
-        )
-        try files.replace(files.resolver, isHost ? resolver : [], mode: 0o644)
+        try put(Array("\(name)\n".utf8), in: files.hostname, files, always: false)
+        let hosts = (isHost ? NetworkFiles.host("/etc/hosts") : nil) ?? Array(local.utf8)
+        try put(hosts, in: files.hosts, files, always: isHost)
+        try put(isHost ? resolver : [], in: files.resolver, files, always: isHost)
+    }
+
+    /// What it has changed stays for its next start, but for what the host decides (`always`).
+    private static func put(_ bytes: [UInt8], in path: FilePath, _ files: ContainerFiles, always: Bool) throws
+    {
+        if always || !path.exists { try files.replace(path, bytes, mode: 0o644) }
     }
 
     static func volumes(of container: Container) -> [Volume] {

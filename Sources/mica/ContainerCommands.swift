@@ -1,9 +1,13 @@
 import ArgumentParser
 
 extension Mica {
-    /// run, ps, exec, logs, stop, kill, rm
+    /// In the order of --help.
     static let containerCommands: [any ParsableCommand.Type] = [
-        RunCommand.self, ListContainersCommand.self, ExecCommand.self, LogsCommand.self, StopCommand.self,
-        KillCommand.self, RemoveContainerCommand.self, SuperviseCommand.self,
+        RunCommand.self, CreateCommand.self, StartCommand.self, RestartCommand.self,
+        ListContainersCommand.self,
+        ExecCommand.self, LogsCommand.self, WaitCommand.self, PauseCommand.self, UnpauseCommand.self,
+        StopCommand.self, KillCommand.self, UpdateCommand.self, RenameCommand.self,
+        RemoveContainerCommand.self,
+        SuperviseCommand.self,
     ]
 }

@@ -33,26 +33,25 @@ extension InspectCommand {
 
     private static func state(of container: Container, in containers: Containers) -> JSONValue {
         let stored = container.files.readState()
+        let status = containers.status(of: container)
         var members: [String: JSONValue] = [
-            "Running": .bool(false), "Pid": .integer(0), "ExitCode": .null,
+            "Status": .string(status.phase.rawValue),
+            "Running": .bool(status.phase.isAlive), "Paused": .bool(status.phase == .paused),
+            "Restarting": .bool(status.phase == .restarting), "Dead": .bool(false),
+            "Pid": .integer(0), "ExitCode": .null,
             "StartedAt": time(stored?.started),
             "FinishedAt": .null, "Error": .string(stored?.error ?? ""),
             "RootLost": .bool(containers.isRootLost(container)),
         ]
-        switch containers.status(of: container) {
-        case .created: members["Status"] = .string("created")
-        case .running(let process, let since):
-            members["Status"] = .string("running")
-            members["Running"] = .bool(true)
+        switch status {
+        case .created, .restarting: break
+        case .running(let process, let since), .paused(let process, let since):
             members["Pid"] = .integer(Int64(process.pid))
             members["StartedAt"] = time(since)
         case .exited(let code, let finished):
-            members["Status"] = .string("exited")
             members["ExitCode"] = code.map { .integer(Int64($0)) } ?? .null
             members["FinishedAt"] = time(finished)
-        case .unknown(let reason):
-            members["Status"] = .string("unknown")
-            members["Error"] = .string(reason)
+        case .unknown(let reason): members["Error"] = .string(reason)
         }
         return .object(members)
     }
@@ -61,7 +60,8 @@ extension InspectCommand {
         .object([
             "Type": .string("bind"), "Source": .string(volume.source),
             "Destination": .string(volume.destination),
-            "RW": .bool(!volume.readOnly),
+            "Mode": .string(volume.readOnly ? "ro" : ""), "RW": .bool(!volume.readOnly),
+            "Propagation": .string("rprivate"),
         ])
     }
 

@@ -30,7 +30,7 @@ struct ListContainersCommand: ParsableCommand {
         containers.reclaim()
         let rows = try containers.all().map {
             Row($0, containers.status(of: $0), isRootLost: containers.isRootLost($0))
-        }.filter { all || $0.state == "running" }
+        }.filter { all || $0.phase.isAlive || $0.phase == .restarting }
         if quiet {
             for row in rows { print(noTrunc || format == .json ? row.id : String(row.id.prefix(12))) }
             return
@@ -65,7 +65,7 @@ struct ListContainersCommand: ParsableCommand {
         var created: String
         var started: String?
         var finished: String?
-        /// created, running, exited or unknown.
+        /// created, running, paused, restarting, exited or unknown.
         var state: String
         /// For people.
         var status: String
@@ -77,6 +77,7 @@ struct ListContainersCommand: ParsableCommand {
         var error: String?
         /// For people; not in JSON.
         let age: String
+        let phase: ContainerPhase
 
         private enum CodingKeys: CodingKey {
             case id, name, image, imageID, command, created, started, finished, state, status, pid, rootLost
@@ -95,26 +96,24 @@ struct ListContainersCommand: ParsableCommand {
             let stored = container.files.readState()
             started = stored?.started.map(time)
             error = stored?.error
+            phase = status.phase
+            state = status.phase.rawValue
             switch status {
-            case .created:
-                state = "created"
-                self.status = "Created"
-            case .running(let process, let since):
-                state = "running"
+            case .created: self.status = "Created"
+            case .running(let process, let since), .paused(let process, let since):
                 pid = process.pid
                 rootLost = isRootLost
                 self.status =
                     "Up " + Human.age(since / 1_000_000_000).replacingSuffix(" ago", with: "")
+                    + (status.phase == .paused ? " (Paused)" : "")
                     + (isRootLost ? " (root filesystem lost)" : "")
+            case .restarting: self.status = "Restarting"
             case .exited(let code, let finished):
-                state = "exited"
                 exitCode = code
                 self.finished = finished.map(time)
                 let age = finished.map { " " + Human.age($0 / 1_000_000_000) } ?? ""
                 self.status = "Exited (\(code.map { "\($0)" } ?? "unknown"))\(age)"
-            case .unknown:
-                state = "unknown"
-                self.status = "Unknown (its state can't be read)"
+            case .unknown: self.status = "Unknown (its state can't be read)"
             }
         }
     }

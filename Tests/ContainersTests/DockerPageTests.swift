@@ -49,7 +49,9 @@ struct `docs/docker.md` {
         "import": "root.tar made:1", "inspect": "ended", "kill": "-s CONT up", "load": "< in.tar",
         "logs": "ended",
         "rm": "gone", "rmi": "other", "run": "box true", "save": "box > out.tar", "stop": "ended",
-        "tag": "box other",
+        "tag": "box other", "create": "box", "start": "ended", "restart": "ended", "wait": "ended",
+        "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
+        "container start": "ended", "container wait": "ended",
     ]
 
     @Test func `says of every word what the program does with it`() throws {
@@ -64,7 +66,10 @@ struct `docs/docker.md` {
             switch line.outcome {
             case "works", "differs":
                 let command = line.command ?? "$MICA \(line.words) \(arguments[line.words] ?? "")"
-                let before = ["rmi": "$MICA tag box other; ", "rm": "$MICA run --name gone box true; "]
+                let before = [
+                    "rmi": "$MICA tag box other; ", "rm": "$MICA run --name gone box true; ",
+                    "rename": "$MICA create --name one box; ",
+                ]
                 let result = try shell((before[line.words] ?? "") + command)
                 #expect(result.status == 0, "\(command): \(result.error)")
             case "not there":
@@ -91,7 +96,9 @@ struct `docs/docker.md` {
         for verb in [
             "run", "ps", "exec", "logs", "stop", "kill", "rm", "images", "load", "save", "import", "history",
             "tag",
-            "rmi", "inspect", "commit", "diff", "version", "info",
+            "rmi", "inspect", "commit", "diff", "version", "info", "create", "start", "restart", "wait",
+            "pause",
+            "unpause", "rename", "update",
         ] {
             #expect(shown.contains(verb), "\(verb)")
         }

@@ -41,14 +41,6 @@ package struct ControlGroup: Sendable {
         }
     }
 
-    /// Version 2: by itself, or with a group that it is in.
-    private static func isFrozen(_ group: borrowing OwnedFD) -> Bool {
-        guard let events = try? group.open("cgroup.events", O_RDONLY).contents(limit: 1 << 12) else {
-            return false
-        }
-        return String(decoding: events, as: UTF8.self).contains("frozen 1")
-    }
-
     /// None is left behind by a failure, also one of `prepare`.
     private static func make(
         _ id: String,
@@ -81,18 +73,12 @@ package struct ControlGroup: Sendable {
             switch hierarchy.version {
             case .two:
                 let directory = try hierarchy.directory.fd.open(group, O_PATH | O_DIRECTORY)
-                if isFrozen(directory) {
-                    throw Failure(
-                        "the container's cgroup is frozen",
-                        advice:
-                            "Nothing can be started in it until 0 is written to cgroup.freeze, there or above.",
-                        kind: .failedPrecondition,
-                        exitCode: ExitStatus.failed.rawValue
-                    )
-                }
+                try hierarchy.checkThatNothingFreezes(id)
                 unified = OpenFile(directory)
             case .one:
-                tasks.append(OpenFile(try hierarchy.directory.fd.open(group.appending("tasks"), O_WRONLY)))
+                let list = try hierarchy.directory.fd.open(group.appending("tasks"), O_WRONLY)
+                try hierarchy.checkThatNothingFreezes(id)
+                tasks.append(OpenFile(list))
             }
         }
         return (unified, tasks)

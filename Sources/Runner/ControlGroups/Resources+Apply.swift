@@ -5,8 +5,9 @@ import Glibc
 
 extension Resources {
     /// The default limit of processes is left out where the machine has no controller for it; what the user asked for
-    /// is not.
-    package func apply(to id: String, in hierarchies: [ControlGroupHierarchy]) throws {
+    /// is not. `isChange`: the container runs, and what is nil stays as it is.
+    package func apply(to id: String, in hierarchies: [ControlGroupHierarchy], isChange: Bool = false) throws
+    {
         if let memory {
             try set("memory", to: id, in: hierarchies) { version in
                 version == .two
@@ -26,10 +27,10 @@ extension Resources {
                     : [("cpu.cfs_period_us", "\(period)", true), ("cpu.cfs_quota_us", "\(quota)", true)]
             }
         }
-        let most = processes ?? Resources.usualProcesses
-        if most > 0 {
+        let most = processes ?? (isChange ? nil : Resources.usualProcesses)
+        if let most, most > 0 || isChange {
             try set("pids", to: id, in: hierarchies, isOptional: processes == nil) { _ in
-                [("pids.max", "\(most)", true)]
+                [("pids.max", most > 0 ? "\(most)" : "max", true)]
             }
         }
     }
@@ -40,7 +41,7 @@ extension Resources {
         to id: String,
         in hierarchies: [ControlGroupHierarchy],
         isOptional: Bool = false,
-        _ files: (ControlGroupHierarchy.Version) -> [(name: FilePath, text: String, isNeeded: Bool)]
+        _ files: (ControlGroupHierarchy.Version) -> [ControlGroupHierarchy.Setting]
     ) throws {
         guard let hierarchy = hierarchies.first(where: { $0.has(controller) }) else {
             if isOptional { return }
@@ -52,8 +53,12 @@ extension Resources {
         }
         do {
             try hierarchy.enable(controller)
-            for file in files(hierarchy.version) {
-                try hierarchy.write(file.text, to: file.name, of: id, isNeeded: file.isNeeded)
+            let files = files(hierarchy.version)
+            do {
+                try hierarchy.write(files, of: id)
+            } catch Errno.invalidArgument {
+                // Of two limits of version 1 the upper one has to be raised first, and lowered last.
+                try hierarchy.write(files.reversed(), of: id)
             }
         } catch let errno as Errno {
             if isOptional { return }
@@ -84,10 +89,14 @@ extension ControlGroupHierarchy {
     }
 
     /// `isNeeded`: a kernel that does not have the file is an error.
-    func write(_ text: String, to file: FilePath, of id: String, isNeeded: Bool) throws {
+    typealias Setting = (name: FilePath, text: String, isNeeded: Bool)
+
+    func write(_ settings: [Setting], of id: String) throws {
         let group = try make(id)
-        if !isNeeded, group.use({ faccessat($0, file.string, F_OK, 0) }) != 0 { return }
-        try group.write(Array(text.utf8), to: file)
+        for file in settings {
+            if !file.isNeeded, group.use({ faccessat($0, file.name.string, F_OK, 0) }) != 0 { continue }
+            try group.write(Array(file.text.utf8), to: file.name)
+        }
     }
 
     private func enable(_ controller: String, in group: borrowing OwnedFD) throws(Errno) {

@@ -86,25 +86,26 @@ extension Store {
 }
 
 extension Connection {
-    fileprivate func add(_ container: ContainerRecord) throws {
-        if let id: String = try value(
-            "SELECT id FROM containers WHERE name = ? OR id = ?",
-            container.name,
-            container.id
-        ) {
+    /// `new`: the ID of a container that is to be added with it; empty for one that is there.
+    func checkThatNameIsFree(_ name: String, for new: String = "") throws {
+        if let id: String = try value("SELECT id FROM containers WHERE name = ? OR id = ?", name, new) {
             throw Failure(
-                "the container name \"\(container.name)\" is in use by container \(id.prefix(12))",
-                advice: "Choose another name, or remove that container: mica rm \(container.name)",
+                "the container name \"\(name)\" is in use by container \(id.prefix(12))",
+                advice: "Choose another name, or remove that container: mica rm \(name)",
                 kind: .alreadyExists
             )
         }
-        guard try snapshotRow(container.name) == nil else {
+        guard try snapshotRow(name) == nil else {
             throw Failure(
-                "the name \"\(container.name)\" is in use by a snapshot",
+                "the name \"\(name)\" is in use by a snapshot",
                 advice: "Choose another name: commands that take both would not know which is meant.",
                 kind: .alreadyExists
             )
         }
+    }
+
+    fileprivate func add(_ container: ContainerRecord) throws {
+        try checkThatNameIsFree(container.name, for: container.id)
         guard let image = try imageRow(container.image) else {
             throw Failure.noSuchImage("\(container.image)")
         }

@@ -8,7 +8,10 @@ enum Foreign {
             return { member in
                 switch member {
                 case "ls", "list", "ps": "ps"
-                case "run", "exec", "logs", "stop", "kill", "rm", "commit", "diff", "inspect": member
+                case "run", "exec", "logs", "stop", "kill", "rm", "commit", "diff", "inspect", "create",
+                    "start",
+                    "restart", "pause", "unpause", "wait", "rename", "update":
+                    member
                 default: nil
                 }
             }

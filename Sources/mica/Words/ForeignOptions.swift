@@ -18,8 +18,16 @@ enum ForeignOptions {
 
     private static var containers: [ForeignWords] {
         [
-            .init("detach-keys", of: "run exec", "Nothing detaches from a terminal: run it with -d."),
-            .init("env-file", of: "run exec", "Give each variable with -e; -e NAME passes on the caller's."),
+            .init(
+                "detach-keys",
+                of: "run create start exec",
+                "Nothing detaches from a terminal: run it with -d."
+            ),
+            .init(
+                "env-file",
+                of: "run create exec",
+                "Give each variable with -e; -e NAME passes on the caller's."
+            ),
             .init("privileged", of: "exec", "A command may do what its container may: docs/SECURITY.md."),
             .init("f filter", of: "ps images", json),
             .init("n last l latest", of: "ps", "The newest come first: mica ps -a | head."),
@@ -33,13 +41,19 @@ enum ForeignOptions {
                 of: "commit",
                 "A running container is committed as it runs; stop it where that matters."
             ),
+            .init(
+                "checkpoint checkpoint-dir",
+                of: "start",
+                "Processes are not kept: a container starts anew."
+            ),
             .init("l link", of: "rm", "There are no links between containers."),
             .init("v volumes", of: "rm", "mica makes no volumes that could be removed."),
         ]
     }
 
     private static var run: [ForeignWords] {
-        func option(_ names: String, _ use: String) -> ForeignWords { .init(names, of: "run", use) }
+        func option(_ names: String, _ use: String) -> ForeignWords { .init(names, of: "run create", use) }
+        let limits = "The limits are --memory, --cpus and --pids-limit."
         let network = "A container has no network, or the host's: --network host."
         return [
             option("add-host", "The file can be a volume: -v FILE:/etc/hosts."),
@@ -67,9 +81,10 @@ enum ForeignOptions {
                 "init init-path",
                 "The command is process 1; one that leaves children behind needs an init of the image's."
             ),
-            option(
+            .init(
                 "restart",
-                "A container runs once; systemd restarts what a unit runs: ExecStart=mica run --rm."
+                of: "run create update",
+                "Nobody is there to start it again; systemd restarts what a unit runs: ExecStart=mica run --rm."
             ),
             option("l label label-file annotation", "Containers have a name and no labels: --name."),
             option("platform", "An image's platform is chosen when it is loaded."),
@@ -87,12 +102,13 @@ enum ForeignOptions {
             option("ulimit", "Limits are inherited: ulimit -n 1024 before mica run."),
             option("sysctl", "The kernel's settings are not a container's to change."),
             option("stop-signal stop-timeout", "mica kill -s SIGNAL, and mica stop -t SECONDS."),
-            option(
+            .init(
                 "memory-swap memory-reservation memory-swappiness kernel-memory oom-kill-disable oom-score-adj c"
                     + " cpu-shares cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-count cpu-percent cpuset-cpus"
                     + " cpuset-mems blkio-weight blkio-weight-device device-read-bps device-read-iops device-write-bps"
                     + " device-write-iops io-maxbandwidth io-maxiops",
-                "The limits are --memory, --cpus and --pids-limit."
+                of: "run create update",
+                limits
             ),
             option(
                 "health-cmd health-interval health-retries health-start-interval health-start-period health-timeout"

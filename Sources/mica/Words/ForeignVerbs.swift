@@ -19,15 +19,6 @@ enum ForeignVerbs {
                     + " shows what a stopped one has."
             ),
             .init(
-                "create",
-                "mica run makes a container and starts it; mica mount --rw IMAGE DIR makes a tree to change."
-            ),
-            .init("start restart", "A container runs once: mica commit NAME IMAGE, then mica run IMAGE."),
-            .init(
-                "pause unpause",
-                "Its cgroup can be frozen: echo 1 > /sys/fs/cgroup/mica/ID/cgroup.freeze."
-            ),
-            .init(
                 "events",
                 "There is no daemon that could tell; mica ps and mica inspect say how things are."
             ),
@@ -48,14 +39,9 @@ enum ForeignVerbs {
             ),
             .init("volume", "A volume is a directory of the host's: mica run -v DIR:DIR."),
             .init(
-                "rename update",
-                "What a container has at its start it keeps: mica run --name, --memory, --cpus."
-            ),
-            .init(
                 "stats top",
                 "mica inspect NAME says which process it is; mica exec NAME ps shows them all, where the image has it."
             ),
-            .init("wait", "mica run without -d waits, and exits with the command's status."),
             .init(
                 "prune",
                 "mica rm NAME removes a container, mica rmi an image, mica gc what nobody needs any more."

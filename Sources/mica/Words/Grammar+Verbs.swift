@@ -2,7 +2,8 @@ extension Grammar {
     /// nil for what is no verb. Of `snapshot` and `bench` those of the verb and its subcommand: `snapshot ls`.
     static func of(_ verb: String) -> Grammar? {
         switch verb {
-        case "run": return Grammar(process + run, endsAtOperand: true)
+        case "run": return Grammar(process + "d|detach " + new, endsAtOperand: true)
+        case "create": return Grammar(process + new, endsAtOperand: true)
         case "exec": return Grammar(process + "d|detach", endsAtOperand: true)
         default: return options(of: verb).map { Grammar($0) }
         }
@@ -12,8 +13,8 @@ extension Grammar {
     static func isGroup(_ verb: String) -> Bool { verb == "snapshot" || verb == "bench" }
 
     private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "
-    private static let run = """
-        m|memory= cpus= pids-limit= security-opt= d|detach rm name= v|volume= entrypoint= h|hostname= net|network= \
+    private static let new = """
+        m|memory= cpus= pids-limit= security-opt= rm name= v|volume= entrypoint= h|hostname= net|network= \
         read-only log-opt=
         """
 
@@ -35,13 +36,17 @@ extension Grammar {
         case "fsck": "deep repair format="
         case "ps": "a|all q|quiet no-trunc format="
         case "logs": "f|follow n|tail= t|timestamps since= until="
-        case "stop": "s|signal= t|timeout|time="
+        case "stop", "restart": "s|signal= t|timeout|time="
+        case "start": "a|attach i|interactive"
+        case "update": "m|memory= cpus= pids-limit="
         case "kill": "s|signal="
         case "rm": "f|force"
         case "bench lookup": "index-only sample= format="
         case "mounts", "snapshot ls": "q|quiet format="
         case "doctor", "diff", "snapshot usage", "version", "info": "format="
-        case "tag", "settle", "snapshot", "snapshot rm", "snapshot stat", "bench", "supervise": ""
+        case "wait", "pause", "unpause", "rename", "tag", "settle", "snapshot", "snapshot rm",
+            "snapshot stat", "bench", "supervise":
+            ""
         default: nil
         }
     }

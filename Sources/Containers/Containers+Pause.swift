@@ -1,0 +1,29 @@
+import Linux
+import Runner
+
+extension Containers {
+    /// Stops all of its processes where they are, until `unpause`. Failure (failedPrecondition) for one that does not run, or
+    /// is paused.
+    package func pause(_ container: Container) throws {
+        try require(.pause, of: container, or: "Nothing of it can be paused.")
+        try ControlGroup.pause(container.record.id)
+    }
+
+    package func unpause(_ container: Container) throws {
+        try require(.unpause, of: container, or: "Nothing of it has to be unpaused.")
+        try ControlGroup.unpause(container.record.id)
+    }
+
+    /// Failure (failedPrecondition) where the container is not what `event` can happen to; `advice` goes with it.
+    func require(_ event: ContainerPhase.Event, of container: Container, or advice: String) throws {
+        let status = status(of: container)
+        guard status.phase.after(event) == nil else { return }
+        var reason = status.phase.description
+        if case .unknown(let words) = status { reason += ": \(words)" }
+        throw Failure(
+            "container \(container.record.name) \(reason)",
+            advice: advice,
+            kind: .failedPrecondition
+        )
+    }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Containers
+import Linux
+import Runner
+import Snapshots
+
+struct CreateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create",
+        _superCommandName: Mica.name,
+        abstract: "Make a container, and don't start it.",
+        discussion: "Prints its ID. mica start starts it.",
+        // -h is the hostname's, as in docker.
+        helpNames: .long
+    )
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var process: ProcessOptions
+    @OptionGroup var confinement: ConfinementOptions
+    @OptionGroup var new: NewContainerOptions
+
+    func run() throws {
+        try ExitStatus.ofCommand {
+            let containers = Containers(try Store.open(global.layout))
+            print(try containers.create(new.request(process, confinement)).record.id)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Containers
+import Runner
+
+/// What run and create have in common, beside the process and what confines it.
+struct NewContainerOptions: ParsableArguments {
+    @Flag(name: .customLong("rm"), help: "Remove the container when it has ended.")
+    var remove = false
+
+    @Option(help: "The container's name. One is made up by default.")
+    var name: String?
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "A file or directory of the host's; a source that begins with a dot is relative to the current directory.",
+            valueName: "source:destination[:ro]"
+        ),
+        completion: .file()
+    )
+    var volume: [String] = []
+
+    @Option(help: "Replaces the image's entrypoint.")
+    var entrypoint: String?
+
+    @Option(name: [.customShort("h"), .long], help: "The name the container has for itself.")
+    var hostname: String?
+
+    @Option(name: [.customLong("net"), .long], help: "none (only lo) or host.")
+    var network = ContainerSpec.Network.none
+
+    @Flag(help: "Mount the container's root read-only.")
+    var readOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How much of what it writes is kept: max-size=10m for a file, max-file=3 for how many.",
+            valueName: "name=value"
+        )
+    )
+    var logOpt: [String] = []
+
+    @Argument(help: "An image in the store.", completion: .images)
+    var image: String
+
+    @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
+    var command: [String] = []
+
+    func request(_ process: ProcessOptions, _ confinement: ConfinementOptions) throws -> RunRequest {
+        var request = RunRequest(image: image)
+        request.command = command
+        request.entrypoint = entrypoint
+        request.name = name
+        request.environment = process.request.environment
+        request.directory = process.workdir
+        request.user = process.user
+        request.hostname = hostname
+        request.network = network
+        request.volumes = try volume.map { try Volume(parsing: $0, in: GlobalOptions.currentDirectory()) }
+        request.readOnlyRoot = readOnly
+        request.terminal = process.tty
+        request.interactive = process.interactive
+        request.removeAtExit = remove
+        try confinement.apply(to: &request)
+        request.logLimits = try LogLimits(parsing: logOpt)
+        return request
+    }
+}
+
+extension ContainerSpec.Network: ExpressibleByArgument {}
