@@ -1,13 +1,13 @@
-import SystemPackage
+package import SystemPackage
 
 import CLinux
 import Glibc
 
 /// fusermount3(1), set-user-ID root, which unmounts for ordinary users what it has mounted for them.
-enum Fusermount {
+package enum Fusermount {
     /// As umount2(2) with UMOUNT_NOFOLLOW. EBUSY; EPERM where it is not installed, or won't. What is not mounted is fine.
     static func unmount(_ target: FilePath, _ how: Unmount.How) throws(Errno) {
-        guard let program = program() else { throw .notPermitted }
+        guard let program else { throw .notPermitted }
         let arguments = ["fusermount3", "-u"] + (how == .lazy ? ["-z"] : []) + ["--"]
         var list: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         list.append(target.withPlatformString { strdup($0) })
@@ -15,7 +15,9 @@ enum Fusermount {
         let errors = try Pipe()
         let pid = errors.write.use { descriptor -> CInt in
             (list + [nil]).map { UnsafePointer($0) }.withUnsafeBufferPointer { list in
-                list.baseAddress.map { clinux_spawn_host(program, $0, [-1, -1, descriptor], 3, 0) } ?? -EINVAL
+                list.baseAddress.map { list in
+                    program.withPlatformString { clinux_spawn_host($0, list, [-1, -1, descriptor], 3, 0) }
+                } ?? -EINVAL
             }
         }
         guard pid > 0 else { throw Errno(rawValue: -pid) }
@@ -31,9 +33,10 @@ enum Fusermount {
         throw .notPermitted
     }
 
-    /// From PATH, as where a mount is made.
-    private static func program() -> String? {
+    /// From PATH, as where a mount is made: the first that may be executed, else the first that is there.
+    package static var program: FilePath? {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        return path.split(separator: ":").map { "\($0)/fusermount3" }.first { access($0, X_OK) == 0 }
+        let found = path.split(separator: ":").map { FilePath(String($0)).appending("fusermount3") }
+        return found.first { $0.withPlatformString { access($0, X_OK) } == 0 } ?? found.first { $0.exists }
     }
 }

@@ -12,48 +12,53 @@ package struct MountHolder: Sendable, Equatable {
     package let directory: FilePath?
 
     /// Of the filesystem with the device number `device` (as `MountTable.Entry.device`): of each mount namespace that
-    /// shows it one process, and all others that use it, ascending by number. Those that this process may look at.
+    /// shows it one process, and all others that use it, ascending by number. Those that this process may look at, and
+    /// that are found in `milliseconds`: anybody may have namespaces with tables of any length, and this is a courtesy.
     ///
     /// Reads the mount table of every namespace, and the descriptors of every process: for when there is a question.
-    package static func all(of device: String) -> [MountHolder] {
-        var tables: [[UInt8]: FilePath?] = [:]
+    package static func all(of device: String, milliseconds: Int64 = 2000) -> [MountHolder] {
+        var search = MountSearch(device, milliseconds: milliseconds)
         var named: Set<[UInt8]> = []
         var holders: [MountHolder] = []
         // What asks has inherited descriptors, perhaps, and ends with the answer.
         for pid in Processes.all where pid != getpid() {
-            guard let namespace = FilePath("/proc/\(pid)/ns/mnt").target else { continue }
-            let known = tables[namespace]
-            let directory = known ?? place(of: device, seenBy: pid)
-            // Of a process that is just ending the table is empty, and of another one it may not be.
-            if known == nil, directory != nil || hasTable(pid) { tables[namespace] = .some(directory) }
-            let isFirst = directory != nil && named.insert(namespace).inserted
-            guard isFirst || uses(device, pid) else { continue }
-            holders.append(MountHolder(pid: pid, command: command(pid), directory: directory))
+            guard !search.isLate else { break }
+            guard let seen = search.look(by: pid) else { continue }
+            let isFirst = seen.place != nil && named.insert(seen.namespace).inserted
+            guard isFirst || uses(device, pid, { search.isLate }) else { continue }
+            holders.append(MountHolder(pid: pid, command: command(pid), directory: seen.place))
         }
         return holders
     }
 
     /// Has the kernel write what it holds of the filesystem's data, by way of a process that sees it. Nothing where no
-    /// namespace shows it: then it is written when the last file is closed.
-    package static func writeBack(_ device: String) throws(Errno) {
-        guard let root = open(device) else { return }
+    /// namespace shows it, or none is found in time: then it is written file by file, or when the last is closed.
+    package static func writeBack(_ device: String, milliseconds: Int64 = 1000) throws(Errno) {
+        guard let root = open(device, milliseconds) else { return }
         let result = root.use { clinux_syncfs($0) }
         if result != 0 { throw Errno(rawValue: -result) }
     }
 
     /// The filesystem's root as some process sees it, opened through that process's root.
-    private static func open(_ device: String) -> OwnedFD? {
-        var seen: Set<[UInt8]> = []
-        for pid in Processes.all {
-            guard let namespace = FilePath("/proc/\(pid)/ns/mnt").target, !seen.contains(namespace),
-                let directory = place(of: device, seenBy: pid)
+    private static func open(_ device: String, _ milliseconds: Int64) -> OwnedFD? {
+        var search = MountSearch(device, milliseconds: milliseconds)
+        var tried: Set<[UInt8]> = []
+        // Our own user's first: what others have may be made to take long.
+        let user = geteuid()
+        let (own, others) = Processes.all.reduce(into: ([Int32](), [Int32]())) { all, pid in
+            let isOwn = (try? FilePath("/proc/\(pid)").status().st_uid) == user
+            if isOwn { all.0.append(pid) } else { all.1.append(pid) }
+        }
+        for pid in own + others {
+            guard !search.isLate else { return nil }
+            guard let seen = search.look(by: pid), let directory = seen.place,
+                tried.insert(seen.namespace).inserted
             else { continue }
             // Something else may be mounted over it there, and what is below the root must be reached through it.
             guard let root = try? OwnedFD.open(FilePath("/proc/\(pid)/root"), O_PATH | O_DIRECTORY),
                 let fd = try? root.open(inRoot: directory, O_RDONLY | O_DIRECTORY | O_NONBLOCK),
                 let status = try? fd.status(), name(of: status.st_dev) == device
             else { continue }
-            seen.insert(namespace)
             return fd
         }
         return nil
@@ -70,12 +75,6 @@ package struct MountHolder: Sendable, Equatable {
         (try? OwnedFD.open(FilePath(path), O_RDONLY).contents(limit: 64 << 20)) ?? []
     }
 
-    private static func hasTable(_ pid: Int32) -> Bool { !contents("/proc/\(pid)/mountinfo").isEmpty }
-
-    private static func place(of device: String, seenBy pid: Int32) -> FilePath? {
-        MountTable(parsing: contents("/proc/\(pid)/mountinfo")).entries.last { $0.device == device }?.target
-    }
-
     private static func command(_ pid: Int32) -> String {
         // Any process may call itself anything.
         let name = contents("/proc/\(pid)/comm").prefix { $0 != UInt8(ascii: "\n") }
@@ -83,12 +82,13 @@ package struct MountHolder: Sendable, Equatable {
     }
 
     /// Whether a process works in the filesystem, or has something of it open or mapped.
-    private static func uses(_ device: String, _ pid: Int32) -> Bool {
+    private static func uses(_ device: String, _ pid: Int32, _ isLate: () -> Bool) -> Bool {
         let directory = FilePath("/proc/\(pid)")
         let open = ((try? directory.appending("fd").names()) ?? [])
             .map { directory.appending("fd").appending(String(decoding: $0, as: UTF8.self)) }
         return ([directory.appending("cwd"), directory.appending("root"), directory.appending("exe")] + open)
             .contains { link in
+                guard !isLate() else { return false }
                 var found: UInt64 = 0
                 // What the kernel knows is enough: whoever serves the file may be the one that hangs.
                 guard link.withPlatformString({ clinux_known_device($0, &found) }) == 0 else { return false }

@@ -64,6 +64,55 @@ package struct MountTable: Sendable {
         }
     }
 
+    /// Where the text of a mountinfo file, of any length, says that the filesystem with the number `device` is mounted: the
+    /// last place. `sawAny`: whether there was a line at all. Ends early when `isLate` says so.
+    static func place(
+        of device: String,
+        in file: borrowing OwnedFD,
+        isLate: () -> Bool
+    ) -> (place: FilePath?, sawAny: Bool) {
+        let wanted = Array(device.utf8)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+        defer { buffer.deallocate() }
+        var found: [UInt8] = []
+        // What of the buffer is filled with the beginning of a line.
+        var used = 0
+        var sawAny = false
+        guard let base = buffer.baseAddress else { return (nil, false) }
+        while !isLate(), used < buffer.count,
+            let count = try? file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[used...])),
+            count > 0
+        {
+            sawAny = true
+            let end = used + count
+            var start = 0
+            while let newline = memchr(base + start, CInt(UInt8(ascii: "\n")), end - start) {
+                let next = UnsafeRawPointer(newline) - UnsafeRawPointer(base) + 1
+                if MountTable.isOf(wanted, UnsafeRawBufferPointer(rebasing: buffer[start..<next])) {
+                    found = Array(buffer[start..<next])
+                }
+                start = next
+            }
+            used = end - start
+            memmove(base, base + start, used)
+        }
+        return (MountTable(parsing: found).entries.first { $0.device == device }?.target, sawAny)
+    }
+
+    /// Whether the third field is `device`.
+    private static func isOf(_ device: [UInt8], _ line: UnsafeRawBufferPointer) -> Bool {
+        guard let start = line.baseAddress else { return false }
+        let blank = CInt(UInt8(ascii: " "))
+        var field = start
+        for _ in 0..<2 {
+            guard let next = memchr(field, blank, line.count - (field - start)) else { return false }
+            field = UnsafeRawPointer(next) + 1
+        }
+        let rest = line.count - (field - start)
+        return rest > device.count && memcmp(field, device, device.count) == 0
+            && field.load(fromByteOffset: device.count, as: UInt8.self) == UInt8(ascii: " ")
+    }
+
     /// What comes first after the hyphen between blanks. Blanks in names are escaped.
     private static func type(of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         var blank = line.startIndex

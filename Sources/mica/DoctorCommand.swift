@@ -200,9 +200,7 @@ private enum Doctor {
     }
 
     private static var fusermount: Finding {
-        let directories = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        let path = directories.split(separator: ":")
-            .map { FilePath(String($0)).appending("fusermount3") }.first { $0.exists }
+        let path = Fusermount.program
         guard let path, let mode = try? path.status().st_mode else {
             return Finding(
                 what: "fusermount3",
