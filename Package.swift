@@ -148,6 +148,10 @@ let package = Package(
             name: "ImagesTests",
             dependencies: ["ImageFixtures", "Images", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
         ),
+        .testTarget(
+            name: "RegistryTests",
+            dependencies: ["ContainerFixtures", "ImageFixtures", "Linux", "OCI", "Scratch", system]
+        ),
         .testTarget(name: "OCITests", dependencies: ["ImageFixtures", "Linux", "OCI", "Tar", system]),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "Scratch", system]),
         .target(

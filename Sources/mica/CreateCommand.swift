@@ -21,7 +21,9 @@ struct CreateCommand: ParsableCommand {
 
     func run() throws {
         try ExitStatus.ofCommand {
-            let containers = Containers(try Store.open(global.layout))
+            let store = try Store.open(global.layout)
+            try new.pull.bring(new.image, to: store)
+            let containers = Containers(store)
             print(try containers.create(new.request(process, confinement)).record.id)
         }
     }

@@ -16,7 +16,7 @@ struct Mica: ParsableCommand {
             Everything is in one store: --root DIR, before or after the verb; else $MICA_ROOT; else /var/lib/mica for \
             root, $XDG_DATA_HOME/mica (~/.local/share/mica) for everybody else.
 
-            A first image: podman save debian:12 | mica load
+            A first image: mica pull debian:12
             Look at it: mica mount debian:12 DIR, mica umount DIR
             Change it: mica run --name work -it debian:12 bash, mica diff work, mica commit work debian:mine
 

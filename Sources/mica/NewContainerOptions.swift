@@ -40,7 +40,15 @@ struct NewContainerOptions: ParsableArguments {
     )
     var logOpt: [String] = []
 
-    @Argument(help: "An image in the store.", completion: .images)
+    @Option(
+        help: ArgumentHelp(
+            "When the image is brought from its registry: always, missing or never.",
+            valueName: "when"
+        )
+    )
+    var pull = PullPolicy.missing
+
+    @Argument(help: "An image of the store, or of a registry.", completion: .images)
     var image: String
 
     @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")

@@ -34,9 +34,11 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try ExitStatus.ofCommand {
-            let containers = Containers(try Store.open(global.layout))
+            let store = try Store.open(global.layout)
             // Looked at first: what can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
+            try new.pull.bring(new.image, to: store)
+            let containers = Containers(store)
             let container = try containers.create(new.request(process, confinement))
             if let console {
                 let status = try containers.run(container, console.attachment)

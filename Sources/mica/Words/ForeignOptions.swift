@@ -88,7 +88,6 @@ enum ForeignOptions {
             ),
             option("l label label-file annotation", "Containers have a name and no labels: --name."),
             option("platform", "An image's platform is chosen when it is loaded."),
-            option("pull", "mica pull brings an image into the store, before."),
             option("q quiet", "Nothing is printed that it could leave out."),
             option(
                 "group-add",

@@ -15,7 +15,7 @@ extension Grammar {
     private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "
     private static let new = """
         m|memory= cpus= pids-limit= security-opt= rm name= v|volume= entrypoint= h|hostname= net|network= \
-        read-only log-opt=
+        read-only log-opt= pull=
         """
 
     private static func options(of verb: String) -> String? {

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Images
+import Linux
+import OCI
+import Snapshots
+
+/// When an image is brought from its registry before a container is made of it.
+enum PullPolicy: String, CaseIterable, ExpressibleByArgument {
+    case always, missing, never
+
+    /// Progress goes to standard error. Failure (notFound) for an image that is neither in the store nor to be had.
+    func bring(_ name: String, to store: Store) throws {
+        switch self {
+        case .never: return
+        case .always: try pull(name, to: store)
+        case .missing:
+            do { _ = try store.image(named: name) } catch let missing as Failure {
+                guard missing.kind == .notFound else { throw missing }
+                do { try pull(name, to: store) } catch let failure as Failure {
+                    throw Failure(
+                        missing.message,
+                        advice: [missing.advice, "It can't be pulled either: \(failure.message)"]
+                            .compactMap(\.self).joined(separator: " "),
+                        kind: .notFound
+                    )
+                }
+            }
+        }
+    }
+
+    private func pull(_ name: String, to store: Store) throws {
+        let progress = LayerProgress(quiet: false)
+        defer { progress.close() }
+        _ = try ImagePull(store: store).pull(try ImageReference(name), report: { progress.show($0) })
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import Glibc
+import ImageFixtures
+import Linux
+import SystemPackage
+
+/// Debian's docker-registry on a port of its own, which goes with the test.
+final class DockerRegistry {
+    private let directory: TemporaryDirectory
+    private let process = Process()
+    /// 127.0.0.1:PORT.
+    let address: String
+
+    static var isThere: Bool { access("/usr/bin/docker-registry", X_OK) == 0 }
+
+    /// `passwords`: lines of an htpasswd file, which is then needed for everything.
+    init(passwords: String? = nil) throws {
+        directory = try TemporaryDirectory()
+        let path = directory.path.string
+        var config = """
+            version: 0.1
+            storage: {filesystem: {rootdirectory: \(path)/data}}
+            http: {addr: "127.0.0.1:0"}
+            log: {level: info}
+
+            """
+        if let passwords {
+            try directory.write("passwords", Array(passwords.utf8))
+            config += "auth: {htpasswd: {realm: test, path: \(path)/passwords}}\n"
+        }
+        try directory.write("config.yml", Array(config.utf8))
+        let log = "\(path)/log"
+        guard FileManager.default.createFile(atPath: log, contents: nil) else { throw Errno.ioError }
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/docker-registry")
+        process.arguments = ["serve", "\(path)/config.yml"]
+        process.environment = ["PATH": "/usr/bin:/bin", "OTEL_TRACES_EXPORTER": "none"]
+        let handle = FileHandle(forWritingAtPath: log)
+        process.standardError = handle
+        process.standardOutput = handle
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let mark = "listening on "
+        for _ in 0..<3000 {
+            let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+            if let place = text.range(of: mark) {
+                let address = text[place.upperBound...].prefix { $0 != "\"" && $0 != " " && $0 != "\n" }
+                if address.contains(":") {
+                    self.address = String(address)
+                    return
+                }
+            }
+            usleep(20_000)
+        }
+        process.terminate()
+        throw Failure("docker-registry does not listen")
+    }
+
+    deinit {
+        process.terminate()
+        process.waitUntilExit()
+    }
+}

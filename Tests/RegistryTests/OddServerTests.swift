@@ -1,0 +1,281 @@
+import Foundation
+import Glibc
+import ImageFixtures
+import Linux
+import OCI
+import Synchronization
+import SystemPackage
+import Testing
+
+/// What a registry may do that is broken, or means harm.
+@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+struct `A pull from an odd registry` {
+    private let mica: PullFixture
+    private let right: RightRegistry
+
+    init() throws {
+        mica = try PullFixture()
+        var random = SystemRandomNumberGenerator()
+        // What gzip makes no smaller.
+        let content = (0..<100_000).map { _ in String(random.next(), radix: 36) }.joined()
+        right = try RightRegistry([
+            ArchiveFixture.layer(["large": content]), ArchiveFixture.layer(["small": "small"]),
+        ])
+    }
+
+    private func name(_ server: OddServer) -> String { "\(server.address)/\(RightRegistry.path):v1" }
+
+    private func pull(_ server: OddServer) throws -> (status: Int32, output: String, error: String) {
+        try withExtendedLifetime(server) { try mica("pull", name(server)) }
+    }
+
+    /// Fails with these words, and leaves nothing that a next pull from a right registry would stumble over.
+    private func expectRefusal(
+        _ words: String,
+        _ answer: @escaping @Sendable (OddServer.Request) -> OddServer.Answer
+    ) throws {
+        let server = try OddServer(answer)
+        let result = try pull(server)
+        #expect(result.status == 1)
+        #expect(result.error.contains(words), "\(result.error)")
+        #expect(try mica.images() == "")
+        let right = right
+        let mended = try OddServer { right.answer($0) }
+        let again = try pull(mended)
+        #expect(again.status == 0, "\(again.error)")
+        #expect(mica.arrivals == [])
+    }
+
+    @Test func `asks for no blob that it has`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        #expect(try pull(server).status == 0)
+        let blobs = server.requests.count { right.isLayer($0) }
+        #expect(blobs == 2)
+        #expect(try pull(server).status == 0)
+        #expect(server.requests.count { right.isLayer($0) } == blobs)
+    }
+
+    @Test func `goes on where a blob broke off, and fetches no byte twice`() throws {
+        let right = right
+        let breaks = Atomic(0)
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            if right.isLayer(request), answer.body.count > 100_000 {
+                breaks.wrappingAdd(1, ordering: .sequentiallyConsistent)
+                answer.length = answer.body.count
+                answer.cut = 100_000
+            }
+            return answer
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(breaks.load(ordering: .sequentiallyConsistent) > 3)
+        let documents = right.blobs.values.reduce(0) { $0 + $1.count } - right.blobSize
+        #expect(server.bytesSent == right.blobSize + documents)
+    }
+
+    @Test func `takes a whole blob where the registry knows no ranges`() throws {
+        let right = right
+        let count = Atomic(0)
+        let server = try OddServer { request in
+            let plain = OddServer.Request(
+                method: request.method,
+                path: request.path,
+                query: request.query,
+                headers: [:]
+            )
+            var answer = right.answer(plain)
+            if right.isLayer(request), answer.body.count > 100_000,
+                count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue < 3
+            {
+                answer.length = answer.body.count
+                answer.cut = 150_000
+            }
+            return answer
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+    }
+
+    @Test func `that was killed goes on the next time`() throws {
+        let right = right
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            if right.isLayer(request), request.headers["range"] == nil, answer.body.count > 100_000 {
+                answer.length = answer.body.count
+                answer.cut = 400_000
+                answer.stalls = true
+            }
+            return answer
+        }
+        var mica = mica
+        mica.environment["MICA_REGISTRY_TIMEOUT"] = "600"
+        let process = try mica.process(["pull", name(server)])
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        func have() -> Int {
+            mica.arrivals.reduce(0) { sum, file in
+                let status = try? mica.store.appending("arrivals").appending(file).status()
+                return sum + Int(status?.st_size ?? 0)
+            }
+        }
+        for _ in 0..<3000 where have() < 400_000 { usleep(20_000) }
+        #expect(have() >= 400_000)
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        #expect(try mica.images() == "")
+        let result = try mica("pull", name(server))
+        #expect(result.status == 0, "\(result.error)")
+        #expect(server.requests.contains { $0.headers["range"] == "bytes=400000-" })
+        #expect(mica.arrivals == [])
+    }
+
+    @Test func `tries again what is overloaded, and not for ever`() throws {
+        let right = right
+        let count = Atomic(0)
+        let server = try OddServer { request in
+            count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue < 4
+                ? OddServer.Answer(status: 503, headers: ["Retry-After": "0"]) : right.answer(request)
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+        let busy = try OddServer { _ in OddServer.Answer(status: 429) }
+        let refused = try pull(busy)
+        #expect(refused.error.contains("it answers 429, 5 times"), "\(refused.error)")
+        #expect(busy.requests.count == 5)
+    }
+
+    @Test func `gets a token and shows it to nobody else`() throws {
+        let right = right
+        let storage = try OddServer { request in
+            let path = request.path.replacing("/storage", with: "/v2")
+            let moved = OddServer.Request(
+                method: request.method,
+                path: path,
+                query: "",
+                headers: request.headers
+            )
+            return right.answer(moved)
+        }
+        let place = Mutex("")
+        let server = try OddServer { request in
+            if request.path == "/token" {
+                #expect(
+                    request.query.contains("scope=repository%3Ateam%2Fapp%3Apull")
+                        || request.query.contains("scope=repository:team/app:pull")
+                )
+                return OddServer.Answer(body: Array(#"{"token": "t0ken"}"#.utf8))
+            }
+            guard request.headers["authorization"] == "Bearer t0ken" else {
+                let realm = "http://\(place.withLock { $0 })/token"
+                return OddServer.Answer(
+                    status: 401,
+                    headers: [
+                        "WWW-Authenticate":
+                            #"Bearer realm="\#(realm)",service="here",scope="repository:team/app:pull""#
+                    ]
+                )
+            }
+            guard right.isLayer(request) else { return right.answer(request) }
+            let moved = "http://\(storage.address)" + request.path.replacing("/v2", with: "/storage")
+            return OddServer.Answer(status: 307, headers: ["Location": moved])
+        }
+        place.withLock { $0 = server.address }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(!storage.requests.isEmpty)
+        for request in storage.requests { #expect(request.headers["authorization"] == nil) }
+        #expect(server.requests.count { $0.path == "/token" } < 4)
+    }
+
+    @Test func `that is refused for ever ends`() throws {
+        let place = Mutex("")
+        let server = try OddServer { request in
+            if request.path == "/token" { return OddServer.Answer(body: Array(#"{"token": "t"}"#.utf8)) }
+            let realm = "http://\(place.withLock { $0 })/token"
+            return OddServer.Answer(status: 401, headers: ["WWW-Authenticate": #"Bearer realm="\#(realm)""#])
+        }
+        place.withLock { $0 = server.address }
+        let result = try pull(server)
+        #expect(result.status == 1)
+        #expect(result.error.contains("refuses team/app"), "\(result.error)")
+        #expect(server.requests.count < 8)
+    }
+
+    @Test func `refuses a blob with another content`() throws {
+        let right = right
+        try expectRefusal("the blob is") { request in
+            var answer = right.answer(request)
+            if right.isLayer(request), let last = answer.body.indices.last, request.headers["range"] == nil {
+                // The size that a gzip says at its end stays what it is: only the digest tells.
+                answer.body[min(9, last)] ^= 1
+            }
+            return answer
+        }
+    }
+
+    @Test func `refuses a blob that is longer than it says`() throws {
+        let right = right
+        try expectRefusal("more than the") { request in
+            var answer = right.answer(request)
+            if right.isLayer(request) { answer.body += [0] }
+            return answer
+        }
+    }
+
+    @Test func `refuses a blob that never gets longer`() throws {
+        let right = right
+        try expectRefusal("5 times") { request in
+            var answer = right.answer(request)
+            if right.isLayer(request) {
+                let start = answer.status == 206 ? answer.body.count : 0
+                answer.body = start > 0 ? [] : Array(answer.body.dropLast(10))
+            }
+            return answer
+        }
+    }
+
+    @Test func `refuses a manifest that never ends`() throws {
+        try expectRefusal("is longer than") { _ in
+            OddServer.Answer(body: [UInt8](repeating: 0x20, count: 65536), isEndless: true)
+        }
+    }
+
+    @Test func `refuses a manifest that is none`() throws {
+        for body in ["", "{}", "[]", "<html>", #"{"schemaVersion": 1, "fsLayers": []}"#] {
+            let server = try OddServer { _ in OddServer.Answer(body: Array(body.utf8)) }
+            let result = try pull(server)
+            #expect(result.status == 1, "\(body)")
+            #expect(result.error.hasPrefix("mica: "), "\(result.error)")
+        }
+        #expect(try mica.images() == "")
+    }
+
+    @Test func `refuses what is not what its digest says`() throws {
+        let right = right
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            answer.body += [0x20]
+            return answer
+        }
+        let result = try withExtendedLifetime(server) {
+            try mica("pull", "\(server.address)/\(RightRegistry.path)@\(right.manifest.digest)")
+        }
+        #expect(result.status == 1)
+        #expect(result.error.contains("the registry sent sha256:"), "\(result.error)")
+    }
+
+    @Test func `gives up on one that stalls`() throws {
+        let right = right
+        try expectRefusal("5 times") { request in
+            var answer = right.answer(request)
+            if right.isLayer(request), answer.body.count > 100_000 {
+                answer.length = answer.body.count
+                answer.cut = 0
+                answer.stalls = true
+            }
+            return answer
+        }
+    }
+}
