@@ -9,15 +9,17 @@ import Glibc
 /// before the file can grow again, so a hole is the layers' only where the limit, read after the hole was found, says
 /// so; the limit is no more than the size, and is 0 once the mark has gone.
 package final class PartialUpper {
-    private let fd: OwnedFD
+    private let file: OpenFile
     private let marks: [OverlayMarks]
     /// Holes, whatever lseek(2) says of them.
     private let blocksWithoutData: [Range<UInt64>]
 
     /// `marks`: those in use in the upper it is in.
-    package init(_ fd: consuming OwnedFD, _ marks: [OverlayMarks]) throws(Errno) {
-        blocksWithoutData = try fd.blocksWithoutData(below: UInt64(clamping: fd.status().st_size))
-        self.fd = fd
+    package init(_ file: OpenFile, _ marks: [OverlayMarks]) throws(Errno) {
+        blocksWithoutData = try file.fd.blocksWithoutData(
+            below: UInt64(clamping: file.fd.status().st_size)
+        )
+        self.file = file
         self.marks = marks
     }
 
@@ -53,7 +55,7 @@ package final class PartialUpper {
                 }
                 position = next
             } else {
-                let count = try fd.readFully(into: piece, at: position)
+                let count = try file.fd.readFully(into: piece, at: position)
                 position += UInt64(count)
                 if count < piece.count { break }
             }
@@ -64,10 +66,10 @@ package final class PartialUpper {
     /// Below which holes are the layers' data, at this moment.
     private func limit() throws(Errno) -> UInt64 {
         // In this order: it grows only after the limit was noted, and the mark goes before the limit does.
-        let size = UInt64(clamping: try fd.status().st_size)
+        let size = UInt64(clamping: try file.fd.status().st_size)
         for marks in marks {
-            let limit = try Xattr.get(marks.limit, of: fd)
-            guard let metacopy = try Xattr.get(marks.metacopy, of: fd) else { continue }
+            let limit = try Xattr.get(marks.limit, of: file.fd)
+            guard let metacopy = try Xattr.get(marks.metacopy, of: file.fd) else { continue }
             let data = try MarkedData(metacopy: metacopy, marks) { () throws(Errno) in limit }
             guard case .partial(let mark) = data else { throw .ioError }
             return min(size, mark.limit ?? .max)
@@ -77,15 +79,15 @@ package final class PartialUpper {
 
     /// The largest number where there is no more.
     private func data(from offset: UInt64) throws(Errno) -> UInt64 {
-        var found = try fd.data(from: offset) ?? .max
+        var found = try file.fd.data(from: offset) ?? .max
         while let blocks = blocksWithoutData.first(where: { $0.contains(found) }) {
-            found = try fd.data(from: blocks.upperBound) ?? .max
+            found = try file.fd.data(from: blocks.upperBound) ?? .max
         }
         return found
     }
 
     private func hole(from offset: UInt64) throws(Errno) -> UInt64 {
         let next = blocksWithoutData.first { $0.upperBound > offset }
-        return min(try fd.hole(from: offset) ?? .max, next.map { max($0.lowerBound, offset) } ?? .max)
+        return min(try file.fd.hole(from: offset) ?? .max, next.map { max($0.lowerBound, offset) } ?? .max)
     }
 }

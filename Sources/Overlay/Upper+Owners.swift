@@ -1,9 +1,6 @@
 package import Linux
 package import SystemPackage
 
-import CLinux
-import Glibc
-
 extension Upper {
     /// chown(2), or where this process may not and this upper keeps owners, a note on what can have one. Whether it was
     /// chown: set-id bits that the file has are not for a file of this process's.
@@ -20,16 +17,6 @@ extension Upper {
             guard keepsOwners, error == .notPermitted || error == .invalidArgument else { throw error }
         }
         if canMark(mode) { try directory.setAttribute(marks.owner, of: name, to: owner.text) }
-        return false
-    }
-
-    /// The same for an open regular file.
-    package func give(_ fd: CInt, to owner: KeptOwner) throws(Errno) -> Bool {
-        if fchown(fd, owner.uid, owner.gid) == 0 { return true }
-        let error = Errno.last
-        guard keepsOwners, error == .notPermitted || error == .invalidArgument else { throw error }
-        let text = owner.text
-        try Errno.check(fsetxattr(fd, marks.owner.cString, text, text.count, 0))
         return false
     }
 }

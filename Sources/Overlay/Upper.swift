@@ -46,7 +46,7 @@ package final class Upper: Sendable {
     /// Another overlay wrote to it since: its redirects are not noted on the root.
     package let mayHaveRedirects: Bool
     /// /proc/self/fd, once somebody needed it (by then this process is the one that serves), or that it is not to be used.
-    private let descriptors = Mutex<Descriptors?>(nil)
+    private let descriptors = Mutex<OpenFile??>(nil)
     private let volatileMark: VolatileMark
     /// An inode's number and birth are the same at the next mount.
     let keepsInodes: Bool
@@ -160,11 +160,6 @@ package final class Upper: Sendable {
         return try quiet.open(directory, flags)
     }
 
-    private enum Descriptors {
-        case here(OpenFile)
-        case none
-    }
-
     /// From where a deleted file that is open as a place only (O_PATH) is opened for its data. That may never be asked for,
     /// and a place is had in half the time.
     ///
@@ -172,17 +167,16 @@ package final class Upper: Sendable {
     /// places (FUSE, 9p), and for a process that the file's mode could keep out by then.
     private func placesOfDescriptors() -> OpenFile? {
         descriptors.withLock { known in
-            if known == nil { known = openDescriptors() }
-            guard case .here(let open) = known else { return nil }
-            return open
+            if let known { return known }
+            var opened: OpenFile?
+            if UpperAbilities.complete.contains(root.filesystemType), Privileges.canOverrideModes,
+                let found = try? OwnedFD.open("/proc/self/fd", O_PATH | O_DIRECTORY)
+            {
+                opened = OpenFile(found)
+            }
+            known = .some(opened)
+            return opened
         }
-    }
-
-    private func openDescriptors() -> Descriptors {
-        guard UpperAbilities.complete.contains(root.filesystemType), Privileges.canOverrideModes,
-            let found = try? OwnedFD.open("/proc/self/fd", O_PATH | O_DIRECTORY)
-        else { return .none }
-        return .here(OpenFile(found))
     }
 
     /// Whether `reopen` takes what is open as a place only.

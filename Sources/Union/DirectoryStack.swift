@@ -77,7 +77,7 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
         }
         layers = try paths.map(StackLayer.init)
         self.marks = marks
-        let ino = try naming("stat \(paths[0])") { UInt64(try layers[0].root.status().st_ino) }
+        let ino = try naming("stat \(paths[0])") { UInt64(try layers[0].root.fd.status().st_ino) }
         records = [
             Record(
                 ino: ino,
@@ -134,7 +134,7 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
     package func statistics() throws(FSError) -> statvfs {
         var statistics = statvfs()
         try FSError.wrap { () throws(Errno) in
-            try Errno.check(layers[0].root.use { fstatvfs($0, &statistics) })
+            try Errno.check(layers[0].root.fd.use { fstatvfs($0, &statistics) })
         }
         return statistics
     }

@@ -9,7 +9,7 @@ import SystemPackage
 /// Paths in it are bytes, without a `/` at either end; the empty path is the layer's root. No symbolic link is
 /// followed below the root, and none leads out.
 final class StackLayer: Sendable {
-    let root: OwnedFD
+    let root: OpenFile
     /// Reading changes no time of access, however a file is opened.
     private let isQuiet: Bool
 
@@ -22,43 +22,28 @@ final class StackLayer: Sendable {
         root = try naming("open the lower directory \(path)") {
             let root = copy >= 0 ? OwnedFD(adopting: copy) : try OwnedFD.open(path, O_PATH)
             guard try root.status().st_mode & S_IFMT == S_IFDIR else { throw Errno.notDirectory }
-            return root
+            return OpenFile(root)
         }
     }
 
     /// openat2(2) with O_CLOEXEC and O_NOFOLLOW.
     func open(_ path: [UInt8], _ flags: CInt) throws(Errno) -> OwnedFD {
         var path = path[...]
-        var directory: OwnedFD?
+        var directory = root
         while path.count >= Self.longest {
             // Longer than a system call takes: in parts, each of which is a directory.
             guard let slash = path.prefix(Self.longest).lastIndex(of: UInt8(ascii: "/")) else {
                 throw .fileNameTooLong
             }
-            let part = Array(path[..<slash])
-            if let base = directory {
-                directory = try Self.open(part, in: base, O_PATH | O_DIRECTORY)
-            } else {
-                directory = try Self.open(part, in: root, O_PATH | O_DIRECTORY)
-            }
+            directory = OpenFile(try Self.open(Array(path[..<slash]), in: directory, O_PATH | O_DIRECTORY))
             path = path[(slash + 1)...]
         }
-        guard !isQuiet, flags & O_PATH == 0 else { return try open(Array(path), in: directory, flags) }
+        guard !isQuiet, flags & O_PATH == 0 else { return try Self.open(Array(path), in: directory, flags) }
         do throws(Errno) {
-            return try open(Array(path), in: directory, flags | __O_NOATIME)
+            return try Self.open(Array(path), in: directory, flags | __O_NOATIME)
         } catch .notPermitted {
             // It is somebody else's.
-            return try open(Array(path), in: directory, flags)
-        }
-    }
-
-    /// In `directory`, or in the root.
-    private func open(_ path: [UInt8], in directory: borrowing OwnedFD?, _ flags: CInt) throws(Errno)
-        -> OwnedFD
-    {
-        switch directory {
-        case .some(let base): try Self.open(path, in: base, flags)
-        case .none: try Self.open(path, in: root, flags)
+            return try Self.open(Array(path), in: directory, flags)
         }
     }
 
@@ -66,12 +51,12 @@ final class StackLayer: Sendable {
 
     private static func open(
         _ path: [UInt8],
-        in directory: borrowing OwnedFD,
+        in directory: OpenFile,
         _ flags: CInt
     ) throws(Errno) -> OwnedFD {
         let flags = UInt64(flags | O_NOFOLLOW | O_CLOEXEC)
         let name = path.isEmpty ? .dot : FileName(path)
-        let fd = directory.use { raw in
+        let fd = directory.fd.use { raw in
             name.withCString { clinux_open_beneath(raw, $0, flags, 0, 0) }
         }
         guard fd >= 0 else { throw Errno(rawValue: -fd) }

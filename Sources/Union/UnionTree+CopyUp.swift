@@ -205,7 +205,7 @@ extension UnionTree {
             // Nobody looks into it yet, whatever its mode.
             try upper.work.makeDirectory(copy, mode: record.mode & 0o777)
             do throws(Errno) {
-                try apply(record, attributes, to: copy, upper)
+                try apply(record, attributes, to: copy, in: upper.work, upper)
                 try put(copy)
             } catch {
                 try? upper.work.removeDirectory(copy)
@@ -240,7 +240,9 @@ extension UnionTree {
                     try upper.work.makeNode(copy, mode: type | 0o600, device: record.rdev)
                 }
             }
-            try FSError.wrap { () throws(Errno) in try apply(record, attributes, to: copy, upper) }
+            try FSError.wrap { () throws(Errno) in
+                try apply(record, attributes, to: copy, in: upper.work, upper)
+            }
         } catch {
             try? upper.work.unlink(copy)
             throw error
@@ -300,7 +302,7 @@ extension UnionTree {
             case .partial: attributes.append(try upper.partialMark(of: file.fd))
             case .upper, .lost, .damaged: break
             }
-            try apply(record, attributes, to: file.fd, upper)
+            try apply(record, attributes, to: .itself, in: file.fd, upper)
             // Before the rename: after a power cut the name must not lead to half a file.
             let isIncomplete = isCopied || (size > 0 && !upper.abilities.keepsOrder)
             if isIncomplete, !upper.isVolatile { try file.fd.synchronize() }
@@ -323,58 +325,35 @@ extension UnionTree {
         return list
     }
 
+    /// `name` in `directory`, or what is open, without a path to be walked for each attribute.
     private func apply(
         _ record: LowerInode,
         _ attributes: [(name: XattrName, value: [UInt8])],
         to copy: FileName,
+        in directory: borrowing OwnedFD,
         _ upper: Upper
     ) throws(Errno) {
         // Most are right as they were made, and to look takes less than a change. The owner first: changing it drops
         // set-id bits and capabilities.
-        let made = try upper.work.status(of: copy)
+        let made = try directory.status(of: copy)
         let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
         let owner = KeptOwner(uid: record.uid, gid: record.gid)
         var isTheirs = isOurs
-        if !isOurs { isTheirs = try upper.give(copy, in: upper.work, mode: record.mode, to: owner) }
+        if !isOurs { isTheirs = try upper.give(copy, in: directory, mode: record.mode, to: owner) }
         let mode = record.mode & (isTheirs ? 0o7777 : 0o1777)
         if !record.isSymlink, !isOurs || made.st_mode & 0o7777 != mode {
-            try upper.work.changeMode(copy, mode)
+            try directory.changeMode(copy, mode)
         }
         for (name, value) in attributes {
             try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
-                try upper.work.setAttribute(name, of: copy, to: value)
+                try directory.setAttribute(name, of: copy, to: value)
             }
         }
-        try upper.work.changeTimes(
+        try directory.changeTimes(
             copy,
             access: timespec(record.atime),
             modification: timespec(record.mtime)
         )
-    }
-
-    /// The same for an open regular file, without a path to be walked for each attribute.
-    private func apply(
-        _ record: LowerInode,
-        _ attributes: [(name: XattrName, value: [UInt8])],
-        to fd: borrowing OwnedFD,
-        _ upper: Upper
-    ) throws(Errno) {
-        try fd.use { raw throws(Errno) in
-            var made = FileStatus()
-            _ = try Errno.check(fstat(raw, &made))
-            let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
-            var isTheirs = isOurs
-            if !isOurs {
-                isTheirs = try upper.give(raw, to: KeptOwner(uid: record.uid, gid: record.gid))
-            }
-            _ = try Errno.check(fchmod(raw, record.mode & (isTheirs ? 0o7777 : 0o1777)))
-            for (name, value) in attributes {
-                try upper.copyAttribute(name, mode: record.mode) { () throws(Errno) in
-                    _ = try Errno.check(fsetxattr(raw, name.cString, value, value.count, 0))
-                }
-            }
-            _ = try Errno.check(futimens(raw, [timespec(record.atime), timespec(record.mtime)]))
-        }
     }
 }
 

@@ -27,7 +27,7 @@ struct `A partial file of an upper` {
             return
         }
         #expect(mark.limit == limit)
-        let partial = try PartialUpper(file, [.user])
+        let partial = try PartialUpper(OpenFile(file), [.user])
         // Of the lower there are fewer bytes than of the file.
         let (size, end) = (UInt64(700_000), min(700_000, limit ?? .max))
         var found = [UInt8](repeating: 0, count: (1 << 20) + 1)

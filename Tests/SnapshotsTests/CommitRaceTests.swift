@@ -169,7 +169,7 @@ import Glibc
             try fd.truncate(to: UInt64(old.utf8.count))
             try Xattr.set("trusted.overlay.metacopy", [UInt8(ascii: "p")], of: fd)
         }
-        let partial = try PartialUpper(OwnedFD.open(file, O_RDONLY), [.trusted])
+        let partial = try PartialUpper(OpenFile(OwnedFD.open(file, O_RDONLY)), [.trusted])
         var found = [UInt8](repeating: 1, count: old.utf8.count)
         let half = found.count / 2
         try found.withUnsafeMutableBytes { buffer in
