@@ -11,7 +11,7 @@ import SystemPackage
 /// `names` guards everything that says what is where: nodes' places, listings, reference counts, and the
 /// system calls that change names in the upper. Inside it, and only there: the table's own lock. Reading what is
 /// only in the lower takes the table's lock for one look and no other; the data of a copy-up and all reading and
-/// writing of files happen with no lock held.
+/// writing of files happen with no lock held. What needs `names` takes `HeldNames`, which only that lock gives.
 ///
 /// **What may be relied on.** Nobody else writes to the upper. The kernel serialises changes of one directory.
 /// Numbers (`UInt64`) name nodes; a method that returns `Attributes` for the kernel has counted one reference,
@@ -19,7 +19,7 @@ import SystemPackage
 package final class UnionTree: @unchecked Sendable {
     package let lower: any LowerTree
     let upper: Upper?
-    let names = Lock()
+    let names = NamesLock()
     let table = NodeTable()
     let copyUps = CopyUps()
     let fills = FillQueue()

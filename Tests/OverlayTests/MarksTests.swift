@@ -58,6 +58,22 @@ struct `Marks of an upper` {
         #expect(try FileMarks(.dot, in: fd, [.trusted]).opaque == .no)
     }
 
+    /// tmpfs, since Linux 6.6: ext4 takes no attribute that is larger than a block.
+    private static var takesLongAttributes: Bool {
+        guard let directory = try? TestDirectory(in: "/dev/shm") else { return false }
+        return (try? Xattr.set("user.mica", [UInt8](repeating: 1, count: 5000), at: directory.path)) != nil
+    }
+
+    @Test(.enabled(if: takesLongAttributes, "needs a tmpfs with attributes of any length"))
+    func `lead to a place whose path is longer than a system call takes`() throws {
+        let directory = try TestDirectory(in: "/dev/shm")
+        let path = Array(String(repeating: "/directory", count: 500).utf8)
+        try Xattr.set("user.overlay.redirect", path, at: directory.path)
+        let fd = try directory.open()
+        #expect(try marks.redirect(.dot, in: fd) == path)
+        #expect(try FileMarks(.dot, in: fd, [marks]).redirect == path)
+    }
+
     @Test func `make an empty file a deleted name, where the directory says that there are such`() throws {
         let directory = try TestDirectory()
         let whiteout = try directory.add("whiteout", "", ["whiteout": []])

@@ -9,9 +9,9 @@ final class TestDirectory {
     let path: FilePath
     private static let counter = Atomic(0)
 
-    init() throws(Errno) {
+    init(in parent: String = "/var/tmp") throws(Errno) {
         let number = TestDirectory.counter.wrappingAdd(1, ordering: .relaxed).newValue
-        path = FilePath("\(Scratch.prefix("overlay", in: "/var/tmp"))\(number)")
+        path = FilePath("\(Scratch.prefix("overlay", in: parent))\(number)")
         try path.makeDirectories()
     }
 

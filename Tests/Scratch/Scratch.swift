@@ -43,6 +43,6 @@ package enum Scratch {
             for process in $(processes); do kill -9 "$process"; done
             [ -z "$(mounts)$(processes)" ] && break
         done
-        rm -rf --one-file-system /tmp/mica-*-"$1"-* /var/tmp/mica-*-"$1"-*
+        rm -rf --one-file-system /tmp/mica-*-"$1"-* /var/tmp/mica-*-"$1"-* /dev/shm/mica-*-"$1"-*
         """#
 }

@@ -6,13 +6,13 @@ import SystemPackage
 extension UnionTree {
     /// Finishes what a crash interrupted.
     func recover(_ upper: Upper) throws(FSError) {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         let marked = try FSError.wrap { () throws(Errno) in try upper.hasNotedRedirects() }
         if marked || upper.mayHaveRedirects {
             // Of an upper that another overlay has written to it is not known whether it has any.
-            if marked { try noteMarksLocked() }
-            try noteRedirects(upper)
+            if marked { try noteMarks(held) }
+            try noteRedirects(held, upper)
             hasUnknownRedirects = true
         }
 
@@ -24,43 +24,44 @@ extension UnionTree {
                 throw .system(.invalidArgument)
             }
             var places: [(node: Node, name: FileName)] = []
-            for (directory, name) in try visibleNames(of: number) {
-                places.append((try upperDirectory(NodeID.lower(directory)), name))
+            for (directory, name) in try visibleNames(held, of: number) {
+                places.append((try upperDirectory(held, NodeID.lower(directory)), name))
             }
             do throws(FSError) {
-                try putLinks(name, places, upper)
+                try putLinks(held, name, places, upper)
             } catch {
                 // Without room for them the mount is needed all the more: to delete something. The next one has them.
                 guard error.isLackOfRoom else { throw error }
-                try keepTogether(number)
+                try keepTogether(held, number)
                 report("not all names of a changed file are in place yet: \(Errno(rawValue: error.errno))")
                 continue
             }
-            for (parent, name) in places { try set(name, .entry, in: parent) }
+            for (parent, name) in places { try set(held, name, .entry, in: parent) }
         }
     }
 
     /// Has those names of a file that are not in the upper lead to what the others lead to, if there are such.
-    private func keepTogether(_ number: UInt32) throws(FSError) {
+    private func keepTogether(_ held: HeldNames, _ number: UInt32) throws(FSError) {
         for link in try lower.names(of: number) {
             let name = FileName(link.name)
-            guard let parent = try upperPosition(of: link.directory), try listing(of: parent)[name] == .entry
+            guard let parent = try upperPosition(held, of: link.directory),
+                try listing(held, of: parent)[name] == .entry
             else { continue }
-            let found = try node(name, in: parent)
+            let found = try node(held, name, in: parent)
             guard found.id == NodeID.lower(number) else { continue }
             found.isPinned = true
             return
         }
     }
 
-    /// Before there is a redirect. Preconditions: `names` is locked.
-    func markRedirects(_ upper: Upper) throws(FSError) {
-        try noteMarksLocked()
-        try noteRedirects(upper)
+    /// Before there is a redirect.
+    func markRedirects(_ held: HeldNames, _ upper: Upper) throws(FSError) {
+        try noteMarks(held)
+        try noteRedirects(held, upper)
     }
 
     /// Records that `recover` must look for redirects.
-    private func noteRedirects(_ upper: Upper) throws(FSError) {
+    private func noteRedirects(_ held: HeldNames, _ upper: Upper) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
             try root.keepingStatus(of: root.name, in: upper.root) { () throws(Errno) in
                 try upper.noteRedirects()

@@ -18,10 +18,10 @@ extension UnionTree {
         }
     }
 
-    /// A copy that was put in its place looks as what it was made of did. Preconditions: `names` is locked.
-    func keepStatus(_ node: Node, of record: LowerInode) {
+    /// A copy that was put in its place looks as what it was made of did.
+    func keepStatus(_ held: HeldNames, _ node: Node, of record: LowerInode) {
         // Where it can't be looked at, it can't be shown either.
-        guard let (directory, name) = try? location(of: node),
+        guard let (directory, name) = try? location(held, of: node),
             let status = try? directory.fd.status(of: name)
         else { return }
         node.keepStatus(record, status)
@@ -32,12 +32,13 @@ extension UnionTree {
     /// A file with several names gets them all at once, so that the upper alone says that they are one file,
     /// to us after a remount as to anybody who reads an upper directory.
     func publish(
+        _ held: HeldNames,
         _ copy: FileName,
         of inode: UInt32,
         _ data: DataPlace,
         _ upper: Upper
     ) throws(FSError) -> Node {
-        let visible = try visibleNames(of: inode)
+        let visible = try visibleNames(held, of: inode)
         let record = try lower.inode(inode)
         let isWhiteoutData = WhiteoutData.isOne(mode: record.mode, device: record.rdev)
         let node = Node(
@@ -57,18 +58,18 @@ extension UnionTree {
         }
         guard !visible.isEmpty else {
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans.fd, copy) }
-            becomeOrphan(node, copy)
-            keepStatus(node, of: record)
+            becomeOrphan(held, node, copy)
+            keepStatus(held, node, of: record)
             table.insert(node)
             if let unmarkedNumber { unmarked[unmarkedNumber] = node }
             return node
         }
         var places: [(node: Node, name: FileName)] = []
         for (directory, name) in visible {
-            places.append((try upperDirectory(NodeID.lower(directory)), name))
+            places.append((try upperDirectory(held, NodeID.lower(directory)), name))
         }
         if places.count == 1 {
-            let directory = try directory(places[0].node)
+            let directory = try directory(held, places[0].node)
             try FSError.wrap { () throws(Errno) in
                 try put(copy, in: places[0].node, directory, places[0].name, upper)
             }
@@ -79,29 +80,30 @@ extension UnionTree {
             let pending = Upper.pendingName(try lower.mark(of: inode))
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
             do throws(FSError) {
-                try putLinks(pending, places, upper)
+                try putLinks(held, pending, places, upper)
             } catch {
                 try? upper.links.unlink(pending)
                 if error.errno == EMLINK { unlinkable[inode] = places.count }
                 throw error
             }
         }
-        place(node, places[0].name, in: places[0].node)
+        place(held, node, places[0].name, in: places[0].node)
         table.insert(node)
         if let unmarkedNumber { unmarked[unmarkedNumber] = node }
         visibleCounts[inode] = nil
         unlinkable[inode] = nil
         for (parent, name) in places {
-            try set(name, .entry, in: parent)
-            note(new: node, name, in: parent)
+            try set(held, name, .entry, in: parent)
+            note(held, new: node, name, in: parent)
         }
-        keepStatus(node, of: record)
+        keepStatus(held, node, of: record)
         return node
     }
 
     /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes. Where one fails those
     /// before it are taken away: the file is what it was under all of its names.
     func putLinks(
+        _ held: HeldNames,
         _ pending: FileName,
         _ places: [(node: Node, name: FileName)],
         _ upper: Upper
@@ -109,7 +111,7 @@ extension UnionTree {
         for (position, (parent, name)) in places.enumerated() {
             var count = position
             do throws(FSError) {
-                let directory = try directory(parent)
+                let directory = try directory(held, parent)
                 try FSError.wrap { () throws(Errno) in
                     try parent.keepingTimes(directory.fd) { () throws(Errno) in
                         try upper.links.link(pending, to: directory.fd, name)
@@ -117,24 +119,24 @@ extension UnionTree {
                     }
                 }
             } catch {
-                takeBack(places[..<count])
+                takeBack(held, places[..<count])
                 throw error
             }
         }
         try FSError.wrap { () throws(Errno) in try upper.links.unlink(pending) }
     }
 
-    private func takeBack(_ places: ArraySlice<(node: Node, name: FileName)>) {
+    private func takeBack(_ held: HeldNames, _ places: ArraySlice<(node: Node, name: FileName)>) {
         for (parent, name) in places {
             do throws(FSError) {
-                let directory = try directory(parent)
+                let directory = try directory(held, parent)
                 try FSError.wrap { () throws(Errno) in
                     try parent.keepingTimes(directory.fd) { () throws(Errno) in try directory.fd.unlink(name)
                     }
                 }
             } catch {
                 // It is a name of a copy from now on.
-                try? set(name, .entry, in: parent)
+                try? set(held, name, .entry, in: parent)
             }
         }
     }

@@ -14,11 +14,11 @@ extension UnionTree {
         mode: UInt32,
         by caller: Caller
     ) throws(FSError) -> Attributes {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         let upper = try writable()
-        let directory = try upperDirectory(parent)
-        let target = try self.directory(directory)
+        let directory = try upperDirectory(held, parent)
+        let target = try self.directory(held, directory)
         let mode = mode & 0o7777 | S_IFREG
         let name = upper.temporaryName()
         var number: UInt64 = 0
@@ -37,7 +37,7 @@ extension UnionTree {
         node.isOrphan = true
         orphanCount += 1
         table.insert(node)
-        return try reference(.upper(node))
+        return try reference(held, .upper(node))
     }
 
     // MARK: - Whiteouts of overlays inside the mount
@@ -73,15 +73,16 @@ extension UnionTree {
         return name
     }
 
-    /// Renames a staged one to where something was renamed away. Preconditions: `names` is locked.
+    /// Renames a staged one to where something was renamed away.
     func place(
+        _ held: HeldNames,
         _ staged: FileName,
         _ name: FileName,
         in directory: Node,
         _ upper: Upper
     ) throws(FSError) {
-        let fd = try self.directory(directory)
+        let fd = try self.directory(held, directory)
         try FSError.wrap { () throws(Errno) in try upper.work.rename(staged, to: fd.fd, name) }
-        try set(name, .entry, in: directory)
+        try set(held, name, .entry, in: directory)
     }
 }

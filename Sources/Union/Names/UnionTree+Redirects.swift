@@ -8,8 +8,8 @@ import SystemPackage
 /// the upper for it, but the first such question does.
 extension UnionTree {
     /// Gives every renamed directory its node, which stays, and those above it. Whether there was something to be read:
-    /// false where it has been before. Preconditions: `names` is locked.
-    func findRedirects() throws(FSError) -> Bool {
+    /// false where it has been before.
+    func findRedirects(_ held: HeldNames) throws(FSError) -> Bool {
         guard hasUnknownRedirects, let upper else { return false }
         var path: [Level] = []
         try FSError.wrap { () throws(Errno) in
@@ -22,7 +22,7 @@ extension UnionTree {
                     return directory
                 },
                 arrive: { (directory) throws(Errno) in
-                    if try upper.marks.redirect(.dot, in: directory) != nil { try makeNodes(&path) }
+                    if try upper.marks.redirect(.dot, in: directory) != nil { try makeNodes(held, &path) }
                     return try directory.subdirectories()
                 },
                 leave: { (_, _) throws(Errno) in path.removeLast() }
@@ -38,12 +38,12 @@ extension UnionTree {
         var node: Node?
     }
 
-    private func makeNodes(_ path: inout [Level]) throws(Errno) {
+    private func makeNodes(_ held: HeldNames, _ path: inout [Level]) throws(Errno) {
         guard let known = path.lastIndex(where: { $0.node != nil }) else { return }
         for position in path.indices.dropFirst(known + 1) {
             guard let parent = path[position - 1].node else { return }
             do throws(FSError) {
-                let node = try node(path[position].name, in: parent)
+                let node = try node(held, path[position].name, in: parent)
                 node.isPinned = true
                 path[position].node = node
             } catch {

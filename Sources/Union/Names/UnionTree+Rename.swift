@@ -30,21 +30,21 @@ extension UnionTree {
             if isExchange, let missing = try needsCopyUp(newName, in: newParent) {
                 _ = try copyUp(missing, data: .none)
             }
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
-            let directory = try upperDirectory(parent)
-            let newDirectory = try upperDirectory(newParent)
-            try refuseImmutable(directory)
-            try refuseImmutable(newDirectory)
-            guard let source = try resolve(name, in: directory) else {
+            let directory = try upperDirectory(held, parent)
+            let newDirectory = try upperDirectory(held, newParent)
+            try refuseImmutable(held, directory)
+            try refuseImmutable(held, newDirectory)
+            guard let source = try resolve(held, name, in: directory) else {
                 throw .system(.noSuchFileOrDirectory)
             }
-            let target = try resolve(newName, in: newDirectory)
+            let target = try resolve(held, newName, in: newDirectory)
             guard case .upper(let node) = source else { continue }
             if isExchange {
                 guard let target else { throw .system(.noSuchFileOrDirectory) }
                 guard case .upper(let other) = target else { continue }
-                try exchange((node, name, directory), (other, newName, newDirectory), upper)
+                try exchange(held, (node, name, directory), (other, newName, newDirectory), upper)
                 return
             }
             guard flags & Rename.noReplace == 0 || target == nil else { throw .system(.fileExists) }
@@ -52,12 +52,12 @@ extension UnionTree {
             if case .upper(let other) = target, other === node { return }
             let whiteout = flags & Rename.whiteout != 0 ? try stageWhiteoutData(upper) : nil
             do throws(FSError) {
-                try move((node, name, directory), to: newName, newDirectory, over: target, upper)
+                try move(held, (node, name, directory), to: newName, newDirectory, over: target, upper)
             } catch {
                 if let whiteout { try? upper.work.unlink(whiteout) }
                 throw error
             }
-            if let whiteout { try place(whiteout, name, in: directory, upper) }
+            if let whiteout { try place(held, whiteout, name, in: directory, upper) }
             return
         }
     }
@@ -66,14 +66,15 @@ extension UnionTree {
 
     /// The number of what `name` is, if it is only in the lower.
     private func needsCopyUp(_ name: FileName, in parent: UInt64) throws(FSError) -> UInt64? {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let directory = try upperDirectory(parent)
-        guard case .lower(let inode) = try resolve(name, in: directory) else { return nil }
+        let directory = try upperDirectory(held, parent)
+        guard case .lower(let inode) = try resolve(held, name, in: directory) else { return nil }
         return NodeID.lower(inode)
     }
 
     private func move(
+        _ held: HeldNames,
         _ entry: Entry,
         to newName: FileName,
         _ newDirectory: Node,
@@ -95,17 +96,17 @@ extension UnionTree {
             guard other.isDirectory == node.isDirectory else {
                 throw .system(other.isDirectory ? .isDirectory : .notDirectory)
             }
-            if other.isDirectory, try !isEmpty(other) { throw .system(.directoryNotEmpty) }
+            if other.isDirectory, try !isEmpty(held, other) { throw .system(.directoryNotEmpty) }
             replaced = other
         }
-        try prepareToMove(node, name, directory, newName, newDirectory, upper)
+        try prepareToMove(held, node, name, directory, newName, newDirectory, upper)
 
-        let from = try self.directory(directory)
-        let to = try self.directory(newDirectory)
+        let from = try self.directory(held, directory)
+        let to = try self.directory(held, newDirectory)
         let isHiding = try lowerEntry(name, in: directory) != nil
         var hasWhiteout = isHiding
-        if isHiding { try noteWhiteouts() }
-        if node.isDirectory, try listing(of: newDirectory)[newName] == .whiteout {
+        if isHiding { try noteWhiteouts(held) }
+        if node.isDirectory, try listing(held, of: newDirectory)[newName] == .whiteout {
             // rename(2) replaces nothing by a directory but a directory.
             try FSError.wrap { () throws(Errno) in
                 try upper.prepareForWhiteouts(from.fd)
@@ -114,9 +115,9 @@ extension UnionTree {
             // One that hides nothing does no harm.
             if !isHiding, (try? from.fd.unlink(name)) == nil { hasWhiteout = true }
         } else {
-            let isFree = target == nil ? try listing(of: newDirectory)[newName] == nil : false
+            let isFree = target == nil ? try listing(held, of: newDirectory)[newName] == nil : false
             let gone = try replaced.map { (other) throws(FSError) in
-                try prepareToReplace(other, newName, in: newDirectory, upper)
+                try prepareToReplace(held, other, newName, in: newDirectory, upper)
             }
             do throws(FSError) {
                 try FSError.wrap { () throws(Errno) in
@@ -136,19 +137,19 @@ extension UnionTree {
                 undo(gone, replaced, newName, in: to, upper)
                 throw error
             }
-            if let replaced, let gone { retire(replaced, newName, in: newDirectory, gone) }
+            if let replaced, let gone { retire(held, replaced, newName, in: newDirectory, gone) }
         }
         if hasWhiteout {
-            try set(name, .whiteout, in: directory)
+            try set(held, name, .whiteout, in: directory)
         } else {
-            try listing(of: directory).remove(name)
+            try listing(held, of: directory).remove(name)
         }
-        try set(newName, .entry, in: newDirectory)
+        try set(held, newName, .entry, in: newDirectory)
         if node.isDirectory {
-            countDirectory(false, in: directory)
-            countDirectory(true, in: newDirectory)
+            countDirectory(held, false, in: directory)
+            countDirectory(held, true, in: newDirectory)
         }
-        relocate(node, name, in: directory, to: newName, in: newDirectory)
+        relocate(held, node, name, in: directory, to: newName, in: newDirectory)
     }
 
     /// What becomes of a node that another is renamed over.
@@ -163,17 +164,20 @@ extension UnionTree {
 
     /// Makes it possible that rename(2) replaces a name, and keeps what the kernel refers to.
     private func prepareToReplace(
+        _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         in directory: Node,
         _ upper: Upper
     ) throws(FSError) -> Replaced {
         node.noteChange()
-        guard isOnlyKnown(name, in: directory, of: node) else { return .elsewhere }
-        let fd = try self.directory(directory)
-        if node.isDirectory { try removeWhiteouts(node, name, in: fd, upper) }
+        guard isOnlyKnown(held, name, in: directory, of: node) else { return .elsewhere }
+        let fd = try self.directory(held, directory)
+        if node.isDirectory { try removeWhiteouts(held, node, name, in: fd, upper) }
         guard node.isReferenced else { return .unknown }
-        if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: fd) { return .kept(file) }
+        if heldCount < UnionTree.mostHeld, let file = try? hold(held, node, name, in: fd) {
+            return .kept(file)
+        }
         let orphan = upper.temporaryName()
         do throws(FSError) {
             try FSError.wrap { () throws(Errno) in
@@ -187,7 +191,7 @@ extension UnionTree {
             return .orphan(orphan)
         } catch {
             guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
-            return .kept(try hold(node, name, in: fd))
+            return .kept(try hold(held, node, name, in: fd))
         }
     }
 
@@ -229,38 +233,45 @@ extension UnionTree {
     }
 
     /// After its name leads to something else.
-    private func retire(_ node: Node, _ name: FileName, in directory: Node, _ how: Replaced) {
-        if node.isDirectory { countDirectory(false, in: directory) }
+    private func retire(
+        _ held: HeldNames,
+        _ node: Node,
+        _ name: FileName,
+        in directory: Node,
+        _ how: Replaced
+    ) {
+        if node.isDirectory { countDirectory(held, false, in: directory) }
         switch how {
-        case .elsewhere: leave(node, name, in: directory)
+        case .elsewhere: leave(held, node, name, in: directory)
         case .unknown:
-            leave(node, name, in: directory)
-            discard(node)
-        case .orphan(let name): becomeOrphan(node, name)
-        case .kept(let file): becomeOrphan(node, node.name, kept: file)
+            leave(held, node, name, in: directory)
+            discard(held, node)
+        case .orphan(let name): becomeOrphan(held, node, name)
+        case .kept(let file): becomeOrphan(held, node, node.name, kept: file)
         }
     }
 
-    private func exchange(_ one: Entry, _ other: Entry, _ upper: Upper) throws(FSError) {
+    private func exchange(_ held: HeldNames, _ one: Entry, _ other: Entry, _ upper: Upper) throws(FSError) {
         if one.node === other.node { return }
-        try prepareToMove(one.node, one.name, one.directory, other.name, other.directory, upper)
-        try prepareToMove(other.node, other.name, other.directory, one.name, one.directory, upper)
-        let from = try self.directory(one.directory)
-        let to = try self.directory(other.directory)
+        try prepareToMove(held, one.node, one.name, one.directory, other.name, other.directory, upper)
+        try prepareToMove(held, other.node, other.name, other.directory, one.name, one.directory, upper)
+        let from = try self.directory(held, one.directory)
+        let to = try self.directory(held, other.directory)
         try FSError.wrap { () throws(Errno) in
             try from.fd.rename(one.name, to: to.fd, other.name, flags: Rename.exchange)
         }
         for (gone, come) in [(one, other), (other, one)] where gone.node.isDirectory {
-            countDirectory(false, in: gone.directory)
-            countDirectory(true, in: come.directory)
+            countDirectory(held, false, in: gone.directory)
+            countDirectory(held, true, in: come.directory)
         }
-        relocate(one.node, one.name, in: one.directory, to: other.name, in: other.directory)
-        relocate(other.node, other.name, in: other.directory, to: one.name, in: one.directory)
+        relocate(held, one.node, one.name, in: one.directory, to: other.name, in: other.directory)
+        relocate(held, other.node, other.name, in: other.directory, to: one.name, in: one.directory)
     }
 
     /// Makes sure that a directory shows the same at its new place: a redirect if it is merged, an opaque mark
     /// if it is not and something is below; and that a file without data is found to have it. All are true at its old place as well, so a crash is harmless.
     private func prepareToMove(
+        _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         _ directory: Node,
@@ -268,22 +279,22 @@ extension UnionTree {
         _ newDirectory: Node,
         _ upper: Upper
     ) throws(FSError) {
-        let fd = try self.directory(directory)
+        let fd = try self.directory(held, directory)
         node.needsSync = true
         node.noteChange()
-        guard node.isDirectory else { return try noteData(of: node, name, in: fd, upper) }
-        try refuseImmutable(node)
+        guard node.isDirectory else { return try noteData(held, of: node, name, in: fd, upper) }
+        try refuseImmutable(held, node)
         if let merged = node.lower {
             guard upper.makesRedirects else { throw .system(.improperLink) }
             let path = try lower.path(of: merged)
-            try markRedirects(upper)
+            try markRedirects(held, upper)
             try FSError.wrap { () throws(Errno) in
                 try upper.marks.setRedirect(name, in: fd.fd, to: path)
             }
             // What it shows can be reached by its redirect only: the next `recover` must have found it.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {
-            try noteOpaque()
+            try noteOpaque(held)
             try FSError.wrap { () throws(Errno) in
                 try upper.marks.makeOpaque(name, in: fd.fd)
             }

@@ -56,17 +56,17 @@ extension UnionTree {
         guard let node = table.find(id) else { return try lower.openForFlags(lowerInode(id)) }
         if node.isRegular { return try open(node) }
         guard node.isDirectory else { throw .system(.inappropriateIOCTLForDevice) }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let directory = try self.directory(node)
+        let directory = try self.directory(held, node)
         return try FSError.wrap { () throws(Errno) in
             OpenFile(try directory.fd.openQuietly(.dot, O_RDONLY | O_DIRECTORY))
         }
     }
 
     /// EPERM for a directory that nobody may change in its layer. Other than a file's, its copy may be there for the sake
-    /// of what is below. Preconditions: `names` is locked.
-    func refuseImmutable(_ directory: Node) throws(FSError) {
+    /// of what is below.
+    func refuseImmutable(_ held: HeldNames, _ directory: Node) throws(FSError) {
         guard let merged = directory.lower, directory !== root else { return }
         if directory.hasImmutableLower == nil {
             directory.hasImmutableLower = try lower.isImmutable(merged)

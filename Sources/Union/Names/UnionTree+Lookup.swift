@@ -30,10 +30,12 @@ extension UnionTree {
         }
         let file = FileName(name)
         while true {
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
-            guard let found = try resolve(file, in: directory) else { return nil }
-            guard case .lower(let inode) = found, !lower.isReady(inode) else { return try reference(found) }
+            guard let found = try resolve(held, file, in: directory) else { return nil }
+            guard case .lower(let inode) = found, !lower.isReady(inode) else {
+                return try reference(held, found)
+            }
             // Not here: what takes long would take as long for everybody.
             names.unlock()
             defer { names.lock() }
@@ -45,14 +47,14 @@ extension UnionTree {
     package func attributes(of id: UInt64) throws(FSError) -> Attributes {
         guard upper != nil else { return try attributes(lower: lowerInode(id)) }
         while true {
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
-            if let node = table.find(id) { return try attributes(of: node) }
+            if let node = table.find(id) { return try attributes(held, of: node) }
             let inode = try lowerInode(id)
             guard !lower.isReady(inode) else {
-                var attributes = try attributes(lower: inode, isLocked: true)
+                var attributes = try attributes(lower: inode, held)
                 // Without a name, but open.
-                if try !isVisible(inode) { attributes.nlink = 0 }
+                if try !isVisible(held, inode) { attributes.nlink = 0 }
                 return attributes
             }
             // Not here: what takes long would take as long for everybody.
@@ -72,9 +74,9 @@ extension UnionTree {
             return (try? lower.birth(of: inode)) ?? nil
         }
         guard let node = table.find(id) else { throw .system(.staleNFSFileHandle) }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let (file, name) = try nearest(node)
+        let (file, name) = try nearest(held, node)
         return try FSError.wrap { () throws(Errno) in try file.fd.birth(of: name).map { Attributes.Time($0) }
         }
     }
@@ -88,15 +90,14 @@ extension UnionTree {
         return inode
     }
 
-    /// Preconditions: `names` is locked.
-    func resolve(_ name: FileName, in directory: Node) throws(FSError) -> Resolved? {
+    func resolve(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Resolved? {
         guard !directory.isOrphan else { return nil }
-        let found = try listing(of: directory).find(name)
+        let found = try listing(held, of: directory).find(name)
         switch found?.kind {
         case .whiteout: return nil
         case .entry:
             if let node = found?.node { return .upper(node) }
-            return .upper(try makeKnown(name, in: directory))
+            return .upper(try makeKnown(held, name, in: directory))
         case nil:
             guard let inode = try lowerEntry(name, in: directory) else { return nil }
             if let node = table.find(NodeID.lower(inode)), !node.isOrphan { return .upper(node) }
@@ -112,25 +113,29 @@ extension UnionTree {
         }
     }
 
-    /// Preconditions: `names` is locked; the listing says that the upper has `name`.
-    func node(_ name: FileName, in directory: Node) throws(FSError) -> Node {
+    /// Precondition: the listing says that the upper has `name`.
+    func node(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Node {
         if let known = directory.listing?.find(name)?.node { return known }
-        return try makeKnown(name, in: directory)
+        return try makeKnown(held, name, in: directory)
     }
 
     /// The same, where the listing knows no node.
-    private func makeKnown(_ name: FileName, in directory: Node) throws(FSError) -> Node {
-        let node = try findNode(name, in: directory)
-        if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
+    private func makeKnown(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Node {
+        let node = try findNode(held, name, in: directory)
+        if node.isOrphan {
+            adopt(held, node, name, in: directory)
+        } else {
+            note(held, node, name, in: directory)
+        }
         return node
     }
 
-    private func findNode(_ name: FileName, in directory: Node) throws(FSError) -> Node {
-        let fd = try self.directory(directory)
+    private func findNode(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Node {
+        let fd = try self.directory(held, directory)
         let status = try FSError.wrap { () throws(Errno) in try fd.fd.status(of: name) }
         var origin: UInt32?
         if status.st_mode & S_IFMT == S_IFDIR {
-            origin = try mergedWith(name, in: directory, fd)
+            origin = try mergedWith(held, name, in: directory, fd)
         } else {
             if let known = unmarked[UInt64(status.st_ino)] { return known }
             let marks = try writable().marks
@@ -142,7 +147,7 @@ extension UnionTree {
         let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
         if let kept = forgottenStatuses.take(id) { node.shown.withLock { $0.status = kept } }
         if node.isRegular {
-            node.data = try dataPlace(of: name, in: directory, fd, status, origin: origin)
+            node.data = try dataPlace(held, of: name, in: directory, fd, status, origin: origin)
             if case .partial(let data) = node.data {
                 fills.add(id)
                 // Its map is noted in the end.
@@ -156,59 +161,60 @@ extension UnionTree {
                 }
             }
         }
-        place(node, name, in: directory)
+        place(held, node, name, in: directory)
         table.insert(node)
         return node
     }
 
-    /// A node for what was made just now: nothing is below it, and nobody has marked it. Preconditions: `names` is locked.
-    func newNode(_ status: FileStatus, _ name: FileName, in directory: Node) -> Node {
+    /// A node for what was made just now: nothing is below it, and nobody has marked it.
+    func newNode(_ held: HeldNames, _ status: FileStatus, _ name: FileName, in directory: Node) -> Node {
         let id = NodeID.upper(UInt64(status.st_ino))
         let node = Node(id: id, mode: status.st_mode, lower: nil, parent: nil, name: name)
         node.hasNoCapability = true
         if node.isDirectory { node.listing = Listing() }
-        place(node, name, in: directory)
+        place(held, node, name, in: directory)
         table.insert(node)
         return node
     }
 
     /// The lower directory that the upper directory `name` is merged with: its redirect's, or its namesake.
     private func mergedWith(
+        _ held: HeldNames,
         _ name: FileName,
         in directory: Node,
         _ fd: OpenFile
     ) throws(FSError) -> UInt32? {
         let upper = try writable()
         guard try !FSError.wrap({ () throws(Errno) in try upper.isOpaque(name, in: fd.fd) }),
-            let inode = try lowerPart(of: name, in: directory, fd),
+            let inode = try lowerPart(held, of: name, in: directory, fd),
             try lower.inode(inode).isDirectory
         else { return nil }
         return inode
     }
 
-    func attributes(lower inode: UInt32, isLocked: Bool = false) throws(FSError) -> Attributes {
+    /// `held`: nil where the lock is not held.
+    func attributes(lower inode: UInt32, _ held: HeldNames? = nil) throws(FSError) -> Attributes {
         let record = try lower.inode(inode)
         var nlink = record.nlink
         if nlink > 1, !record.isDirectory, upper != nil {
-            if !isLocked { names.lock() }
-            defer { if !isLocked { names.unlock() } }
-            nlink = try visibleCount(of: inode, record)
+            let known = held ?? names.lock()
+            defer { if held == nil { names.unlock() } }
+            nlink = try visibleCount(known, of: inode, record)
         }
         return Attributes(id: NodeID.lower(inode), ino: lower.ino(inode), lower: record, nlink: nlink)
     }
 
-    /// Preconditions: `names` is locked.
-    func attributes(of node: Node) throws(FSError) -> Attributes {
-        let (file, name) = try nearest(node)
+    func attributes(_ held: HeldNames, of node: Node) throws(FSError) -> Attributes {
+        let (file, name) = try nearest(held, node)
         let status = try FSError.wrap { () throws(Errno) in try file.fd.status(of: name) }
-        return try attributes(of: node, status)
+        return try attributes(held, of: node, status)
     }
 
     /// `status`: of its file, just now.
-    func attributes(of node: Node, _ status: FileStatus) throws(FSError) -> Attributes {
+    func attributes(_ held: HeldNames, of node: Node, _ status: FileStatus) throws(FSError) -> Attributes {
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
-            nlink = node.isOrphan ? 0 : try directoryLinks(node, upperLinks: nlink)
+            nlink = node.isOrphan ? 0 : try directoryLinks(held, node, upperLinks: nlink)
         } else if node.isOrphan, node.kept == nil, nlink > 0 {
             // The link in the work directory is one that nobody sees.
             nlink -= 1
@@ -228,7 +234,7 @@ extension UnionTree {
             attributes.rdev = 0
         }
         if let upper, upper.keepsOwners, upper.canMark(status.st_mode) {
-            let (directory, name) = try location(of: node)
+            let (directory, name) = try location(held, of: node)
             let owner = try FSError.wrap { () throws(Errno) in
                 try upper.marks.owner(name, in: directory.fd)
             }
@@ -241,9 +247,10 @@ extension UnionTree {
 
     /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
     /// the lower that nothing in the upper hides or continues come on top.
-    private func directoryLinks(_ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32 {
+    private func directoryLinks(_ held: HeldNames, _ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32
+    {
         guard let merged = node.lower else { return upperLinks }
-        let listing = try listing(of: node)
+        let listing = try listing(held, of: node)
         // Btrfs says 1 for every directory.
         let upperLinks = upperLinks < 2 ? 2 + listing.subdirectories : upperLinks
         let lowerLinks = try lower.inode(merged).nlink
@@ -261,7 +268,7 @@ extension UnionTree {
     }
 
     /// A directory came into another one, or left it: where somebody counts them.
-    func countDirectory(_ isThere: Bool, in directory: Node) {
+    func countDirectory(_ held: HeldNames, _ isThere: Bool, in directory: Node) {
         guard let listing = directory.listing else { return }
         if isThere {
             listing.subdirectories += 1
@@ -270,18 +277,18 @@ extension UnionTree {
         }
     }
 
-    /// What a name in an upper directory is from now on. Preconditions: `names` is locked.
-    func set(_ name: FileName, _ kind: Listing.Kind, in directory: Node) throws(FSError) {
-        let listing = try listing(of: directory)
+    /// What a name in an upper directory is from now on.
+    func set(_ held: HeldNames, _ name: FileName, _ kind: Listing.Kind, in directory: Node) throws(FSError) {
+        let listing = try listing(held, of: directory)
         if directory.lowerSubdirectories != nil || !visibleCounts.isEmpty, listing[name] == nil {
-            noteHidden(name, in: directory)
+            noteHidden(held, name, in: directory)
         }
         listing.set(name, kind)
     }
 
     /// What was counted of the lower is less by what is about to be hidden there. It is counted again where a listing and
     /// a look did not agree on what it is.
-    private func noteHidden(_ name: FileName, in directory: Node) {
+    private func noteHidden(_ held: HeldNames, _ name: FileName, in directory: Node) {
         do throws(FSError) {
             guard let inode = try lowerEntry(name, in: directory) else { return }
             if let count = visibleCounts[inode] { visibleCounts[inode] = count > 0 ? count - 1 : nil }
@@ -298,38 +305,38 @@ extension UnionTree {
     func ino(of id: UInt64) -> UInt64 { NodeID.lowerInode(id).map { lower.ino($0) } ?? id }
 
     /// Where a node's file is: an open directory and the name in it, or the open file itself and no name.
-    func location(of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
+    func location(_ held: HeldNames, of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
         let upper = try writable()
         if let kept = node.kept { return (kept, .itself) }
         if node.isOrphan { return (upper.orphans, node.name) }
-        guard let parent = node.parent else { return (try directory(root), .dot) }
-        return (try directory(parent), node.name)
+        guard let parent = node.parent else { return (try directory(held, root), .dot) }
+        return (try directory(held, parent), node.name)
     }
 
     /// The same, without its name where it is open already: that takes half as long.
-    func nearest(_ node: Node) throws(FSError) -> (file: OpenFile, name: FileName) {
-        if let open = node.isDirectory ? directories.find(node) : files.known(node.id) {
+    func nearest(_ held: HeldNames, _ node: Node) throws(FSError) -> (file: OpenFile, name: FileName) {
+        if let open = node.isDirectory ? directories.find(held, node) : files.known(node.id) {
             return (open, .itself)
         }
-        let (directory, name) = try location(of: node)
+        let (directory, name) = try location(held, of: node)
         return (directory, name)
     }
 
     /// An open descriptor of an upper directory.
-    func directory(_ node: Node) throws(FSError) -> OpenFile {
+    func directory(_ held: HeldNames, _ node: Node) throws(FSError) -> OpenFile {
         let upper = try writable()
         if let kept = node.kept { return kept }
-        if let open = directories.find(node) { return open }
+        if let open = directories.find(held, node) { return open }
         // From the nearest one that is open: the tree may be deeper than a thread's stack.
         var way: [Node] = []
         var next = node
         var open: OpenFile?
         while open == nil {
-            if next !== node, let known = next.kept ?? directories.find(next) {
+            if next !== node, let known = next.kept ?? directories.find(held, next) {
                 open = known
             } else if next === root {
                 let opened = try FSError.wrap { () throws(Errno) in OpenFile(try upper.root.duplicate()) }
-                directories.insert(opened, root)
+                directories.insert(held, opened, root)
                 open = opened
             } else {
                 way.append(next)
@@ -342,18 +349,18 @@ extension UnionTree {
             open = try FSError.wrap { () throws(Errno) in
                 OpenFile(try parent.fd.open(name, O_PATH | O_DIRECTORY))
             }
-            directories.insert(open, node)
+            directories.insert(held, open, node)
         }
         return open
     }
 
     /// The names in an upper directory, read once.
-    func listing(of node: Node) throws(FSError) -> Listing {
+    func listing(_ held: HeldNames, of node: Node) throws(FSError) -> Listing {
         if let listing = node.listing { return listing }
-        let (fd, upper) = (try directory(node), try writable())
+        let (fd, upper) = (try directory(held, node), try writable())
         let listing = Listing()
         try FSError.wrap { () throws(Errno) in
-            if upper.isForeign { try convertWhiteouts(in: node, fd, upper) }
+            if upper.isForeign { try convertWhiteouts(held, in: node, fd, upper) }
             let hasFiles = try upper.marks.opaque(.dot, in: fd.fd) == .whiteoutFiles
             for (bytes, kind) in try fd.fd.entries() {
                 let name = FileName(bytes)
@@ -366,7 +373,9 @@ extension UnionTree {
         return listing
     }
 
-    private func convertWhiteouts(in node: Node, _ directory: OpenFile, _ upper: Upper) throws(Errno) {
+    private func convertWhiteouts(_ held: HeldNames, in node: Node, _ directory: OpenFile, _ upper: Upper)
+        throws(Errno)
+    {
         let fd = try directory.fd.open(.dot, O_RDONLY | O_DIRECTORY)
         let found = try upper.foreignWhiteouts(in: fd)
         guard !found.isEmpty else { return }

@@ -12,16 +12,16 @@ extension UnionTree {
 
     /// unlink(2).
     package func unlink(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
-        try remove(name, in: parent) { (found) throws(FSError) in
+        try remove(name, in: parent) { (_, found) throws(FSError) in
             guard try !isDirectory(found) else { throw .system(.isDirectory) }
         }
     }
 
     /// rmdir(2). ENOTEMPTY unless it looks empty: whiteouts don't count.
     package func removeDirectory(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
-        try remove(name, in: parent) { (found) throws(FSError) in
+        try remove(name, in: parent) { (held, found) throws(FSError) in
             guard try isDirectory(found) else { throw .system(.notDirectory) }
-            guard try isEmpty(found) else { throw .system(.directoryNotEmpty) }
+            guard try isEmpty(held, found) else { throw .system(.directoryNotEmpty) }
         }
     }
 
@@ -29,23 +29,25 @@ extension UnionTree {
     private func remove(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
-        _ check: (Resolved) throws(FSError) -> Void
+        _ check: (HeldNames, Resolved) throws(FSError) -> Void
     ) throws(FSError) {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         let upper = try writable()
-        let directory = try upperDirectory(parent)
-        try refuseImmutable(directory)
+        let directory = try upperDirectory(held, parent)
+        try refuseImmutable(held, directory)
         let name = FileName(name)
-        guard let found = try resolve(name, in: directory) else { throw .system(.noSuchFileOrDirectory) }
-        try check(found)
+        guard let found = try resolve(held, name, in: directory) else {
+            throw .system(.noSuchFileOrDirectory)
+        }
+        try check(held, found)
         switch found {
         case .lower(let inode):
             try refuseImmutable(inode)
-            try hide(name, in: directory)
+            try hide(held, name, in: directory)
         case .upper(let node):
-            if node.isDirectory { try refuseImmutable(node) }
-            try retire(node, name, in: directory, upper)
+            if node.isDirectory { try refuseImmutable(held, node) }
+            try retire(held, node, name, in: directory, upper)
         }
     }
 
@@ -56,16 +58,16 @@ extension UnionTree {
         }
     }
 
-    private func isEmpty(_ found: Resolved) throws(FSError) -> Bool {
+    private func isEmpty(_ held: HeldNames, _ found: Resolved) throws(FSError) -> Bool {
         switch found {
         case .lower(let inode): try lower.isEmpty(inode)
-        case .upper(let node): try isEmpty(node)
+        case .upper(let node): try isEmpty(held, node)
         }
     }
 
-    /// Whether a merged directory shows nothing. Preconditions: `names` is locked.
-    func isEmpty(_ node: Node) throws(FSError) -> Bool {
-        let listing = try listing(of: node)
+    /// Whether a merged directory shows nothing.
+    func isEmpty(_ held: HeldNames, _ node: Node) throws(FSError) -> Bool {
+        let listing = try listing(held, of: node)
         guard listing.entryCount == 0 else { return false }
         guard let merged = node.lower else { return true }
         return try lower.forEachEntry(of: merged, from: 0) { (entry) throws(FSError) in
@@ -73,38 +75,40 @@ extension UnionTree {
         }
     }
 
-    /// Makes a whiteout where the upper has nothing. Preconditions: `names` is locked.
-    private func hide(_ name: FileName, in directory: Node) throws(FSError) {
-        let fd = try self.directory(directory)
+    /// Makes a whiteout where the upper has nothing.
+    private func hide(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) {
+        let fd = try self.directory(held, directory)
         let upper = try writable()
-        try noteWhiteouts()
+        try noteWhiteouts(held)
         try FSError.wrap { () throws(Errno) in try upper.makeWhiteout(name, in: fd.fd) }
-        try set(name, .whiteout, in: directory)
+        try set(held, name, .whiteout, in: directory)
     }
 
     /// Takes a name away from what the upper has under it, in one step for whoever looks at the upper, and
     /// leaves a whiteout where the lower would shine through. The file itself stays, open or among the orphans,
-    /// while the kernel refers to it. Preconditions: `names` is locked.
-    func retire(_ node: Node, _ name: FileName, in directory: Node, _ upper: Upper) throws(FSError) {
-        let fd = try self.directory(directory)
+    /// while the kernel refers to it.
+    func retire(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node, _ upper: Upper)
+        throws(FSError)
+    {
+        let fd = try self.directory(held, directory)
         node.noteChange()
         let isHiding = try lowerEntry(name, in: directory) != nil
-        if isHiding { try noteWhiteouts() }
+        if isHiding { try noteWhiteouts(held) }
         // Another name leads to it just as well, if it is known.
-        let isLast = isOnlyKnown(name, in: directory, of: node)
-        let rest = try takeAway(node, name, in: fd, isHiding, isLast && node.isReferenced, upper)
+        let isLast = isOnlyKnown(held, name, in: directory, of: node)
+        let rest = try takeAway(held, node, name, in: fd, isHiding, isLast && node.isReferenced, upper)
         if isHiding {
-            try set(name, .whiteout, in: directory)
+            try set(held, name, .whiteout, in: directory)
         } else {
-            try listing(of: directory).remove(name)
+            try listing(held, of: directory).remove(name)
         }
-        if node.isDirectory { countDirectory(false, in: directory) }
+        if node.isDirectory { countDirectory(held, false, in: directory) }
         switch rest {
-        case .orphan(let name): becomeOrphan(node, name)
-        case .file(let file): becomeOrphan(node, name, kept: file)
+        case .orphan(let name): becomeOrphan(held, node, name)
+        case .file(let file): becomeOrphan(held, node, name, kept: file)
         case nil:
-            leave(node, name, in: directory)
-            if isLast { discard(node) }
+            leave(held, node, name, in: directory)
+            if isLast { discard(held, node) }
         }
     }
 
@@ -116,6 +120,7 @@ extension UnionTree {
 
     /// `isKept`: the kernel refers to it, and no other name leads to it.
     private func takeAway(
+        _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
@@ -129,13 +134,13 @@ extension UnionTree {
             }
         }
         // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
-        let hasWhiteouts = node.isDirectory ? try !listing(of: node).isEmpty : false
+        let hasWhiteouts = node.isDirectory ? try !listing(held, of: node).isEmpty : false
         if !hasWhiteouts {
             guard isKept else {
                 try remove()
                 return nil
             }
-            if heldCount < UnionTree.mostHeld, let file = try? hold(node, name, in: directory) {
+            if heldCount < UnionTree.mostHeld, let file = try? hold(held, node, name, in: directory) {
                 try remove()
                 return .file(file)
             }
@@ -148,8 +153,8 @@ extension UnionTree {
             return nil
         } catch {
             guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
-            if hasWhiteouts { try removeWhiteouts(node, name, in: directory, upper) }
-            let file = isKept ? try hold(node, name, in: directory) : nil
+            if hasWhiteouts { try removeWhiteouts(held, node, name, in: directory, upper) }
+            let file = isKept ? try hold(held, node, name, in: directory) : nil
             try remove()
             return file.map { .file($0) }
         }
@@ -210,8 +215,10 @@ extension UnionTree {
     }
 
     /// What a node lives on as when it has no name any more, not even in the work directory.
-    func hold(_ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError) -> OpenFile {
-        guard !node.isDirectory else { return try self.directory(node) }
+    func hold(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError)
+        -> OpenFile
+    {
+        guard !node.isDirectory else { return try self.directory(held, node) }
         if let open = files.known(node.id) { return open }
         let upper = try writable()
         let flags = node.isRegular && !upper.canReopen ? O_RDWR : O_PATH
@@ -220,13 +227,14 @@ extension UnionTree {
 
     /// Makes a directory that looks empty empty, without a moment in which it looks otherwise.
     func removeWhiteouts(
+        _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
         _ upper: Upper
     ) throws(FSError) {
-        guard try !listing(of: node).isEmpty else { return }
-        let fd = try self.directory(node)
+        guard try !listing(held, of: node).isEmpty else { return }
+        let fd = try self.directory(held, node)
         try FSError.wrap { () throws(Errno) in
             if node.lower != nil {
                 try upper.marks.makeOpaque(name, in: directory.fd)

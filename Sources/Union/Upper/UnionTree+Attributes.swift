@@ -27,10 +27,10 @@ extension UnionTree {
         // Who fills holes sets the times back to what they were.
         filled?.lock.share()
         defer { filled?.lock.unlock() }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         // An open directory's mode is not changed any faster by its descriptor, which is a place only.
-        let (directory, name) = try node.isDirectory ? location(of: node) : nearest(node)
+        let (directory, name) = try node.isDirectory ? location(held, of: node) : nearest(held, node)
         try FSError.wrap { () throws(Errno) in
             if change.uid != nil || change.gid != nil {
                 try directory.fd.changeOwner(name, uid: change.uid ?? .max, gid: change.gid ?? .max)
@@ -48,7 +48,7 @@ extension UnionTree {
         if let ctime = change.ctime, let status = try? directory.fd.status(of: name) {
             node.keepStatus(ctime, status)
         }
-        return try attributes(of: node)
+        return try attributes(held, of: node)
     }
 
     // MARK: - Extended attributes
@@ -65,11 +65,11 @@ extension UnionTree {
             }
             return found
         }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         // The kernel asks for it before a first write and before each chown.
         if name == Upper.capability, node.hasNoCapability { return nil }
-        let (directory, file) = try location(of: node)
+        let (directory, file) = try location(held, of: node)
         let stored = storedName(name)
         let value: [UInt8]?
         do throws(Errno) {
@@ -96,9 +96,9 @@ extension UnionTree {
             }
             return names
         }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let (directory, file) = try location(of: node)
+        let (directory, file) = try location(held, of: node)
         let names = try FSError.wrap { () throws(Errno) in try directory.fd.attributes(of: file) }
         return names.compactMap { upper?.marks.visible($0, isDevice: node.isWhiteoutData) }
     }
@@ -118,9 +118,9 @@ extension UnionTree {
             node.noteChange()
         }
         guard clearsSetGroupID else { return }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let (directory, file) = try location(of: node)
+        let (directory, file) = try location(held, of: node)
         try FSError.wrap { () throws(Errno) in
             let mode = try directory.fd.status(of: file).st_mode
             if mode & S_ISGID != 0 { try directory.fd.changeMode(file, mode & ~S_ISGID) }
@@ -142,9 +142,9 @@ extension UnionTree {
         _ node: Node,
         _ body: (OpenFile, FileName) throws(Errno) -> Void
     ) throws(FSError) {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let (directory, file) = try location(of: node)
+        let (directory, file) = try location(held, of: node)
         try FSError.wrap { () throws(Errno) in try body(directory, file) }
     }
 }

@@ -21,11 +21,11 @@ extension UnionTree {
         guard !references.isEmpty else { return }
         // Freeing a large file's blocks takes its time: not under the lock.
         var unused: [Node] = []
-        names.lock()
+        let held = names.lock()
         for given in references {
             guard let node = table.find(given.node) else { continue }
             node.lookups -= min(given.count, node.lookups)
-            dropIfUnused(node) { unused.append($0) }
+            dropIfUnused(held, node) { unused.append($0) }
         }
         if !unused.isEmpty { leavingCount += 1 }
         names.unlock()
@@ -71,22 +71,22 @@ extension UnionTree {
             let attributes = try attributes(lower: inode)
             if upper == nil || table.count(lower: inode) { return attributes }
         }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        return try reference(table.find(NodeID.lower(inode)).map { .upper($0) } ?? .lower(inode))
+        return try reference(held, table.find(NodeID.lower(inode)).map { .upper($0) } ?? .lower(inode))
     }
 
     // MARK: - Under the lock of names
 
-    /// Attributes for the kernel, with one reference counted. Preconditions: `names` is locked.
-    func reference(_ found: Resolved) throws(FSError) -> Attributes {
+    /// Attributes for the kernel, with one reference counted.
+    func reference(_ held: HeldNames, _ found: Resolved) throws(FSError) -> Attributes {
         switch found {
         case .lower(let inode):
-            let attributes = try attributes(lower: inode, isLocked: true)
+            let attributes = try attributes(lower: inode, held)
             if upper != nil { _ = table.count(lower: inode) }
             return attributes
         case .upper(let node):
-            let attributes = try attributes(of: node)
+            let attributes = try attributes(held, of: node)
             node.lookups += 1
             return attributes
         }
@@ -94,25 +94,25 @@ extension UnionTree {
 
     /// `remove` gets an orphan whose file is to be deleted; at once, where it is not given. Preconditions: `names` is
     /// locked.
-    func dropIfUnused(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
-        guard isUnused(node) else { return }
+    func dropIfUnused(_ held: HeldNames, _ node: Node, _ remove: ((Node) -> Void)? = nil) {
+        guard isUnused(held, node) else { return }
         // What it is in may be unused by that, and so on up: one after another, because a tree is as deep as the container
         // makes it.
         let isFirst = left == nil
         if isFirst { left = [] }
-        drop(node, remove)
+        drop(held, node, remove)
         guard isFirst else { return }
-        while let directory = left?.popLast() { if isUnused(directory) { drop(directory) } }
+        while let directory = left?.popLast() { if isUnused(held, directory) { drop(held, directory) } }
         left = nil
     }
 
-    private func isUnused(_ node: Node) -> Bool {
+    private func isUnused(_ held: HeldNames, _ node: Node) -> Bool {
         node.lookups == 0 && node.children == 0 && (node.isOrphan || !node.isPinned)
     }
 
-    private func drop(_ node: Node, _ remove: ((Node) -> Void)? = nil) {
+    private func drop(_ held: HeldNames, _ node: Node, _ remove: ((Node) -> Void)? = nil) {
         if !node.isOrphan { forgotten.note(node) }
-        discard(node)
+        discard(held, node)
         if !node.isOrphan, let status = node.shown.withLock({ $0.status }) {
             forgottenStatuses.add(status, of: node.id)
         }
@@ -121,31 +121,31 @@ extension UnionTree {
             if node.kept != nil { heldCount -= 1 }
             if let remove { remove(node) } else if node.kept == nil { removeOrphan(node) }
         }
-        leaveAll(node)
+        leaveAll(held, node)
     }
 
     /// Its number means nothing from now on.
-    func discard(_ node: Node) {
+    func discard(_ held: HeldNames, _ node: Node) {
         table.remove(node)
         if !unmarked.isEmpty { unmarked = unmarked.filter { $0.value !== node } }
         files.remove(node.id)
-        directories.close(node)
+        directories.close(held, node)
     }
 
     // MARK: - Names
 
-    func place(_ node: Node, _ name: FileName, in parent: Node) {
+    func place(_ held: HeldNames, _ node: Node, _ name: FileName, in parent: Node) {
         forgotten.remove(node.id)
         guard node.parent !== parent || node.name != name else { return }
         parent.children += 1
-        if let old = node.parent { detach(node, node.name, from: old) }
+        if let old = node.parent { detach(held, node, node.name, from: old) }
         node.parent = parent
         node.name = name
         parent.listing?.remember(node, name)
     }
 
     /// A name leads to a node, perhaps one that is not known yet.
-    func note(_ node: Node, _ name: FileName, in directory: Node) {
+    func note(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         directory.listing?.remember(node, name)
         if node.parent === directory, node.name == name { return }
         guard node.other(name, in: directory) == nil else { return }
@@ -154,7 +154,7 @@ extension UnionTree {
     }
 
     /// The same of a node that is new, with names that differ.
-    func note(new node: Node, _ name: FileName, in directory: Node) {
+    func note(_ held: HeldNames, new node: Node, _ name: FileName, in directory: Node) {
         directory.listing?.remember(node, name)
         if node.parent === directory, node.name == name { return }
         directory.children += 1
@@ -162,12 +162,12 @@ extension UnionTree {
     }
 
     /// Whether no other name of a node is known.
-    func isOnlyKnown(_ name: FileName, in directory: Node, of node: Node) -> Bool {
+    func isOnlyKnown(_ held: HeldNames, _ name: FileName, in directory: Node, of node: Node) -> Bool {
         node.parent === directory && node.name == name && node.others.isEmpty
     }
 
     /// One of several names that lead to a node does no more.
-    func leave(_ node: Node, _ name: FileName, in directory: Node) {
+    func leave(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         if node.parent === directory, node.name == name {
             let next = node.others.popLast()
             node.parent = next?.parent
@@ -178,37 +178,40 @@ extension UnionTree {
         } else {
             return
         }
-        detach(node, name, from: directory)
+        detach(held, node, name, from: directory)
     }
 
     /// A name of a node became another.
     func relocate(
+        _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         in directory: Node,
         to newName: FileName,
         in newDirectory: Node
     ) {
-        if node.parent === directory, node.name == name { return place(node, newName, in: newDirectory) }
-        note(node, newName, in: newDirectory)
-        leave(node, name, in: directory)
+        if node.parent === directory, node.name == name {
+            return place(held, node, newName, in: newDirectory)
+        }
+        note(held, node, newName, in: newDirectory)
+        leave(held, node, name, in: directory)
     }
 
-    func leaveAll(_ node: Node) {
-        while let parent = node.parent { leave(node, node.name, in: parent) }
+    func leaveAll(_ held: HeldNames, _ node: Node) {
+        while let parent = node.parent { leave(held, node, node.name, in: parent) }
     }
 
-    private func detach(_ node: Node, _ name: FileName, from directory: Node) {
+    private func detach(_ held: HeldNames, _ node: Node, _ name: FileName, from directory: Node) {
         directory.listing?.forget(node, name)
         directory.children -= 1
-        if left == nil { dropIfUnused(directory) } else { left?.append(directory) }
+        if left == nil { dropIfUnused(held, directory) } else { left?.append(directory) }
     }
 
     // MARK: - Orphans
 
     /// A node that has no name any more. `name`: in work/orphans, unless it is `kept`.
-    func becomeOrphan(_ node: Node, _ name: FileName, kept: OpenFile? = nil) {
-        leaveAll(node)
+    func becomeOrphan(_ held: HeldNames, _ node: Node, _ name: FileName, kept: OpenFile? = nil) {
+        leaveAll(held, node)
         node.isOrphan = true
         node.name = name
         node.kept = kept
@@ -221,12 +224,12 @@ extension UnionTree {
     }
 
     /// A name for what was an orphan, or whose known name went: now this is the known one.
-    func adopt(_ node: Node, _ name: FileName, in directory: Node) {
+    func adopt(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         orphanCount -= 1
         if node.kept == nil { removeOrphan(node) } else { heldCount -= 1 }
         node.kept = nil
         node.isOrphan = false
-        place(node, name, in: directory)
+        place(held, node, name, in: directory)
     }
 
     /// Any number of threads may do this at once: a name in work/orphans is used once.

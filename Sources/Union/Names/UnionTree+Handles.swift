@@ -12,10 +12,12 @@ extension UnionTree {
             return try reference(lower: count == 1 ? inode : lower.inode(inode).parent)
         }
         while true {
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
-            guard let found = try count == 1 ? find(id) : findParent(of: id) else { return nil }
-            guard case .lower(let inode) = found, !lower.isReady(inode) else { return try reference(found) }
+            guard let found = try count == 1 ? find(held, id) : findParent(held, of: id) else { return nil }
+            guard case .lower(let inode) = found, !lower.isReady(inode) else {
+                return try reference(held, found)
+            }
             // Not here: what takes long would take as long for everybody.
             names.unlock()
             defer { names.lock() }
@@ -25,15 +27,15 @@ extension UnionTree {
 
     // MARK: - Under the lock of names
 
-    private func findParent(of id: UInt64) throws(FSError) -> Resolved? {
-        switch try find(id) {
+    private func findParent(_ held: HeldNames, of id: UInt64) throws(FSError) -> Resolved? {
+        switch try find(held, id) {
         case nil: return nil
-        case .lower(let inode): return try find(NodeID.lower(lower.inode(inode).parent))
+        case .lower(let inode): return try find(held, NodeID.lower(lower.inode(inode).parent))
         case .upper(let node): return .upper(node.parent ?? node)
         }
     }
 
-    private func find(_ id: UInt64) throws(FSError) -> Resolved? {
+    private func find(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Resolved? {
         // Up to what is known, and down again by what was noted.
         var path: [(id: UInt64, key: UInt64)] = []
         var top = id
@@ -43,43 +45,45 @@ extension UnionTree {
             path.append((top, place.key))
             top = place.directory
         }
-        var found = try findKnown(top)
+        var found = try findKnown(held, top)
         while let (id, key) = path.popLast() {
             guard case .upper(let directory) = found, directory.isDirectory, !directory.isOrphan else {
                 return nil
             }
-            found = try find(id, key, in: directory)
+            found = try find(held, id, key, in: directory)
             // Nobody else may have asked for it.
             guard found != nil else {
-                dropIfUnused(directory)
+                dropIfUnused(held, directory)
                 return nil
             }
         }
         return found
     }
 
-    private func find(_ id: UInt64, _ key: UInt64, in directory: Node) throws(FSError) -> Resolved? {
-        for name in try listing(of: directory).entries(key) {
-            let child = try node(name, in: directory)
+    private func find(_ held: HeldNames, _ id: UInt64, _ key: UInt64, in directory: Node) throws(FSError)
+        -> Resolved?
+    {
+        for name in try listing(held, of: directory).entries(key) {
+            let child = try node(held, name, in: directory)
             if child.id == id { return .upper(child) }
-            dropIfUnused(child)
+            dropIfUnused(held, child)
         }
         forgotten.remove(id)
         return nil
     }
 
     /// The same, where nothing was noted.
-    private func findKnown(_ id: UInt64) throws(FSError) -> Resolved? {
+    private func findKnown(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Resolved? {
         if let node = table.find(id) { return .upper(node) }
         guard let inode = NodeID.lowerInode(id), lower.has(inode) else { return nil }
         // The root is known wherever there is an upper.
-        if try lower.inode(inode).isDirectory { return try position(of: inode) }
+        if try lower.inode(inode).isDirectory { return try position(held, of: inode) }
         for link in try lower.names(of: inode) {
-            switch try position(of: link.directory) {
+            switch try position(held, of: link.directory) {
             case nil: continue
             case .lower: return .lower(inode)
             case .upper(let directory):
-                switch try resolve(FileName(link.name), in: directory) {
+                switch try resolve(held, FileName(link.name), in: directory) {
                 case .lower(inode): return .lower(inode)
                 case .upper(let node) where node.id == id: return .upper(node)
                 default: continue

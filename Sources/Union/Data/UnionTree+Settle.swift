@@ -93,26 +93,26 @@ extension UnionTree {
 
     private func letGo(_ node: Node) {
         guard node !== root else { return }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         node.lookups -= 1
-        dropIfUnused(node)
+        dropIfUnused(held, node)
         // No kernel is there to have handles.
         forgotten.remove(node.id)
     }
 
     /// Those in a directory, which stay until they are let go.
     private func children(of directory: Node) throws(FSError) -> [(node: Node, name: FileName)] {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         var found: [FileName] = []
-        try listing(of: directory).forEachEntry { (name) in
+        try listing(held, of: directory).forEachEntry { (name) in
             found.append(name)
             return true
         }
         var children: [(node: Node, name: FileName)] = []
         for name in found {
-            let node = try node(name, in: directory)
+            let node = try node(held, name, in: directory)
             // Another of its names must not let it go meanwhile.
             node.lookups += 1
             children.append((node, name))

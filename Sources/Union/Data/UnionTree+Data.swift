@@ -77,9 +77,9 @@ extension UnionTree {
         guard let node = table.find(id) else {
             return try lower.target(of: lowerInode(id))
         }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        let (directory, name) = try location(of: node)
+        let (directory, name) = try location(held, of: node)
         return try FSError.wrap { () throws(Errno) in try directory.fd.target(of: name) }
     }
 
@@ -89,9 +89,9 @@ extension UnionTree {
         guard upper?.isVolatile == false, let node = table.find(id) else { return }
         let file: OpenFile
         if node.isDirectory {
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
-            let directory = try self.directory(node)
+            let directory = try self.directory(held, node)
             file = try FSError.wrap { () throws(Errno) in
                 OpenFile(try directory.fd.open(.dot, O_RDONLY | O_DIRECTORY))
             }
@@ -263,10 +263,10 @@ extension UnionTree {
             // Opening a FIFO or a device would do more than open it. (A node that was discarded meanwhile has no place: then
             // it is the root that can't be opened for writing.)
             guard node.isRegular else { throw .system(.invalidArgument) }
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
             let upper = try writable()
-            let (directory, name) = try location(of: node)
+            let (directory, name) = try location(held, of: node)
             return try FSError.wrapOwned { () throws(Errno) in
                 guard !name.isItself else { return try upper.reopen(directory) }
                 guard upper.keepsAccessTimes else { return try directory.fd.open(name, O_RDWR) }

@@ -19,13 +19,13 @@ extension UnionTree {
     /// Before the first mark without which the upper would show something else. Preconditions: `names` is not locked.
     func noteMarks() throws(FSError) {
         guard try !writable().hasNotedMarks else { return }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        try noteMarksLocked()
+        try noteMarks(held)
     }
 
-    /// The same. Preconditions: `names` is locked.
-    func noteMarksLocked() throws(FSError) {
+    /// The same.
+    func noteMarks(_ held: HeldNames) throws(FSError) {
         let upper = try writable()
         guard !upper.hasNotedMarks else { return }
         try FSError.wrap { () throws(Errno) in
@@ -34,26 +34,26 @@ extension UnionTree {
             }
         }
         upper.hasNotedMarks = true
-        guard try listing(of: root)[RootMarks.evidence] == nil, try !lowerHasEvidence() else { return }
-        let directory = try directory(root)
+        guard try listing(held, of: root)[RootMarks.evidence] == nil, try !lowerHasEvidence() else { return }
+        let directory = try directory(held, root)
         // Where there can be no whiteouts it goes without.
         let made: Void? = try? root.keepingTimes(directory.fd) { () throws(Errno) in
             try upper.makeWhiteout(RootMarks.evidence, in: directory.fd)
         }
-        if made != nil { try listing(of: root).set(RootMarks.evidence, .whiteout) }
+        if made != nil { try listing(held, of: root).set(RootMarks.evidence, .whiteout) }
     }
 
     /// Before a directory gets a mark that hides what is below. Not where other programs read the upper as well, podman
-    /// for one: they would take the evidence for a deleted file of their own. Preconditions: `names` is locked.
-    func noteOpaque() throws(FSError) {
-        if try writable().copiesMetadataOnly { try noteMarksLocked() }
+    /// for one: they would take the evidence for a deleted file of their own.
+    func noteOpaque(_ held: HeldNames) throws(FSError) {
+        if try writable().copiesMetadataOnly { try noteMarks(held) }
     }
 
-    /// Before there is a whiteout, where those are files with an attribute. Preconditions: `names` is locked.
-    func noteWhiteouts() throws(FSError) {
+    /// Before there is a whiteout, where those are files with an attribute.
+    func noteWhiteouts(_ held: HeldNames) throws(FSError) {
         guard try !writable().abilities.hasDevices else { return }
         do throws(FSError) {
-            try noteMarksLocked()
+            try noteMarks(held)
         } catch {
             // Who deletes to make room is let.
             guard error.isLackOfRoom else { throw error }

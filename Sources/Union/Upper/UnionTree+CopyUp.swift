@@ -16,9 +16,9 @@ extension UnionTree {
     func copyUp(_ id: UInt64, data: NeededData = .all, isForced: Bool = false) throws(FSError) -> Node {
         if let node = table.find(id) {
             if node.isDirectory {
-                names.lock()
+                let held = names.lock()
                 defer { names.unlock() }
-                try refuseImmutable(node)
+                try refuseImmutable(held, node)
             }
             switch node.data {
             case .upper: return node
@@ -33,10 +33,11 @@ extension UnionTree {
         let isDirectory = try lower.inode(inode).isDirectory
         if !isForced || isDirectory { try refuseImmutable(inode) }
         if isDirectory {
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
             if let node = table.find(id) { return node }
-            return try isVisible(inode) ? upperDirectory(id) : removedDirectory(inode, upper)
+            return try isVisible(held, inode)
+                ? upperDirectory(held, id) : removedDirectory(held, inode, upper)
         }
         return try copyUps.exclusively(id) { () throws(FSError) in
             if let node = table.find(id) {
@@ -44,10 +45,10 @@ extension UnionTree {
                 return node
             }
             let (copy, place, file) = try self.copy(inode, data, upper)
-            names.lock()
+            let held = names.lock()
             defer { names.unlock() }
             do throws(FSError) {
-                let node = try publish(copy, of: inode, place, upper)
+                let node = try publish(held, copy, of: inode, place, upper)
                 if let file { files.insert(node.id, file) }
                 if case .partial = place {
                     fills.add(node.id)
@@ -62,22 +63,23 @@ extension UnionTree {
     }
 
     /// The upper node of a directory, made now, with those above it, if it is only in the lower.
-    /// ENOENT when it has been removed. Preconditions: `names` is locked.
-    func upperDirectory(_ id: UInt64) throws(FSError) -> Node {
+    /// ENOENT when it has been removed.
+    func upperDirectory(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Node {
         if let node = table.find(id) {
             guard !node.isOrphan else { throw .system(.noSuchFileOrDirectory) }
             guard node.isDirectory else { throw .system(.notDirectory) }
             return node
         }
         guard try lower.inode(lowerInode(id)).isDirectory else { throw .system(.notDirectory) }
-        var (parent, below) = try ancestor(of: lowerInode(id))
+        var (parent, below) = try ancestor(held, of: lowerInode(id))
         guard !parent.isOrphan else { throw .system(.noSuchFileOrDirectory) }
         while let (number, name) = below.popLast() {
-            switch try resolve(name, in: parent) {
+            switch try resolve(held, name, in: parent) {
             case .upper(let node) where node.id == NodeID.lower(number): parent = node
-            case .lower(number): parent = try copyUpDirectory(number, name, in: parent)
+            case .lower(number): parent = try copyUpDirectory(held, number, name, in: parent)
             default:
-                guard try findRedirects(), let node = table.find(NodeID.lower(number)), !node.isOrphan else {
+                guard try findRedirects(held), let node = table.find(NodeID.lower(number)), !node.isOrphan
+                else {
                     throw .system(.noSuchFileOrDirectory)
                 }
                 parent = node
@@ -87,8 +89,9 @@ extension UnionTree {
     }
 
     /// The nearest directory above a lower one that has a node, the root if no other, and the way from there to it, last
-    /// first. Preconditions: `names` is locked.
+    /// first.
     private func ancestor(
+        _ held: HeldNames,
         of directory: UInt32
     ) throws(FSError) -> (node: Node, below: [(number: UInt32, name: FileName)]) {
         var below: [(number: UInt32, name: FileName)] = []
@@ -104,16 +107,18 @@ extension UnionTree {
         }
     }
 
-    /// The names under which a lower file can be seen: where each is. Preconditions: `names` is locked.
-    func visibleNames(of inode: UInt32) throws(FSError) -> [(directory: UInt32, name: FileName)] {
+    /// The names under which a lower file can be seen: where each is.
+    func visibleNames(_ held: HeldNames, of inode: UInt32) throws(FSError) -> [(
+        directory: UInt32, name: FileName
+    )] {
         var visible: [(directory: UInt32, name: FileName)] = []
         for link in try lower.names(of: inode) {
             let name = FileName(link.name)
-            switch try position(of: link.directory) {
+            switch try position(held, of: link.directory) {
             case .lower: visible.append((link.directory, name))
             case .upper(let node):
                 // Not `resolve`, which finds a copied-up file under names that it has yet to get as well.
-                if try listing(of: node)[name] == nil { visible.append((link.directory, name)) }
+                if try listing(held, of: node)[name] == nil { visible.append((link.directory, name)) }
             case nil: continue
             }
         }
@@ -123,32 +128,32 @@ extension UnionTree {
     /// Files with no more names are looked through each time.
     private static let fewNames = 32
 
-    /// How many names lead to a lower file. Preconditions: `names` is locked.
-    func visibleCount(of inode: UInt32, _ record: LowerInode) throws(FSError) -> UInt32 {
+    /// How many names lead to a lower file.
+    func visibleCount(_ held: HeldNames, of inode: UInt32, _ record: LowerInode) throws(FSError) -> UInt32 {
         if let known = visibleCounts[inode] { return known }
-        let count = UInt32(clamping: try visibleNames(of: inode).count)
+        let count = UInt32(clamping: try visibleNames(held, of: inode).count)
         if record.nlink > UnionTree.fewNames { visibleCounts[inode] = count }
         return count
     }
 
-    /// Whether any name leads to what is only in the lower. Preconditions: `names` is locked.
-    func isVisible(_ inode: UInt32) throws(FSError) -> Bool {
+    /// Whether any name leads to what is only in the lower.
+    func isVisible(_ held: HeldNames, _ inode: UInt32) throws(FSError) -> Bool {
         let record = try lower.inode(inode)
-        guard record.isDirectory else { return try visibleCount(of: inode, record) > 0 }
+        guard record.isDirectory else { return try visibleCount(held, of: inode, record) > 0 }
         if inode == 0 { return true }
-        return try position(of: inode) != nil
+        return try position(held, of: inode) != nil
     }
 
-    /// What a lower directory is now; nil when it is hidden. Preconditions: `names` is locked.
-    func position(of directory: UInt32) throws(FSError) -> Resolved? {
-        var (node, below) = try ancestor(of: directory)
+    /// What a lower directory is now; nil when it is hidden.
+    func position(_ held: HeldNames, of directory: UInt32) throws(FSError) -> Resolved? {
+        var (node, below) = try ancestor(held, of: directory)
         guard !node.isOrphan, node.lower != nil else { return nil }
         while let (number, name) = below.popLast() {
-            switch try resolve(name, in: node) {
+            switch try resolve(held, name, in: node) {
             case .lower(number): return .lower(directory)
             case .upper(let next) where next.id == NodeID.lower(number): node = next
             default:
-                guard try findRedirects(), let next = table.find(NodeID.lower(number)), !next.isOrphan,
+                guard try findRedirects(held), let next = table.find(NodeID.lower(number)), !next.isOrphan,
                     next.lower != nil
                 else { return nil }
                 node = next
@@ -158,36 +163,39 @@ extension UnionTree {
     }
 
     /// The same, where it is in the upper.
-    func upperPosition(of directory: UInt32) throws(FSError) -> Node? {
-        guard case .upper(let node) = try position(of: directory) else { return nil }
+    func upperPosition(_ held: HeldNames, of directory: UInt32) throws(FSError) -> Node? {
+        guard case .upper(let node) = try position(held, of: directory) else { return nil }
         return node
     }
 
-    private func copyUpDirectory(_ inode: UInt32, _ name: FileName, in parent: Node) throws(FSError) -> Node {
+    private func copyUpDirectory(_ held: HeldNames, _ inode: UInt32, _ name: FileName, in parent: Node)
+        throws(FSError) -> Node
+    {
         let upper = try writable()
-        let directory = try directory(parent)
+        let directory = try directory(held, parent)
         _ = try copyDirectory(inode, upper) { (copy) throws(Errno) in
             try put(copy, in: parent, directory, name, upper)
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: inode, parent: nil, name: name)
         node.listing = Listing()
         node.isPinned = true
-        place(node, name, in: parent)
-        keepStatus(node, of: try lower.inode(inode))
+        place(held, node, name, in: parent)
+        keepStatus(held, node, of: try lower.inode(inode))
         table.insert(node)
-        try set(name, .entry, in: parent)
-        countDirectory(true, in: parent)
+        try set(held, name, .entry, in: parent)
+        countDirectory(held, true, in: parent)
         return node
     }
 
     /// The node of a lower directory that was removed, but is open, and whose attributes change.
-    private func removedDirectory(_ inode: UInt32, _ upper: Upper) throws(FSError) -> Node {
+    private func removedDirectory(_ held: HeldNames, _ inode: UInt32, _ upper: Upper) throws(FSError) -> Node
+    {
         let orphan = try copyDirectory(inode, upper) { (copy) throws(Errno) in
             try upper.work.rename(copy, to: upper.orphans.fd, copy)
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: nil, parent: nil, name: orphan)
-        becomeOrphan(node, orphan)
-        keepStatus(node, of: try lower.inode(inode))
+        becomeOrphan(held, node, orphan)
+        keepStatus(held, node, of: try lower.inode(inode))
         table.insert(node)
         return node
     }

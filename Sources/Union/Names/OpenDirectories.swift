@@ -8,14 +8,14 @@ final class OpenDirectories {
 
     init(capacity: Int) { places = Array(repeating: nil, count: capacity) }
 
-    func find(_ node: Node) -> OpenFile? {
+    func find(_ held: HeldNames, _ node: Node) -> OpenFile? {
         guard let opened = node.opened else { return nil }
         node.isOpenedInUse = true
         return opened
     }
 
     /// Precondition: `find` found none.
-    func insert(_ opened: OpenFile, _ node: Node) {
+    func insert(_ held: HeldNames, _ opened: OpenFile, _ node: Node) {
         while let other = places[hand], other.isOpenedInUse {
             other.isOpenedInUse = false
             advance()
@@ -27,7 +27,7 @@ final class OpenDirectories {
     }
 
     /// Whoever uses it at the moment keeps it open.
-    func close(_ node: Node) {
+    func close(_ held: HeldNames, _ node: Node) {
         guard node.opened != nil, let place = places.firstIndex(where: { $0 === node }) else { return }
         node.opened = nil
         places[place] = nil

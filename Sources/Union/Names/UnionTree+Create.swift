@@ -59,13 +59,13 @@ extension UnionTree {
         in parent: UInt64
     ) throws(FSError) -> Attributes {
         let node = try copyUp(id, data: .none)
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         let upper = try writable()
-        let (directory, name, isHidden) = try newName(name, in: parent)
-        let (source, sourceName) = try location(of: node)
-        let target = try self.directory(directory)
-        try noteData(of: node, sourceName, in: source, upper)
+        let (directory, name, isHidden) = try newName(held, name, in: parent)
+        let (source, sourceName) = try location(held, of: node)
+        let target = try self.directory(held, directory)
+        try noteData(held, of: node, sourceName, in: source, upper)
         node.needsSync = true
         node.noteChange()
         try FSError.wrap { () throws(Errno) in
@@ -77,22 +77,27 @@ extension UnionTree {
                 try source.fd.link(sourceName, to: target.fd, name)
             }
         }
-        try set(name, .entry, in: directory)
-        if node.isOrphan { adopt(node, name, in: directory) } else { note(node, name, in: directory) }
-        return try reference(.upper(node))
+        try set(held, name, .entry, in: directory)
+        if node.isOrphan {
+            adopt(held, node, name, in: directory)
+        } else {
+            note(held, node, name, in: directory)
+        }
+        return try reference(held, .upper(node))
     }
 
     /// Where a new name goes: its directory, in the upper by now, and whether a whiteout is there already.
-    /// EEXIST when the name exists. Preconditions: `names` is locked.
+    /// EEXIST when the name exists.
     func newName(
+        _ held: HeldNames,
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64
     ) throws(FSError) -> (directory: Node, name: FileName, isHidden: Bool) {
         guard name.count <= 255 else { throw .system(.fileNameTooLong) }
-        let directory = try upperDirectory(parent)
-        try refuseImmutable(directory)
+        let directory = try upperDirectory(held, parent)
+        try refuseImmutable(held, directory)
         let name = FileName(name)
-        switch try listing(of: directory)[name] {
+        switch try listing(held, of: directory)[name] {
         case .whiteout: return (directory, name, true)
         case .entry: throw .system(.fileExists)
         case nil:
@@ -110,12 +115,12 @@ extension UnionTree {
         isWhiteoutData: Bool = false,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
     ) throws(FSError) -> Attributes {
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         let upper = try writable()
-        let (directory, name, isHidden) = try newName(name, in: parent)
-        let target = try self.directory(directory)
-        if isHidden, mode & S_IFMT == S_IFDIR { try noteOpaque() }
+        let (directory, name, isHidden) = try newName(held, name, in: parent)
+        let target = try self.directory(held, directory)
+        if isHidden, mode & S_IFMT == S_IFDIR { try noteOpaque(held) }
         let status = try FSError.wrap { () throws(Errno) -> FileStatus in
             // Of this thread only: the daemon's threads have a umask of their own.
             umask(caller.umask)
@@ -137,12 +142,12 @@ extension UnionTree {
             try createInStage(name, in: target, upper, by: caller, mode: mode, make)
             return try target.fd.status(of: name)
         }
-        try set(name, .entry, in: directory)
-        if mode & S_IFMT == S_IFDIR { countDirectory(true, in: directory) }
-        let node = newNode(status, name, in: directory)
+        try set(held, name, .entry, in: directory)
+        if mode & S_IFMT == S_IFDIR { countDirectory(held, true, in: directory) }
+        let node = newNode(held, status, name, in: directory)
         node.isWhiteoutData = isWhiteoutData
         node.lookups += 1
-        return try attributes(of: node, status)
+        return try attributes(held, of: node, status)
     }
 
     private func createInStage(

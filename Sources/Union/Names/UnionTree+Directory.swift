@@ -35,14 +35,15 @@ extension UnionTree {
             let (order, isKept) = try lowerOrders.order(of: merged, in: lower)
             below = (merged, order, isKept)
         }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
         guard node.isDirectory else { throw .system(.notDirectory) }
         guard try dots(offset, self: node.id, parent: node.parent?.id ?? node.id, body) else { return }
         guard !node.isOrphan else { return }
         // What was below may be hidden by now; nothing else ever comes to be there.
         if node.lower == nil { below = nil }
-        let isDone = try listMerged(node, below?.order, from: start) { (listed, found) throws(FSError) in
+        let isDone = try listMerged(held, node, below?.order, from: start) {
+            (listed, found) throws(FSError) in
             guard try body(listed) else { return false }
             guard isCounting else { return true }
             switch found {
@@ -60,9 +61,9 @@ extension UnionTree {
     /// decides.
     private func noteAccess(to node: Node) {
         guard upper?.keepsDirectoryTimes == false, node.isDirectory else { return }
-        names.lock()
+        let held = names.lock()
         defer { names.unlock() }
-        guard !node.isOrphan, let fd = try? directory(node),
+        guard !node.isOrphan, let fd = try? directory(held, node),
             let open = try? fd.fd.open(.dot, O_RDONLY | O_DIRECTORY)
         else { return }
         _ = open.use { clinux_touch_directory($0) }
@@ -122,19 +123,20 @@ extension UnionTree {
 
     /// False when `body` wants no more.
     private func listMerged(
+        _ held: HeldNames,
         _ node: Node,
         _ below: NameOrder?,
         from start: NamePosition,
         _ body: (ListedEntry, Resolved) throws(FSError) -> Bool
     ) throws(FSError) -> Bool {
         // Resolving makes nodes, which the listing remembers; no name comes or goes.
-        let listing = try listing(of: node)
+        let listing = try listing(held, of: node)
         var cursor = ListingCursor(lower: below ?? NameOrder(), upper: listing.ordered(), from: start)
         func pass(_ shown: Shown, _ next: UInt64) throws(FSError) -> Bool {
             let attributes: Attributes
             switch shown.found {
-            case .lower(let inode): attributes = try self.attributes(lower: inode, isLocked: true)
-            case .upper(let child): attributes = try self.attributes(of: child)
+            case .lower(let inode): attributes = try self.attributes(lower: inode, held)
+            case .upper(let child): attributes = try self.attributes(held, of: child)
             }
             return try shown.name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
                 try body(ListedEntry(name: bytes, attributes: attributes, next: next), shown.found)
@@ -145,7 +147,7 @@ extension UnionTree {
         while let (position, source) = cursor.next() {
             let shown: Shown?
             do throws(FSError) {
-                shown = try show(source, position, in: node, listing)
+                shown = try show(held, source, position, in: node, listing)
             } catch {
                 // What was found before is there.
                 if let last { _ = try pass(last, last.position.offset(before: nil)) }
@@ -167,6 +169,7 @@ extension UnionTree {
 
     /// What a name is now; nil where it is hidden, gone, or comes another time.
     private func show(
+        _ held: HeldNames,
         _ source: ListingCursor.Source,
         _ position: NamePosition,
         in node: Node,
@@ -189,6 +192,6 @@ extension UnionTree {
             }
             name = entry
         }
-        return try resolve(name, in: node).map { Shown(position: position, name: name, found: $0) }
+        return try resolve(held, name, in: node).map { Shown(position: position, name: name, found: $0) }
     }
 }

@@ -158,6 +158,7 @@ extension UnionTree {
     /// Before a file without data gets another name or place: notes where the data is, which its old name says
     /// no longer. True at the old place as well, so a crash is harmless.
     func noteData(
+        _ held: HeldNames,
         of node: Node,
         _ name: FileName,
         in directory: OpenFile,
@@ -170,7 +171,7 @@ extension UnionTree {
         case .partial(let data): inode = data.inode
         }
         let path = try lower.path(of: inode)
-        try noteMarksLocked()
+        try noteMarks(held)
         try FSError.wrap { () throws(Errno) in
             try upper.marks.setRedirect(name, in: directory.fd, to: path)
         }
@@ -178,6 +179,7 @@ extension UnionTree {
 
     /// Where the data of a regular file in the upper is.
     func dataPlace(
+        _ held: HeldNames,
         of name: FileName,
         in directory: Node,
         _ fd: OpenFile,
@@ -189,7 +191,7 @@ extension UnionTree {
         if marked.isHere { return .upper }
         var found = origin
         if try found.map({ (inode) throws(FSError) in try lower.inode(inode).isRegular }) != true {
-            found = try lowerPart(of: name, in: directory, fd)
+            found = try lowerPart(held, of: name, in: directory, fd)
         }
         guard let found, try lower.inode(found).isRegular else { return .lost }
         let mark: PartialMark
@@ -208,7 +210,7 @@ extension UnionTree {
             )
         }
         guard isTaken else {
-            let path = path(of: name, in: directory)
+            let path = path(held, of: name, in: directory)
             report(
                 "\(path) is a copy that does not have the holes of the file that it was made of, and so can't be read:"
                     + " copy the upper again, with its holes and while it is not mounted, or settle it first"
@@ -227,8 +229,8 @@ extension UnionTree {
         )
     }
 
-    /// In words. Preconditions: `names` is locked.
-    private func path(of name: FileName, in directory: Node) -> String {
+    /// In words.
+    private func path(_ held: HeldNames, of name: FileName, in directory: Node) -> String {
         var components = [name.bytes]
         var node = directory
         while let parent = node.parent {
@@ -239,7 +241,9 @@ extension UnionTree {
     }
 
     /// What an upper file's redirect leads to, or its namesake in the lower.
-    func lowerPart(of name: FileName, in directory: Node, _ fd: OpenFile) throws(FSError) -> UInt32? {
+    func lowerPart(_ held: HeldNames, of name: FileName, in directory: Node, _ fd: OpenFile) throws(FSError)
+        -> UInt32?
+    {
         let marks = try writable().marks
         let path = try FSError.wrap { () throws(Errno) in try marks.redirect(name, in: fd.fd) }
         guard let path else { return try lowerEntry(name, in: directory) }
