@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Linux
+import Nodes
 import Overlay
 import SystemPackage
 import Testing
