@@ -52,7 +52,12 @@ extension UnionTree {
         let capability = try FSError.wrap { () throws(Errno) in try Xattr.get(Upper.capability, of: file.fd) }
         var size = UInt64(before.st_size)
         let isCloned = size == record.size ? try clone(inode, to: file.fd, size) : false
-        if !isCloned {
+        if isCloned {
+            // Blocks are metadata, which are there before the attribute goes where these are in order.
+            if !upper.abilities.keepsOrder, !upper.isVolatile {
+                try FSError.wrap { () throws(Errno) in try file.fd.synchronize() }
+            }
+        } else {
             if needed != .all, capability == nil, upper.canBePartial(before.st_mode) {
                 return try beginPartial(node, inode, file, before, upper)
             }

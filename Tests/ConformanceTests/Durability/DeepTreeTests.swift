@@ -124,5 +124,10 @@ struct `A tree that is deeper than any path` {
         try mount.unmount()
         try mount.settle(launcher: Self.daemon)
         #expect(try SmallTree.read("\(mount.upper)/m/renamed/file") == "old")
+        // And goes as it came, from the bottom to the top.
+        try mount.mount(launcher: Self.daemon)
+        try FilePath("\(mount.path)/m").removeTree()
+        #expect(try FilePath(mount.path).names() == [])
+        try mount.unmount()
     }
 }
