@@ -14,6 +14,19 @@ final class OpenDirectories {
         return opened
     }
 
+    /// An open directory that is in `node`, at most `levels` below it.
+    func findInside(_ held: HeldNames, _ node: Node, levels: Int) -> Node? {
+        places.first { place in
+            var above = place
+            for _ in 0..<levels {
+                guard let next = above, !next.isOrphan else { return false }
+                above = next.parent
+                if above === node { return true }
+            }
+            return false
+        } ?? nil
+    }
+
     /// Precondition: `find` found none.
     func insert(_ held: HeldNames, _ opened: OpenFile, _ node: Node) {
         while let other = places[hand], other.isOpenedInUse {

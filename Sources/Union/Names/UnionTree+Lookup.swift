@@ -327,7 +327,12 @@ extension UnionTree {
         let upper = try writable()
         if let kept = node.kept { return kept }
         if let open = directories.find(held, node) { return open }
-        // From the nearest one that is open: the tree may be deeper than a thread's stack.
+        // From what is in it: who removes a deep tree goes up, and the way from the top is long.
+        if let open = parent(held, node) {
+            directories.insert(held, open, node)
+            return open
+        }
+        // Or from the nearest one above that is open: the tree may be deeper than a thread's stack.
         var way: [Node] = []
         var next = node
         var open: OpenFile?
