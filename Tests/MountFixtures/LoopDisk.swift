@@ -48,7 +48,14 @@ package final class LoopDisk: Sendable {
     /// A process that another test has just started in a mount namespace of its own may still have the mount in
     /// there: mounted again at once, it would be the same filesystem, without its power.
     package func unmount() throws {
-        try Tool.run(URL(fileURLWithPath: "/bin/umount"), [path])
+        // A process that was just started has this one's descriptors until execve(2).
+        var patience = 6000
+        while umount2(path, 0) != 0 {
+            let error = Errno.last
+            guard error == .resourceBusy, patience > 0 else { throw Failure("unmount \(path)", error) }
+            patience -= 1
+            usleep(10_000)
+        }
         while try isAttached { usleep(10_000) }
         if FilePath(left).exists { try FilePath(left).rename(to: FilePath(image)) }
     }
