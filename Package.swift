@@ -97,7 +97,9 @@ let package = Package(
         .target(name: "Runner", dependencies: ["CLinux", "CSeccomp", "Linux", "OCI", system]),
         .target(
             name: "Containers",
-            dependencies: ["Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", system]
+            dependencies: [
+                "CLinux", "Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", "Tar", system,
+            ]
         ),
 
         .executableTarget(

@@ -30,9 +30,14 @@ extension Containers {
     package func supervise(_ container: Container, status: CInt) throws -> ExitStatus {
         var status: OwnedFD? = OwnedFD(adopting: status)
         do {
-            return try run(container, Attachment()) {
+            let monitor = Monitor()
+            var attachment = Attachment { monitor.pass($0, $1) }
+            attachment.monitor = monitor
+            let ended = try run(container, attachment) {
                 if let pipe = status.take() { try? pipe.writeAll(Array("ok\n".utf8)) }
             }
+            monitor.end(ended)
+            return ended
         } catch {
             if let pipe = status.take() {
                 let failure = error as? Failure ?? Failure("\(error)", exitCode: ExitStatus.failed.rawValue)

@@ -68,16 +68,7 @@ extension Containers {
         diesWithCaller: Bool
     ) throws -> ContainerProcess {
         let leader = try leader(of: container)
-        guard !isRootLost(container) else {
-            let name = container.record.name
-            throw Failure(
-                "the root filesystem of container \(name) is lost: its micafs was killed",
-                advice:
-                    "Nothing can be started in it. What it wrote is there: mica commit \(name) IMAGE, and then"
-                    + " mica rm -f \(name).",
-                kind: .failedPrecondition
-            )
-        }
+        try refuseLostRoot(of: container)
         guard let pidfd = leader.open() else {
             throw Failure("container \(container.record.name) is not running", kind: .failedPrecondition)
         }
@@ -91,6 +82,18 @@ extension Containers {
             group: confinement.group,
             filter: confinement.filter,
             diesWithCaller: diesWithCaller
+        )
+    }
+
+    func refuseLostRoot(of container: Container) throws {
+        guard isRootLost(container) else { return }
+        let name = container.record.name
+        throw Failure(
+            "the root filesystem of container \(name) is lost: its micafs was killed",
+            advice:
+                "Nothing can be started in it. What it wrote is there: mica commit \(name) IMAGE, and then"
+                + " mica rm -f \(name).",
+            kind: .failedPrecondition
         )
     }
 }

@@ -16,6 +16,8 @@ extension Containers {
         package var terminal: CInt
         /// Gets its output, after the log has. It may block: nobody who stops or removes the container waits for it.
         package var sink: Relay.Sink
+        /// Lets others attach meanwhile; it has to get what `sink` gets.
+        var monitor: Monitor?
 
         package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping Relay.Sink = { _, _ in }) {
             self.input = input
@@ -60,6 +62,8 @@ extension Containers {
             )
         }
         EndNote.write(nil, to: lock.raw)
+        try attachment.monitor?.listen(in: container.files.directory)
+        defer { attachment.monitor?.close(in: container.files.directory) }
         defer {
             if container.spec.removeAtExit { try? removeLocked(container) }
             _ = lock.raw
@@ -121,6 +125,7 @@ extension Containers {
         state.supervisor = ProcessIdentity(of: getpid())
         state.started = UnixTime.now
         try write(state, of: container)
+        try attachment.monitor?.serve(running, streams)
         try started()
 
         let log = LogWriter(files.directory, container.spec.logLimits ?? .standard, behind: last)
@@ -144,7 +149,8 @@ extension Containers {
     }
 
     /// Returns the number of its snapshot.
-    private func mountRoot(of container: Container, meanwhile: () throws -> Void) throws -> Int64 {
+    @discardableResult
+    func mountRoot(of container: Container, meanwhile: () throws -> Void = {}) throws -> Int64 {
         let files = container.files
         let snapshot = try store.snapshot(container.record.snapshot)
         try naming("create \(files.root)") { try files.root.makeDirectory(mode: 0o755) }

@@ -1,4 +1,4 @@
-import Linux
+package import Linux
 package import SystemPackage
 
 import Glibc
@@ -77,7 +77,8 @@ package final class ProcessStreams: Sendable {
     /// The program has its ends. While we had them too, their other ends would never see an end.
     func closeTheirs() { theirs.withLock { $0 = Theirs() } }
 
-    func takeInput() -> OwnedFD? { ours.withLock { $0.input.take() } }
+    /// Our end of its input, where it has one that is no terminal, and nobody took it.
+    package func takeInput() -> OwnedFD? { ours.withLock { $0.input.take() } }
     func takeOutput() -> OwnedFD? { ours.withLock { $0.output.take() } }
     func takeError() -> OwnedFD? { ours.withLock { $0.error.take() } }
 }

@@ -27,7 +27,7 @@ package struct Relay: ~Copyable {
     /// What would stop this process for touching the terminal from the background, and with it the end of a program.
     private static let held = UInt64(1) << UInt64(SIGTTIN) | 1 << UInt64(SIGTTOU)
 
-    private let signals: OwnedFD
+    let signals: OwnedFD
 
     /// Takes this thread's signals: do it before the program starts, so that none is lost in between, and after
     /// `HostTerminal.comeForward`.

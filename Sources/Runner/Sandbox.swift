@@ -96,6 +96,11 @@ package enum Sandbox {
         return try entrance.go(plan, isJoining: true)
     }
 
+    /// The root directory as the container of `leader`, a pidfd of process 1, sees it: to look paths up in, O_PATH.
+    package static func root(_ leader: borrowing OwnedFD, pid: Int32) throws -> OwnedFD {
+        try ContainerDoor(leader, pid: pid).root.duplicate()
+    }
+
     private static func basicPlan(
         _ process: ProcessSpec,
         _ account: Account,

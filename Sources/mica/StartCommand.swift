@@ -38,13 +38,8 @@ struct StartCommand: ParsableCommand {
     }
 
     private func run(_ container: Container, _ all: Containers) throws {
-        let name = container.record.name
-        guard !all.isRunning(container) else {
-            throw Failure(
-                "container \(name) is running already, without this terminal",
-                advice: "mica logs -f \(name) shows what it writes.",
-                kind: .failedPrecondition
-            )
+        if all.isRunning(container) {
+            return try AttachCommand.attach(to: container, all, passingInput: interactive)
         }
         var request = ProcessRequest()
         request.tty = container.spec.process.terminal

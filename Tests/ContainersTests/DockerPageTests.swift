@@ -51,7 +51,9 @@ struct `docs/docker.md` {
         "rm": "gone", "rmi": "other", "run": "box true", "save": "box > out.tar", "stop": "ended",
         "tag": "box other", "create": "box", "start": "ended", "restart": "ended", "wait": "ended",
         "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
-        "container start": "ended", "container wait": "ended",
+        "attach": "one", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
+        "container start": "ended",
+        "container wait": "ended",
     ]
 
     @Test func `says of every word what the program does with it`() throws {
@@ -68,6 +70,7 @@ struct `docs/docker.md` {
                 let command = line.command ?? "$MICA \(line.words) \(arguments[line.words] ?? "")"
                 let before = [
                     "rmi": "$MICA tag box other; ", "rm": "$MICA run --name gone box true; ",
+                    "attach": "$MICA run -d --name one box sh -c 'sleep 1; true' >/dev/null; ",
                     "rename": "$MICA create --name one box; ",
                 ]
                 let result = try shell((before[line.words] ?? "") + command)
@@ -98,7 +101,7 @@ struct `docs/docker.md` {
             "tag",
             "rmi", "inspect", "commit", "diff", "version", "info", "create", "start", "restart", "wait",
             "pause",
-            "unpause", "rename", "update",
+            "unpause", "rename", "update", "cp", "export", "attach",
         ] {
             #expect(shown.contains(verb), "\(verb)")
         }

@@ -46,6 +46,22 @@ struct `With the real daemon` {
         try #require(mica.wait { MountTable.current().isDead(FilePath(target)) })
     }
 
+    @Test func `a container that ended starts again, and what is copied into it meanwhile is there`() throws {
+        let script = "cat /in; echo x >> /left; cat /left; rm -rf /etc/group"
+        try #expect(mica("create", "--name", "worker", "real", "sh", "-c", script).status == 0)
+        try Data("in\n".utf8).write(to: URL(fileURLWithPath: box.root.outside.appending("in").string))
+        try #expect(mica("cp", box.root.outside.appending("in").string, "worker:/").status == 0)
+        try #expect(mica("ps", "-a").output.contains("Created"))
+        try #expect(mica("start", "-a", "worker") == (0, "in\nx\n", ""))
+        try #expect(mica("cp", "worker:/left", box.root.outside.string).status == 0)
+        try #expect(mica("start", "-a", "worker").output == "in\nx\nx\n")
+        try #expect(mica("diff", "worker").output == "C /etc\nD /etc/group\nA /in\nA /left\n")
+        let tar = box.root.outside.appending("all.tar").string
+        try #expect(mica("export", "-o", tar, "worker").status == 0)
+        try #expect(mica("rm", "worker").status == 0)
+        try #expect(mica.wait { try box.isClean() })
+    }
+
     @Test func `what a container left can be looked at and changed, by its name`() throws {
         let directory = box.root.outside.string
         func contents() throws -> String { try String(contentsOfFile: directory + "/left", encoding: .utf8) }

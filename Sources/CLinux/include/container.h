@@ -36,6 +36,13 @@ int clinux_reap(int pidfd);
 /// socketpair(2), SOCK_SEQPACKET, O_CLOEXEC.
 int clinux_socketpair(int *_Nonnull ends);
 
+/// Sockets of a container's monitor, SOCK_SEQPACKET, O_CLOEXEC, at `name` in a directory: a descriptor, or -errno.
+int clinux_listen(int directory, const char *_Nonnull name);
+int clinux_connect(int directory, const char *_Nonnull name);
+int clinux_accept(int listener);
+/// One message: `kind` and `bytes`. Waits for room; 0 or -errno, -EPIPE without a signal.
+int clinux_send(int socket, uint8_t kind, const void *_Nullable bytes, size_t count);
+
 /// Terminal window size. Return 0 or -errno.
 int clinux_get_window(int fd, uint16_t *_Nonnull rows, uint16_t *_Nonnull columns);
 int clinux_set_window(int fd, uint16_t rows, uint16_t columns);

@@ -10,7 +10,7 @@ enum Foreign {
                 case "ls", "list", "ps": "ps"
                 case "run", "exec", "logs", "stop", "kill", "rm", "commit", "diff", "inspect", "create",
                     "start",
-                    "restart", "pause", "unpause", "wait", "rename", "update":
+                    "restart", "pause", "unpause", "wait", "rename", "update", "attach", "cp", "export":
                     member
                 default: nil
                 }

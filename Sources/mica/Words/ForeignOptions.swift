@@ -23,6 +23,8 @@ enum ForeignOptions {
                 of: "run create start exec",
                 "Nothing detaches from a terminal: run it with -d."
             ),
+            .init("detach-keys", of: "attach", "They are Ctrl-P Ctrl-Q."),
+            .init("sig-proxy", of: "attach", "Signals are passed on; Ctrl-P Ctrl-Q leaves it to itself."),
             .init(
                 "env-file",
                 of: "run create exec",

@@ -2,10 +2,6 @@ enum ForeignVerbs {
     static var all: [ForeignWords] {
         [
             .init(
-                "attach",
-                "mica logs -f NAME shows what a container writes; what it reads comes from mica run -i."
-            ),
-            .init(
                 "build buildx builder bake",
                 "Build with buildah, podman or docker, then: podman save NAME | mica load."
             ),
@@ -14,17 +10,8 @@ enum ForeignVerbs {
                 "mica runs one container at a time, on one machine."
             ),
             .init(
-                "cp",
-                "mica exec NAME tar -C DIR -c . | tar -x copies out of a container that runs; mica mount NAME DIR"
-                    + " shows what a stopped one has."
-            ),
-            .init(
                 "events",
                 "There is no daemon that could tell; mica ps and mica inspect say how things are."
-            ),
-            .init(
-                "export",
-                "mica mount NAME DIR shows what a stopped container has: tar -C DIR -c . packs it."
             ),
             .init("search", "Registries are searched on their web pages; mica pull NAME brings an image."),
             .init(

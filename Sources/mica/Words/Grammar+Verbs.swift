@@ -22,7 +22,7 @@ extension Grammar {
         switch verb {
         case "pull": "q|quiet platform= tls-verify="
         case "load": "i|input= t|tag= q|quiet"
-        case "save": "o|output="
+        case "save", "export": "o|output="
         case "import": "c|change= m|message= q|quiet"
         case "images": "q|quiet no-trunc digests format="
         case "inspect": "type="
@@ -37,6 +37,8 @@ extension Grammar {
         case "ps": "a|all q|quiet no-trunc format="
         case "logs": "f|follow n|tail= t|timestamps since= until="
         case "stop", "restart": "s|signal= t|timeout|time="
+        case "attach": "no-stdin"
+        case "cp": "a|archive L|follow-link q|quiet"
         case "start": "a|attach i|interactive"
         case "update": "m|memory= cpus= pids-limit="
         case "kill": "s|signal="

@@ -1,0 +1,38 @@
+package import Linux
+import SystemPackage
+
+import CLinux
+import Glibc
+
+extension Relay {
+    /// For a program that another process runs: calls `ready` whenever `source` can be read, until that returns false, and
+    /// `signalled` with each signal that this process gets meanwhile. `terminal`: raw until then; -1 for none.
+    package func watch(
+        _ source: CInt,
+        terminal: CInt,
+        ready: () throws -> Bool,
+        signalled: (Signal) -> Void
+    ) throws {
+        var host = HostTerminal(terminal)
+        host.makeRaw()
+        var watched = [
+            pollfd(fd: source, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            try naming("poll") { _ = try Errno.retrying { poll(&watched, 2, -1) } }
+            if watched[1].revents != 0 {
+                let signal = clinux_next_signal(signals.raw)
+                if signal == SIGCONT { host.makeRaw() }
+                if signal > 0 { signalled(Signal(rawValue: signal)) }
+            }
+            if watched[0].revents != 0, try !ready() { return }
+        }
+    }
+
+    /// Gives what is read from `source` to `sink`, on a thread of its own that is not waited for, to the end, or until
+    /// that throws.
+    package func read(_ source: CInt, _ sink: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) {
+        CopyThread { CopyThread.copy(from: source, to: sink) }.detach()
+    }
+}
