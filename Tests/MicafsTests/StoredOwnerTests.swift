@@ -2,6 +2,7 @@ import FUSE
 import Glibc
 import Linux
 import Mount
+import Nodes
 import SystemPackage
 import Testing
 

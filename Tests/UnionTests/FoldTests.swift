@@ -2,6 +2,7 @@ import Digests
 import Glibc
 import Layers
 import Linux
+import Nodes
 import SystemPackage
 import Testing
 

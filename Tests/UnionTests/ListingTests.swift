@@ -1,5 +1,6 @@
 import Linux
 import MountFixtures
+import Nodes
 import Testing
 
 import Union

@@ -1,6 +1,7 @@
 import Glibc
 import Layers
 import Linux
+import Nodes
 import SystemPackage
 import Testing
 
