@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ int clinux_listen(int directory, const char *name) {
     socklen_t size = address(&place, directory, name);
     int fd = size ? open_socket() : (errno = ENAMETOOLONG, -1);
     if (fd < 0) return -errno;
+    // Its file is nobody else's from its first moment on.
+    if (fchmod(fd, 0600) < 0) return close_failed(fd);
     if (bind(fd, (struct sockaddr *)&place, size) < 0 || listen(fd, 64) < 0) return close_failed(fd);
     return fd;
 }

@@ -14,6 +14,8 @@ package struct ContainerState: Codable, Sendable, Equatable {
     package var finished: Int64?
     /// nil for an exited container: nobody was there to see how it ended.
     package var exitCode: Int32?
+    /// Whether the kernel killed a process of it for want of memory. nil: no.
+    package var killedForMemory: Bool?
     /// Why it could not be started.
     package var error: String?
 

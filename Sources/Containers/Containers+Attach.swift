@@ -1,3 +1,4 @@
+import Snapshots
 import Linux
 package import Runner
 import SystemPackage
@@ -9,7 +10,7 @@ import Synchronization
 extension Containers {
     package enum Attached: Sendable, Equatable {
         case ended(ExitStatus)
-        /// By Ctrl-P Ctrl-Q: it runs on.
+        /// By Ctrl-P Ctrl-Q, or because its output could not be handed on: it runs on.
         case detached
     }
 
@@ -39,11 +40,14 @@ extension Containers {
             }
         }
         var status: ExitStatus?
+        var isCut = false
         try relay.watch(socket.fd.raw, terminal: attachment.terminal) {
             guard let message = try? MonitorMessage.next(from: socket.fd) else { return false }
             switch message.kind {
-            case .output: try message.bytes.withUnsafeBytes { try attachment.sink(.output, $0) }
-            case .error: try message.bytes.withUnsafeBytes { try attachment.sink(.error, $0) }
+            case .output, .error:
+                let stream: Relay.Stream = message.kind == .output ? .output : .error
+                isCut = (try? message.bytes.withUnsafeBytes { try attachment.sink(stream, $0) }) == nil
+                return !isCut
             case .ended:
                 guard message.bytes.count == 4 else { return false }
                 let code = message.bytes.enumerated().reduce(Int32(0)) {
@@ -62,7 +66,7 @@ extension Containers {
             }
         }
         if let status { return .ended(status) }
-        if detaching.isDone { return .detached }
+        if detaching.isDone || isCut { return .detached }
         throw Failure("what ran container \(name) was killed", exitCode: ExitStatus.failed.rawValue)
     }
 

@@ -1,3 +1,5 @@
+import SystemPackage
+import Snapshots
 package import Runner
 
 import FoundationEssentials

@@ -1,3 +1,5 @@
+import SystemPackage
+import Snapshots
 import Linux
 import Runner
 

@@ -34,12 +34,13 @@ extension Containers {
         }
         // What can't be read stays as it is, for somebody to look at.
         let state = files.readState()
-        let isFinished = [.exited, .unknown].contains(state?.phase)
+        let isFinished = [.exited, .unknown, .created].contains(state?.phase)
         // Between two runs its lock is nobody's.
         if state?.phase == .restarting, state?.supervisor?.open() != nil { return false }
+        // One that was only copied to is to be started yet.
+        let isToGo = container.spec.removeAtExit && state?.phase != .created
         guard
-            !isFinished || container.spec.removeAtExit || table.top(at: files.root) != nil
-                || FileLock.isHeld(files.mountLock)
+            !isFinished || isToGo || table.top(at: files.root) != nil || FileLock.isHeld(files.mountLock)
         else { return false }
         return !FileLock.isHeld(files.lock)
     }
@@ -50,7 +51,7 @@ extension Containers {
         guard files.directory.exists else { return try store.removeContainer(container.record.id) }
         // Somebody else may be at it, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
-        if container.spec.removeAtExit {
+        if container.spec.removeAtExit, files.readState()?.phase != .created {
             // One that survived whoever ran it, as it can with its death signal cleared, ends here.
             ControlGroup.remove(container.record.id)
             try removeLocked(container)
@@ -65,8 +66,10 @@ extension Containers {
     func cleared(_ container: Container) throws -> ContainerState? {
         let files = container.files
         guard let state = files.readState() else {
-            if files.mountLock.exists { try cleanUp(container) }
-            return files.readState()
+            // Its root may have been mounted for a copy.
+            let isLeft = files.mountLock.exists && isMounted(container)
+            if isLeft { try cleanUp(container) }
+            return isLeft ? files.readState() : nil
         }
         guard state.phase != .unknown else {
             throw Failure(
@@ -75,12 +78,16 @@ extension Containers {
                 exitCode: ExitStatus.failed.rawValue
             )
         }
-        let isLeft =
-            ![.exited, .restarting].contains(state.phase) || FileLock.isHeld(files.mountLock)
-            || MountTable.current().top(at: files.root) != nil
-        guard isLeft else { return state }
+        guard ![.created, .exited, .restarting].contains(state.phase) || isMounted(container) else {
+            return state
+        }
         try cleanUp(container)
         return files.readState()
+    }
+
+    private func isMounted(_ container: Container) -> Bool {
+        let files = container.files
+        return FileLock.isHeld(files.mountLock) || MountTable.current().top(at: files.root) != nil
     }
 
     /// The caller has its lock, and nobody runs it.
@@ -88,8 +95,8 @@ extension Containers {
         let files = container.files
         ControlGroup.remove(container.record.id)
         let isUnmounted = unmountRoot(of: container)
-        var state = files.readState() ?? ContainerState(.created)
-        if ![.exited, .unknown].contains(state.phase) {
+        var state = files.readState() ?? ContainerState(.restarting)
+        if ![.created, .exited, .unknown].contains(state.phase) {
             state.phase = .exited
             state.process = nil
             state.supervisor = nil

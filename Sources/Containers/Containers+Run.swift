@@ -143,6 +143,7 @@ extension Containers {
         state.process = nil
         state.supervisor = nil
         state.exitCode = ended.status.rawValue
+        if confinement.group.hasKilledForMemory { state.killedForMemory = true }
         state.finished = UnixTime.now
         try write(state, of: container)
         return ended

@@ -1,3 +1,4 @@
+import Snapshots
 package import Linux
 import Runner
 import SystemPackage

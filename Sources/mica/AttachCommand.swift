@@ -38,7 +38,8 @@ struct AttachCommand: ParsableCommand {
         let console = try Console(request)
         switch try all.attach(to: container, console.attachment) {
         case .ended(let status): throw ExitCode(try console.exitStatus(status).rawValue)
-        case .detached: return
+        case .detached:
+            if let status = try console.exitStatusOfDetached() { throw ExitCode(status.rawValue) }
         }
     }
 }

@@ -44,14 +44,21 @@ struct Console {
     /// The exit status for a command that ended with `status`. Failure (exit code 125) where something that it wrote
     /// could not be handed on. Where nobody reads any more, which is the reader's choice, a command that has noticed
     /// nothing ends as one that SIGPIPE killed.
-    func exitStatus(_ status: ExitStatus) throws -> ExitStatus {
+    func exitStatus(_ status: ExitStatus) throws -> ExitStatus { try exitStatus(ended: status) ?? status }
+
+    /// The same for one that runs on: nil where all is well.
+    func exitStatusOfDetached() throws -> ExitStatus? { try exitStatus(ended: nil) }
+
+    private func exitStatus(ended status: ExitStatus?) throws -> ExitStatus? {
         guard let failure = output.failure.withLock({ $0 }) else { return status }
         if failure.errno == .brokenPipe {
-            return status.rawValue == 0 ? ExitStatus.killed(by: SIGPIPE) : status
+            return status.map { $0.rawValue == 0 } ?? true ? ExitStatus.killed(by: SIGPIPE) : status
         }
         throw Failure(
             "write to standard \(failure.stream == .output ? "output" : "error"): \(failure.errno)",
-            advice: "The command itself ended with status \(status.rawValue); what it wrote is not whole.",
+            advice: status.map {
+                "The command itself ended with status \($0.rawValue); what it wrote is not whole."
+            },
             exitCode: ExitStatus.failed.rawValue
         )
     }

@@ -38,6 +38,7 @@ extension InspectCommand {
             "Status": .string(status.phase.rawValue),
             "Running": .bool(status.phase.isAlive), "Paused": .bool(status.phase == .paused),
             "Restarting": .bool(status.phase == .restarting), "Dead": .bool(false),
+            "OOMKilled": .bool(stored?.killedForMemory == true),
             "Pid": .integer(0), "ExitCode": .null,
             "StartedAt": time(stored?.started),
             "FinishedAt": .null, "Error": .string(stored?.error ?? ""),

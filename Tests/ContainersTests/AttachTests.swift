@@ -1,3 +1,6 @@
+import Runner
+import Layers
+import Snapshots
 import ContainerFixtures
 import Containers
 import Foundation
@@ -97,6 +100,12 @@ struct `Who attaches to a container` {
         #expect(try gone.read("x\n"))
         kill(gone.process.processIdentifier, SIGKILL)
         _ = gone.end()
+        // Whose reader goes, as one that SIGPIPE has killed.
+        let cut = try attach("it")
+        #expect(try cut.read("x\n"))
+        try cut.output.fileHandleForReading.close()
+        cut.process.waitUntilExit()
+        #expect(cut.process.terminationStatus == 141)
         let client = try attach("it")
         #expect(try client.read("x\n"))
         kill(client.process.processIdentifier, SIGUSR1)

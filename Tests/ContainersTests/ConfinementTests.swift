@@ -124,7 +124,7 @@ struct `What a container may do` {
         try "1".write(toFile: door, atomically: false, encoding: .utf8)
         let exec = try mica("exec", "ice", "true")
         #expect(exec.status == 125)
-        #expect(exec.error.contains("is frozen"))
+        #expect(exec.error.contains("is paused"))
         try "0".write(toFile: door, atomically: false, encoding: .utf8)
         try #expect(mica("exec", "ice", "true").status == 0)
         try "1".write(toFile: door, atomically: false, encoding: .utf8)

@@ -1,3 +1,6 @@
+import Runner
+import Layers
+import Snapshots
 import ContainerFixtures
 import Containers
 import Foundation
@@ -182,6 +185,33 @@ struct `What is copied into and out of a container` {
         )
         try #expect(shell("$MICA cp it:/d . ; ls out").output == "")
         try #expect(mica("rm", "-f", "it").status == 0)
+    }
+
+    /// What a container's root has made would be the host's root's.
+    @Test func `gives no rights to whoever is on the host`() throws {
+        try make(.running)
+        try shell(
+            """
+            $MICA exec it /bin/busybox mkdir /d; $MICA exec it /bin/busybox cp /bin/busybox /d/shell
+            $MICA exec it /bin/busybox chmod 6777 /d/shell; $MICA exec it mknod /dev/null2 c 1 3; $MICA exec it mknod /n c 1 3
+            """
+        )
+        try #expect(shell("$MICA cp it:/d . && stat -c %a d/shell") == (0, "777\n", ""))
+        try #expect(shell("$MICA cp -a it:/d kept && stat -c %a kept/shell").output == "6777\n")
+        let device = try shell("$MICA cp it:/n . || ls n")
+        #expect(device.status != 0 && device.error.contains("is a device"))
+        try #expect(shell("$MICA cp it:/n - | tar -tvf - | cut -c1").output == "c\n")
+        try #expect(mica("rm", "-f", "it").status == 0)
+    }
+
+    @Test func `makes nothing of a container that is to be started yet`() throws {
+        try #require(mica("create", "--rm", "--name", "it", "box", "cat", "/tmp/new").status == 0)
+        try shell("echo text > new; $MICA cp new it:/tmp && $MICA cp it:/tmp/new back")
+        // What cleans up behind the dead finds none.
+        try #expect(mica("ps", "-a").output.contains("Created"))
+        try #expect(mica("start", "-a", "it") == (0, "text\n", ""))
+        try #expect(box.store.containers().isEmpty)
+        try #expect(box.isClean())
     }
 
     @Test func `is nothing where the root is read-only`() throws {

@@ -1,3 +1,5 @@
+import Layers
+import Snapshots
 import ContainerFixtures
 import Containers
 import Foundation
@@ -201,6 +203,15 @@ struct `The life of a container` {
         try #expect(mica("start", "-a", "three").status == 0)
         try #expect(mica("rm", "one").status == 1)
         try #expect(mica("rm", "two", "three").status == 0)
+    }
+
+    @Test func `says that it ended for want of memory`() throws {
+        let hog = ["dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1"]
+        try #expect(mica.run(["run", "-m", "16m", "--name", "hog", "box"] + hog).status == 137)
+        #expect(try state(of: "hog")["OOMKilled"] as? Bool == true)
+        try #expect(mica("update", "-m", "512m", "hog").status == 0)
+        try #expect(mica("start", "-a", "hog").status == 0)
+        #expect(try state(of: "hog")["OOMKilled"] as? Bool == false)
     }
 
     @Test func `has other limits when they are updated, at once and afterwards`() throws {

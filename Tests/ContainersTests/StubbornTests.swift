@@ -1,3 +1,5 @@
+import Layers
+import Snapshots
 import ContainerFixtures
 import Containers
 import Foundation

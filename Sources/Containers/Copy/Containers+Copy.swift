@@ -1,3 +1,4 @@
+import Snapshots
 import Layers
 import Linux
 import Runner
@@ -126,13 +127,14 @@ extension Containers {
             }
             return try body(OpenFile(try Sandbox.root(pidfd, pid: leader.pid)))
         }
-        // Where it has never been started nobody takes the missing lock for the trace of a run that was killed.
-        let wasStarted = container.files.lock.exists
-        let lock = wasStarted ? try FileLock(container.files.lock) : nil
-        if wasStarted { _ = try cleared(container) }
-        defer { unmountRoot(of: container) }
-        try mountRoot(of: container)
-        try body(OpenFile(try OwnedFD.open(container.files.root, O_PATH | O_DIRECTORY)))
+        let lock = try FileLock(container.files.lock)
+        // The lock alone is the trace of a start that was killed.
+        if try cleared(container) == nil { try write(ContainerState(.created), of: container) }
+        do {
+            defer { unmountRoot(of: container) }
+            try mountRoot(of: container)
+            try body(OpenFile(try OwnedFD.open(container.files.root, O_PATH | O_DIRECTORY)))
+        }
         _ = consume lock
     }
 }

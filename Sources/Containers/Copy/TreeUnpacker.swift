@@ -25,7 +25,7 @@ final class TreeUnpacker {
         }
     }
 
-    /// Whose everything is to be; nil: as the tar has it.
+    /// Whose everything is to be, and then nothing of it gives rights (set-id bits, capabilities); nil: as the tar has it.
     typealias Owner = (uid: UInt32, gid: UInt32)
 
     private let place: Place
@@ -126,8 +126,14 @@ final class TreeUnpacker {
             }
             try setOwner(entry, name, in: parent)
             let opened = try parent.open(FilePath(name: name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            try Errno.check(opened.use { fchmod($0, entry.mode) })
-            return TreeUnpacker.setXattrs(entry, of: opened)
+            try Errno.check(opened.use { fchmod($0, mode(of: entry)) })
+            return setXattrs(entry, of: opened)
+        case .characterDevice where !place.isRoot, .blockDevice where !place.isRoot:
+            // A container may make any, which open nowhere. On the host they would.
+            throw Failure(
+                "\(String.quoting(entry.path)) is a device, and none is made on the host",
+                advice: "As a tar it can be had: mica cp NAME:PATH -"
+            )
         case .characterDevice: type = S_IFCHR
         case .blockDevice: type = S_IFBLK
         case .fifo: type = S_IFIFO
@@ -173,8 +179,8 @@ final class TreeUnpacker {
         // In this order: a change of owner takes set-id bits and capabilities away.
         let (uid, gid) = owner ?? (entry.uid, entry.gid)
         try Errno.check(file.use { fchown($0, uid, gid) })
-        try Errno.check(file.use { fchmod($0, entry.mode) })
-        TreeUnpacker.setXattrs(entry, of: file)
+        try Errno.check(file.use { fchmod($0, mode(of: entry)) })
+        setXattrs(entry, of: file)
         TreeUnpacker.setTimes(entry, name, parent)
     }
 
@@ -185,12 +191,15 @@ final class TreeUnpacker {
         }
     }
 
+    private func mode(of entry: TarEntry) -> mode_t {
+        owner == nil ? entry.mode : entry.mode & (entry.kind == .directory ? 0o1777 : 0o777)
+    }
+
     /// What the filesystem does not have is left out, as by tar(1).
-    private static func setXattrs(_ entry: TarEntry, of file: borrowing OwnedFD) {
+    private func setXattrs(_ entry: TarEntry, of file: borrowing OwnedFD) {
         for xattr in entry.xattrs {
-            guard
-                xattr.name.starts(with: "user.".utf8) || xattr.name.elementsEqual("security.capability".utf8)
-            else { continue }
+            let isRight = xattr.name.elementsEqual("security.capability".utf8) && owner == nil
+            guard isRight || xattr.name.starts(with: "user.".utf8) else { continue }
             try? Xattr.set(XattrName(xattr.name), xattr.value, of: file)
         }
     }

@@ -96,7 +96,7 @@ extension ControlGroupHierarchy {
         )
     }
 
-    private func text(of file: FilePath, _ id: String) -> String? {
+    func text(of file: FilePath, _ id: String) -> String? {
         let path = ControlGroupHierarchy.path(id).pushing(file)
         guard let bytes = try? directory.fd.open(path, O_RDONLY).contents(limit: 1 << 12) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
