@@ -1,41 +1,41 @@
 import Glibc
 
 /// What stat(2) says of a node.
-package struct Attributes: Sendable {
+public struct Attributes: Sendable {
     /// The node's number, by which the kernel asks for it.
-    package var id: UInt64
+    public var id: UInt64
     /// st_ino.
-    package var ino: UInt64
-    package var mode: UInt32
-    package var nlink: UInt32
-    package var uid: UInt32
-    package var gid: UInt32
+    public var ino: UInt64
+    public var mode: UInt32
+    public var nlink: UInt32
+    public var uid: UInt32
+    public var gid: UInt32
     /// The kernel's 32-bit encoding.
-    package var rdev: UInt32
-    package var size: UInt64
+    public var rdev: UInt32
+    public var size: UInt64
     /// Of 512 bytes.
-    package var blocks: UInt64
-    package var atime: Time
-    package var mtime: Time
-    package var ctime: Time
+    public var blocks: UInt64
+    public var atime: Time
+    public var mtime: Time
+    public var ctime: Time
 
-    package struct Time: Sendable {
-        package var seconds: Int64
-        package var nanoseconds: UInt32
+    public struct Time: Sendable {
+        public var seconds: Int64
+        public var nanoseconds: UInt32
 
-        @inlinable package init(seconds: Int64, nanoseconds: UInt32) {
+        @inlinable public init(seconds: Int64, nanoseconds: UInt32) {
             self.seconds = seconds
             self.nanoseconds = nanoseconds
         }
     }
 
-    package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
-    package var isRegular: Bool { mode & S_IFMT == S_IFREG }
+    public var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
+    public var isRegular: Bool { mode & S_IFMT == S_IFREG }
     /// DT_*.
-    package var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
+    public var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
 
     // Each request has one made, in other modules.
-    @inlinable package init(
+    @inlinable public init(
         id: UInt64,
         ino: UInt64,
         mode: UInt32,

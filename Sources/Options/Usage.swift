@@ -35,6 +35,7 @@ package enum Usage {
           --threads N             … or N (4); also -o max_threads=N
           --io MODE               how data moves: cached, passthrough (as root), or auto; also -o io=
           --transport HOW         how requests come: io_uring, dev (/dev/fuse), or auto; also -o transport=
+          -o scheduling=HOW       leading: threads let their callers go first on a CPU (the default); or plain
           --source NAME           what the mount is called in /proc/mounts
           --log FILE              where errors go; without it stderr (-f) or syslog
           --lock FILE             held locked as long as the mount is served

@@ -51,6 +51,8 @@ struct `docs/docker.md` {
         "rm": "gone", "rmi": "other", "run": "box true", "save": "box > out.tar", "stop": "ended",
         "tag": "box other", "create": "box", "start": "ended", "restart": "ended", "wait": "ended",
         "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
+        // What it does is tried with registries (RegistryTests).
+        "pull": "--help",
         "attach": "one", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
         "container wait": "ended",
@@ -101,7 +103,7 @@ struct `docs/docker.md` {
             "tag",
             "rmi", "inspect", "commit", "diff", "version", "info", "create", "start", "restart", "wait",
             "pause",
-            "unpause", "rename", "update", "cp", "export", "attach",
+            "unpause", "pull", "rename", "update", "cp", "export", "attach",
         ] {
             #expect(shown.contains(verb), "\(verb)")
         }

@@ -6,7 +6,7 @@ import Synchronization
 /// `steps`.
 final class LeadingReader: @unchecked Sendable {
     // Safe to share: others read `steps` only, which is atomic.
-    private unowned let readers: LeadingReaders
+    private unowned(unsafe) let readers: LeadingReaders
     let number: Int
     /// Where it belongs, and where it is; nil: on any CPU.
     private let home: Int?

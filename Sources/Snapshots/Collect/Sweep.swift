@@ -34,6 +34,8 @@ struct Sweep {
         sweep(layout.tmp, "temporary files") { _ in false }
         let arrivals = layout.arrivals
         let now = KernelClock.now(CLOCK_REALTIME) / 1_000_000_000
+        // Only who has pulled has it.
+        guard arrivals.exists else { return sweepContainers() }
         sweep(arrivals, "parts of blobs") { name in
             // Somebody may want to go on with it: for a week.
             let time = try? arrivals.appending(name).status().st_mtim.tv_sec
