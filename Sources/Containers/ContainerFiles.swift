@@ -21,6 +21,8 @@ package struct ContainerFiles: Sendable {
     package var root: FilePath { directory.appending("rootfs") }
     /// Held by whoever runs, or removes, the container.
     package var lock: FilePath { directory.appending("lock") }
+    /// Held by whoever changes what it was asked for.
+    package var configLock: FilePath { directory.appending("config.lock") }
     /// Held by the mount's daemon.
     package var mountLock: FilePath { directory.appending("mount.lock") }
     /// What the mount's daemon, and the supervisor of a detached container, have to say.

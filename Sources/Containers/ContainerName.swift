@@ -41,7 +41,7 @@ package enum ContainerName {
         return String(decoding: (0..<64).map { _ in digits[Int.random(in: 0..<16)] }, as: UTF8.self)
     }
 
-    static func check(_ name: String) throws {
+    package static func check(_ name: String) throws {
         let head = name.utf8.first.map(isWord) ?? false
         guard head, name.utf8.count > 1, name.utf8.allSatisfy({ isWord($0) || "_.-".utf8.contains($0) })
         else {

@@ -10,12 +10,20 @@ extension Containers {
     package func rename(_ container: Container, to name: String) throws {
         try ContainerName.check(name)
         try store.rename(container: container.record.id, to: name)
+        // Nothing is renamed, and nothing is said of that, where it has been removed meanwhile.
+        guard try store.containers().contains(where: { $0.id == container.record.id }) else {
+            throw Failure("no such container: \(container.record.name)", kind: .notFound)
+        }
     }
 
     /// Changes what it may use of the machine: at once where it runs, and from its next start on. What is nil stays as it
     /// is. Failure, and nothing is changed, where a limit can't be enforced.
     package func update(_ container: Container, _ changes: Resources) throws {
-        var spec = container.spec
+        let lock = try naming("lock \(container.files.configLock)") {
+            try FileLock(container.files.configLock)
+        }
+        // Others may have changed it until now.
+        var spec = try self.container(named: container.record.id).spec
         var resources = spec.resources ?? Resources()
         resources.memory = changes.memory ?? resources.memory
         resources.milliCPUs = changes.milliCPUs ?? resources.milliCPUs
@@ -27,6 +35,7 @@ extension Containers {
         let json = try Containers.json(spec)
         try store.update(container: container.record.id, config: json)
         try container.files.replace(container.files.config, json, mode: 0o600, durably: true)
+        _ = consume lock
     }
 
     /// As it is kept, in the store and in config.json.

@@ -8,9 +8,8 @@ import Runner
 import SystemPackage
 
 extension Containers {
-    /// Records a container and its snapshot. Nothing runs yet.
-    package func create(_ request: RunRequest) throws -> Container {
-        // Before anything is made or mounted.
+    /// Failure (failedPrecondition) where this process may not make containers.
+    package static func checkPrivileges() throws {
         guard Privileges.canMakeNamespaces else {
             throw Failure(
                 "containers can't be run without CAP_SYS_ADMIN, which mounts and namespaces need",
@@ -19,6 +18,12 @@ extension Containers {
                 exitCode: ExitStatus.failed.rawValue
             )
         }
+    }
+
+    /// Records a container and its snapshot. Nothing runs yet.
+    package func create(_ request: RunRequest) throws -> Container {
+        // Before anything is made or mounted.
+        try Containers.checkPrivileges()
         if let name = request.name { try ContainerName.check(name) }
         reclaim()
         let image = try image(named: request.image)

@@ -51,8 +51,8 @@ extension Containers {
         _ relay: borrowing Relay,
         _ started: () throws -> Void
     ) throws -> Relay.Ended {
-        let lock = try naming("lock container \(container.record.name)") {
-            try FileLock(container.files.lock)
+        guard let lock = try lockUnlessRunning(container, exitCode: ExitStatus.failed.rawValue) else {
+            throw Containers.alreadyRuns(container)
         }
         let last = try cleared(container)
         guard (last?.phase ?? .created).after(.start) != nil else {

@@ -10,7 +10,13 @@ extension Containers {
     package func start(_ container: Container) throws {
         if status(of: container).phase == .running { return }
         try require(.start, of: container, or: "mica unpause lets one go on that is paused.")
-        try runDetached(container)
+        do {
+            try runDetached(container)
+        } catch {
+            // Somebody else may have been faster, and may have seen its end by now.
+            let isStarted = (error as? Failure)?.message == Containers.alreadyRuns(container).message
+            guard isStarted || isRunning(container) else { throw error }
+        }
     }
 
     /// Ends it as `stop` does, if it runs, and starts it in the background.
@@ -24,11 +30,10 @@ extension Containers {
             )
         }
         try stop(container, seconds: seconds, with: signal)
-        let lock = try naming("lock container \(name)") { try FileLock(container.files.lock) }
+        let isFaster = Failure("container \(name) was started by somebody else", kind: .failedPrecondition)
+        guard let lock = try lockUnlessRunning(container) else { throw isFaster }
         let last = try cleared(container)
-        guard (last?.phase ?? .created).after(.restart) != nil else {
-            throw Failure("container \(name) was started by somebody else", kind: .failedPrecondition)
-        }
+        guard (last?.phase ?? .created).after(.restart) != nil else { throw isFaster }
         var state = last ?? ContainerState(.created)
         state.phase = .restarting
         state.supervisor = ProcessIdentity(of: getpid())

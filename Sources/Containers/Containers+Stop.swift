@@ -85,41 +85,9 @@ extension Containers {
     /// Removes a container and everything it wrote. `force`: kills it first. Failure (failedPrecondition) while
     /// it runs.
     package func remove(_ container: Container, force: Bool) throws {
-        if !force, isRunning(container) {
-            throw Failure(
-                "container \(container.record.name) \(status(of: container).phase.description)",
-                advice: "Stop it first (mica stop \(container.record.name)), or remove it with -f.",
-                kind: .failedPrecondition
-            )
-        }
-        guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
-        // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
-        var isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: force ? 0 : 100)
-        for attempt in 0..<200 where force && !isFree {
-            // Again and again: it may only be about to start.
-            let leader = container.files.readState()?.process
-            try? leader?.send(.kill)
-            ControlGroup.kill(container.record.id)
-            // Who sleeps is woken, and killed where that was in vain a few times.
-            let signal: Signal = attempt < 50 ? .goOn : .kill
-            if attempt % 10 == 9, let leader { Stragglers.send(signal, toParentsOfThoseWith: leader) }
-            wakeSupervisor(of: container, signal)
-            isFree = Unmount.waitForDaemon(container.files.lock, milliseconds: 50)
-        }
-        guard isFree else {
-            throw Failure(
-                "container \(container.record.name) is busy: whoever started it has not let go of it",
-                advice: "It may be being started or removed; try again.",
-                kind: .failedPrecondition
-            )
-        }
-        let lock: FileLock
-        do {
-            lock = try store.makingRoom { () throws(Errno) in try FileLock(container.files.lock) }
-        } catch .noSuchFileOrDirectory {
+        if !force { try refuseRunning(container) }
+        guard container.files.directory.exists, let lock = try lockForRemoval(container, force: force) else {
             return try store.removeContainer(container.record.id)  // somebody else was faster
-        } catch {
-            throw Failure("lock container \(container.record.name)", error)
         }
         // Whoever ran it may have been killed before it did so.
         guard ControlGroup.remove(container.record.id) else {
@@ -132,6 +100,55 @@ extension Containers {
         }
         try removeLocked(container)
         _ = consume lock
+    }
+
+    private func refuseRunning(_ container: Container) throws {
+        guard isRunning(container) else { return }
+        throw Failure(
+            "container \(container.record.name) \(status(of: container).phase.description)",
+            advice: "Stop it first (mica stop \(container.record.name)), or remove it with -f.",
+            kind: .failedPrecondition
+        )
+    }
+
+    /// nil where it has been removed. `force`: kills whoever runs it. Failure (failedPrecondition) while somebody has the
+    /// lock, and does not let go of it.
+    private func lockForRemoval(_ container: Container, force: Bool) throws -> FileLock? {
+        for attempt in 0..<(force ? 200 : 2) {
+            // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
+            let milliseconds = force ? min(attempt, 1) * 50 : 100
+            if Unmount.waitForDaemon(container.files.lock, milliseconds: milliseconds) {
+                do throws(Errno) {
+                    if let lock = try lockMakingRoom(container) { return lock }
+                } catch {
+                    guard error == .noSuchFileOrDirectory else {
+                        throw Failure("lock container \(container.record.name)", error)
+                    }
+                    return nil
+                }
+            }
+            guard force else { continue }
+            // Again and again: it may only be about to start.
+            let leader = container.files.readState()?.process
+            try? leader?.send(.kill)
+            ControlGroup.kill(container.record.id)
+            // Who sleeps is woken, and killed where that was in vain a few times.
+            let signal: Signal = attempt < 50 ? .goOn : .kill
+            if attempt % 10 == 9, let leader { Stragglers.send(signal, toParentsOfThoseWith: leader) }
+            wakeSupervisor(of: container, signal)
+        }
+        if !force { try refuseRunning(container) }
+        throw Failure(
+            "container \(container.record.name) is busy: whoever started it has not let go of it",
+            advice: "It may be being started or removed; try again.",
+            kind: .failedPrecondition
+        )
+    }
+
+    /// nil when somebody has it. A full disk has room for it.
+    private func lockMakingRoom(_ container: Container) throws(Errno) -> FileLock? {
+        let path = container.files.lock
+        return try store.makingRoom { () throws(Errno) -> FileLock? in try FileLock(trying: path) }
     }
 
     /// The caller has the container's lock, and it does not run.

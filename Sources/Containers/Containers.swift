@@ -7,7 +7,7 @@ import SystemPackage
 
 /// The containers of a store.
 ///
-/// Lock order: a container's lock, then the store's locks.
+/// Lock order: a container's lock, or that of its configuration, then the store's locks.
 package struct Containers: Sendable {
     package let store: Store
     let roots: any RootMount

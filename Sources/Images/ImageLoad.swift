@@ -176,9 +176,10 @@ package struct ImageLoad: Sendable {
                     end(layer, .whole)
                     report(.read(layer.diffID, contentSize: result.contentSize))
                 } catch {
-                    staged.stop()
-                    end(layer, error is Stopped ? .interrupted : .bad)
-                    throw error
+                    // Where another one failed first, that is what there is to say.
+                    let isFirst = staged.stop()
+                    end(layer, isFirst ? .bad : .interrupted)
+                    throw isFirst ? error : Stopped()
                 }
             }
         } catch {
@@ -230,9 +231,6 @@ package struct ImageLoad: Sendable {
     }
 }
 
-/// The other layer failed: why is told there.
-private struct Stopped: Error {}
-
 /// What the threads have staged, and whether they should go on.
 private final class Staged: Sendable {
     private let layers = Mutex<[Digest: StagedLayer]>([:])
@@ -240,6 +238,7 @@ private final class Staged: Sendable {
 
     func add(_ layer: StagedLayer) { layers.withLock { $0[layer.diffID] = layer } }
     var all: [Digest: StagedLayer] { layers.withLock { $0 } }
-    func stop() { stopped.store(true, ordering: .relaxed) }
+    /// Whether this is the first time.
+    func stop() -> Bool { !stopped.exchange(true, ordering: .relaxed) }
     var isStopped: Bool { stopped.load(ordering: .relaxed) }
 }

@@ -4,6 +4,7 @@ package import Snapshots
 import Glibc
 import Linux
 import Registry
+import Synchronization
 import SystemPackage
 
 /// Brings an image of a registry into the store.
@@ -12,13 +13,34 @@ package struct ImagePull: Sendable {
 
     package init(store: Store) { self.store = store }
 
-    /// The image becomes visible once everything has been verified and is on disk; after an error nothing does, but
-    /// what has arrived of its layers is kept for the next time.
+    /// `platform`: whose image is wanted; nil: this machine's, or the only one there is. The image becomes visible once
+    /// everything has been verified and is on disk; after an error nothing does, but what has arrived of its layers is
+    /// kept for the next time.
     package func pull(
         _ reference: ImageReference,
-        for platform: Platform = .host,
+        for platform: Platform? = nil,
         verifiesTLS: Bool = true,
         report: @escaping @Sendable (ImageLoad.Event) -> Void
+    ) throws -> ImageLoad.Loaded {
+        let old = Found()
+        do {
+            return try pull(reference, platform, verifiesTLS, old, report)
+        } catch {
+            // What an earlier pull left was no good: it is gone now.
+            guard old.isFound.load(ordering: .relaxed) else { throw error }
+            return try pull(reference, platform, verifiesTLS, Found(), report)
+        }
+    }
+
+    /// Whether something bad had begun with what an earlier pull left.
+    private final class Found: Sendable { let isFound = Atomic(false) }
+
+    private func pull(
+        _ reference: ImageReference,
+        _ platform: Platform?,
+        _ verifiesTLS: Bool,
+        _ old: Found,
+        _ report: @escaping @Sendable (ImageLoad.Event) -> Void
     ) throws -> ImageLoad.Loaded {
         let client = try RegistryClient(
             reference,
@@ -32,22 +54,35 @@ package struct ImagePull: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let files = try RegistryFiles(client, directory: arrivals)
         let archive = ImageArchive(files, stem: nil)
-        var images = try archive.images(for: platform) { report(.skipped($0)) }
+        var images = try archive.images(for: platform ?? .host) { report(.skipped($0)) }
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
         images[0].names = [reference.familiar]
+        if let platform { try check(images[0], runsOn: platform) }
         let loaded = try ImageLoad(store: store).load(
             images,
             of: archive,
             ended: { blob, end in
                 switch end {
                 case .whole: files.remove(blob)
-                case .bad: files.removeIfWhole(blob)
+                case .bad:
+                    if files.discard(blob) { old.isFound.store(true, ordering: .relaxed) }
+                    // Nobody waits for the others.
+                    client.stop()
                 case .interrupted: break
                 }
             },
             report: report
         )
         return loaded[0]
+    }
+
+    /// An image that is for one platform only is what its config says.
+    private func check(_ image: ArchivedImage, runsOn platform: Platform) throws {
+        let config = try ImageConfig(json: image.config, name: "the config of \(image.label)")
+        guard let architecture = config.architecture else { return }
+        let own = Platform(architecture: architecture, os: config.os ?? "linux", variant: config.variant)
+        guard own.rank(on: platform) == nil else { return }
+        throw Failure("\(image.label) is for \(own), not for \(platform)")
     }
 
     /// $MICA_REGISTRY, or mica-registry beside this program or in ../libexec/mica.

@@ -2,7 +2,7 @@ import Linux
 import Synchronization
 
 /// Runs `body(0)` … `body(count - 1)` on at most `width` threads. Once one of them throws, no new one starts,
-/// and after all have ended the first error is thrown.
+/// and after all have ended the first error is thrown that is not `Stopped`.
 func inParallel(_ count: Int, width: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
     let work = Work(count: count, body: body)
     // The calling thread is one of them.
@@ -11,6 +11,9 @@ func inParallel(_ count: Int, width: Int, _ body: @escaping @Sendable (Int) thro
     for thread in threads { thread.join() }
     if let error = work.error { throw error }
 }
+
+/// Another one failed: why is told there.
+struct Stopped: Error {}
 
 private final class Work: Sendable {
     private struct State {
@@ -39,7 +42,7 @@ private final class Work: Sendable {
             guard let taken else { return }
             do { try body(taken) } catch {
                 state.withLock { state in
-                    if state.error == nil { state.error = error }
+                    if state.error == nil || state.error is Stopped { state.error = error }
                 }
             }
         }

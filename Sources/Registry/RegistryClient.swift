@@ -50,9 +50,12 @@ package final class RegistryClient: @unchecked Sendable {
 
     deinit { reader?.detach() }
 
+    /// What is still to come does not come any more.
+    package func stop() { kill(pid, SIGTERM) }
+
     /// Nothing more is asked: ends mica-registry and what it still does.
     package func close() {
-        kill(pid, SIGTERM)
+        stop()
         reader?.join()
         var status: CInt = 0
         _ = try? Errno.retrying { waitpid(pid, &status, 0) }
@@ -69,16 +72,6 @@ package final class RegistryClient: @unchecked Sendable {
     /// A small blob. Its digest is for the caller to check.
     package func document(_ digest: Digest, size: UInt64) throws -> [UInt8] {
         try body(try answer(.document, digest.description) { $0.size = size })
-    }
-
-    package func tags() throws -> [String] {
-        String(decoding: try body(try answer(.tags, "")), as: UTF8.self).split(separator: "\n").map(
-            String.init
-        )
-    }
-
-    package func login(user: String, password: String) throws {
-        _ = try answer(.login, user) { $0.secret = password }
     }
 
     /// Has a blob brought into the file at `path`, from where that ends on. Returns at once.
@@ -136,8 +129,13 @@ package final class RegistryClient: @unchecked Sendable {
 
     private func send(_ message: some Encodable) throws {
         let line = try JSONDocument.encode(message) + [UInt8(ascii: "\n")]
-        do { try lock.locked { try requests.writeAll(line) } } catch {
-            throw Failure("ask mica-registry", error as? Errno ?? .ioError)
+        // Whoever has ended is told of by the replies that don't come.
+        _ = lock.locked {
+            requests.use { fd in
+                line.withUnsafeBytes { bytes in
+                    bytes.baseAddress.map { clinux_write_quietly(fd, $0, bytes.count) }
+                }
+            }
         }
     }
 

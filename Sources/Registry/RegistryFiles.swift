@@ -23,6 +23,8 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     /// What the documents so far say of others.
     private let kinds = Mutex<[Digest: Kind]>([:])
     private let arriving = Mutex<[Digest: Arriving]>([:])
+    /// Files that no other pull goes on with.
+    private let own = Mutex<[FilePath]>([])
 
     /// Fetches what the client's reference names. `directory`: of the store's, where blobs may stay for a while.
     package init(_ client: RegistryClient, directory: FilePath) throws {
@@ -47,6 +49,8 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
         )
         note(bytes)
     }
+
+    deinit { for path in own.withLock({ $0 }) { try? path.unlink() } }
 
     package func file(_ name: String) throws -> BlobFile? {
         switch name {
@@ -76,14 +80,21 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     }
 
     /// What was read of a blob is no good: it is not kept, unless the reason is that the rest did not come.
-    package func removeIfWhole(_ digest: Digest) {
-        guard let arrival = arriving.withLock({ $0[digest] }), !arrival.download.hasFailed else { return }
+    ///
+    /// Whether it began with what an earlier pull had left.
+    package func discard(_ digest: Digest) -> Bool {
+        guard let arrival = arriving.withLock({ $0[digest] }), !arrival.download.hasFailed else {
+            return false
+        }
         try? arrival.path.unlink()
+        return arrival.isOld
     }
 
     /// A blob's file, and who brings it.
     private struct Arriving {
         let path: FilePath
+        /// It had something of the blob already.
+        let isOld: Bool
         /// Locked: one pull at a time goes on with it.
         let file: BlobFile.Shared
         let download: BlobDownload
@@ -93,8 +104,11 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
         let (path, file) = try claim(digest)
         // More than there should be is something else.
         if try file.fd.status().st_size > Int64(clamping: size) { try file.fd.truncate(to: 0) }
+        let isOld = try file.fd.status().st_size > 0
         let download = try client.download(digest, size: size, into: path)
-        arriving.withLock { $0[digest] = Arriving(path: path, file: file, download: download) }
+        arriving.withLock {
+            $0[digest] = Arriving(path: path, isOld: isOld, file: file, download: download)
+        }
         return BlobFile(file, size: size, arrival: download)
     }
 
@@ -107,6 +121,7 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
                 guard fd.use({ flock($0, LOCK_EX | LOCK_NB) }) == 0 else {
                     var other = directory.appending("\(digest.hex)-XXXXXX")
                     let fd = try OwnedFD.create(unique: &other)
+                    own.withLock { $0.append(other) }
                     return (other, BlobFile.Shared(fd))
                 }
                 // The last one to lock it may have removed it.

@@ -26,17 +26,12 @@ package enum RegistryMessage {
             /// `name`: a digest. The blob of `size` bytes is brought into the file `path`, from where that ends; replies
             /// tell how many bytes are there.
             case blob
-            /// The reply's body has one tag a line.
-            case tags
-            /// Whether the registry takes the credentials: `name` is the user, `secret` the password.
-            case login
         }
         package var id: Int
         package var kind: Kind
         package var name: String
         package var size: UInt64?
         package var path: String?
-        package var secret: String?
 
         package init(id: Int, kind: Kind, name: String) {
             self.id = id

@@ -33,6 +33,13 @@ package struct HostTerminal: ~Copyable {
     /// Before a program is started that will have this terminal, -1 for none: in the background this process sleeps here
     /// until it is brought to the foreground.
     package static func comeForward(_ fd: CInt) {
+        // Where a caller's caller has it blocked, the kernel would let us through.
+        var stopping = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&stopping)
+        sigaddset(&stopping, SIGTTOU)
+        pthread_sigmask(SIG_UNBLOCK, &stopping, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var same = termios()
         if tcgetattr(fd, &same) == 0 { _ = try? Errno.retrying { tcsetattr(fd, TCSADRAIN, &same) } }
     }

@@ -15,12 +15,12 @@ final class Authorization: Sendable {
     private let http: HTTP
     private let scope: String
 
-    /// `scope`: of the tokens, "repository:PATH:pull". `credentials`: instead of those that files have.
-    init(_ domain: String, _ http: HTTP, scope: String, credentials: Credentials? = nil) {
+    /// `scope`: of the tokens, "repository:PATH:pull".
+    init(_ domain: String, _ http: HTTP, scope: String) {
         self.domain = domain
         self.http = http
         self.scope = scope
-        state = Mutex(State(credentials: credentials, hasLooked: credentials != nil))
+        state = Mutex(State())
     }
 
     /// The line for a request's headers, as far as is known.
@@ -40,7 +40,9 @@ final class Authorization: Sendable {
     func answer(_ challenges: [String], sent: String?, to url: String) throws -> Bool {
         // Another thread may have got a token meanwhile.
         if let known = header, known != sent { return true }
-        for challenge in challenges.compactMap(Challenge.init) {
+        // A token first: it may be had without a password.
+        let known = challenges.compactMap(Challenge.init)
+        for challenge in known.filter({ $0.scheme == "bearer" }) + known.filter({ $0.scheme != "bearer" }) {
             switch challenge.scheme {
             case "bearer":
                 let new = "Authorization: Bearer \(try token(challenge, for: url))"
@@ -48,7 +50,7 @@ final class Authorization: Sendable {
                 state.withLock { $0.header = new }
                 return true
             case "basic":
-                guard let basic = try credentials()?.basic else { return false }
+                guard let basic = try credentials()?.basic else { continue }
                 let new = "Authorization: \(basic)"
                 guard new != sent else { return false }
                 state.withLock { $0.header = new }
@@ -63,7 +65,8 @@ final class Authorization: Sendable {
         guard let realm = challenge.parameters["realm"], var place = URLComponents(string: realm) else {
             throw Failure("registry \(domain) wants a token and does not say from where")
         }
-        guard place.scheme == "https" || place.scheme == "http" && url.hasPrefix("http:") else {
+        let scheme = place.scheme?.lowercased()
+        guard scheme == "https" || scheme == "http" && url.hasPrefix("http:") else {
             throw Failure("registry \(domain) sends for its tokens to \(Printable.text(realm)), without TLS")
         }
         let credentials = try credentials()
@@ -77,6 +80,8 @@ final class Authorization: Sendable {
             // OAuth 2: a form.
             fields += [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "mica")]
             request = HTTP.Request(method: "POST", url: realm)
+            // Nobody else gets it, wherever the server sends.
+            request.follows = false
             request.form = fields.map { "\($0.0)=\(Authorization.escaped($0.1))" }.joined(separator: "&")
         } else {
             place.queryItems = (place.queryItems ?? []) + fields.map { URLQueryItem(name: $0.0, value: $0.1) }
@@ -98,12 +103,18 @@ final class Authorization: Sendable {
                 credentials == nil
                     ? "registry \(domain) gives nobody a token for this without a password"
                     : "registry \(domain) does not take the name and password that there are for it",
-                advice: "mica login \(domain)"
+                advice: "docker login \(domain), or podman login."
+            )
+        case 429, 500...:
+            throw Retry.Reason(
+                text: "its server of tokens answers \(response.status)",
+                pause: response.headers["retry-after"].flatMap { Double($0) }
             )
         default: throw Failure("registry \(domain): its server of tokens answers \(response.status)")
         }
         let answer = try? JSONDecoder().decode(Answer.self, from: Data(body))
-        guard let token = answer?.token ?? answer?.access_token, !token.isEmpty,
+        let tokens = [answer?.token, answer?.access_token].compactMap(\.self)
+        guard let token = tokens.first(where: { !$0.isEmpty }),
             token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { throw Failure("registry \(domain): its server of tokens sends none") }
         return token
@@ -118,7 +129,9 @@ final class Authorization: Sendable {
             }
             return (response, body)
         } catch {
-            throw Failure("registry \(domain): its server of tokens: \(error.text)")
+            let text = "its server of tokens: \(error.text)"
+            if error.isWorthRetrying { throw Retry.Reason(text: text) }
+            throw Failure("registry \(domain): \(text)")
         }
     }
 

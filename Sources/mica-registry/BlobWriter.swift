@@ -7,6 +7,8 @@ final class BlobWriter {
     private(set) var done: UInt64
     /// Why it took no more.
     private(set) var failure: Failure?
+    /// It was this machine that had no room.
+    private(set) var isFull = false
     private let file: CInt
     private let path: String
     private let news: (UInt64) -> Void
@@ -37,10 +39,29 @@ final class BlobWriter {
 
     var isWhole: Bool { done == size }
 
-    /// An answer is about to come.
-    func begin() {
+    /// The registry does not give parts: all of it comes again, and what is there is passed over.
+    var knowsNoParts = false
+
+    /// An answer is about to come. What to ask for it with.
+    func begin() -> [String] {
         start = done
         skipped = 0
+        return start > 0 && !knowsNoParts ? ["Range: bytes=\(start)-"] : []
+    }
+
+    /// Whether an answer's headers agree with what is wanted; false, and `failure`, where they don't.
+    func agrees(_ response: HTTP.Response) -> Bool {
+        let isPart = response.status == 206
+        let range = response.headers["content-range"]
+        if isPart, let range, !range.hasPrefix("bytes \(start)-") {
+            failure = Failure(
+                "the registry sends another part of the blob than was asked for: \(Printable.text(range))"
+            )
+        }
+        if !isPart, let length = response.headers["content-length"], length != "\(size)" {
+            failure = Failure("the registry sends \(Printable.text(length)) bytes for a blob of \(size)")
+        }
+        return failure == nil
     }
 
     /// False, and `failure`, where it can't take them.
@@ -55,6 +76,7 @@ final class BlobWriter {
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
                 failure = Failure("write to \(path)", .last)
+                isFull = true
                 return false
             }
             written += count
@@ -70,6 +92,9 @@ final class BlobWriter {
         skipped += count
         return take(UnsafeRawBufferPointer(rebasing: bytes[Int(count)...]))
     }
+
+    /// Gives back what room it takes.
+    func empty() { ftruncate(file, 0) }
 
     private func tell() {
         guard done > told || isWhole else { return }

@@ -18,7 +18,7 @@ struct Credentials {
     /// nil where there are none. Failure where a helper does not work.
     static func find(for domain: String) throws -> Credentials? {
         for file in files {
-            guard let data = FileManager.default.contents(atPath: file) else { continue }
+            guard let data = FileManager.default.contents(atPath: file), !data.isEmpty else { continue }
             guard let config = try? JSONDecoder().decode(Config.self, from: data) else {
                 throw Failure("\(file) can't be read as JSON with names and passwords of registries")
             }
@@ -55,8 +55,16 @@ struct Credentials {
 
     private struct Config: Decodable {
         struct Entry: Decodable {
+            enum CodingKeys: CodingKey { case auth, identitytoken }
             var auth: String?
             var identitytoken: String?
+
+            /// What is odd here may be another registry's.
+            init(from decoder: any Decoder) {
+                let members = try? decoder.container(keyedBy: CodingKeys.self)
+                auth = try? members?.decode(String.self, forKey: .auth)
+                identitytoken = try? members?.decode(String.self, forKey: .identitytoken)
+            }
 
             var credentials: Credentials? {
                 let text = auth.flatMap { Data(base64Encoded: $0) }.map {
@@ -90,9 +98,15 @@ struct Credentials {
                 access($0, X_OK) == 0
             })
         else { throw Failure("\(name), which keeps the passwords, is not installed") }
-        let said = try run(program, ["get"], input: key)
-        guard let said, let answer = try? JSONDecoder().decode(Answer.self, from: Data(said)) else {
-            return nil
+        let (said, isDone) = try run(program, ["get"], input: key)
+        let text = String(decoding: said, as: UTF8.self)
+        // What helpers of docker's say where there is nothing.
+        if !isDone, text.contains("credentials not found") { return nil }
+        guard isDone, let answer = try? JSONDecoder().decode(Answer.self, from: Data(said)) else {
+            let line = text.split(separator: "\n").first.map { Printable.text(String($0.prefix(200))) } ?? ""
+            throw Failure(
+                "\(name), which keeps the passwords, fails: \(isDone ? "it answers no JSON" : line)"
+            )
         }
         guard answer.Username != "<token>" else {
             return Credentials(user: "", password: "", identityToken: answer.Secret)
@@ -100,8 +114,12 @@ struct Credentials {
         return Credentials(user: answer.Username, password: answer.Secret)
     }
 
-    /// What a program says to `input`; nil where it fails.
-    private static func run(_ program: String, _ arguments: [String], input: String) throws -> [UInt8]? {
+    /// What a program says to `input`, and whether it succeeds.
+    private static func run(
+        _ program: String,
+        _ arguments: [String],
+        input: String
+    ) throws -> (said: [UInt8], isDone: Bool) {
         let toIt = try naming("make a pipe") { try Pipe() }
         let fromIt = try naming("make a pipe") { try Pipe() }
         var list: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
@@ -122,6 +140,6 @@ struct Credentials {
         let said = try? fromIt.takeReadEnd().contents(limit: 1 << 20)
         var status: CInt = 0
         _ = try? Errno.retrying { waitpid(pid, &status, 0) }
-        return status == 0 ? said : nil
+        return (said ?? [], status == 0)
     }
 }

@@ -6,6 +6,8 @@ import Linux
 struct HTTP {
     struct Response {
         var status = 0
+        /// Where the last answer came from.
+        var place = ""
         /// By lower-case name, of the last answer; of several the first.
         var headers: [String: String] = [:]
         /// WWW-Authenticate, each.
@@ -35,6 +37,8 @@ struct HTTP {
     /// Of files: certificates of the registry's, and keys for it.
     let certificates: Certificates
     let verifies: Bool
+    /// A registry of this machine: no proxy can reach it.
+    let isLoopback: Bool
 
     /// `body` gets what comes, piece by piece, and ends the transfer by false, which is then an error.
     func perform(
@@ -74,10 +78,12 @@ struct HTTP {
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYPEER, verifies ? 1 : 0)
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYHOST, verifies ? 2 : 0)
         certificates.apply(to: curl)
+        if isLoopback { ccurl_set_string(curl, CURLOPT_NOPROXY, "*") }
         let transfer = Transfer(body)
         ccurl_set_sinks(curl, HTTP.body, HTTP.header, Unmanaged.passUnretained(transfer).toOpaque())
         let code = withExtendedLifetime(transfer) { curl_easy_perform(curl) }
         transfer.response.status = ccurl_status(curl)
+        transfer.response.place = ccurl_place(curl).map { String(cString: $0) } ?? ""
         guard code == CURLE_OK else {
             throw HTTPError(
                 code: code,

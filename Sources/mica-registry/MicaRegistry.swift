@@ -9,6 +9,8 @@ struct MicaRegistry {
     static func main() {
         // What mica has closed is nothing to die of.
         signal(SIGPIPE, SIG_IGN)
+        // It ends with its standard input, and with that when mica does: what mica does not end of is nothing to end of.
+        for number in [SIGHUP, SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
         HTTP.prepare()
         let replies = Replies()
         guard let first = readLine(strippingNewline: true),

@@ -8,6 +8,8 @@ import Synchronization
 /// Standard output: a reply a line.
 final class Replies: Sendable {
     private let lock = Mutex(())
+    /// Blobs that come at a time.
+    private let gate = Gate(4)
 
     func send(_ reply: RegistryMessage.Reply) {
         guard var line = try? JSONDocument.encode(reply) else { return }
@@ -42,16 +44,14 @@ final class Replies: Sendable {
                 reply.body = Data(body).base64EncodedString()
             case .blob:
                 let size = request.size ?? 0
+                gate.enter()
+                defer { gate.leave() }
                 try repository.blob(request.name, size: size, into: request.path ?? "") { done in
                     var news = RegistryMessage.Reply(id: request.id)
                     news.done = done
                     self.send(news)
                 }
                 reply.done = size
-            case .tags:
-                reply.body = Data(try repository.tags().joined(separator: "\n").utf8).base64EncodedString()
-            case .login:
-                try repository.login(user: request.name, password: request.secret ?? "")
             }
         } catch let failure as Failure {
             reply.failure = failure.message

@@ -19,15 +19,22 @@ final class Repository: Sendable {
         domain = opening.domain
         path = opening.path
         let isHere = Repository.isLoopback(opening.domain)
-        http = HTTP(certificates: Certificates(for: opening.domain), verifies: opening.verifiesTLS)
+        http = HTTP(
+            certificates: Certificates(for: opening.domain),
+            verifies: opening.verifiesTLS,
+            isLoopback: isHere
+        )
         authorization = Authorization(domain, http, scope: "repository:\(opening.path):pull")
         // As docker: a registry of this machine need not have TLS.
         schemes = isHere || !opening.verifiesTLS ? ["https", "http"] : ["https"]
     }
 
     private static func isLoopback(_ domain: String) -> Bool {
-        domain == "localhost" || domain.hasPrefix("localhost:") || domain.hasPrefix("127.")
-            || domain.hasPrefix("[::1]")
+        let host = domain.prefix { $0 != ":" }
+        // A name may begin with a number, too.
+        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+        return host == "localhost" || isAddress && host.hasPrefix("127.")
+            || domain == "[::1]" || domain.hasPrefix("[::1]:")
     }
 
     /// docker.io is a name; who serves it has another one.
@@ -56,46 +63,6 @@ final class Repository: Sendable {
         return body
     }
 
-    func tags() throws -> [String] {
-        struct Answer: Decodable { var tags: [String]? }
-        var tags: [String] = []
-        var next: String? = "tags/list"
-        // What names itself as its next page ends some time.
-        for _ in 0..<1000 {
-            guard let page = next else { break }
-            let (response, body) = try get(page, ["Accept: application/json"], limit: 8 << 20)
-            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else {
-                throw Failure("registry \(domain): its list of tags can't be read")
-            }
-            tags += answer.tags ?? []
-            next = response.headers["link"].flatMap(Repository.nextPage)
-        }
-        return tags
-    }
-
-    /// Of `</v2/NAME/tags/list?last=b&n=2>; rel="next"`: what follows the name.
-    private static func nextPage(_ link: String) -> String? {
-        guard link.contains("rel=\"next\""), let start = link.firstIndex(of: "<"),
-            let end = link.firstIndex(of: ">"),
-            let query = link[start..<end].firstIndex(of: "?")
-        else { return nil }
-        return "tags/list" + link[query..<end]
-    }
-
-    func login(user: String, password: String) throws {
-        let authorization = Authorization(
-            domain,
-            http,
-            scope: "",
-            credentials: Credentials(user: user, password: password)
-        )
-        let response = try send(authorization, "", []) { _, _ in true }
-        guard response.status == 200 else { throw refusal(response, "login", []) }
-        guard authorization.header != nil else {
-            throw Failure("registry \(domain) wants no password")
-        }
-    }
-
     /// Brings a blob into a file, from where that ends, with as many tries as bring it forward.
     func blob(_ digest: String, size: UInt64, into path: String, news: @escaping (UInt64) -> Void) throws {
         let file = try BlobWriter(path, size: size, news: news)
@@ -104,26 +71,34 @@ final class Repository: Sendable {
             let before = file.done
             do {
                 try fetch(digest, into: file)
+            } catch let failure as Failure where file.isFull {
+                // Not to be in the way of whoever makes room.
+                file.empty()
+                throw failure
             } catch let reason as Retry.Reason {
-                if file.done > before { retry = Retry() }
+                // Byte by byte would be for ever.
+                if file.done - before >= 1 << 16 { retry = Retry() }
                 try retry.wait(reason, "registry \(domain): blob \(digest.prefix(19))")
             }
         }
     }
 
     private func fetch(_ digest: String, into file: BlobWriter) throws {
-        file.begin()
-        let range = file.done > 0 ? ["Range: bytes=\(file.done)-"] : []
+        let range = file.begin()
         let response = try send(authorization, "blobs/\(digest)", range) { bytes, response in
             switch response.status {
-            case 206: file.take(bytes)
+            case 206: file.agrees(response) && file.take(bytes)
             // All of it once more.
-            case 200: file.takeFromStart(bytes)
+            case 200: file.agrees(response) && file.takeFromStart(bytes)
             // Words about an error.
             default: true
             }
         } failure: {
             file.failure
+        }
+        if response.status == 416, !range.isEmpty {
+            file.knowsNoParts = true
+            throw Retry.Reason(text: "it gives no parts of it")
         }
         guard response.status == 200 || response.status == 206 else {
             throw refusal(response, "blob \(digest)", [])
@@ -192,7 +167,8 @@ final class Repository: Sendable {
             }
             self.scheme.withLock { $0 = scheme }
             attempts -= 1
-            if response.status == 401, attempts > 0,
+            // Only the registry itself may ask who this is, and nobody that it redirects to.
+            if response.status == 401, attempts > 0, response.place.hasPrefix("\(scheme)://\(host)/"),
                 try authorization.answer(response.challenges, sent: known, to: request.url)
             {
                 again()
@@ -222,7 +198,8 @@ final class Repository: Sendable {
         case 401, 403:
             return Failure(
                 "registry \(domain) refuses \(path.isEmpty ? what : path)\(said)",
-                advice: "There may be no such repository, or it is not for everybody: mica login \(domain)"
+                advice:
+                    "There may be no such repository, or it is not for everybody: docker login \(domain), or podman login."
             )
         case 404: return Failure("registry \(domain) has no \(path) with \(what)\(said)")
         default: return Failure("registry \(domain): \(what): it answers \(response.status)\(said)")

@@ -19,7 +19,9 @@ struct Retry {
     mutating func wait(_ reason: Reason, _ what: String) throws {
         attempts += 1
         guard attempts < Retry.most else { throw Failure("\(what): \(reason.text), \(attempts) times") }
-        let pause = max(reason.pause ?? 0, 0.25 * Double(1 << attempts))
+        // What a registry says need not be a number.
+        let asked = reason.pause.flatMap { $0 > 0 ? $0 : nil } ?? 0
+        let pause = max(asked, 0.25 * Double(1 << attempts))
         usleep(UInt32(min(pause, Retry.longest) * 1_000_000))
     }
 }

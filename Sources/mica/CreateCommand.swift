@@ -22,7 +22,7 @@ struct CreateCommand: ParsableCommand {
     func run() throws {
         try ExitStatus.ofCommand {
             let store = try Store.open(global.layout)
-            try new.pull.bring(new.image, to: store)
+            try new.bringImage(to: store)
             let containers = Containers(store)
             print(try containers.create(new.request(process, confinement)).record.id)
         }

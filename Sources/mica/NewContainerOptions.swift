@@ -1,6 +1,7 @@
 import ArgumentParser
 import Containers
 import Runner
+import Snapshots
 
 /// What run and create have in common, beside the process and what confines it.
 struct NewContainerOptions: ParsableArguments {
@@ -53,6 +54,13 @@ struct NewContainerOptions: ParsableArguments {
 
     @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
     var command: [String] = []
+
+    /// What can't work brings nothing.
+    func bringImage(to store: Store) throws {
+        try Containers.checkPrivileges()
+        if let name { try ContainerName.check(name) }
+        try pull.bring(image, to: store)
+    }
 
     func request(_ process: ProcessOptions, _ confinement: ConfinementOptions) throws -> RunRequest {
         var request = RunRequest(image: image)

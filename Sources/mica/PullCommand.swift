@@ -53,7 +53,7 @@ struct PullCommand: ParsableCommand {
         defer { progress.close() }
         let pulled = try ImagePull(store: try global.store()).pull(
             reference,
-            for: try platform.map { try Platform(parsing: $0) } ?? .host,
+            for: try platform.map { try Platform(parsing: $0) },
             verifiesTLS: verifies,
             report: { progress.show($0) }
         )

@@ -37,7 +37,7 @@ struct RunCommand: ParsableCommand {
             let store = try Store.open(global.layout)
             // Looked at first: what can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
-            try new.pull.bring(new.image, to: store)
+            try new.bringImage(to: store)
             let containers = Containers(store)
             let container = try containers.create(new.request(process, confinement))
             if let console {

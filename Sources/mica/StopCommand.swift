@@ -1,6 +1,5 @@
 import ArgumentParser
 import Containers
-import Linux
 import Snapshots
 
 struct StopCommand: ParsableCommand {
@@ -14,21 +13,16 @@ struct StopCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(
-        name: [.short, .customLong("timeout"), .long],
-        help: ArgumentHelp("Seconds to wait before killing.", valueName: "seconds")
-    )
-    var time = 10
-
-    @Option(name: [.short, .long], help: "The name or number of the signal, instead of the image's.")
-    var signal: String?
+    @OptionGroup var how: StopOptions
 
     @Argument(help: "Names or IDs.", completion: .containers)
     var containers: [String]
 
     func run() throws {
-        let signal = try signal.map { try Signal(parsing: $0) }
+        let signal = try how.signal()
         let all = Containers(try Store.open(global.layout))
-        try forEach(containers) { try all.stop(try all.container(named: $0), seconds: time, with: signal) }
+        try forEach(containers) {
+            try all.stop(try all.container(named: $0), seconds: how.time, with: signal)
+        }
     }
 }

@@ -71,6 +71,8 @@ struct MicaCommand {
             "MICA_ROOT": box.layout.root.string, "MICA_MICAFS": micafs?.string ?? "",
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "FROM_HOST": "yes",
+            // Nothing is asked of a registry.
+            "MICA_REGISTRY": "/bin/false",
         ]
         process.standardInput = FileHandle.nullDevice
         return process

@@ -42,7 +42,9 @@ struct `Names of images and containers` {
         #expect(result.error.contains("no such image: tool:latest"))
         #expect(result.error.contains("There are tool:1, tool:2, localhost/tool:3."))
         try #expect(mica("rmi", "tool:9").error.contains("tool:1"))
-        try #expect(mica("run", "nosuch", "true").error.contains("mica load"))
+        let unknown = try mica("run", "nosuch", "true").error
+        #expect(unknown.contains("no such image: nosuch") && unknown.contains("can't be pulled"))
+        try #expect(mica("run", "--pull", "never", "nosuch", "true").error.contains("mica load"))
     }
 
     @Test func `images are listed by a pattern`() throws {

@@ -1,3 +1,4 @@
+import ContainerFixtures
 import Foundation
 import Glibc
 import ImageFixtures
@@ -54,6 +55,24 @@ struct `A pull from an odd registry` {
         #expect(blobs == 2)
         #expect(try pull(server).status == 0)
         #expect(server.requests.count { right.isLayer($0) } == blobs)
+    }
+
+    @Test(.enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+    func `comes by itself where a container wants it`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        let never = try mica("create", "--pull", "never", name(server))
+        #expect(never.status == 125 && never.error.contains("no such image"))
+        #expect(server.requests.isEmpty)
+        func make(_ policy: String) throws -> Int {
+            let made = try mica("create", "--pull", policy, name(server))
+            #expect(made.status == 0, "\(made.error)")
+            return server.requests.count
+        }
+        let first = try make("missing")
+        #expect(first > 0)
+        #expect(try make("missing") == first)
+        #expect(try make("always") > first)
     }
 
     @Test func `goes on where a blob broke off, and fetches no byte twice`() throws {
@@ -217,11 +236,19 @@ struct `A pull from an odd registry` {
 
     @Test func `refuses a blob that is longer than it says`() throws {
         let right = right
-        try expectRefusal("more than the") { request in
+        try expectRefusal("bytes for a blob of") { request in
             var answer = right.answer(request)
             if right.isLayer(request) { answer.body += [0] }
             return answer
         }
+        let mica = try PullFixture()
+        let endless = try OddServer { request in
+            var answer = right.answer(request)
+            answer.isEndless = right.isLayer(request)
+            return answer
+        }
+        let result = try withExtendedLifetime(endless) { try mica("pull", name(endless)) }
+        #expect(result.status == 1 && result.error.contains("more than the"), "\(result.error)")
     }
 
     @Test func `refuses a blob that never gets longer`() throws {
@@ -229,8 +256,8 @@ struct `A pull from an odd registry` {
         try expectRefusal("5 times") { request in
             var answer = right.answer(request)
             if right.isLayer(request) {
-                let start = answer.status == 206 ? answer.body.count : 0
-                answer.body = start > 0 ? [] : Array(answer.body.dropLast(10))
+                answer.length = answer.body.count
+                answer.cut = max(answer.body.count - 10, 0)
             }
             return answer
         }
@@ -277,5 +304,99 @@ struct `A pull from an odd registry` {
             }
             return answer
         }
+    }
+
+    @Test func `tells its password to nobody that the registry only redirects to`() throws {
+        let right = right
+        let place = Mutex("")
+        let other = try OddServer { request in
+            let realm = "http://\(place.withLock { $0 })/evil"
+            return OddServer.Answer(
+                status: 401,
+                headers: ["WWW-Authenticate": #"Bearer realm="\#(realm)",service="x""#]
+            )
+        }
+        place.withLock { $0 = other.address }
+        let server = try OddServer { request in
+            guard right.isLayer(request) else { return right.answer(request) }
+            return OddServer.Answer(status: 307, headers: ["Location": "http://\(other.address)/blob"])
+        }
+        var mica = mica
+        let auth = Data("user:secret".utf8).base64EncodedString()
+        let entry = #"{"auth": "\#(auth)"}"#
+        try mica.directory.write(
+            "auth/config.json",
+            Array(#"{"auths": {"\#(server.address)": \#(entry), "odd": {"auth": 5}}}"#.utf8)
+        )
+        mica.environment["DOCKER_CONFIG"] = mica.directory.path.appending("auth").string
+        let result = try withExtendedLifetime((server, other)) { try mica("pull", name(server)) }
+        #expect(result.status == 1)
+        #expect(!other.requests.isEmpty)
+        #expect(other.requests.allSatisfy { $0.path == "/blob" && $0.headers["authorization"] == nil })
+    }
+
+    @Test func `waits a number of seconds, and not what is none`() throws {
+        let right = right
+        let count = Atomic(0)
+        let server = try OddServer { request in
+            count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue < 3
+                ? OddServer.Answer(status: 503, headers: ["Retry-After": "nan"]) : right.answer(request)
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+    }
+
+    @Test func `begins a blob anew where the registry gives no parts`() throws {
+        let right = right
+        let count = Atomic(0)
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            guard right.isLayer(request), answer.body.count > 1000 else { return answer }
+            if request.headers["range"] != nil { return OddServer.Answer(status: 416) }
+            switch count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue {
+            case 1:
+                answer.length = answer.body.count
+                answer.cut = 100_000
+            default: break
+            }
+            return answer
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+    }
+
+    @Test func `takes no page that somebody puts in the way for a blob`() throws {
+        let right = right
+        try expectRefusal("bytes for a blob of") { request in
+            guard right.isLayer(request) else { return right.answer(request) }
+            return OddServer.Answer(body: Array("<html>sign in first</html>".utf8))
+        }
+    }
+
+    @Test func `has a few connections at a time, however many layers there are`() throws {
+        let layers = try (0..<20).map { try ArchiveFixture.layer(["file\($0)": "\($0)"]) }
+        let many = try RightRegistry(layers)
+        let now = Atomic(0)
+        let most = Atomic(0)
+        let server = try OddServer { request in
+            let count = now.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+            most.max(count, ordering: .sequentiallyConsistent)
+            usleep(20_000)
+            now.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+            return many.answer(request)
+        }
+        let result = try pull(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(most.load(ordering: .sequentiallyConsistent) <= 4)
+    }
+
+    @Test func `is refused where the only image is for another platform`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        let result = try withExtendedLifetime(server) {
+            try mica("pull", "--platform", "linux/s390x", name(server))
+        }
+        #expect(result.status == 1)
+        #expect(result.error.contains("not for linux/s390x"), "\(result.error)")
     }
 }

@@ -26,6 +26,13 @@ static inline void ccurl_set_sinks(CURL *_Nonnull curl, ccurl_sink _Nonnull body
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, context);
 }
 
+/// Where the last answer came from, which may not be where the first request went; as long as `curl` is not used again.
+static inline const char *_Nullable ccurl_place(CURL *_Nonnull curl) {
+    char *url = NULL;
+    curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url);
+    return url;
+}
+
 static inline long ccurl_status(CURL *_Nonnull curl) {
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

@@ -119,7 +119,7 @@ extension Containers {
 
     /// Calls `body` with the root of a container: what its processes see where it runs, else its root mounted for that time.
     private func withRoot(of container: Container, _ body: (OpenFile) throws -> Void) throws {
-        if isRunning(container) {
+        guard let lock = try lockUnlessRunning(container) else {
             try refuseLostRoot(of: container)
             let leader = try leader(of: container)
             guard let pidfd = leader.open() else {
@@ -127,7 +127,6 @@ extension Containers {
             }
             return try body(OpenFile(try Sandbox.root(pidfd, pid: leader.pid)))
         }
-        let lock = try FileLock(container.files.lock)
         // The lock alone is the trace of a start that was killed.
         if try cleared(container) == nil { try write(ContainerState(.created), of: container) }
         do {

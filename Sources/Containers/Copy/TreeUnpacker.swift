@@ -17,7 +17,10 @@ final class TreeUnpacker {
 
         func directory(_ components: some Collection<[UInt8]>) throws(Errno) -> OwnedFD {
             var below = path
-            for name in components { below.append(FilePath(name: name).components) }
+            if !components.isEmpty {
+                // At once: each push would go over all of what is there.
+                below.push(FilePath(name: Array(components.joined(separator: [UInt8(ascii: "/")]))))
+            }
             if below.isEmpty { return try root.fd.duplicate() }
             return isRoot
                 ? try root.fd.open(inRoot: below, O_PATH | O_DIRECTORY)
@@ -32,6 +35,8 @@ final class TreeUnpacker {
     private let owner: Owner?
     /// Times of directories are set last: what is made in them changes them.
     private var times: [(path: [[UInt8]], entry: TarEntry)] = []
+    /// Of what was made last: what comes next is in there as well, as a rule.
+    private var latest: (path: [[UInt8]], directory: OpenFile)?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
     init(_ place: Place, owner: Owner?) {
@@ -47,7 +52,8 @@ final class TreeUnpacker {
             let path = try components(of: entry.path)
             guard let name = path.last else { continue }
             do {
-                try make(entry, name, in: try parent(path.dropLast()), &tar)
+                let above = try opened(Array(path.dropLast()))
+                try make(entry, name, in: above.fd, &tar)
             } catch let errno as Errno {
                 throw Failure("make \(String.quoting(entry.path))", errno)
             }
@@ -65,6 +71,13 @@ final class TreeUnpacker {
             throw Failure("\(String.quoting(path)) leads out of where it is to be unpacked")
         }
         return parts
+    }
+
+    private func opened(_ path: [[UInt8]]) throws(Errno) -> OpenFile {
+        if let latest, latest.path == path { return latest.directory }
+        let directory = OpenFile(try parent(path[...]))
+        latest = (path, directory)
+        return directory
     }
 
     private func parent(_ path: ArraySlice<[UInt8]>) throws(Errno) -> OwnedFD {
@@ -142,8 +155,12 @@ final class TreeUnpacker {
         let device = major << 8 & 0xfff00 | minor & 0xff | (minor & 0xfff00) << 12
         try TreeUnpacker.call(name) { name in parent.use { mknodat($0, name, type, device) } }
         try setOwner(entry, name, in: parent)
-        // Nobody can put a link in its place who may not do as much anyway: its mode is set where it was made.
-        try TreeUnpacker.call(name) { name in parent.use { fchmodat($0, name, entry.mode, 0) } }
+        // Whoever owns the directory may have put a link in its place, which would be followed on the host: EOPNOTSUPP. What
+        // else they put there is theirs, and gets no set-id bits, which mean nothing for these.
+        let bits = mode(of: entry) & 0o1777
+        try TreeUnpacker.call(name) { name in
+            parent.use { fchmodat($0, name, bits, AT_SYMLINK_NOFOLLOW) }
+        }
         TreeUnpacker.setTimes(entry, name, parent)
     }
 

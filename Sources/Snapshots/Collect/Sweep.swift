@@ -32,15 +32,8 @@ struct Sweep {
             plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
         }
         sweep(layout.tmp, "temporary files") { _ in false }
-        let arrivals = layout.arrivals
-        let now = KernelClock.now(CLOCK_REALTIME) / 1_000_000_000
-        // Only who has pulled has it.
-        guard arrivals.exists else { return sweepContainers() }
-        sweep(arrivals, "parts of blobs") { name in
-            // Somebody may want to go on with it: for a week.
-            let time = try? arrivals.appending(name).status().st_mtim.tv_sec
-            return time.map { now - Int64($0) < 7 * 86400 } ?? false
-        }
+        // Only who has pulled has it. Nobody pulls now: what is there is for a next time, and can be had again.
+        if layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
         sweepContainers()
     }
 
