@@ -1,4 +1,5 @@
 import Linux
+import Runner
 import Snapshots
 import SystemPackage
 
@@ -44,12 +45,17 @@ extension Containers {
         )
     }
 
+    /// Whether it is what `alreadyRuns` says, of this process or of a supervisor.
+    static func saysItRuns(_ error: any Error, _ container: Container) -> Bool {
+        (error as? Failure)?.message == alreadyRuns(container).message
+    }
+
     /// Whoever wanted to run it was too late.
     static func alreadyRuns(_ container: Container) -> Failure {
         Failure(
             "container \(container.record.name) \(ContainerPhase.running.description)",
             kind: .failedPrecondition,
-            exitCode: 125
+            exitCode: ExitStatus.failed.rawValue
         )
     }
 }

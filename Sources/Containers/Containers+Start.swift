@@ -14,8 +14,7 @@ extension Containers {
             try runDetached(container)
         } catch {
             // Somebody else may have been faster, and may have seen its end by now.
-            let isStarted = (error as? Failure)?.message == Containers.alreadyRuns(container).message
-            guard isStarted || isRunning(container) else { throw error }
+            guard Containers.saysItRuns(error, container) || isRunning(container) else { throw error }
         }
     }
 
@@ -30,16 +29,21 @@ extension Containers {
             )
         }
         try stop(container, seconds: seconds, with: signal)
-        let isFaster = Failure("container \(name) was started by somebody else", kind: .failedPrecondition)
-        guard let lock = try lockUnlessRunning(container) else { throw isFaster }
+        let tooLate = Failure("container \(name) was started by somebody else", kind: .failedPrecondition)
+        guard let lock = try lockUnlessRunning(container) else { throw tooLate }
         let last = try cleared(container)
-        guard (last?.phase ?? .created).after(.restart) != nil else { throw isFaster }
+        guard (last?.phase ?? .created).after(.restart) != nil else { throw tooLate }
         var state = last ?? ContainerState(.created)
         state.phase = .restarting
         state.supervisor = ProcessIdentity(of: getpid())
         try write(state, of: container)
         _ = consume lock
-        try runDetached(container)
+        do {
+            try runDetached(container)
+        } catch {
+            guard Containers.saysItRuns(error, container) else { throw error }
+            throw tooLate
+        }
     }
 
     /// Waits for the end of a container, and returns its exit status; at once for one that does not run, 0 for one that

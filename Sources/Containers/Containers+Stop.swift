@@ -86,7 +86,8 @@ extension Containers {
     /// it runs.
     package func remove(_ container: Container, force: Bool) throws {
         if !force { try refuseRunning(container) }
-        guard container.files.directory.exists, let lock = try lockForRemoval(container, force: force) else {
+        guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
+        guard let lock = try lockForRemoval(container, force: force) else {
             return try store.removeContainer(container.record.id)  // somebody else was faster
         }
         // Whoever ran it may have been killed before it did so.
@@ -114,9 +115,9 @@ extension Containers {
     /// nil where it has been removed. `force`: kills whoever runs it. Failure (failedPrecondition) while somebody has the
     /// lock, and does not let go of it.
     private func lockForRemoval(_ container: Container, force: Bool) throws -> FileLock? {
-        for attempt in 0..<(force ? 200 : 2) {
+        for attempt in 0..<(force ? 200 : 10) {
             // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
-            let milliseconds = force ? min(attempt, 1) * 50 : 100
+            let milliseconds = force ? min(attempt, 1) * 50 : 10
             if Unmount.waitForDaemon(container.files.lock, milliseconds: milliseconds) {
                 do throws(Errno) {
                     if let lock = try lockMakingRoom(container) { return lock }
@@ -126,6 +127,7 @@ extension Containers {
                     }
                     return nil
                 }
+                usleep(10_000)
             }
             guard force else { continue }
             // Again and again: it may only be about to start.

@@ -2,6 +2,7 @@ package import OCI
 package import Snapshots
 
 import Glibc
+import Layers
 import Linux
 import Registry
 import Synchronization

@@ -233,4 +233,46 @@ struct `The life of a container` {
         try #expect(mica("update", "up").error.contains("nothing to change"))
         try #expect(mica("rm", "-f", "up").status == 0)
     }
+
+    /// Runs all of them at once; what each ended with.
+    private func together(_ all: [[String]]) throws -> [Int32] {
+        let processes = all.map { mica.process($0) }
+        for process in processes {
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+        }
+        return processes.map { process in
+            process.waitUntilExit()
+            return process.terminationStatus
+        }
+    }
+
+    @Test func `begins once where several start it at once`() throws {
+        try #require(
+            mica("create", "--name", "one", "box", "sh", "-c", "echo x; exec sleep 1000").status == 0
+        )
+        try #expect(together(Array(repeating: ["start", "one"], count: 4)) == [0, 0, 0, 0])
+        // One that waited for the end of the other would run it anew, or wait for it with all others.
+        try #expect(mica("start", "one").status == 0)
+        try #expect(mica.wait { try mica("logs", "one").output == "x\n" })
+        try #expect(mica("rm", "-f", "one").status == 0)
+        try #expect(box.isClean())
+    }
+
+    @Test func `keeps every change of those that are made at once`() throws {
+        try #require(mica("create", "--name", "one", "box", "true").status == 0)
+        for count in 1...5 {
+            let changes = ["--memory=\(count * 16)m", "--cpus=\(count).5", "--pids-limit=\(count * 10)"]
+            try #expect(together(changes.map { ["update", $0, "one"] }) == [0, 0, 0])
+            let resources = try #require(try box.containers.container(named: "one").spec.resources)
+            let wanted = Resources(
+                memory: UInt64(count << 24),
+                milliCPUs: UInt64(count * 1000 + 500),
+                processes: UInt64(count * 10)
+            )
+            #expect(resources == wanted)
+        }
+        try #expect(mica("rm", "one").status == 0)
+    }
 }

@@ -2,6 +2,7 @@ import ImageFixtures
 import Linux
 import OCI
 import Synchronization
+import Tar
 
 /// What a right registry answers for one image, `team/app:v1`, to be bent by tests.
 struct RightRegistry: Sendable {

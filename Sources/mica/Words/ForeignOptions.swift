@@ -20,10 +20,10 @@ enum ForeignOptions {
         [
             .init(
                 "detach-keys",
-                of: "run create start exec",
+                of: "run create exec",
                 "Nothing detaches from a terminal: run it with -d."
             ),
-            .init("detach-keys", of: "attach", "They are Ctrl-P Ctrl-Q."),
+            .init("detach-keys", of: "start attach", "They are Ctrl-P Ctrl-Q."),
             .init("sig-proxy", of: "attach", "Signals are passed on; Ctrl-P Ctrl-Q leaves it to itself."),
             .init(
                 "env-file",
