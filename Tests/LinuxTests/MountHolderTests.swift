@@ -41,7 +41,8 @@ struct `Who holds a mount` {
         process.standardOutput = output
         try process.run()
         defer {
-            process.terminate()
+            // The thread that starts it may have other signals blocked, and so has the process then.
+            kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
         }
         try #require(output.fileHandleForReading.read(upToCount: 3) == Data("up\n".utf8))

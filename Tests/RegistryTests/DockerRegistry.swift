@@ -51,12 +51,13 @@ final class DockerRegistry {
             }
             usleep(20_000)
         }
-        process.terminate()
+        kill(process.processIdentifier, SIGKILL)
         throw Failure("docker-registry does not listen")
     }
 
     deinit {
-        process.terminate()
+        // The thread that starts it may have other signals blocked, and so has the process then.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 }
