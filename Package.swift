@@ -119,7 +119,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "mica-registry",
-            dependencies: ["CCurl", "CLinux", "Linux", "OCI", "Registry", system],
+            dependencies: ["CCurl", "Linux", "OCI", "Registry", system],
             linkerSettings: hasSwift + foundation
         ),
         .executableTarget(

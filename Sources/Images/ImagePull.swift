@@ -89,10 +89,7 @@ package struct ImagePull: Sendable {
     /// $MICA_REGISTRY, or mica-registry beside this program or in ../libexec/mica.
     private static func program() throws -> FilePath {
         if let path = getenv("MICA_REGISTRY"), path.pointee != 0 { return FilePath(String(cString: path)) }
-        guard let program = FilePath("/proc/self/exe").target else {
-            throw Failure("read /proc/self/exe", .last)
-        }
-        let directory = FilePath(String(decoding: program, as: UTF8.self)).removingLastComponent()
+        let directory = try HostProcess.program().removingLastComponent()
         for path in [
             directory.appending("mica-registry"), directory.appending("../libexec/mica/mica-registry"),
         ]

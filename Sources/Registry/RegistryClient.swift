@@ -13,7 +13,7 @@ import Synchronization
 package final class RegistryClient: @unchecked Sendable {
     // Safe to share: everything that changes is guarded by `lock`.
     package let reference: ImageReference
-    private let pid: pid_t
+    private let process: HostProcess
     private let requests: OwnedFD
     private let lock = Lock()
     private var replies: [Int: [RegistryMessage.Reply]] = [:]
@@ -27,19 +27,10 @@ package final class RegistryClient: @unchecked Sendable {
         self.reference = reference
         let toIt = try naming("make a pipe") { try Pipe() }
         let fromIt = try naming("make a pipe") { try Pipe() }
-        let pid = toIt.read.use { input in
-            fromIt.write.use { output in
-                program.withPlatformString { path in
-                    [UnsafePointer(path), nil].withUnsafeBufferPointer { arguments in
-                        arguments.baseAddress.map {
-                            clinux_spawn_host(path, $0, [input, output, STDERR_FILENO], 3, 0)
-                        } ?? -EINVAL
-                    }
-                }
-            }
-        }
-        guard pid > 0 else { throw Failure("start \(program)", Errno(rawValue: -pid)) }
-        self.pid = pid
+        process = try HostProcess(
+            [program.string],
+            descriptors: [toIt.read.raw, fromIt.write.raw, STDERR_FILENO]
+        )
         requests = toIt.takeWriteEnd()
         let output = OpenFile(fromIt.takeReadEnd())
         try send(
@@ -51,14 +42,13 @@ package final class RegistryClient: @unchecked Sendable {
     deinit { reader?.detach() }
 
     /// What is still to come does not come any more.
-    package func stop() { kill(pid, SIGTERM) }
+    package func stop() { kill(process.pid, SIGTERM) }
 
     /// Nothing more is asked: ends mica-registry and what it still does.
     package func close() {
         stop()
         reader?.join()
-        var status: CInt = 0
-        _ = try? Errno.retrying { waitpid(pid, &status, 0) }
+        _ = try? process.wait()
     }
 
     // MARK: - Requests

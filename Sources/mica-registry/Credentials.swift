@@ -1,4 +1,3 @@
-import CLinux
 import FoundationEssentials
 import Glibc
 import Linux
@@ -122,24 +121,14 @@ struct Credentials {
     ) throws -> (said: [UInt8], isDone: Bool) {
         let toIt = try naming("make a pipe") { try Pipe() }
         let fromIt = try naming("make a pipe") { try Pipe() }
-        var list: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
-        defer { for argument in list { free(argument) } }
-        list.append(nil)
-        let pid = toIt.read.use { input in
-            fromIt.write.use { output in
-                list.map { UnsafePointer($0) }.withUnsafeBufferPointer { list in
-                    list.baseAddress.map { clinux_spawn_host(program, $0, [input, output, -1], 3, 0) }
-                        ?? -EINVAL
-                }
-            }
-        }
-        guard pid > 0 else { throw Failure("start \(program)", Errno(rawValue: -pid)) }
+        let process = try HostProcess(
+            [program] + arguments,
+            descriptors: [toIt.read.raw, fromIt.write.raw, nil]
+        )
         let sink = toIt.takeWriteEnd()
         try? sink.writeAll(Array(input.utf8))
         _ = consume sink
         let said = try? fromIt.takeReadEnd().contents(limit: 1 << 20)
-        var status: CInt = 0
-        _ = try? Errno.retrying { waitpid(pid, &status, 0) }
-        return (said ?? [], status == 0)
+        return (said ?? [], (try? process.wait()) == 0)
     }
 }

@@ -85,7 +85,7 @@ final class CPUHandover: @unchecked Sendable {
     private init(_ place: HandoverScheduler.Place, waited: Int64) {
         self.place = place
         self.waited = waited
-        since = Moment.now
+        since = KernelClock.monotonic
     }
 
     /// Whether its callers go on where they are, or are about to.
@@ -99,7 +99,7 @@ final class CPUHandover: @unchecked Sendable {
         let isLate = isTakenBack || wasWanted && isDue.load(ordering: .sequentiallyConsistent)
         served += 1
         guard served >= needed || isLate else { return }
-        let time = Moment.now
+        let time = KernelClock.monotonic
         if isTakenBack {
             beginAnew(time)
         } else if !isPaused {
@@ -116,7 +116,7 @@ final class CPUHandover: @unchecked Sendable {
     func stop() {
         guard wasWanted else { return }
         leaveClass()
-        beginPeriod(Moment.now)
+        beginPeriod(KernelClock.monotonic)
     }
 
     /// It serves no more.

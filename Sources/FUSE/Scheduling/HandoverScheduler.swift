@@ -94,9 +94,9 @@ final class HandoverScheduler: @unchecked Sendable {
     private func run() {
         cfuse_begin_watching()
         lock.lock()
-        var last = Moment.now
+        var last = KernelClock.monotonic
         while !members.isEmpty {
-            let time = Moment.now
+            let time = KernelClock.monotonic
             var elapsed = time &- last
             // A thread that joins does not make others look kept from their CPU.
             if elapsed < HandoverScheduler.tick / 2 { elapsed = 0 } else { last = time }

@@ -1,5 +1,6 @@
 import CFUSE
 import Glibc
+import Linux
 import Synchronization
 
 /// One of the threads that read /dev/fuse (`LeadingReaders`), and whether it leads. Used by its own thread, but for
@@ -92,7 +93,7 @@ final class LeadingReader: @unchecked Sendable {
         guard size > 0 else { return Int32(size) }
         let caller = cfuse_request_caller(buffer)
         isWaitedFor = cfuse_request_is_waited_for(buffer) != 0
-        start = Moment.now
+        start = KernelClock.monotonic
         if isLeading {
             beginServing()
             isRare = start &- answered > LeadingReader.rareness
@@ -118,7 +119,7 @@ final class LeadingReader: @unchecked Sendable {
     private func noteAnswer() {
         guard isUnanswered else { return }
         isUnanswered = false
-        let time = Moment.now
+        let time = KernelClock.monotonic
         let took = time &- start
         if isWaitedFor {
             answered = time
@@ -205,7 +206,7 @@ final class LeadingReader: @unchecked Sendable {
         // Or it has something else to do in between, and will have again.
         tolerance = follow() ? LeadingReader.firstTolerance : min(2 * tolerance, LeadingReader.period)
         // That is not the request's.
-        start = Moment.now
+        start = KernelClock.monotonic
     }
 
     /// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.

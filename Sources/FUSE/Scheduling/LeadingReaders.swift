@@ -1,5 +1,6 @@
 import CFUSE
 import Glibc
+import Linux
 import Synchronization
 
 /// Who reads /dev/fuse: all threads, or one of them alone, on its callers' CPU.
@@ -104,7 +105,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         guard leader.load(ordering: .sequentiallyConsistent) < 0,
             count.load(ordering: .sequentiallyConsistent) >= 2
         else { return false }
-        return lock.locked { Moment.now >= backOff.end }
+        return lock.locked { KernelClock.monotonic >= backOff.end }
     }
 
     /// Makes it the leader, looking for its caller. False where another one is, or nobody would watch it.
@@ -125,7 +126,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
 
     /// Others wanted a leader's CPU: nobody leads for a while.
     func rest() {
-        lock.locked { backOff.begin(at: Moment.now) }
+        lock.locked { backOff.begin(at: KernelClock.monotonic) }
     }
 
     /// A leader serves from now on: the watcher looks, if it was not looking.

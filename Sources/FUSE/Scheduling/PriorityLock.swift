@@ -1,5 +1,6 @@
 import CFUSE
 import Glibc
+import Linux
 
 /// A lock that threads of the class SCHED_FIFO share with threads that may have to wait for their CPU: while one of the
 /// former waits, whoever has the lock inherits its priority.
@@ -41,7 +42,7 @@ final class PriorityLock: @unchecked Sendable {
 
         /// The same, for at most so long.
         func wait(_ lock: PriorityLock, nanoseconds: UInt64) {
-            let end = Moment.now &+ nanoseconds
+            let end = KernelClock.monotonic &+ nanoseconds
             var time = timespec(tv_sec: Int(end / 1_000_000_000), tv_nsec: Int(end % 1_000_000_000))
             pthread_cond_timedwait(condition, lock.mutex, &time)
         }
@@ -58,12 +59,7 @@ final class PriorityLock: @unchecked Sendable {
     }
 }
 
-/// Nanoseconds of CLOCK_MONOTONIC.
-enum Moment {
-    static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000
-            &+ UInt64(truncatingIfNeeded: time.tv_nsec)
-    }
+extension KernelClock {
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    static var monotonic: UInt64 { UInt64(truncatingIfNeeded: now(CLOCK_MONOTONIC)) }
 }

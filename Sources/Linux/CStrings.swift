@@ -1,22 +1,24 @@
 import Glibc
 
 /// Memory for a C plan: strings and arrays that live as long as this object and never move.
-final class CStrings {
+package final class CStrings {
     private var allocations: [UnsafeMutableRawPointer] = []
 
+    package init() {}
+
     /// A copy of `string`, zero-terminated.
-    func string(_ string: String) -> UnsafePointer<CChar> {
+    package func string(_ string: String) -> UnsafePointer<CChar> {
         let bytes = string.utf8CString
         return UnsafePointer(array(Array(bytes)))
     }
 
     /// Copies, and a null pointer at the end.
-    func list(_ strings: [String]) -> UnsafePointer<UnsafePointer<CChar>?> {
+    package func list(_ strings: [String]) -> UnsafePointer<UnsafePointer<CChar>?> {
         UnsafePointer(array(strings.map { Optional(string($0)) } + [nil]))
     }
 
     /// A copy of `elements`, which must be trivial.
-    func array<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
+    package func array<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutablePointer<Element> {
         let copy = UnsafeMutablePointer<Element>.allocate(capacity: max(elements.count, 1))
         copy.initialize(from: elements, count: elements.count)
         allocations.append(UnsafeMutableRawPointer(copy))

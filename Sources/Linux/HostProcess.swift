@@ -1,4 +1,3 @@
-import Linux
 package import SystemPackage
 
 import CLinux
@@ -8,7 +7,7 @@ import Glibc
 package struct HostProcess: Sendable {
     package let pid: Int32
 
-    /// Starts `arguments[0]`, a path. `descriptors[i]`, which must be above 2 or nil (/dev/null), is its
+    /// Starts `arguments[0]`, a path. `descriptors[i]`, which must be above 2, i itself or nil (/dev/null), is its
     /// descriptor i; it has no others. It is a child of ours either way, `inSession`: of its own session.
     package init(_ arguments: [String], descriptors: [CInt?], inSession: Bool = false) throws {
         let memory = CStrings()
