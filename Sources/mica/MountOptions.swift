@@ -7,12 +7,13 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, relatime, and what is in `switches` or `passed`: for the daemon.
+    /// nosuid, nodev, noexec, noatime, nodiratime, relatime, and what is in `switches` or `passed`: for the daemon.
     private(set) var flags = Mounts.confining
 
     /// What takes a flag back. mount(8) keeps `suid` and `dev` from helpers, hence a second name for them.
     private static let opposites = [
-        "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "norelatime": "relatime",
+        "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "diratime": "nodiratime",
+        "norelatime": "relatime",
         "allow_suid": "nosuid", "allow_dev": "nodev",
     ]
 
@@ -38,7 +39,7 @@ struct MountOptions {
         case "ro": isWritable = false
         case "rw": isWritable = true
         case "defaults", "async": break
-        case "nosuid", "nodev", "noexec", "noatime", "relatime":
+        case "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime":
             if !flags.contains(option) { flags.append(option) }
         default:
             if MountOptions.switches.contains(option) {

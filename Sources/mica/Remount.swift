@@ -11,10 +11,12 @@ struct Remount {
 
     private static let words: [String: Int32] = [
         "ro": Int32(MS_RDONLY), "nosuid": Int32(MS_NOSUID), "nodev": Int32(MS_NODEV),
-        "noexec": Int32(MS_NOEXEC), "noatime": Int32(MS_NOATIME), "relatime": Int32(MS_RELATIME),
+        "noexec": Int32(MS_NOEXEC), "noatime": Int32(MS_NOATIME), "nodiratime": Int32(MS_NODIRATIME),
+        "relatime": Int32(MS_RELATIME),
     ]
     private static let opposites = [
         "rw": "ro", "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime",
+        "diratime": "nodiratime",
         "norelatime": "relatime",
     ]
 

@@ -6,7 +6,7 @@ import Testing
 /// podman and buildah on micafs. Tests/engines/scenario does what people do with them; kernel overlayfs gives the
 /// expectation, section by section.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(
         if: geteuid() == 0
             && ["podman", "buildah", "runc", "newuidmap"].allSatisfy { name in

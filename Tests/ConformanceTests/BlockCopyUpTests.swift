@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// A large lower file of which a part is written, through a real mount.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A large file that is written in part` {
     private static let size = 3_000_001
     private static let metacopy: XattrName = "trusted.overlay.metacopy"

@@ -2,7 +2,7 @@ import Foundation
 import MountFixtures
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `mica doctor` {
+@Suite(.timeLimit(.minutes(40))) struct `mica doctor` {
     private struct Finding: Decodable {
         let what: String
         let state: String

@@ -6,7 +6,7 @@ import Testing
 
 /// What README.md and the man pages show is done as it stands there.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: geteuid() == 0 && access("/dev/fuse", R_OK | W_OK) == 0, "mounts, and runs containers")
 )
 struct `The examples` {

@@ -8,7 +8,7 @@ import Glibc
 
 /// Uppers that other programs wrote, and micafs's own as others read them, compared line by line.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: geteuid() == 0 && FilePath("/usr/bin/fuse-overlayfs").exists, "mounts")
 )
 struct `An upper in other hands` {

@@ -7,7 +7,7 @@ import Testing
 
 /// A mica mount against the kernel's overlayfs: the same layers must look the same, and take the same changes
 /// with the same results.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `An image mounted by mica` {
     let workspace: Workspace
     let store: MicaStore

@@ -5,7 +5,7 @@ import MountFixtures
 import Testing
 
 /// What `make install` puts in place, used by the programs that look for it there: mount(8), libfuse's mount.fuse3.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `The installed helpers` {
     let workspace: Workspace
     let destination: String
@@ -101,7 +101,7 @@ struct `The installed helpers` {
             """
             mount -t \(type) -o ro,nosuid layered target; at; umount target
             mount -t \(type) -o rw,name=kept layered target >&2; touch target/new; umount target
-            mount -t \(type) -o name=kept,noatime layered target >&2
+            mount -t \(type) -o name=kept,noatime,nodiratime layered target >&2
             at; ls -d target/new; umount target
             mount -t \(type) -o ro,allow_suid layered target; at; umount target
             mount -t \(type) -o ro,allow_dev,noexec layered target; at; umount target
@@ -110,7 +110,7 @@ struct `The installed helpers` {
         #expect(
             output == """
                 layered fuse.mica ro,nosuid,nodev,relatime
-                kept fuse.mica rw,nosuid,nodev,noatime
+                kept fuse.mica rw,nosuid,nodev,noatime,nodiratime
                 target/new
                 layered fuse.mica ro,nodev,relatime
                 layered fuse.mica ro,nosuid,noexec,relatime

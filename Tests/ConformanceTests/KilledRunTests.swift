@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// Whoever runs the tests may end them at any moment, with kill -9 as well.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts")) struct `When the tests are killed` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `When the tests are killed` {
     @Test func `nothing is left of what they had mounted, started and written`() throws {
         let workspace = try Workspace()
         let ready = "\(workspace.path)/ready"
@@ -55,7 +55,7 @@ import Glibc
 }
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: getenv("MICA_HELD") != nil, "set MICA_HELD to a file to be written; another test does")
 )
 struct `A run that is to be killed` {

@@ -3,7 +3,7 @@ import MountFixtures
 import Testing
 
 /// The pages in docs/man against what the programs say of themselves.
-@Suite(.timeLimit(.minutes(20))) struct `Man pages` {
+@Suite(.timeLimit(.minutes(40))) struct `Man pages` {
     private func page(_ name: String) throws -> [Substring] {
         try String(contentsOf: Tool.package.appendingPathComponent("docs/man/\(name)"), encoding: .utf8)
             .split(separator: "\n")

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// What mount(8) runs for `mount -t mica`, called as mount(8) calls it.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `mount.mica` {
     let workspace: Workspace
     let store: MicaStore

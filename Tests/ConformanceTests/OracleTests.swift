@@ -4,7 +4,7 @@ import MountFixtures
 import Testing
 
 /// The oracle's own tests: two mounts of one stack look the same, and a difference is seen.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Comparing trees` {
     private func overlay(_ workspace: Workspace, _ name: String, layers: [Layer]) throws -> OverlayMount {
         let directory = try workspace.directory(name)

@@ -9,7 +9,7 @@ private let tools = ["setpriv", "unshare", "fusermount3"]
 private let canRun = geteuid() == 0 && tools.allSatisfy { FilePath("/usr/bin/\($0)").exists }
 
 /// The command line as a user without privileges, who has a name in /etc/passwd (fusermount3 wants one): games, 5:60.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: canRun, "needs root to become another, and \(tools)"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: canRun, "needs root to become another, and \(tools)"))
 struct `An ordinary user` {
     private let workspace: Workspace
 

@@ -7,7 +7,7 @@ import Testing
 
 /// An upper on kernel overlayfs, as it is inside another engine's container: no devices 0:0 can be made there, and
 /// rename(2) leaves no whiteouts.
-@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(10)))
+@Suite(.enabled(if: geteuid() == 0, "mounts"), .timeLimit(.minutes(40)))
 struct `An upper on an overlay of the kernel` {
     private static let base = """
         mkdir -p etc usr/bin moved/a/b gone/deep swap1 swap2 over; echo root > etc/passwd; echo conf > etc/conf

@@ -11,7 +11,7 @@ private let areInstalled = tools.allSatisfy { FileManager.default.isExecutableFi
 /// What mica commits and saves, through the tools that read it, against mica's own mount of it: every kind of file,
 /// with owners, times, modes, links and extended attributes. (docker 20.10 and containerd 1.6, which are not here, were
 /// compared by hand in the same way: docs/IMAGES.md.)
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0 && areInstalled, "mounts, and asks \(tools)"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0 && areInstalled, "mounts, and asks \(tools)"))
 struct `A committed and saved image` {
     let workspace: Workspace
     let store: MicaStore

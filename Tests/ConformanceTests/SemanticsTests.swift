@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 /// Tests/suites/semantics, each case on a mount and beside it on the machine's own filesystem.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A mount behaves like a local filesystem` {
     private static let script = Tool.package.appendingPathComponent("Tests/suites/semantics")
 

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// micafs over directories against the kernel's overlayfs over the same directories.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Directories stacked by micafs` {
     let workspace: Workspace
 

@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// An upper is copied with a program that everybody has, and the copy is used instead of it.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts")) struct `A copy of an upper` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `A copy of an upper` {
     /// A shell's line that copies what is in `from` to `to`, which is there and empty.
     struct Program: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// An upper is mounted by mica and by the kernel in turns, and both must see the same in it.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `An upper that mica and the kernel share` {
     private static let base = """
         mkdir -p etc usr/bin usr/lib moved/a/b swap1 swap2; echo root > etc/passwd; echo conf > etc/conf

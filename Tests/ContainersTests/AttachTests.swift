@@ -11,7 +11,7 @@ import Testing
 import Glibc
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `Who attaches to a container` {

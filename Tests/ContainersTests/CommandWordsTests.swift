@@ -7,7 +7,7 @@ import Testing
 
 /// What people type who know other programs.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `The words of a command line` {

@@ -14,7 +14,7 @@ import Glibc
         if: MicaCommand.isPossible && TestRoot.canCompile,
         "needs root, busybox-static, gcc and the built mica"
     ),
-    .timeLimit(.minutes(20))
+    .timeLimit(.minutes(40))
 )
 struct `What a container may do` {
     let box: TestStore

@@ -9,7 +9,7 @@ import Glibc
 
 /// docs/docker.md against what the program does: every line is tried.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `docs/docker.md` {

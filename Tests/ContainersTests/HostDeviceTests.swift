@@ -8,7 +8,7 @@ import Glibc
 
 /// A host whose /dev has another filesystem in it, and a link to where containers write. In a mount namespace of its own.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `A device of the host's` {

@@ -9,7 +9,7 @@ import Testing
 import Glibc
 
 @Suite(
-    .timeLimit(.minutes(10)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `What is interrupted` {

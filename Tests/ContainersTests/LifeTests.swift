@@ -11,7 +11,7 @@ import Testing
 import Glibc
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `The life of a container` {
@@ -178,6 +178,8 @@ struct `The life of a container` {
         try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", script).status == 0)
         let container = try box.containers.container(named: "up")
         let supervisor = try #require(container.files.readState()?.supervisor)
+        // What it wrote is there, and heard of: else it might end before it has written anything.
+        try #require(mica.wait { try mica("logs", "up").output == "x\n" })
         #expect(kill(supervisor.pid, SIGKILL) == 0)
         try #expect(mica.wait { try mica("ps", "-a").output.contains("Exited (unknown)") })
         #expect(try state(of: "up")["Status"] as? String == "exited")

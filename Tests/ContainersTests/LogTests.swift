@@ -6,7 +6,7 @@ import Runner
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `A log` {
+@Suite(.timeLimit(.minutes(40))) struct `A log` {
     let root: TestRoot
     var directory: FilePath { root.base.appending("log") }
     let small = LogLimits(size: 4096, files: 3)

@@ -8,7 +8,7 @@ import Testing
 
 /// What a name stands for, and what is said where it stands for nothing.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct `Names of images and containers` {

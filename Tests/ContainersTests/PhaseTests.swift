@@ -1,7 +1,7 @@
 import Containers
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `The states of a container` {
+@Suite(.timeLimit(.minutes(40))) struct `The states of a container` {
     private func ways(from phase: ContainerPhase) -> [ContainerPhase.Event] {
         ContainerPhase.Event.allCases.filter { phase.after($0) != nil }
     }

@@ -9,7 +9,7 @@ import Testing
 /// that comes twice is its.
 @Suite(
     "A plain command line",
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isPossible, "needs root, busybox-static and the built mica")
 )
 struct PlainLineTests {

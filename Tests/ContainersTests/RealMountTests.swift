@@ -10,7 +10,7 @@ import Testing
 import Glibc
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isMountingPossible, "needs root, /dev/fuse, busybox-static and the built mica")
 )
 struct `With the real daemon` {

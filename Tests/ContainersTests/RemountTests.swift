@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 @Suite(
-    .timeLimit(.minutes(10)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaCommand.isMountingPossible, "needs root, /dev/fuse, busybox-static and the built mica")
 )
 struct `A remount through mount.fuse3` {

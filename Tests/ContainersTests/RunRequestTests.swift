@@ -5,7 +5,7 @@ import Runner
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `What a container runs` {
     private func arguments(_ config: String, _ command: [String], entrypoint: String? = nil) throws
         -> [String]

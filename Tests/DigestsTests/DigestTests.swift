@@ -1,7 +1,7 @@
 import Digests
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Digests` {
+@Suite(.timeLimit(.minutes(40))) struct `Digests` {
     @Test func `hash as FIPS 180-4 says, in one piece or in many`() {
         let abc = SHA256.digest(of: Array("abc".utf8))
         #expect(abc.hex == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")

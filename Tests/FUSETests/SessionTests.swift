@@ -9,7 +9,7 @@ import Testing
 
 private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: canMount, "needs root and /dev/fuse")) struct `A session` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: canMount, "needs root and /dev/fuse")) struct `A session` {
     /// Mounts `tree`, runs `body` with the mount point, and unmounts whatever happens.
     private func mounted(
         _ tree: CountingTree,

@@ -5,7 +5,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Importing a root filesystem` {
+@Suite(.timeLimit(.minutes(40))) struct `Importing a root filesystem` {
     @Test func `makes an image of one layer with the config that was asked for`() throws {
         let test = try TestStore()
         let tar = try ArchiveFixture.layer(["a": "one"])

@@ -11,7 +11,7 @@ import Testing
 
 import Glibc
 
-@Suite(.timeLimit(.minutes(20))) struct `Loading an image` {
+@Suite(.timeLimit(.minutes(40))) struct `Loading an image` {
     let layers: [[UInt8]]
 
     init() throws {

@@ -27,7 +27,7 @@ private func shell(_ command: String) throws -> (output: String, status: Int32) 
     return (String(decoding: data, as: UTF8.self), process.terminationStatus)
 }
 
-@Suite(.timeLimit(.minutes(20))) struct `Saving images` {
+@Suite(.timeLimit(.minutes(40))) struct `Saving images` {
     let test: TestStore
     let layers: [[UInt8]]
 

@@ -5,7 +5,7 @@ import SystemPackage
 import Tar
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Damaged layers` {
+@Suite(.timeLimit(.minutes(40))) struct `Damaged layers` {
     private func sample() throws -> [UInt8] {
         try tar([
             .directory("d", xattrs: [.init(name: Array("user.a".utf8), value: [1])]), .file("d/f", "content"),

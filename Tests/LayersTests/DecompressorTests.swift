@@ -4,7 +4,7 @@ import Layers
 import Linux
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Decompression` {
+@Suite(.timeLimit(.minutes(40))) struct `Decompression` {
     static let text = Array(String(repeating: "layer after layer, ", count: 40_000).utf8) + noise(300_000)
 
     @Test func `passes what is not compressed`() throws {

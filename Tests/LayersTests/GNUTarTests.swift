@@ -7,7 +7,7 @@ import Testing
 
 /// Tars by GNU tar, in all its formats, must come back byte for byte and hold what it was given.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: FileManager.default.isExecutableFile(atPath: "/bin/tar"), "needs GNU tar")
 )
 struct `Tars by GNU tar` {

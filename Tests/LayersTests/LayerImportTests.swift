@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.timeLimit(.minutes(20))) struct `Layer import` {
+@Suite(.timeLimit(.minutes(40))) struct `Layer import` {
     @Test func `keeps attributes, contents and links, and gives the tar back`() throws {
         let store = try TestStore()
         let large = noise(3_000_000)

@@ -40,7 +40,7 @@ private struct Endless: ByteSource {
     }
 }
 
-@Suite(.timeLimit(.minutes(20))) struct `Memory` {
+@Suite(.timeLimit(.minutes(40))) struct `Memory` {
     @Test func `of an import does not grow with a file`() throws {
         let store = try TestStore()
         let before = residentPeak()

@@ -6,7 +6,7 @@ import Testing
 
 import struct Foundation.UUID
 
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `The way of a walk` {
     private static let depth = 200
 

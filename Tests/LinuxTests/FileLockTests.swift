@@ -5,7 +5,7 @@ import Testing
 
 import struct Foundation.UUID
 
-@Suite(.timeLimit(.minutes(20))) struct `File lock` {
+@Suite(.timeLimit(.minutes(40))) struct `File lock` {
     @Test func `is refused while somebody holds it and free afterwards`() throws {
         let path = FilePath("\(Scratch.prefix("lock"))\(UUID())")
         defer { try? path.unlink() }

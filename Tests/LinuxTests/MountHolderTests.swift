@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 /// Anybody may have a mount namespace with a table of any length.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: getuid() == 0, "needs root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: getuid() == 0, "needs root"))
 struct `Who holds a mount` {
     /// 72 MB of mountinfo: names of blanks take four bytes for each.
     private static let script = """

@@ -2,7 +2,7 @@ import Linux
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `The mount table` {
+@Suite(.timeLimit(.minutes(40))) struct `The mount table` {
     private func entries(_ text: String) -> [MountTable.Entry] {
         MountTable(parsing: Array(text.utf8)).entries
     }

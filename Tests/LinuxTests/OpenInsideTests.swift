@@ -6,7 +6,7 @@ import Synchronization
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Opening inside of a root` {
+@Suite(.timeLimit(.minutes(40))) struct `Opening inside of a root` {
     /// The kernel gives a walk of `..` up with EAGAIN when a rename happens meanwhile, wherever that is.
     @Test func `goes on while others rename`() throws {
         let directory = FilePath("\(Scratch.prefix("linux"))\(UUID())")

@@ -15,7 +15,7 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
 
 private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
 
-@Suite(.timeLimit(.minutes(20))) struct `The command line` {
+@Suite(.timeLimit(.minutes(40))) struct `The command line` {
     @Test func `is fuse-overlayfs's`() throws {
         let arguments = try parse("-o", "lowerdir=/a:b/c:l/XYZ,upperdir=/u,workdir=/w", "/merged")
         #expect(arguments.lower == .directories(["/a", "b/c", "l/XYZ"]))

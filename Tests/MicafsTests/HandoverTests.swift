@@ -8,7 +8,7 @@ import SystemPackage
 import Testing
 
 /// They let their callers go first on a CPU when they serve many requests.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A daemon's threads` {
     /// SCHED_IDLE, which Glibc hides from Swift.
     private static let idle: CInt = 5

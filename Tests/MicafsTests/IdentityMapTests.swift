@@ -2,7 +2,7 @@ import Linux
 import Mount
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `An identity map` {
+@Suite(.timeLimit(.minutes(40))) struct `An identity map` {
     private func map(_ text: String) throws -> IdentityMap {
         try IdentityMap(parsing: text, for: "uidmapping")
     }

@@ -6,7 +6,7 @@ import Nodes
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `A mapped tree` {
+@Suite(.timeLimit(.minutes(40))) struct `A mapped tree` {
     private func options(_ change: (inout IdentityOptions) throws -> Void) rethrows -> IdentityOptions {
         var options = IdentityOptions()
         try change(&options)

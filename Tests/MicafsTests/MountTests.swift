@@ -8,7 +8,7 @@ import Testing
 private let micafs = Tool.binaries.appendingPathComponent("micafs")
 
 /// micafs as a program: what its options do to a real mount.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts")) struct `A mount by micafs` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `A mount by micafs` {
     private let workspace: Workspace
 
     init() throws {

@@ -3,7 +3,7 @@ import MountFixtures
 import Options
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `docs/OPTIONS.md` {
+@Suite(.timeLimit(.minutes(40))) struct `docs/OPTIONS.md` {
     @Test func `has every option that there is`() throws {
         let text = try String(
             contentsOf: Tool.package.appendingPathComponent("docs/OPTIONS.md"),

@@ -9,7 +9,7 @@ private let tools = ["setpriv", "unshare", "fusermount3", "getfattr"]
 private let canRun = geteuid() == 0 && tools.allSatisfy { FilePath("/usr/bin/\($0)").exists }
 
 /// micafs as a user without privileges, who has a name in /etc/passwd (fusermount3 wants one): nobody.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: canRun, "needs root to become nobody, and \(tools)"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: canRun, "needs root to become nobody, and \(tools)"))
 struct `A mount without privileges` {
     private let workspace: Workspace
 

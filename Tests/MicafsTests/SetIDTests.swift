@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// Whoever may write to a set-user-id program must not choose what its owner runs.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
     private let workspace: Workspace
     /// Where both sides put files, and nobody keeps a store.
     private let shared: String

@@ -8,7 +8,7 @@ import Testing
 
 private let attribute: XattrName = "user.containers.override_stat"
 
-@Suite(.timeLimit(.minutes(20))) struct `Owners kept in an attribute` {
+@Suite(.timeLimit(.minutes(40))) struct `Owners kept in an attribute` {
     private let below = RecordingTree(isUnprivileged: true)
     private let tree: any Operations
 

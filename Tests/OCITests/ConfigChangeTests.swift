@@ -2,7 +2,7 @@ import Linux
 import OCI
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Config change` {
+@Suite(.timeLimit(.minutes(40))) struct `Config change` {
     private func config(
         _ changes: [String],
         of config: ImageConfig.Process = ImageConfig.Process()

@@ -28,7 +28,7 @@ private func message(_ body: () throws -> Void) -> String {
 
 private let layers = [[UInt8]("layer one".utf8), [UInt8]("layer two".utf8)]
 
-@Suite(.timeLimit(.minutes(20))) struct `Image archive that is an OCI layout` {
+@Suite(.timeLimit(.minutes(40))) struct `Image archive that is an OCI layout` {
     @Test func `gives its images, with names, in its order`() throws {
         var fixture = ArchiveFixture()
         let one = try fixture.addImage(layers, annotations: [Annotation.refName: "latest"])
@@ -162,7 +162,7 @@ private let layers = [[UInt8]("layer one".utf8), [UInt8]("layer two".utf8)]
     }
 }
 
-@Suite(.timeLimit(.minutes(20))) struct `Image archive that is a docker-archive` {
+@Suite(.timeLimit(.minutes(40))) struct `Image archive that is a docker-archive` {
     private func legacy(_ layers: [String], tags: [String] = ["app:1"]) throws -> ArchiveFixture {
         var fixture = ArchiveFixture()
         let config = try ArchiveFixture.config([Array("one".utf8), Array("one".utf8)])
@@ -245,7 +245,7 @@ private let layers = [[UInt8]("layer one".utf8), [UInt8]("layer two".utf8)]
     }
 }
 
-@Suite(.timeLimit(.minutes(20))) struct `Layout directory` {
+@Suite(.timeLimit(.minutes(40))) struct `Layout directory` {
     @Test func `opens regular files in it and nothing else`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("inside/a", [1])

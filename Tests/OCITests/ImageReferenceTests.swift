@@ -2,7 +2,7 @@ import Linux
 import OCI
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Image reference` {
+@Suite(.timeLimit(.minutes(40))) struct `Image reference` {
     @Test(arguments: [
         ("debian", "docker.io/library/debian:latest", "debian:latest"),
         ("debian:12", "docker.io/library/debian:12", "debian:12"),

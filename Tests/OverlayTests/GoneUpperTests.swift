@@ -4,7 +4,7 @@ import Overlay
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `An upper that was taken away` {
     /// As a commit does it, which holds what a mount waits for until the directories are gone.
     @Test(arguments: [true, false]) func `while somebody waited for it is not mounted`(isReplaced: Bool)

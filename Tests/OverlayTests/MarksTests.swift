@@ -4,7 +4,7 @@ import Overlay
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `Marks of an upper` {
     private let marks = OverlayMarks.user
 

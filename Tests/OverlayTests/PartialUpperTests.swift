@@ -4,7 +4,7 @@ import Overlay
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `A partial file of an upper` {
     /// What the lower has, of which `size` bytes are read.
     private static func readLower(_ buffer: UnsafeMutableRawBufferPointer, _ offset: UInt64) -> Int {

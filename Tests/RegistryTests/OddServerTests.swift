@@ -9,7 +9,7 @@ import SystemPackage
 import Testing
 
 /// What a registry may do that is broken, or means harm.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `A pull from an odd registry` {
     private let mica: PullFixture
     private let right: RightRegistry

@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `User lookup` {
     let root: TestRoot
     init() throws { root = try TestRoot() }

@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(40)))
 struct `A container's cgroup` {
     let root: TestRoot
     /// Of this test alone.

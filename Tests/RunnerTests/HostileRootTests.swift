@@ -9,7 +9,7 @@ import Testing
 import Glibc
 
 /// Who stands outside: root in a container, who looks for a way to the host through whatever enters.
-@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(40)))
 struct `A hostile root in a container` {
     let root: TestRoot
     init() throws { root = try TestRoot() }

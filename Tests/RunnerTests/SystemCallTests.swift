@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// The table of what a container may not ask the kernel for. Whatever podman with runc denies is denied here.
-@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: TestRoot.canCompile, "needs root, busybox-static and gcc"), .timeLimit(.minutes(40)))
 struct `System calls of a container` {
     let root: TestRoot
     init() throws { root = try TestRoot() }

@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `Volumes` {
     let root: TestRoot
     init() throws { root = try TestRoot() }
@@ -97,7 +97,7 @@ struct `Volumes` {
     }
 }
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `A hostile root` {
     let root: TestRoot
     let canary: FilePath

@@ -7,7 +7,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `The collector` {
+@Suite(.timeLimit(.minutes(40))) struct `The collector` {
     static let large = String(repeating: "large enough for an object of its own ", count: 4_000)
 
     @Test func `does not sweep while a mount is being recorded`() throws {

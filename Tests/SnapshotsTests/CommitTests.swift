@@ -11,7 +11,7 @@ import Testing
 import CLinux
 import Glibc
 
-@Suite(.timeLimit(.minutes(20))) struct `A commit` {
+@Suite(.timeLimit(.minutes(40))) struct `A commit` {
     private func config(of image: ImageRecord) throws -> JSONValue {
         try JSONDocument.decode(JSONValue.self, from: image.config, name: "config")
     }

@@ -4,7 +4,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Containers and mounts in the store` {
+@Suite(.timeLimit(.minutes(40))) struct `Containers and mounts in the store` {
     @Test func `a container is found by name, ID and the beginning of its ID`() throws {
         let test = try TestStore()
         let image = try test.image([["a": "1"]])

@@ -11,7 +11,7 @@ import Glibc
 
 /// The program is killed at random points, and what is recorded must be whole.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: MicaProgram.path != nil, "needs the mica program beside the tests")
 )
 struct `A store whose programs are killed` {

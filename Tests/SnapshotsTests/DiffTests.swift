@@ -4,7 +4,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `A diff` {
+@Suite(.timeLimit(.minutes(40))) struct `A diff` {
     private func lines(_ body: (@escaping (Change) throws -> Void) throws -> Void) throws -> [String] {
         let changes = Changes()
         try body { changes.lines.append("\($0.kind.rawValue) \(String(decoding: $0.path, as: UTF8.self))") }

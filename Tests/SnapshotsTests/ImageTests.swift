@@ -4,7 +4,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Images in the store` {
+@Suite(.timeLimit(.minutes(40))) struct `Images in the store` {
     @Test func `are found by name, by ID and by the beginning of the ID`() throws {
         let test = try TestStore()
         let image = try test.image([["a": "1"]], named: ["one", "docker.io/library/two:x"])

@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// The upper is made by the kernel, and what is committed must be what the kernel showed.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: KernelOverlay.isPossible, "needs root and overlayfs"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: KernelOverlay.isPossible, "needs root and overlayfs"))
 struct `A commit of the kernel's upper` {
     static let base = """
         mkdir -p etc usr/bin usr/lib/deep/er var/log dir/sub gone/inside moved/a/b swap1 swap2 opq

@@ -4,7 +4,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Database schema` {
+@Suite(.timeLimit(.minutes(40))) struct `Database schema` {
     /// A database file in a private directory.
     private func withFile(_ body: (FilePath) throws -> Void) throws {
         let directory = FilePath("/var/tmp/mica-schema-\(UUID())")

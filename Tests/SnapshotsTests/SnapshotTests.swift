@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.timeLimit(.minutes(20))) struct `Snapshots` {
+@Suite(.timeLimit(.minutes(40))) struct `Snapshots` {
     @Test func `answer as containerd's interface says`() throws {
         let test = try TestStore()
         let store = test.store

@@ -2,7 +2,7 @@ import Linux
 import Tar
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Tar reader` {
+@Suite(.timeLimit(.minutes(40))) struct `Tar reader` {
     @Test func `gives every byte back as literal or content, however the source is cut`() throws {
         let tar = try `Tar writer`.tar() + [1, 2, 3]
         for pieces in [1, 511, 513, 100_000] {

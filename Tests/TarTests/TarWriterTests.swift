@@ -2,7 +2,7 @@ import Linux
 import Tar
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `Tar writer` {
+@Suite(.timeLimit(.minutes(40))) struct `Tar writer` {
     static let sample: [(TarEntry, [UInt8])] = [
         (TarEntry(path: Array("etc".utf8), kind: .directory, mode: 0o1755, uid: 7, gid: 8), []),
         (

@@ -9,7 +9,7 @@ import Testing
 import Union
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "trusted xattrs need root")
 )

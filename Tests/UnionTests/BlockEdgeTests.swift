@@ -8,7 +8,7 @@ import Union
 /// Where mistakes are: writes that begin and end one byte before, at and after the edge of a block, the end of the file,
 /// and the byte from which on a file that was cut off has nothing of the lower.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "trusted xattrs need root")
 )

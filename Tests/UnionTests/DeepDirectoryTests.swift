@@ -7,7 +7,7 @@ import Union
 
 /// Deeper than what the union keeps open: a directory is found by the way from the top, or from one in it.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")
 )

@@ -8,7 +8,7 @@ import Testing
 
 import Union
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `A stack of directories` {
     private func fixture() throws -> Fixture {
         try Fixture.$form.withValue(.directories) { try Fixture() }

@@ -8,7 +8,7 @@ import Testing
 
 import Union
 
-@Suite(.timeLimit(.minutes(20))) struct `Folding of layers` {
+@Suite(.timeLimit(.minutes(40))) struct `Folding of layers` {
     @Test func `takes attributes of a directory that a layer only implies from below`() throws {
         let fixture = try Fixture()
         try fixture.add(["d": .directory(["x": .file("1")], mode: 0o700)])
@@ -68,7 +68,7 @@ import Union
     }
 }
 
-@Suite(.timeLimit(.minutes(20))) struct `A damaged index` {
+@Suite(.timeLimit(.minutes(40))) struct `A damaged index` {
     private func makeIndex() throws -> (Fixture, [UInt8]) {
         let fixture = try Fixture()
         try fixture.add(

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 import Union
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `Marks of other overlays` {
     private func fixture() throws -> Fixture {
         let fixture = try Fixture()
@@ -73,7 +73,7 @@ struct `Marks of other overlays` {
     }
 }
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `A whiteout made inside a mount` {
     @Test func `is a device there, and hides nothing`() throws {
         let fixture = try Fixture()
@@ -111,7 +111,7 @@ struct `A whiteout made inside a mount` {
     }
 }
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `A file without a name` {
     private func temporary(_ tree: UnionTree, in path: String, mode: UInt32 = 0o666) throws -> Attributes {
         // The umask of the whole process, as it is: what runs at the same time must not see another.

@@ -4,7 +4,7 @@ import Testing
 import Union
 
 /// Who comes with a file handle has a node's number, and nothing else when the kernel has forgotten the rest.
-@Suite(.timeLimit(.minutes(20)), Fixture.InBothForms())
+@Suite(.timeLimit(.minutes(40)), Fixture.InBothForms())
 struct `A number that the kernel has forgotten` {
     private let fixture: Fixture
 

@@ -7,7 +7,7 @@ import Testing
 import Union
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"),
     Fixture.InBothForms()
 )

@@ -6,7 +6,7 @@ import Testing
 import Union
 
 /// What a reader of a directory gets while the directory changes.
-@Suite(.timeLimit(.minutes(20)), Fixture.InBothForms())
+@Suite(.timeLimit(.minutes(40)), Fixture.InBothForms())
 struct `A listing` {
     private static let low = (0..<60).map { "low \($0)" }
     private static let up = (0..<60).map { "up \($0)" }
@@ -165,7 +165,7 @@ struct `A listing` {
 }
 
 /// Names whose hashes are alike, of which chance gives too few to test with.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `Names with one key` {
     private static let seeds: ClosedRange<UInt64> = 1...20
 

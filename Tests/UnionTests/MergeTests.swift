@@ -4,7 +4,7 @@ import Testing
 import Union
 
 /// What both forms of lower do with layers.
-@Suite(.timeLimit(.minutes(20))) struct `Layers that are merged` {
+@Suite(.timeLimit(.minutes(40))) struct `Layers that are merged` {
     /// Whiteouts in directories need root.
     private static let forms: [Fixture.Form] = geteuid() == 0 ? [.chain, .directories] : [.chain]
 

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 import Union
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root"))
 struct `A copy-up of attributes` {
     private static let mark: XattrName = "trusted.overlay.metacopy"
     /// Bytes of what it becomes when data is written.

@@ -8,7 +8,7 @@ import Testing
 import Union
 
 /// From a file of an image to the names that it has.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct `The names of what an image has` {
     /// 40 directories of 50 files each, some of which are the same file.
     private func fixture() throws -> Fixture {

@@ -7,7 +7,7 @@ import Union
 
 /// What stays and what goes when names go and the kernel forgets.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")
 )

@@ -9,7 +9,7 @@ import Union
 
 /// Lower directories that were renamed at an earlier mount, which nothing but the upper knows of.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")
 )

@@ -9,7 +9,7 @@ import Union
 
 /// Files of a lower with several names, as they are seen and when they are copied up.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: geteuid() == 0, "whiteouts and trusted xattrs need root")
 )

@@ -4,7 +4,7 @@ import Testing
 import Union
 
 /// The tables that requests are looked up in, against the standard library's.
-@Suite("The tables", .timeLimit(.minutes(20)))
+@Suite("The tables", .timeLimit(.minutes(40)))
 struct TableTests {
     /// Few keys, so that each comes and goes often. The last stride is what the map multiplies by, inverted: its keys all
     /// belong at the end of the table, from where they go on at its start.

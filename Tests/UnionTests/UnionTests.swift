@@ -9,7 +9,7 @@ import Union
 private let isRoot = geteuid() == 0
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     Fixture.InBothForms(),
     .enabled(if: isRoot, "whiteouts and trusted xattrs need root")
 )

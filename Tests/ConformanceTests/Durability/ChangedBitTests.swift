@@ -8,7 +8,7 @@ import Glibc
 
 /// A bit of an image's content changes on the disk, below everything that could have noticed: on an ext4 that can have
 /// fs-verity, which the kernel may know or not.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A bit that changes on the disk` {
     private static let large = [UInt8]((0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 253) })
     private static let knowsVerity = FilePath("/sys/fs/ext4/features/verity").exists

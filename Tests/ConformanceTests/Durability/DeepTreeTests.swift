@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 /// A container can make directories that are deeper than any path, than a process's descriptors and than its stack.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A tree that is deeper than any path` {
     /// Few descriptors, and little stack for each thread.
     private static func narrow(_ descriptors: Int) -> [String] {

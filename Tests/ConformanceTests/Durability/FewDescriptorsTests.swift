@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// micafs with fewer descriptors than it would like.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `With few descriptors` {
     @Test(arguments: LowerForm.served)
     func `what fails says EMFILE, and every file is whole, changed or not`(form: LowerForm) throws {

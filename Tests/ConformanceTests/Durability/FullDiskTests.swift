@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 /// The upper on a small ext4: what does not fit is said, and nothing is lost.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `On a full disk` {
     let workspace: Workspace
 

@@ -7,7 +7,7 @@ import Testing
 import Glibc
 
 /// micafs where something is missing that is there everywhere else.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `In a narrow place` {
     let workspace: Workspace
 

@@ -7,7 +7,7 @@ import CLinux
 import Glibc
 
 /// The upper on a filesystem of its own, whose power is cut: what was synced is there, and nothing is half there.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `After a power cut` {
     let workspace: Workspace
 

@@ -8,7 +8,7 @@ import Glibc
 
 /// The upper on a btrfs whose quota counts for root, too (that of ext4 does not).
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: getenv("MICA_QUOTAS") != nil, "set MICA_QUOTAS to fill a quota of btrfs, as root")
 )
 struct `Within a full quota` {

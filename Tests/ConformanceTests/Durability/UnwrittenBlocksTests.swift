@@ -8,7 +8,7 @@ import Glibc
 
 /// Blocks of an upper file that a power cut left with their place on the disk and without data: the filesystem says that
 /// they are holes, until somebody has read them.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Blocks that have no data any more` {
     private static let filesystems = [Filesystem.ext4, .xfs, .btrfs]
     private static let old = Array(String(repeating: "0123456789", count: SmallTree.large / 10).utf8)

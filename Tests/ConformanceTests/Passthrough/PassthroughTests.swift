@@ -11,7 +11,7 @@ private let canPass = geteuid() == 0 && Machine.isKernel(atLeast: 6, 9)
 
 /// In passthrough mode the kernel reads and writes files itself, and takes one file only for each node that is open:
 /// whoever reads and whoever writes a file have the same one all the same.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: canPass, "needs root and Linux 6.9"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: canPass, "needs root and Linux 6.9"))
 struct `A mount in passthrough mode` {
     let workspace: Workspace
 

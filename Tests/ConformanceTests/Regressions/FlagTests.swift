@@ -6,7 +6,7 @@ import Testing
 import CLinux
 import Glibc
 
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts and makes files immutable"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts and makes files immutable"))
 struct `What lsattr says of a file` {
     let workspace: Workspace
 

@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// A directory of 100,000 names, most of them of the lower.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A large directory` {
     private static let below = 99_000
     private static let made = 1000

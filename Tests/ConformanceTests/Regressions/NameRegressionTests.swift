@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// The same, about names and directories.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Known mistakes of others, about names` {
     let workspace: Workspace
 

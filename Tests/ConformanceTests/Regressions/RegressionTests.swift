@@ -7,7 +7,7 @@ import CLinux
 import Glibc
 
 /// What a well-known FUSE filesystem of this kind does wrong, and kernel overlayfs in part: one test each.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Known mistakes of others, about files` {
     let workspace: Workspace
 

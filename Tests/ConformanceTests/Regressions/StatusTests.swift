@@ -8,7 +8,7 @@ import Foundation
 import Glibc
 
 /// What stat(2), statx(2) and their kin say of a mount, where it is made of more than one file.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `What is said of a file` {
     let workspace: Workspace
 
