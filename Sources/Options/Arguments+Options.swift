@@ -28,8 +28,8 @@ extension Arguments {
             try check(name, value, moot)
         } else if name.hasPrefix("x-") || name.hasPrefix("X-") {
             // For programs that read fstab (mount(8), systemd).
-        } else if value == nil, let flag = KnownOptions.flags[name] {
-            mountFlags = flag.isSet ? mountFlags | flag.bits : mountFlags & ~flag.bits
+        } else if value == nil, let flag = MountFlag.named[name] {
+            mountFlags = flag.applied(to: mountFlags)
         } else if value == nil, let bits = KnownOptions.propagations[name] {
             propagation = bits
         } else {

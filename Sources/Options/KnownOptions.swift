@@ -1,27 +1,8 @@
-/// Options that set a flag, that change nothing here, and that are refused with a reason. Whatever is in none of
-/// these tables, nor in `Arguments.apply`, is unknown. docs/OPTIONS.md has the same tables for people.
+import Linux
+
+/// Options that change nothing here, and that are refused with a reason. Whatever is in none of
+/// these tables, `MountFlag.named` or `Arguments.apply` is unknown. docs/OPTIONS.md has the same tables for people.
 package enum KnownOptions {
-    /// What a mount option does to mount(2)'s flags (MS_*).
-    struct Flag {
-        let bits: UInt
-        let isSet: Bool
-    }
-
-    static let flags: [String: Flag] = [
-        "ro": Flag(bits: 1, isSet: true), "rw": Flag(bits: 1, isSet: false),
-        "nosuid": Flag(bits: 2, isSet: true), "suid": Flag(bits: 2, isSet: false),
-        "nodev": Flag(bits: 4, isSet: true), "dev": Flag(bits: 4, isSet: false),
-        "noexec": Flag(bits: 8, isSet: true), "exec": Flag(bits: 8, isSet: false),
-        "sync": Flag(bits: 16, isSet: true), "async": Flag(bits: 16, isSet: false),
-        "dirsync": Flag(bits: 128, isSet: true),
-        "nosymfollow": Flag(bits: 256, isSet: true), "symfollow": Flag(bits: 256, isSet: false),
-        "noatime": Flag(bits: 1024, isSet: true), "atime": Flag(bits: 1024, isSet: false),
-        "nodiratime": Flag(bits: 2048, isSet: true), "diratime": Flag(bits: 2048, isSet: false),
-        "relatime": Flag(bits: 1 << 21, isSet: true), "norelatime": Flag(bits: 1 << 21, isSet: false),
-        "strictatime": Flag(bits: 1 << 24, isSet: true), "nostrictatime": Flag(bits: 1 << 24, isSet: false),
-        "lazytime": Flag(bits: 1 << 25, isSet: true), "nolazytime": Flag(bits: 1 << 25, isSet: false),
-    ]
-
     /// Propagation, set once the mount is there (MS_*). There is nothing below a new mount, so the recursive
     /// forms say the same.
     static let propagations: [String: UInt] = [
@@ -84,7 +65,7 @@ package enum KnownOptions {
     /// documentation.
     package static var all: [String] {
         var names = Arguments.effective + OptionList.contexts
-        names += flags.keys
+        names += MountFlag.named.keys
         names += propagations.keys
         names += moot.keys
         names += refused.keys

@@ -13,8 +13,8 @@ struct MountCommand: ParsableCommand {
             Set-id programs and device nodes of the image have no effect unless the options have suid and dev (where \
             mount(8) would swallow those: allow_suid, allow_dev).
 
-            Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, nodiratime, relatime, and what \
-            undoes them; io=auto|cached|passthrough, transport=auto|io_uring|dev and scheduling=leading|plain as in \
+            Mount options are ro, rw, name=KEY, root=DIR, nosuid, nodev, noexec, noatime, nodiratime, relatime, \
+            strictatime, lazytime, sync, dirsync, nosymfollow, and what undoes them; io=auto|cached|passthrough, transport=auto|io_uring|dev and scheduling=leading|plain as in \
             micafs(1); writeback=1, uidmapping, \
             gidmapping, squash_to_uid, squash_to_gid, squash_to_root, noxattrs=1, noacl, static_nlink, volatile and \
             allow_other, too; fill=idle brings the rest of files that were written in part while nothing is asked of the mount. \

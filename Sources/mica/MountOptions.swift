@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Linux
 
 /// What follows -o: mount(8)'s options as far as they are the filesystem's business, and mica's own.
 struct MountOptions {
@@ -7,15 +8,11 @@ struct MountOptions {
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// nosuid, nodev, noexec, noatime, nodiratime, relatime, and what is in `switches` or `passed`: for the daemon.
+    /// Flags of mount(2), and what is in `switches` or `passed`: for the daemon.
     private(set) var flags = Mounts.confining
 
-    /// What takes a flag back. mount(8) keeps `suid` and `dev` from helpers, hence a second name for them.
-    private static let opposites = [
-        "suid": "nosuid", "dev": "nodev", "exec": "noexec", "atime": "noatime", "diratime": "nodiratime",
-        "norelatime": "relatime",
-        "allow_suid": "nosuid", "allow_dev": "nodev",
-    ]
+    /// Names for `suid` and `dev`, which mount(8) keeps from helpers.
+    private static let synonyms = ["allow_suid": "suid", "allow_dev": "dev"]
 
     /// Options with a value that the daemon knows; it checks the value.
     private static let passed = [
@@ -38,17 +35,20 @@ struct MountOptions {
         switch option {
         case "ro": isWritable = false
         case "rw": isWritable = true
-        case "defaults", "async": break
-        case "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime":
-            if !flags.contains(option) { flags.append(option) }
+        case "defaults": break
         default:
-            if MountOptions.switches.contains(option) {
-                if !flags.contains(option) { flags.append(option) }
+            let option = MountOptions.synonyms[option] ?? option
+            if let flag = MountFlag.named[option] {
+                if flag.isSet {
+                    switchOn(option)
+                } else {
+                    flags.removeAll { MountFlag.named[$0]?.bits == flag.bits }
+                }
+            } else if MountOptions.switches.contains(option) {
+                switchOn(option)
             } else if let name = MountOptions.passed.first(where: { option.hasPrefix($0 + "=") }) {
                 flags.removeAll { $0.hasPrefix(name + "=") }
                 flags.append(option)
-            } else if let opposite = MountOptions.opposites[option] {
-                flags.removeAll { $0 == opposite }
             } else if option.hasPrefix("name="), option.utf8.count > 5 {
                 name = String(option.dropFirst(5))
             } else if option.hasPrefix("root="), option.utf8.count > 5 {
@@ -57,5 +57,9 @@ struct MountOptions {
                 throw ValidationError("Unknown mount option: \(option)")
             }
         }
+    }
+
+    private mutating func switchOn(_ option: String) {
+        if !flags.contains(option) { flags.append(option) }
     }
 }

@@ -48,7 +48,12 @@ struct MountRequest {
     /// All of what was asked for, wherever in the command line.
     func checked() throws -> MountOptions {
         var all = try MountOptions(Remount.isAsked(options) ? [] : options)
-        if isWritable { all.isWritable = true }
+        if isWritable {
+            guard all.isWritable != false else {
+                throw ValidationError("--rw and -o ro: a mount is either writable or read-only.")
+            }
+            all.isWritable = true
+        }
         all.name = name ?? all.name
         all.root = all.root ?? root
         if let name = all.name, all.isWritable != true {

@@ -101,7 +101,7 @@ struct `The installed helpers` {
             """
             mount -t \(type) -o ro,nosuid layered target; at; umount target
             mount -t \(type) -o rw,name=kept layered target >&2; touch target/new; umount target
-            mount -t \(type) -o name=kept,noatime,nodiratime layered target >&2
+            mount -t \(type) -o name=kept,noatime,nodiratime,strictatime,nostrictatime layered target >&2
             at; ls -d target/new; umount target
             mount -t \(type) -o ro,allow_suid layered target; at; umount target
             mount -t \(type) -o ro,allow_dev,noexec layered target; at; umount target

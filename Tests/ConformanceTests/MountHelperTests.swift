@@ -61,4 +61,12 @@ struct `mount.mica` {
         try helper("tricky", target, "-f", "-s", "-o", "ro,sideways")
         #expect(!FilePath("\(target)/etc").exists)
     }
+
+    @Test func `has nothing that is said to be writable and read-only at once`() throws {
+        let failure = #expect(throws: Failure.self) {
+            try store.run("mount", ["--rw", "-o", "ro,noexec", "tricky", target])
+        }
+        #expect(failure?.message.contains("either writable or read-only") == true)
+        #expect(!FilePath("\(target)/etc").exists)
+    }
 }
