@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// Copying of data from file to file, holes kept.
+/// Copies data from file to file and preserves holes.
 enum FileCopy {
     /// Copies `count` bytes from `start` in `from` to the start of `to`, which is a hole of that size.
     static func copy(
@@ -43,7 +43,7 @@ enum FileCopy {
                 continue
             }
             if copied == -Int64(EINTR) { continue }
-            // EXDEV between filesystems, EINVAL or EOPNOTSUPP on some: the old way.
+            // EXDEV between filesystems, EINVAL or EOPNOTSUPP on some filesystems: read and write.
             try readAndWrite(from: from, source + done, to: to, target + done, count: count - done)
             return
         }

@@ -3,24 +3,24 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// The files that whoever fills partial files in the background has before it, by number.
+/// The numbers of the partial files that the background thread has yet to complete.
 final class FillQueue: @unchecked Sendable {
     // Safe to share: all state is only touched under `lock`.
     private let lock = Lock()
-    /// From `first` on.
+    /// The entries before `first` have been taken.
     private var waiting: [UInt64] = []
     private var first = 0
     private var known: Set<UInt64> = []
     private var thread: WorkerThread?
     private var isEnded = false
 
-    /// Starts `fill` on a thread of its own. EAGAIN where none can be had.
+    /// Starts `fill` on a thread of its own. EAGAIN where no thread can be had.
     func start(_ fill: @escaping @Sendable () -> Void) throws(Errno) {
         let new = try WorkerThread(fill)
         lock.locked { thread = new }
     }
 
-    /// Nothing happens where nobody fills.
+    /// Does nothing where no thread was started.
     func add(_ id: UInt64) {
         lock.locked {
             guard thread != nil, known.insert(id).inserted else { return }
@@ -29,7 +29,7 @@ final class FillQueue: @unchecked Sendable {
         }
     }
 
-    /// Sleeps until there is one; nil in the end.
+    /// Sleeps until a file is waiting; nil once the queue has ended.
     func next() -> UInt64? {
         lock.locked {
             while first == waiting.count, !isEnded { lock.wait() }
@@ -45,11 +45,11 @@ final class FillQueue: @unchecked Sendable {
         }
     }
 
-    /// Sleeps; false in the end, at once.
+    /// Sleeps; false, at once, when the queue has ended.
     func pause(milliseconds: Int) -> Bool {
         lock.locked {
             let end = now + milliseconds
-            // Whoever adds a file wakes it early.
+            // `add` wakes this thread early.
             while !isEnded, now < end { lock.wait(milliseconds: end - now) }
             return !isEnded
         }

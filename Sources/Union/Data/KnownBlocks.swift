@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Which blocks of a partial file are known to have data of their own: a bit a block, as far as somebody looked.
-/// What has data below the limit keeps it, so this never becomes wrong; and a filesystem that has to walk over
-/// thousands of extents to find the next hole is asked once.
+/// Which blocks of a partial file are known to have data of their own: one bit a block, as far as a request
+/// has looked. A block below the limit keeps its data, so this never becomes wrong; a filesystem that has to
+/// walk over thousands of extents to find the next hole is asked once.
 final class KnownBlocks: Sendable {
     /// Bytes.
     private let block: UInt64
@@ -10,7 +10,8 @@ final class KnownBlocks: Sendable {
 
     init(block: UInt64) { self.block = block }
 
-    /// How far from `position` on everything is known to have data, at most to `end`; `position` where it isn't.
+    /// Everything from `position` up to the result, at most `end`, is known to have data; `position` if it
+    /// isn't.
     func end(from position: UInt64, to end: UInt64) -> UInt64 {
         words.withLock { words in
             var number = position / block
@@ -19,8 +20,8 @@ final class KnownBlocks: Sendable {
         }
     }
 
-    /// `range` has data, to the end of the file or at least to its end. Blocks of which it has only a part are not
-    /// taken, unless it is the end of the file's own data.
+    /// Records that `range` has data, up to the limit or at least to its own end. A block that is only partly
+    /// in `range` is left out, unless the limit is in it.
     func insert(_ range: Range<UInt64>, isToLimit: Bool) {
         let first = (range.lowerBound + block - 1) / block
         let end = isToLimit ? (range.upperBound + block - 1) / block : range.upperBound / block

@@ -1,29 +1,29 @@
 import Linux
 import Synchronization
 
-/// Where the data of an upper file is of which some is still in the lower: below `limit`, what is a hole in the
-/// upper file is the lower's data; everything else is the upper's.
+/// Where the data of a partially copied up file is: below `limit`, a hole in the upper file stands for the
+/// lower's data; everything else is the upper's.
 ///
-/// The upper file's own extents are the record, so nothing has to be kept in step with them, and whatever a crash
-/// loses of what was written is the lower's data again.
+/// The upper file's own extents are the record, so nothing has to be kept in step with them; where a crash
+/// loses written blocks, the lower's data shows again.
 final class PartialData: Sendable {
     /// The lower file.
     let inode: UInt32
-    /// Bytes: the unit in which what was written is told from what was not.
+    /// In bytes: the unit in which written data is told from unwritten.
     let block: UInt64
-    /// Shared by whoever writes where there are no holes; alone for whoever fills holes or lowers the limit. Comes
-    /// before the lock of names. Readers take none: see `PartialFile.read`.
+    /// Held shared by writers where there are no holes, exclusively (“alone”) to fill holes or to lower the
+    /// limit. Taken before the lock of names. Readers take none: see `PartialFile.read`.
     let lock = SharedLock()
     let known: KnownBlocks
 
-    /// Whether the map of its data (`OverlayMarks`) may be there. Changed alone.
+    /// Whether the map of its data (`OverlayMarks`) may be recorded. Set with the lock held alone.
     var isSealed: Bool {
         get { storedSeal.load(ordering: .relaxed) }
         set { storedSeal.store(newValue, ordering: .relaxed) }
     }
 
-    /// Whether blocks may be there that a power cut left without data: see `PartialFile.dropBlocksWithoutData`. Changed
-    /// alone.
+    /// Whether the file may have blocks that a power cut left without data: see
+    /// `PartialFile.dropBlocksWithoutData`. Set with the lock held alone.
     var mayLackData: Bool {
         get { storedLack.load(ordering: .acquiring) }
         set { storedLack.store(newValue, ordering: .releasing) }
@@ -45,21 +45,21 @@ final class PartialData: Sendable {
         storedMark = Atomic(marked)
     }
 
-    /// Bytes. Only ever falls: what was cut off once, or the lower never had, is zeros when the file grows again.
-    /// 0 when all data is the upper's.
+    /// In bytes. It only falls: what was once cut off, or was never in the lower, is zeros when the file
+    /// grows again. 0 when all data is the upper's.
     var limit: UInt64 { storedLimit.load(ordering: .acquiring) }
 
-    /// The limit that the next mount would find if the file did not become shorter.
+    /// The limit that the next mount would find if the file did not shrink.
     var marked: UInt64 { storedMark.load(ordering: .relaxed) }
 
-    /// Whether the file may not grow before the limit was noted.
+    /// Whether the limit must be recorded before the file may grow.
     var isUnmarked: Bool { limit < marked }
 
-    /// Precondition: alone.
+    /// Precondition: the lock is held alone.
     func lower(to limit: UInt64) {
         if limit < self.limit { storedLimit.store(limit, ordering: .releasing) }
     }
 
-    /// Precondition: alone.
+    /// Precondition: the lock is held alone.
     func setMarked(_ limit: UInt64) { storedMark.store(limit, ordering: .relaxed) }
 }

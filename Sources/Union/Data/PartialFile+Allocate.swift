@@ -10,7 +10,7 @@ extension PartialFile {
     private static let zeroes: CInt = 16
     private static let unshares: CInt = 64
 
-    /// False where all data has to be in the upper first.
+    /// False where all data must be in the upper first.
     func allocate(mode: CInt, offset: Int64, length: Int64) throws(FSError) -> Bool {
         guard offset >= 0, length > 0, !offset.addingReportingOverflow(length).overflow else {
             throw .system(.invalidArgument)
@@ -18,8 +18,8 @@ extension PartialFile {
         let range = UInt64(offset)..<UInt64(offset + length)
         switch mode & ~PartialFile.keepsSize {
         case 0, PartialFile.unshares:
-            // Room for the data that is to come is had by its coming. Blocks that are allocated, but not written,
-            // would be holes, and ext4 may turn these into zeros when it writes beside them.
+            // Filling the holes allocates their room. Blocks that are allocated and not written would count
+            // as holes, and ext4 may turn them into zeros when it writes beside them.
             try fill(below: range)
             _ = try change(range) { () throws(FSError) in
                 try call(mode, range)
@@ -58,7 +58,7 @@ extension PartialFile {
         }
     }
 
-    /// A hole here would be the lower's data.
+    /// Writes zeros, because a hole here would stand for the lower's data.
     func writeZeros(_ range: Range<UInt64>) throws(FSError) {
         let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { zeros.deallocate() }
@@ -70,18 +70,18 @@ extension PartialFile {
         }
     }
 
-    /// Zeros to the limit and beyond: what is behind their start is the lower's no longer, so that it can be a hole.
+    /// Zeroes a range that reaches the limit: the limit falls to its start, so that the range can be a hole.
     private func cut(_ range: Range<UInt64>, mode: CInt) throws(FSError) {
-        // Beyond all data, only to know whether the filesystem can.
+        // Tried beyond all data first, only to learn whether the filesystem can punch holes.
         let punch = PartialFile.punchesHole | PartialFile.keepsSize
         let end = (try size() / data.block + 1) * data.block
         try call(punch, end..<end + data.block)
         data.lock.lockAlone()
         defer { data.lock.unlock() }
         try unseal()
-        // The block that the zeros begin in.
+        // The lower's data in front of the zeros, in the block where they begin.
         try fillEdges(of: range.lowerBound / data.block * data.block..<range.lowerBound)
-        // First the mark: between the two, each block has its data or zeros.
+        // The mark first: between the two steps each block has its data or zeros.
         try mark(min(range.lowerBound, data.limit))
         data.lower(to: range.lowerBound)
         try call(punch, range)

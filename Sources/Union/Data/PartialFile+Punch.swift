@@ -3,14 +3,15 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// Holes below the limit, where a hole is the lower's data: they are holes where the lower has nothing, or where less of
-/// the lower is left outside than inside, which is brought then. Everywhere else they are zeros.
+/// Holes below the limit, where a hole stands for the lower's data. A range becomes a hole where the lower
+/// has a hole too, or where completing the rest of the file copies less of the lower than the range has;
+/// otherwise it gets zeros.
 extension PartialFile {
     /// FALLOC_FL_PUNCH_HOLE. Precondition: `range` ends below the limit.
     func punch(_ range: Range<UInt64>, mode: CInt) throws(FSError) {
         let parts = try lowerRanges(in: range)
         let inside = parts.reduce(0) { $0 + UInt64($1.count) }
-        // Its first block is not its last.
+        // The range spans more than one block.
         if inside > 0, range.lowerBound / data.block < range.upperBound / data.block,
             try isLessLeft(outside: range, than: inside)
         {
@@ -39,7 +40,7 @@ extension PartialFile {
         return found
     }
 
-    /// The whole blocks of `parts`, as far as they are in `range`: each once.
+    /// `parts` rounded to whole blocks and clipped to `range`, each block once.
     private func blocks(of parts: [Range<UInt64>], in range: Range<UInt64>) -> [Range<UInt64>] {
         var found: [Range<UInt64>] = []
         var done = range.lowerBound
@@ -53,8 +54,8 @@ extension PartialFile {
         return found
     }
 
-    /// Makes holes where the lower has none but holes. (That blocks are known to have data does no harm: they read the same
-    /// in both.)
+    /// Makes holes where the lower has holes too. (Blocks may still be known to have data: they read the same
+    /// either way.)
     private func punchNothing(_ range: Range<UInt64>, mode: CInt) throws(FSError) {
         let start = (range.lowerBound + data.block - 1) / data.block * data.block
         let end = range.upperBound / data.block * data.block
@@ -85,13 +86,13 @@ extension PartialFile {
         return [0..<min(range.lowerBound, limit), min(range.upperBound, limit)..<limit]
     }
 
-    /// Brings all but what is in `range`, which is zeros from then on as far as nothing was written there. In the first and
-    /// the last block of it zeros come a little earlier.
+    /// Copies all of the lower's data but that in `range`, which reads as zeros from then on where nothing
+    /// was written. The first and the last block of `range` get their zeros a little earlier.
     private func fill(outside range: Range<UInt64>) throws(FSError) {
         for whole in outside(range) {
             for part in blocks(of: try lowerRanges(in: whole), in: whole) { try fillInSteps(part) }
         }
-        // The data before the mark.
+        // The data must be on disk before the mark goes.
         if !upper.isVolatile {
             try FSError.wrap { () throws(Errno) in try file.fd.synchronize() }
         }

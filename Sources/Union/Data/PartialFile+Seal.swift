@@ -4,40 +4,40 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// What a partial file's marks say of where its holes are, for whoever has a copy of it.
+/// The recorded map of a partial file's holes, by which a damaged copy of the file is told from the file.
 extension PartialFile {
-    /// Before the map changes: what is noted of it would be wrong in a copy made meanwhile. The file itself needs no
-    /// note. Precondition: alone.
+    /// Removes the recorded map before the holes change, because a copy made meanwhile would not match it.
+    /// The file itself needs no map. Precondition: the lock is held alone.
     func unseal() throws(FSError) {
         guard data.isSealed else { return }
         try FSError.wrap { () throws(Errno) in
             try upper.marks.removeMap(of: file.fd)
-            // It may be of the form that can't be told from a copy's.
+            // The mark may be of the form that can't be told from a copy's.
             try upper.markPartial(file.fd)
         }
         data.isSealed = false
         unsealed.add(node)
     }
 
-    /// Notes what the map is. Precondition: nobody changes the file.
+    /// Records the map. Precondition: no thread changes the file.
     func seal() throws(Errno) {
         try upper.marks.setMap(of: file.fd, below: min(data.limit, UInt64(file.fd.status().st_size)))
         data.isSealed = true
     }
 }
 
-/// Partial files whose map has changed and is not noted.
+/// Partial files whose map has changed since it was recorded.
 final class UnsealedFiles: @unchecked Sendable {
     // Safe to share: `nodes` is only touched under `lock`.
     private let lock = Lock()
     private var nodes: [Entry] = []
 
-    /// What is deleted goes.
+    /// Weak, so that a deleted file's node can go.
     private struct Entry {
         weak var node: Node?
     }
 
-    /// Once for each. The node must be one that stays as long as it has a name.
+    /// Called once for each node, which must be one that stays as long as it has a name.
     func add(_ node: Node) { lock.locked { nodes.append(Entry(node: node)) } }
 
     func take() -> [Node] {

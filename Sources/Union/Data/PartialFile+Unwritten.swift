@@ -2,9 +2,9 @@ import Linux
 import SystemPackage
 
 extension PartialFile {
-    /// Makes holes for good of the blocks that a power cut left without data, before anything of the file is read: they
-    /// are the lower's, and would be zeros of its own from the moment that somebody reads beside them. Once for each file
-    /// that a mount finds.
+    /// Punches out the blocks that a power cut left without data. They stand for the lower's data, but read
+    /// as zeros of the file's own from the first read beside them, so this comes before any read: once for
+    /// each file that a mount finds.
     func dropBlocksWithoutData() throws(FSError) {
         guard data.mayLackData else { return }
         data.lock.lockAlone()

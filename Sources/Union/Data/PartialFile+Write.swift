@@ -4,12 +4,12 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// Changes of data. What is written below the limit covers whole blocks: where a block is a hole and only a part
-/// of it is to be written, the lower's data is put there first. So it is in the block that the limit is in before
-/// anything behind it changes, because a filesystem may write zeros into the rest of a file's last block when the file
-/// grows, and a hole becomes data by that: Btrfs does (btrfs_cont_expand in fs/btrfs/inode.c).
+/// Changes of data. A write below the limit covers whole blocks: where it covers only part of a block that is
+/// a hole, the lower's data is copied there first. The same goes for the block that holds the limit, before
+/// anything behind it changes: a filesystem may write zeros into the rest of a file's last block when the
+/// file grows, and so turn a hole into data, as Btrfs does (btrfs_cont_expand in fs/btrfs/inode.c).
 extension PartialFile {
-    /// pwrite(2) of as much as fits.
+    /// pwrite(2); returns how many bytes fit.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FSError) -> Int {
         try change(offset..<offset + UInt64(bytes.count)) { () throws(FSError) in
             try FSError.wrap { () throws(Errno) in
@@ -22,7 +22,7 @@ extension PartialFile {
         }
     }
 
-    /// Runs `body`, which writes into `range` and returns how many bytes from its start on it wrote.
+    /// Runs `body`, which writes into `range` from its start on and returns how many bytes it wrote.
     func change(_ range: Range<UInt64>, _ body: () throws(FSError) -> Int) throws(FSError) -> Int {
         data.lock.share()
         do throws(FSError) {
@@ -67,13 +67,14 @@ extension PartialFile {
         }
         try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: size) }
         data.lower(to: size)
-        // Nothing is left to come from below. Where the mark can't be removed now, it is noted before the file grows.
+        // The lower has nothing more to contribute. If the mark can't be removed now, the limit is recorded
+        // before the file grows.
         if size == 0 { try? finish() }
     }
 
     // MARK: - Blocks
 
-    /// The blocks that `range` touches, as far as they are below the limit.
+    /// The blocks that `range` touches, cut off at the limit.
     private func covered(_ range: Range<UInt64>) -> Range<UInt64> {
         let (limit, block) = (data.limit, data.block)
         let start = range.lowerBound / block * block
@@ -81,7 +82,7 @@ extension PartialFile {
         return start..<min((range.upperBound + block - 1) / block * block, limit)
     }
 
-    /// Up to the limit, what is in the block that the limit is in; empty unless all of `range` is behind the limit.
+    /// The part below the limit of the block that holds it; empty unless all of `range` is behind the limit.
     private func lastBlock(before range: Range<UInt64>) -> Range<UInt64> {
         let limit = data.limit
         guard range.lowerBound >= limit else { return 0..<0 }
@@ -113,8 +114,8 @@ extension PartialFile {
         return found
     }
 
-    /// Puts the lower's data into what is a hole of the first and the last block of `range`, unless these are
-    /// written from end to end. Precondition: alone.
+    /// Copies the lower's data into the holes of the first and the last block of `range`, unless `range`
+    /// covers these blocks whole. Precondition: the lock is held alone.
     func fillEdges(of range: Range<UInt64>) throws(FSError) {
         let covered = covered(range)
         guard !covered.isEmpty else { return }
@@ -128,7 +129,8 @@ extension PartialFile {
         }
     }
 
-    /// Copies what the lower has to the holes in `range`, which is below the limit. Precondition: alone.
+    /// Copies the lower's data into the holes in `range`, which is below the limit. Precondition: the lock is
+    /// held alone.
     func fill(_ range: Range<UInt64>) throws(FSError) {
         for hole in try holes(in: range) {
             do throws(FSError) {
@@ -158,9 +160,9 @@ extension PartialFile {
         }
     }
 
-    /// After a write that ended early: a filesystem that runs out of space within a page leaves zeros in the
-    /// blocks that it got (__block_write_begin in fs/buffer.c), which were holes. They get the lower's data; there
-    /// is room for it by now. Precondition: alone.
+    /// Repairs the holes after a write that ended early. A filesystem that runs out of space within a page
+    /// leaves zeros in the blocks that it allocated (__block_write_begin in fs/buffer.c), which were holes;
+    /// they get the lower's data, and have room for it by now. Precondition: the lock is held alone.
     private func restore(_ holes: [Range<UInt64>], from start: UInt64) {
         for hole in holes where hole.upperBound > start {
             var position = max(hole.lowerBound, start)
@@ -176,21 +178,21 @@ extension PartialFile {
 
     // MARK: - The limit, and the end
 
-    /// Notes the limit where the next mount would not find it. Precondition: alone.
+    /// Records the limit where the next mount would not find it. Precondition: the lock is held alone.
     func markLimit() throws(FSError) {
         if data.isUnmarked { try mark(data.limit) }
     }
 
-    /// Notes a limit. Precondition: alone.
+    /// Records a limit. Precondition: the lock is held alone.
     func mark(_ limit: UInt64) throws(FSError) {
         try FSError.wrap { () throws(Errno) in try upper.marks.setLimit(limit, of: file.fd) }
         data.setMarked(limit)
-        // fdatasync(2) need not bring it to the disk.
+        // fdatasync(2) need not write the attribute to disk.
         node.needsSync = true
     }
 
-    /// Fills at most `count` bytes of holes from `position` on, which is moved behind them; false when there are no
-    /// more. The file's times stay.
+    /// Fills at most `count` bytes of holes from `position` on and moves `position` behind them; false when
+    /// there are no more. The file keeps its times.
     func fill(from position: inout UInt64, count: UInt64) throws(FSError) -> Bool {
         data.lock.lockAlone()
         defer { data.lock.unlock() }
@@ -213,11 +215,11 @@ extension PartialFile {
         return true
     }
 
-    /// Whether there is nothing left that only the lower has.
+    /// Whether the upper has all data.
     func isWhole() throws(FSError) -> Bool { try !hasHoles(0..<data.limit) }
 
-    /// From now on the file is an upper file like any other. What it has must be on the disk by now, or nothing
-    /// must be left. Precondition: alone.
+    /// Makes the file an upper file like any other. Its data must be on disk by now, or the limit be 0.
+    /// Precondition: the lock is held alone.
     func finish() throws(FSError) {
         guard case .partial = node.data else { return }
         try node.keepingStatus(in: file.fd) { () throws(FSError) in

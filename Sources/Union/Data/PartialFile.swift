@@ -4,7 +4,7 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// An open upper file of which some data is still in the lower; see `PartialData`.
+/// An open file of which the upper has a part of the data and the lower the rest; see `PartialData`.
 struct PartialFile {
     let file: OpenFile
     let data: PartialData
@@ -15,8 +15,8 @@ struct PartialFile {
 
     // MARK: - Reading
 
-    /// pread(2). Takes no lock, so nobody who fills holes delays it: each piece is read from where it was at one
-    /// moment of the call.
+    /// pread(2). It takes no lock, so filling holes never delays it: each piece is read from where it was at
+    /// some moment of the call.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FSError) -> Int {
         let size = try size()
         guard offset < size else { return 0 }
@@ -33,7 +33,7 @@ struct PartialFile {
                 let count = try FSError.wrap { () throws(Errno) in
                     try file.fd.readFully(into: piece, at: position)
                 }
-                // Cut off meanwhile.
+                // The file was truncated meanwhile.
                 guard count == piece.count else { return Int(position - offset) + count }
             }
             position = run.end
@@ -41,7 +41,7 @@ struct PartialFile {
         return Int(end - offset)
     }
 
-    /// How far from `position` on, at most to `end`, the data is in one place.
+    /// Which side has the data at `position`, and how far that side's data goes, at most to `end`.
     func run(at position: UInt64, to end: UInt64) throws(FSError) -> (isLower: Bool, end: UInt64) {
         while true {
             let limit = data.limit
@@ -55,12 +55,12 @@ struct PartialFile {
                 data.known.insert(position..<min(hole, limit), isToLimit: hole >= limit)
                 return (false, hole < limit ? min(hole, end) : end)
             }
-            // A hole means nothing where the limit fell before it was looked for.
+            // If the limit fell before the hole was found, the hole says nothing.
             if data.limit == limit { return run }
         }
     }
 
-    /// lseek(2) with SEEK_DATA or SEEK_HOLE: data is where either has it.
+    /// lseek(2) with SEEK_DATA or SEEK_HOLE: there is data where either file has it.
     func seek(_ offset: UInt64, _ whence: CInt) throws(FSError) -> UInt64 {
         let size = try size()
         guard offset < size else { throw .system(.noSuchAddressOrDevice) }
@@ -85,7 +85,7 @@ struct PartialFile {
 
     func lowerData(from offset: UInt64) throws(FSError) -> UInt64 {
         let place = try lower.locate(data.inode)
-        // What is packed with others is all data.
+        // A file packed with others has no holes.
         guard place.isWhole else { return offset }
         return try FSError.wrap { () throws(Errno) in
             try place.file.fd.data(from: place.start + offset).map { $0 - place.start } ?? .max

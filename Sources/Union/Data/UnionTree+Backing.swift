@@ -3,19 +3,19 @@ package import Linux
 import Nodes
 import SystemPackage
 
-/// For whoever lets the kernel read and write files without asking.
+/// What FUSE passthrough needs, by which the kernel reads and writes files without the daemon.
 extension UnionTree {
-    /// Whether the data of a node is in one file for good: all of it in the upper, or in a lower that nothing is over.
+    /// Whether one file has the node's data for good: the upper file has all of it, or there is no upper.
     package func hasOneFile(_ id: UInt64) -> Bool {
         guard upper != nil else { return true }
         guard let node = table.find(id), case .upper = node.data else { return false }
         return true
     }
 
-    /// The open file that has a regular file's data, all of it, at the same offsets, and nothing else: as long as the
-    /// mount lives. It may be written to, where there is an upper.
+    /// The open file that has exactly a regular file's data, all of it and at the same offsets, for as long
+    /// as the mount lives. It may be written to where there is an upper.
     ///
-    /// nil where there is no such file, or it may come to be another; and for what is no regular file.
+    /// nil where there is no such file or another may take its place, and for a node that is no regular file.
     package func wholeFile(of id: UInt64) throws(FSError) -> OpenFile? {
         guard upper == nil else {
             guard let node = table.find(id), case .upper = node.data, !node.isDirectory, !node.isWhiteoutData
@@ -27,14 +27,14 @@ extension UnionTree {
             }
         }
         let inode = try lowerInode(id)
-        // What is empty has no contents to be opened.
+        // An empty file has no contents to open.
         let record = try lower.inode(inode)
         guard record.isRegular, record.size > 0 else { return nil }
         let located = try lower.locate(inode)
         return located.isWhole && located.start == 0 ? located.file : nil
     }
 
-    /// Before a regular file is open for writing: it comes to the upper, cut to no length where `isTruncating`.
+    /// Copies a regular file up before it is opened for writing, and truncates it where `isTruncating`.
     package func prepareWriting(
         _ id: UInt64,
         isTruncating: Bool,

@@ -4,12 +4,13 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// The data of files that were copied up without it.
+/// Completing the data of files that were copied up without all of it.
 extension UnionTree {
-    /// Brings as much of a file's data into the upper as is needed, where only its attributes, or a part of it,
-    /// are by now. In place: names and st_ino stay, and a crash or a full disk leaves the file as it was.
+    /// Copies up as much data as `needed` of a file that has only its attributes, or a part of its data, in
+    /// the upper. It works in place: names and st_ino stay, and a crash or a full disk leaves the file as it
+    /// was.
     ///
-    /// Preconditions: `names` is not locked; nobody else completes this node.
+    /// Preconditions: `names` is not locked; no other thread completes this node.
     func complete(_ node: Node, _ needed: NeededData) throws(FSError) {
         switch node.data {
         case .upper: return
@@ -32,7 +33,8 @@ extension UnionTree {
         }
     }
 
-    /// Until the attribute that says where the data is goes, as the last thing, what is in the file means nothing.
+    /// The data in the file counts for nothing until the attribute that says where the data is goes, as the
+    /// last step.
     private func completeAttributes(_ node: Node, _ inode: UInt32, _ needed: NeededData) throws(FSError) {
         let file = try open(node)
         try node.keepingStatus(in: file.fd) { () throws(FSError) in
@@ -53,7 +55,8 @@ extension UnionTree {
         var size = UInt64(before.st_size)
         let isCloned = size == record.size ? try clone(inode, to: file.fd, size) : false
         if isCloned {
-            // Blocks are metadata, which are there before the attribute goes where these are in order.
+            // Where the filesystem keeps order, cloned blocks, being metadata, are on disk before the
+            // attribute goes.
             if !upper.abilities.keepsOrder, !upper.isVolatile {
                 try FSError.wrap { () throws(Errno) in try file.fd.synchronize() }
             }
@@ -69,14 +72,14 @@ extension UnionTree {
             try fill(file.fd, from: inode, record, size: min(size, record.size))
             try FSError.wrap { () throws(Errno) in
                 if isCut { try file.fd.truncate(to: size) }
-                // The data before the attribute that makes it count.
+                // The data must be on disk before the attribute that makes it count goes.
                 if !upper.isVolatile { try file.fd.synchronize() }
             }
         }
         names.lock()
         defer { names.unlock() }
         try FSError.wrap { () throws(Errno) in
-            // Writing dropped them.
+            // Writing the data dropped set-id bits and capabilities.
             let after = try file.fd.status()
             if after.st_mode != before.st_mode, upper.losesSetID(before.st_mode) {
                 try Errno.check(file.fd.use { fchmod($0, before.st_mode & 0o7777) })
@@ -90,7 +93,8 @@ extension UnionTree {
         node.data = .upper
     }
 
-    /// From now on what is written into a file counts, and its holes are the lower's data.
+    /// Marks the file partial: data written into it counts from now on, and its holes stand for the lower's
+    /// data.
     private func beginPartial(
         _ node: Node,
         _ inode: UInt32,
@@ -99,11 +103,11 @@ extension UnionTree {
         _ upper: Upper
     ) throws(FSError) {
         let size = try lower.inode(inode).size
-        // Another overlay may have made it what it is.
+        // Another overlay may have written the `metacopy` mark.
         try noteMarks()
         try FSError.wrap { () throws(Errno) in
             if try file.fd.data(from: 0) != nil {
-                // Somebody began to bring the data, and did not end.
+                // An earlier completion was interrupted.
                 try file.fd.truncate(to: 0)
                 try file.fd.truncate(to: UInt64(status.st_size))
                 let times = [status.st_atim, status.st_mtim]
@@ -111,7 +115,7 @@ extension UnionTree {
             }
             try upper.markPartial(file.fd)
         }
-        // fdatasync(2) need not bring the mark to the disk.
+        // fdatasync(2) need not write the mark to disk.
         node.needsSync = true
         fills.add(node.id)
         let limit = min(size, UInt64(status.st_size))
@@ -129,8 +133,8 @@ extension UnionTree {
         )
     }
 
-    /// Makes `fd`, a file of `size` bytes, share the blocks of a lower file of this size. False where the filesystem
-    /// can't.
+    /// Makes `fd`, a file of `size` bytes, share the blocks of a lower file of the same size. False where the
+    /// filesystem can't.
     func clone(_ inode: UInt32, to fd: borrowing OwnedFD, _ size: UInt64) throws(FSError) -> Bool {
         guard size > 0 else { return true }
         let located = try lower.locate(inode)
@@ -160,8 +164,9 @@ extension UnionTree {
         }
     }
 
-    /// Before a file without data gets another name or place: notes where the data is, which its old name says
-    /// no longer. True at the old place as well, so a crash is harmless.
+    /// Records where the data of a file without data is, before the file gets another name or place, by which
+    /// the data could no longer be found. The record is true at the old place as well, so a crash is
+    /// harmless.
     func noteData(
         _ held: HeldNames,
         of node: Node,
@@ -234,7 +239,7 @@ extension UnionTree {
         )
     }
 
-    /// In words.
+    /// The path of a name as messages show it.
     private func path(_ held: HeldNames, of name: FileName, in directory: Node) -> String {
         var components = [name.bytes]
         var node = directory
@@ -245,7 +250,8 @@ extension UnionTree {
         return components.reversed().map { "/" + String(decoding: $0, as: UTF8.self) }.joined()
     }
 
-    /// What an upper file's redirect leads to, or its namesake in the lower.
+    /// The lower inode that an upper file's redirect leads to or, without a redirect, its namesake in the
+    /// lower.
     func lowerPart(_ held: HeldNames, of name: FileName, in directory: Node, _ fd: OpenFile) throws(FSError)
         -> UInt32?
     {

@@ -27,8 +27,8 @@ extension UnionTree {
         return try FSError.wrap { () throws(Errno) in try file.fd.readFully(into: buffer, at: offset) }
     }
 
-    /// pwrite(2) of as much as fits; the first one copies the file up. `killsPrivileges`: the writer may not keep
-    /// set-id bits and capabilities.
+    /// pwrite(2), which copies the file up first; returns how many bytes fit. `killsPrivileges`: the writer
+    /// may not keep set-id bits and capabilities.
     package func write(
         _ id: UInt64,
         _ bytes: UnsafeRawBufferPointer,
@@ -41,7 +41,7 @@ extension UnionTree {
         if case .partial(let data) = node.data {
             return try partial(node, data, file).write(bytes, at: offset)
         }
-        // As much as fits: a full disk must not lose what was written before.
+        // As much as fits: a full disk must not lose the part that was written.
         return try FSError.wrap { () throws(Errno) in
             try file.fd.use { raw throws(Errno) in
                 try Errno.retrying { () -> Int in pwrite(raw, bytes.baseAddress, bytes.count, off_t(offset)) }
@@ -49,8 +49,8 @@ extension UnionTree {
         }
     }
 
-    /// The same of what the kernel has kept since it was written. When that was is the kernel's to say, by a change of
-    /// attributes, and it says nothing where that is what it was told last: so the file keeps its times.
+    /// Writes what the kernel's write-back cache held. The kernel sets the times by a change of attributes,
+    /// and sends none where they equal what it was last told: so the file keeps its times here.
     package func writeBack(
         _ id: UInt64,
         _ bytes: UnsafeRawBufferPointer,
@@ -72,7 +72,7 @@ extension UnionTree {
         }
     }
 
-    /// A symbolic link's target.
+    /// The target of a symbolic link.
     package func target(of id: UInt64) throws(FSError) -> [UInt8] {
         guard let node = table.find(id) else {
             return try lower.target(of: lowerInode(id))
@@ -83,8 +83,8 @@ extension UnionTree {
         return try FSError.wrap { () throws(Errno) in try directory.fd.target(of: name) }
     }
 
-    /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk,
-    /// and a volatile upper never has to be.
+    /// fsync(2) or, for `dataOnly`, fdatasync(2). What is only in the lower is on disk already, and a
+    /// volatile upper is never synced.
     package func synchronize(_ id: UInt64, dataOnly: Bool) throws(FSError) {
         guard upper?.isVolatile == false, let node = table.find(id) else { return }
         let file: OpenFile
@@ -103,8 +103,8 @@ extension UnionTree {
             let known = try partial(node, data, file)
             if try known.isWhole() { completed = known }
         }
-        // The filesystem below syncs what a new name depends on with it: ext4, XFS and Btrfs commit the
-        // directories that were changed before the file was.
+        // Syncing a file also syncs what its new name depends on: ext4, XFS and Btrfs commit the directories
+        // that were changed before it.
         let isDataEnough = dataOnly && !node.startSync()
         do throws(Errno) {
             _ = try file.fd.use { raw throws(Errno) in
@@ -114,7 +114,7 @@ extension UnionTree {
             node.needsSync = true
             throw .system(error)
         }
-        // All of it was there before the sync, and what is there stays.
+        // All data was written before the sync, and blocks with data keep it.
         if let completed {
             completed.data.lock.lockAlone()
             defer { completed.data.lock.unlock() }
@@ -151,7 +151,7 @@ extension UnionTree {
             throw .system(.noSuchAddressOrDevice)
         }
         let (start, size) = (Int64(clamping: source.start), Int64(clamping: source.size))
-        // What is packed with others is all data.
+        // A file packed with others has no holes.
         guard source.isWhole else { return whence == SEEK_DATA ? offset : size }
         let found = try FSError.wrap { () throws(Errno) in
             try source.file.fd.seekExtent(off_t(start + offset), whence)
@@ -159,8 +159,7 @@ extension UnionTree {
         return min(Int64(found) - start, size)
     }
 
-    /// The open file that has the data of a regular file from byte `offset` on, wherever that is; nil where there
-    /// is none.
+    /// The open file that has a regular file's data from byte `offset` on; nil where there is none.
     private func source(of id: UInt64, from offset: UInt64) throws(FSError) -> DataSource? {
         let inode: UInt32
         var end = UInt64.max
@@ -206,7 +205,7 @@ extension UnionTree {
     ) throws(FSError) -> Int {
         let node = try copyUp(target, data: .blocks)
         let output = try open(node)
-        // After the target, which may be the same file.
+        // After the copy-up of the target, which may be the same file.
         guard let input = try self.source(of: source, from: sourceOffset) else { return 0 }
         if killsPrivileges { try killPrivileges(output) }
         var available = min(UInt64(clamping: count), input.size - sourceOffset)
@@ -220,7 +219,7 @@ extension UnionTree {
             return Int(copied)
         }
         guard case .partial(let data) = node.data, available > 0 else { return try copy() }
-        // Others wait: not for long.
+        // Other writers wait meanwhile, so not for long.
         available = min(available, 8 << 20)
         return try partial(node, data, output).change(targetOffset..<targetOffset + available) {
             () throws(FSError) in
@@ -228,7 +227,7 @@ extension UnionTree {
         }
     }
 
-    /// The upper's filesystem; of a read-only tree, the one that has the lower.
+    /// statvfs(3) of the upper's filesystem; of the lower's where the tree is read-only.
     package func statistics() throws(FSError) -> FilesystemStatus {
         guard let upper else { return FilesystemStatus(try lower.statistics()) }
         var statistics = statvfs()
@@ -238,12 +237,12 @@ extension UnionTree {
         return FilesystemStatus(statistics)
     }
 
-    /// A file that is in two places. Preconditions: `names` is not locked.
+    /// A partial file, opened. Precondition: `names` is not locked.
     func partial(_ node: Node, _ data: PartialData) throws(FSError) -> PartialFile {
         try partial(node, data, open(node))
     }
 
-    /// The same, open already.
+    /// The same for a file that is open already.
     func partial(_ node: Node, _ data: PartialData, _ file: OpenFile) throws(FSError) -> PartialFile {
         let partial = PartialFile(
             file: file,
@@ -260,8 +259,8 @@ extension UnionTree {
     /// The file of an upper node, open for reading and writing.
     func open(_ node: Node) throws(FSError) -> OpenFile {
         try files.file(node.id) { () throws(FSError) in
-            // Opening a FIFO or a device would do more than open it. (A node that was discarded meanwhile has no place: then
-            // it is the root that can't be opened for writing.)
+            // Opening a FIFO or a device has effects. (A node that was discarded meanwhile has no place: its
+            // location is the root, which can't be opened for writing.)
             guard node.isRegular else { throw .system(.invalidArgument) }
             let held = names.lock()
             defer { names.unlock() }
@@ -275,15 +274,16 @@ extension UnionTree {
         }
     }
 
-    /// Drops set-id bits and capabilities, as ext4 does when somebody without CAP_FSETID writes.
+    /// Drops set-id bits and capabilities, as ext4 does when a process without CAP_FSETID writes.
     func killPrivileges(_ file: OpenFile) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
             let status = try file.fd.status()
             var mode = status.st_mode & ~S_ISUID
-            // Set-group-id without group execution once meant mandatory locking: it stays.
+            // Set-group-id without group execution once meant mandatory locking, so it stays.
             if mode & S_IXGRP != 0 { mode &= ~S_ISGID }
             if mode != status.st_mode { try Errno.check(file.fd.use { fchmod($0, mode & 0o7777) }) }
-            // Where the daemon may not (EPERM), the kernel does it itself when the daemon writes or truncates.
+            // Where the daemon may not remove it (EPERM), the kernel drops it when the daemon writes or
+            // truncates.
             if file.fd.use({ fremovexattr($0, "security.capability") }) == -1,
                 ![.noData, .notSupported, .notPermitted].contains(Errno.last)
             {
@@ -293,14 +293,14 @@ extension UnionTree {
     }
 }
 
-/// Where the data of a file can be read.
+/// A file to read data from.
 private struct DataSource {
     let file: OpenFile
-    /// Of the first byte, in `file`.
+    /// The offset of the data's first byte in `file`.
     let start: UInt64
-    /// No reading from here on, in bytes from `start`: what is behind is elsewhere, or nothing. Of an upper file
-    /// that has all data: no limit, because it may grow.
+    /// Where reading ends, in bytes from `start`: the data behind it is in another file, or there is none. An
+    /// upper file that has all its data has no limit, because it may grow.
     let size: UInt64
-    /// Nothing but this file's data is in `file`.
+    /// `file` has nothing but this file's data.
     let isWhole: Bool
 }

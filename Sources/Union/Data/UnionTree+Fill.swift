@@ -5,24 +5,26 @@ import Glibc
 import Linux
 import Overlay
 
-/// The rest of the data of partial files, brought while nobody asks for anything.
+/// Background copy-up: completes partial files while the mount is idle.
 extension UnionTree {
-    /// In nanoseconds of processor time, for as long as a pause.
+    /// The mount counts as idle if requests took less than this many nanoseconds of processor time during one
+    /// pause.
     private static let idle: Int64 = 1_000_000
+    /// In milliseconds.
     private static let pause = 1000
-    /// Bytes: what others may have to wait for, and what may be dirty at once.
+    /// In bytes: how much a request may have to wait for, and how much may be dirty at once.
     private static let step: UInt64 = 1 << 18
     private static let synced: UInt64 = 16 << 20
 
-    /// Starts it; `close` ends it. It never spins: it sleeps while there is nothing to fill, and looks once a
-    /// second whether the others are idle while there is. EAGAIN where no thread can be had.
+    /// Starts the thread; `close` ends it. The thread sleeps while there is nothing to complete, and
+    /// otherwise looks once a second whether the mount is idle. EAGAIN where no thread can be had.
     package func startFilling() throws(Errno) {
         guard upper != nil else { return }
         try fills.start { [self] in
-            // Of this thread alone.
+            // Applies to this thread alone.
             setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
             while let id = fills.next() {
-                // What can't be filled (the disk is full) stays as it is, which is as good as before.
+                // A file that can't be completed (the disk is full) stays as good as it was.
                 try? fill(id)
             }
         }
@@ -45,17 +47,17 @@ extension UnionTree {
             }
             busy = ProcessorTime.ofOthers
         }
-        // Unless it ended for another reason.
+        // The loop may have ended for another reason.
         guard try file.isWhole() else { return }
         try synchronize(file)
         data.lock.lockAlone()
         defer { data.lock.unlock() }
-        // What became a hole meanwhile would be one for good.
+        // A hole punched meanwhile would read as zeros once the mark is gone.
         guard try file.isWhole() else { return }
         try file.finish()
     }
 
-    /// What has none is about to go.
+    /// A file without a name is about to be deleted.
     private func hasName(_ node: Node) -> Bool { names.locked { !node.isOrphan } }
 
     private func synchronize(_ file: PartialFile) throws(FSError) {
@@ -63,7 +65,7 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in try file.file.fd.synchronize() }
     }
 
-    /// False in the end.
+    /// False when the mount ends.
     private func waitUntilIdle() -> Bool {
         while true {
             let before = ProcessorTime.ofOthers
@@ -75,7 +77,7 @@ extension UnionTree {
 
 /// Processor time in nanoseconds.
 private enum ProcessorTime {
-    /// Of all threads of this process but the calling one: whoever serves a request uses some.
+    /// Used by all threads of this process but the calling one: serving a request takes some.
     static var ofOthers: Int64 { read(CLOCK_PROCESS_CPUTIME_ID) - read(CLOCK_THREAD_CPUTIME_ID) }
 
     private static func read(_ clock: clockid_t) -> Int64 {

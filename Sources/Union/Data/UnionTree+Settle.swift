@@ -4,15 +4,15 @@ import Overlay
 import Glibc
 import SystemPackage
 
-/// Bringing everything that an upper has left in the lower, so that others can read it.
+/// Completing every file of an upper, so that other overlays can read it.
 extension UnionTree {
-    /// Files that are open, and whose data is about to be synced, at once.
+    /// How many files are open at once and wait for one sync.
     private static let batch = 64
 
-    /// Brings the data of every file that has only attributes, or only a part of its data, in the upper; on disk
-    /// when this returns, unless the upper is volatile. Nothing may be mounted.
+    /// Completes every file that has only attributes, or only a part of its data, in the upper; all is on
+    /// disk when this returns, unless the upper is volatile. The tree must not be mounted.
     ///
-    /// - Parameter lost: hears of files whose data is nowhere, with their paths in the upper.
+    /// - Parameter lost: receives the path in the upper of each file whose data is nowhere.
     /// - Returns: how many files were completed.
     package func settle(lost: ([UInt8]) -> Void) throws(FSError) -> Int {
         let upper = try writable()
@@ -20,7 +20,7 @@ extension UnionTree {
         var count = 0
         func finish() throws(FSError) {
             guard !pending.isEmpty else { return }
-            // The data before the marks that make it count: one sync for many files.
+            // The data must be on disk before the marks that make it count go: one sync for many files.
             try synchronize(upper)
             for file in pending {
                 file.data.lock.lockAlone()
@@ -46,7 +46,7 @@ extension UnionTree {
             let file = try partial(node, data)
             var position: UInt64 = 0
             while try file.fill(from: &position, count: 1 << 20) {}
-            // Under another of its names it may be waiting already.
+            // The file may be waiting already under another of its names.
             if !pending.contains(where: { $0.node.id == node.id }) { pending.append(file) }
             if pending.count >= UnionTree.batch { try finish() }
         }
@@ -60,16 +60,16 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in try upper.work.synchronizeFilesystem() }
     }
 
-    /// A directory that is being walked through.
+    /// A directory on the path of the walk.
     private struct Place {
         let node: Node
-        /// What of it was not passed yet.
+        /// Its entries that were not passed yet.
         var children: ArraySlice<(node: Node, name: FileName)>
-        /// Bytes of its path.
+        /// The length of its path in bytes.
         let length: Int
     }
 
-    /// Passes every file of the upper that is not a directory.
+    /// Passes every file of the upper, but no directories.
     private func forEachFile(_ body: (Node, [UInt8]) throws(FSError) -> Void) throws(FSError) {
         var path: [UInt8] = []
         var places = [Place(node: root, children: try children(of: root)[...], length: 0)]
@@ -97,11 +97,11 @@ extension UnionTree {
         defer { names.unlock() }
         node.lookups -= 1
         dropIfUnused(held, node)
-        // No kernel is there to have handles.
+        // No kernel has file handles of this tree.
         forgotten.remove(node.id)
     }
 
-    /// Those in a directory, which stay until they are let go.
+    /// The nodes in a directory, each with a reference until `letGo`.
     private func children(of directory: Node) throws(FSError) -> [(node: Node, name: FileName)] {
         let held = names.lock()
         defer { names.unlock() }
@@ -113,7 +113,7 @@ extension UnionTree {
         var children: [(node: Node, name: FileName)] = []
         for name in found {
             let node = try node(held, name, in: directory)
-            // Another of its names must not let it go meanwhile.
+            // The reference keeps the node when `letGo` is called for another of its names.
             node.lookups += 1
             children.append((node, name))
         }

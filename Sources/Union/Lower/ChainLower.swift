@@ -7,7 +7,7 @@ import SystemPackage
 
 /// The lower of an image: a chain index, which has all layers merged, and the contents it refers to.
 ///
-/// Takes no lock and makes no system call but to read contents.
+/// Takes no lock, and makes system calls only to read contents and for statistics.
 package final class ChainLower: LowerTree {
     private let index: LayerIndex
     private let contents: LayerContents
@@ -90,7 +90,7 @@ package final class ChainLower: LowerTree {
     package func locate(_ number: UInt32) throws(FSError) -> LowerContents {
         let record = try index.inode(number)
         let (file, start) = try contents.locate(record)
-        // Small contents are packed with others.
+        // A small file is packed with others.
         let isWhole = record.contentKind == ContentKind.object.rawValue && start == 0
         return LowerContents(file: file, start: start, isWhole: isWhole)
     }

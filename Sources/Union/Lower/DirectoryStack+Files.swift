@@ -7,17 +7,17 @@ import Overlay
 import SystemPackage
 
 extension DirectoryStack {
-    /// Where a file is.
+    /// The place of a file.
     struct Location {
-        /// The directory of the stack; nil of the root.
+        /// The directory of the stack that the file is in; nil for the root.
         let parent: StackDirectory?
         let piece: StackPiece
         let name: FileName
-        /// Of the open directory of the piece.
+        /// The cache key of the piece's open directory.
         let key: UInt64
     }
 
-    /// ESTALE where a mark named the file, and nothing else does.
+    /// ESTALE where only a mark names the file.
     func location(of number: UInt32) throws(FSError) -> Location {
         if number == 0 {
             return Location(
@@ -65,7 +65,7 @@ extension DirectoryStack {
     package func prepareEntries(of directory: UInt32) throws(FSError) {
         guard tables.locked({ !prepared.contains(directory) }) else { return }
         for entry in try merged(directory).entries {
-            // What can't be read says so to whoever asks for it, and perhaps it is hidden.
+            // A lookup of the entry reports what can't be read here; the entry may also be hidden.
             _ = try? inode(entry.inode)
         }
         _ = tables.locked { prepared.insert(directory) }
@@ -86,7 +86,7 @@ extension DirectoryStack {
         if inode.isDirectory {
             inode.nlink = try links(of: number, onDisk: inode.nlink, location)
         } else if inode.nlink > 1 {
-            // What a whiteout hides, or a name outside of the layer, does not count.
+            // A name outside of the layer, or under a whiteout, does not count.
             inode.nlink = UInt32(clamping: try places(of: number, onDisk: inode.nlink).count)
         }
         if inode.isRegular, inode.blocks * 512 < inode.size {
@@ -101,7 +101,7 @@ extension DirectoryStack {
         return inode
     }
 
-    /// 2 and one for each subdirectory. A directory that one layer alone has need not be read for it.
+    /// 2 and one for each subdirectory. A directory that only one layer has need not be read for that.
     private func links(
         of number: UInt32,
         onDisk: UInt32,
@@ -117,7 +117,7 @@ extension DirectoryStack {
                 try marks.redirect(location.name, in: directory.fd) == nil
             }
         }
-        // Filesystems that don't count say 1.
+        // Filesystems that don't count subdirectories say 1.
         if isAlone, onDisk >= 2 { return onDisk }
         return try merged(number).entries.reduce(2) { $0 + ($1.kind == UInt8(DT_DIR) ? 1 : 0) }
     }
@@ -147,7 +147,7 @@ extension DirectoryStack {
 
     // MARK: - Data
 
-    /// Of the data, where the file itself has only attributes; nil where it has data, or can't be read.
+    /// The st_blocks of the data where the file itself has only attributes; nil where it has data, or can't be read.
     private func dataBlocks(_ location: Location) throws(FSError) -> UInt64? {
         guard let file = try? open(location) else { return nil }
         return try FSError.wrap { () throws(Errno) in
@@ -159,7 +159,7 @@ extension DirectoryStack {
     private func open(_ location: Location) throws(FSError) -> OpenFile {
         let directory = try directory(location)
         return try FSError.wrap { () throws(Errno) in
-            // A layer stays as it is.
+            // A layer's access times stay as they are.
             OpenFile(try directory.fd.openQuietly(location.name, O_RDONLY | O_NONBLOCK))
         }
     }
@@ -185,14 +185,14 @@ extension DirectoryStack {
             switch found.marks.data {
             case .here: return found.file
             case .below: continue
-            // Which a layer can't have: its upper has to be settled first.
+            // A layer can't have partial files: its upper has to be settled first.
             case .partial, .unknown: return nil
             }
         }
         return nil
     }
 
-    /// EIO where only the attributes are there.
+    /// EIO where the layers have only the file's attributes.
     private func contents(_ number: UInt32) throws(FSError) -> OpenFile {
         try files.file(UInt64(number)) { () throws(FSError) -> OwnedFD in
             try find(number)

@@ -5,7 +5,7 @@ package import Overlay
 import SystemPackage
 
 extension DirectoryStack {
-    /// nil where no layer has the file any more, or the process may not look for it.
+    /// nil where no layer has the file any more, or the process may not open file handles.
     package func number(of handle: KernelHandle) throws(FSError) -> UInt32? {
         try scan()
         for (position, layer) in layers.enumerated() {

@@ -13,8 +13,8 @@ extension DirectoryStack {
         return Self.bytes(UInt64(height(record.layer)), 2) + Self.bytes(record.ino, 8) + Self.bytes(check, 6)
     }
 
-    /// The number is given even if no name was seen yet, without looking for one: if the layers were changed, and
-    /// the file that is met is another, that one gets a number of its own.
+    /// Gives the number even if no name of the file was seen yet, without looking for one. If the layers were
+    /// changed and another file turns up under this ino, that file gets a number of its own.
     package func number(marked mark: [UInt8]) throws(FSError) -> UInt32? {
         guard mark.count == 16 else { return nil }
         let height = Int(Self.value(mark[..<2]))
@@ -44,8 +44,8 @@ extension DirectoryStack {
         return Self.check(try status(location(of: number))) == check ? number : nil
     }
 
-    /// What tells a file from one that has got its ino since. Equal times and sizes are no rarity in layers,
-    /// but nobody sets the ctime.
+    /// Tells a file from a later one with the same ino. Equal times and sizes are common in layers, but ctime can't
+    /// be set.
     static func check(_ status: FileStatus) -> UInt64 {
         var hash = FNV()
         for value in [
@@ -71,8 +71,8 @@ extension DirectoryStack {
         return try places(of: number, onDisk: UInt32(clamping: status(location(of: number)).st_nlink))
     }
 
-    /// The names of a file that has `count` of them in its layer. What was met already may be all there is; else
-    /// somewhere there is another one, or there was one that does not show.
+    /// The names of a file that has `count` of them in its layer. If fewer were met so far, the other names are
+    /// somewhere else, or don't show.
     func places(of number: UInt32, onDisk count: UInt32) throws(FSError) -> [LowerLink] {
         let met = places(of: number)
         guard met.count < Int(count) else { return met }
@@ -92,7 +92,7 @@ extension DirectoryStack {
         }
     }
 
-    /// Looks for the file of a mark, so that it has a name.
+    /// Looks for the name of a file that so far only a mark names.
     func find(_ number: UInt32) throws(FSError) {
         if tables.locked({ records[Int(number)].state == .marked }) { try scan() }
     }

@@ -5,7 +5,7 @@ import Overlay
 import SystemPackage
 
 extension DirectoryStack {
-    /// A directory's list of names, read now if nobody looked before. ENOTDIR where it is none.
+    /// A directory's list of names, read now if it was not read before. ENOTDIR where `number` is no directory.
     func merged(_ number: UInt32) throws(FSError) -> StackDirectory {
         tables.lock()
         while true {
@@ -49,7 +49,7 @@ extension DirectoryStack {
             let piece = StackPiece(layer: layer, path: [])
             pieces.append(piece)
             let root = OpenFile(try layers[layer].open([], O_RDONLY | O_DIRECTORY))
-            // An opaque root means nothing: there is no root below it but those of the layers.
+            // An opaque root means nothing: below it are only the roots of other layers.
             guard try read(root.fd, FileMarks(stacked: root, marks), as: pieces.count - 1, &contents) else {
                 return
             }
@@ -76,7 +76,7 @@ extension DirectoryStack {
         }
     }
 
-    /// Adds the names in one piece. False where a file in it says that nothing below shows through.
+    /// Adds the names in one piece. False where a `.wh..wh..opq` file in it hides what is below.
     private func read(
         _ fd: borrowing OwnedFD,
         _ found: FileMarks,
@@ -119,7 +119,7 @@ extension DirectoryStack {
         return !isOpaque
     }
 
-    /// Gives every entry its number, and shows the directory to everybody.
+    /// Gives every entry its number, then publishes the directory.
     private func assignNumbers(
         _ directory: StackDirectory,
         _ inos: [UInt64],
@@ -159,7 +159,7 @@ extension DirectoryStack {
         tables.locked { directories[number] = directory }
     }
 
-    /// Preconditions: `tables` is locked.
+    /// Precondition: `tables` is locked.
     private func add(
         _ directory: StackDirectory,
         _ slot: Int,
@@ -181,7 +181,8 @@ extension DirectoryStack {
         return number
     }
 
-    /// Another name of a known file, or the first of one that only a mark named. Preconditions: `tables` is locked.
+    /// Adds a name to a known file, or the first name to one that only a mark named. Precondition: `tables` is
+    /// locked.
     private func join(_ number: UInt32, _ directory: StackDirectory, _ slot: Int, in parent: UInt32) {
         directory.setInode(slot, number)
         let place = Place(directory: parent, slot: UInt32(clamping: slot))
@@ -195,8 +196,8 @@ extension DirectoryStack {
         }
     }
 
-    /// Whether an entry is the file that `number` stands for: equal d_ino may come from another filesystem, and
-    /// a mark from before the layer was changed.
+    /// Whether an entry is the file that `number` stands for: an equal d_ino may come from another filesystem, and a
+    /// mark may be older than a change of the layer.
     private func isSame(
         _ directory: StackDirectory,
         _ slot: Int,

@@ -5,15 +5,15 @@ package import SystemPackage
 import CLinux
 package import Glibc
 
-/// The lower of a stack of directories, merged as the kernel's overlayfs merges them: whiteouts, opaque
-/// directories, redirects and files with only their attributes are understood, and so are fuse-overlayfs's marks.
+/// The lower of a stack of directories, merged as the kernel's overlayfs merges them. It understands whiteouts,
+/// opaque directories, redirects and files with only their attributes, and fuse-overlayfs's marks.
 ///
-/// A directory is read from all layers that have it when somebody looks into it first, and kept as one sorted
-/// list: from then on a lookup costs the same whatever the number of layers. Attributes are read when first
-/// wanted, and kept. The layers must not change while the tree is open.
+/// A directory is read from all layers that have it when it is first looked into, and cached as one sorted list:
+/// from then on a lookup costs the same whatever the number of layers. Attributes are read when first wanted, and
+/// cached. The layers must not change while the tree is open.
 ///
-/// **Locks.** `tables` guards all that is known, and is never held over a system call. A directory being read is
-/// in `reading`; whoever else wants it waits.
+/// **Locks.** `tables` guards all that is known, and is never held over a system call. A directory that a thread is
+/// reading is in `reading`; other threads that want it wait.
 package final class DirectoryStack: LowerTree, @unchecked Sendable {
     // Safe to share: all variables are only touched under `tables`.
     let layers: [StackLayer]
@@ -22,21 +22,21 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
     var records: [Record] = []
     var attributes: [LowerInode] = []
     var directories: [UInt32: StackDirectory] = [:]
-    /// Read, but with numbers still missing.
+    /// Directories that were read, but whose entries lack numbers still.
     var unnumbered: [UInt32: StackDirectory] = [:]
     var reading: Set<UInt32> = []
     var numbers: [Identity: UInt32] = [:]
     /// Names of files beyond the one in their record.
     var otherNames: [UInt32: [Place]] = [:]
-    /// What the marks of numbers said that no name was found for yet.
+    /// The check that a mark holds for its file, while no name was found for the file.
     var expected: [UInt32: UInt64] = [:]
     var isScanned = false
-    /// Directories whose entries' attributes were all read.
+    /// Directories of which the attributes of all entries were read.
     var prepared: Set<UInt32> = []
     let files = FileCache(capacity: 64)
     let open = FileCache(capacity: 64)
 
-    /// A file of a layer: what names share is one inode.
+    /// A file of a layer. Names that share it share the inode.
     struct Identity: Hashable {
         let ino: UInt64
         let layer: UInt16
@@ -57,20 +57,20 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
         /// DT_*.
         var kind: UInt8
         var state: State
-        /// In `attributes`; -1 until they were read.
+        /// The index in `attributes`; -1 until they were read.
         var attributes: Int32 = -1
 
         enum State: UInt8 {
             case found
-            /// Its ino says nothing: other files of the layer have the same.
+            /// The ino identifies no file: another file of the layer has the same.
             case ambiguous
             /// A mark in the upper names it; no directory that has it was read yet.
             case marked
         }
     }
 
-    /// `layers`: top first; symbolic links to directories are followed. `marks`: where the overlay's own
-    /// extended attributes are.
+    /// `layers`: top first; symbolic links to directories are followed. `marks`: the namespace of the overlay's
+    /// extended attributes.
     package init(layers paths: [FilePath], marks: OverlayMarks) throws {
         guard !paths.isEmpty, paths.count <= 0x7ffe else {
             throw Failure("a stack has between 1 and \(0x7ffe) layers, not \(paths.count)")
@@ -96,12 +96,12 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
 
     package func ino(_ number: UInt32) -> UInt64 {
         let record = tables.locked { records[Int(number)] }
-        // What can't be packed, or isn't unique, has a number that holds for this mount only.
+        // An ino that can't be packed, or isn't unique, is replaced by a number that holds for this mount only.
         guard record.state != .ambiguous, record.ino < 1 << 48 else { return 1 << 63 | UInt64(number) }
         return UInt64(height(record.layer) + 1) << 48 | record.ino
     }
 
-    /// A layer's number counted from the bottom: it stays when layers are put on top.
+    /// A layer's number counted from the bottom, which stays when layers are put on top.
     func height(_ layer: UInt16) -> Int { layers.count - 1 - Int(layer) }
 
     package func lookup(

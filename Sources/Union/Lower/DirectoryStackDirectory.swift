@@ -3,7 +3,7 @@ import Linux
 
 /// A directory of a stack, merged from its pieces.
 ///
-/// Names and pieces never change; numbers are set once, before others see it.
+/// Names and pieces never change; numbers are set once, before other threads see the directory.
 final class StackDirectory: @unchecked Sendable {
     // Safe to share: `entries` is written only under the stack's lock, before the directory is published.
     struct Entry {
@@ -11,16 +11,16 @@ final class StackDirectory: @unchecked Sendable {
         var length: UInt8
         /// DT_*.
         var kind: UInt8
-        /// The position in `pieces` of the topmost that has it.
+        /// The position in `pieces` of the topmost piece that has the name.
         var piece: UInt16
         var inode: UInt32
     }
 
     let pieces: [StackPiece]
-    /// Names of subdirectories that several pieces have: which ones, top first.
+    /// By the slot of a subdirectory that several pieces have: which pieces, top first.
     let merged: [UInt32: [UInt16]]
     private let names: [UInt8]
-    /// Ascending by the bytes of their names.
+    /// In ascending order of the bytes of their names.
     private(set) var entries: [Entry]
 
     init(pieces: [StackPiece], merged: [UInt32: [UInt16]], names: [UInt8], entries: [Entry]) {
@@ -46,7 +46,7 @@ final class StackDirectory: @unchecked Sendable {
     ) throws(FSError) -> Bool {
         let entry = entries[slot]
         let range = Int(entry.offset)..<Int(entry.offset) + Int(entry.length)
-        // A span of a local value: the compiler takes one of a property to escape.
+        // A span of a local copy: the compiler says that the span of a property would escape.
         let names = names
         return try names.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) -> Bool in
             try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
@@ -69,7 +69,7 @@ final class StackDirectory: @unchecked Sendable {
         }
     }
 
-    /// As strcmp(3), of unsigned bytes.
+    /// Compares as strcmp(3) does, by unsigned bytes.
     static func compare(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Int {
         let common = min(one.count, other.count)
         if common > 0, let left = one.baseAddress, let right = other.baseAddress {
@@ -80,12 +80,12 @@ final class StackDirectory: @unchecked Sendable {
     }
 }
 
-/// What was read of a directory's pieces, in whatever order.
+/// The names that were read of a directory's pieces, in any order.
 struct StackContents {
     struct Item {
         var offset: UInt32
         var length: UInt8
-        /// DT_*; of a whiteout DT_UNKNOWN.
+        /// DT_*; DT_UNKNOWN for a whiteout.
         var kind: UInt8
         var piece: UInt16
         var isWhiteout: Bool
@@ -116,7 +116,8 @@ struct StackContents {
         names.append(contentsOf: name)
     }
 
-    /// Merges: the topmost item of a name counts; subdirectories go on down to the first thing that is not one.
+    /// Merges: the topmost item of a name counts; subdirectories are merged down to the first item that is no
+    /// directory.
     consuming func merge(pieces: [StackPiece]) -> (directory: StackDirectory, inos: [UInt64]) {
         var items = items
         let names = names
@@ -129,7 +130,7 @@ struct StackContents {
                 let range = Int(item.offset)..<Int(item.offset) + Int(item.length)
                 return UnsafeRawBufferPointer(rebasing: bytes[range])
             }
-            // A layer's whiteouts hide nothing of its own.
+            // A layer's whiteouts hide nothing in the layer itself.
             items.sort { one, other in
                 let order = StackDirectory.compare(name(one), name(other))
                 if order != 0 { return order < 0 }

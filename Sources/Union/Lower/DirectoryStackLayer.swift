@@ -6,17 +6,17 @@ import SystemPackage
 
 /// A directory that is one layer of a stack.
 ///
-/// Paths in it are bytes, without a `/` at either end; the empty path is the layer's root. No symbolic link is
-/// followed below the root, and none leads out.
+/// Paths in it are bytes, without a `/` at either end; the empty path is the layer's root. Symbolic links below the
+/// root are not followed, so none leads out.
 final class StackLayer: Sendable {
     let root: OpenFile
-    /// Reading changes no time of access, however a file is opened.
+    /// Reading changes no access time, however a file is opened.
     private let isQuiet: Bool
 
     /// Follows symbolic links in `path` itself.
     init(_ path: FilePath) throws {
-        // A private copy of the mount, without what is mounted below: the same view as the kernel's
-        // overlayfs has. Who may not make one sees other mounts inside the layer.
+        // A private copy of the mount, without what is mounted below it: the view that the kernel's overlayfs has. A
+        // process that may not make one sees other mounts inside the layer.
         let copy = path.withPlatformString { clinux_open_tree_copy($0) }
         isQuiet = copy >= 0
         root = try naming("open the lower directory \(path)") {
@@ -31,7 +31,7 @@ final class StackLayer: Sendable {
         var path = path[...]
         var directory = root
         while path.count >= Self.longest {
-            // Longer than a system call takes: in parts, each of which is a directory.
+            // A path longer than a system call takes is opened in parts, each of which is a directory.
             guard let slash = path.prefix(Self.longest).lastIndex(of: UInt8(ascii: "/")) else {
                 throw .fileNameTooLong
             }
@@ -42,7 +42,7 @@ final class StackLayer: Sendable {
         do throws(Errno) {
             return try Self.open(Array(path), in: directory, flags | __O_NOATIME)
         } catch .notPermitted {
-            // It is somebody else's.
+            // The file belongs to another user.
             return try Self.open(Array(path), in: directory, flags)
         }
     }
@@ -66,7 +66,7 @@ final class StackLayer: Sendable {
 
 /// What one layer contributes to a directory of the stack.
 struct StackPiece: Sendable {
-    /// Counted from the top, 0 first.
+    /// Counted from the top, from 0.
     let layer: Int
     let path: [UInt8]
 
@@ -77,7 +77,7 @@ struct StackPiece: Sendable {
 }
 
 extension FileMarks {
-    /// Of an open file or directory in a layer.
+    /// The marks of an open file or directory in a layer.
     init(stacked file: OpenFile, _ marks: OverlayMarks) throws(Errno) {
         try self.init(.itself, in: file.fd, [marks], takesForeign: true)
     }

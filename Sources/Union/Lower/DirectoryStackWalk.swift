@@ -16,16 +16,16 @@ struct StackWalk {
     private let layers: [StackLayer]
     private let marks: OverlayMarks
     private let isDirectory: Bool
-    /// The directories to look in, top first; all layers' roots once a redirect was absolute.
+    /// The directories to look in, top first; the roots of all layers after an absolute redirect.
     private var sources: [StackPiece]
     private var next: Int
-    /// Positions in `sources` that are known to have the name; unknown after a redirect.
+    /// Positions in `sources` that are known to have the name; nil, for unknown, after a redirect.
     private var candidates: [UInt16]?
     private var wanted: [[UInt8]]
     private var isAbsolute = false
     private var isStopped = false
 
-    /// `name` in the directory that `sources` make up, from its piece `first` on.
+    /// Looks for `name` in the directory that `sources` make up, from its piece `first` on.
     init(
         _ name: [UInt8],
         in sources: [StackPiece],
@@ -44,7 +44,7 @@ struct StackWalk {
         self.marks = marks
     }
 
-    /// The next one below; nil where there is no more.
+    /// The next piece below that has the name; nil where there is none.
     mutating func step() throws(Errno) -> Found? {
         while !isStopped, next < sources.count {
             let source = sources[next]
@@ -56,7 +56,7 @@ struct StackWalk {
         return nil
     }
 
-    /// What `file` has for the walk: it ends there, or goes on elsewhere.
+    /// Applies a file's marks to the walk: it ends there, or goes on under another name.
     mutating func apply(_ marks: FileMarks, rest: Int, layer: Int) {
         if marks.opaque == .yes { isStopped = true }
         guard let redirect = marks.redirect, !redirect.isEmpty else { return }
@@ -64,7 +64,7 @@ struct StackWalk {
         candidates = nil
         if redirect.first == UInt8(ascii: "/") {
             wanted = components + wanted.suffix(rest)
-            // It leads out from under whatever was opaque above.
+            // An absolute redirect leads out of a directory that was opaque above.
             isStopped = false
             if !isAbsolute {
                 isAbsolute = true
@@ -93,7 +93,7 @@ struct StackWalk {
                 if isDirectory || !isLast {
                     file = OpenFile(try layers[piece.layer].open(child.path, O_RDONLY | O_DIRECTORY))
                 } else {
-                    // Only what is regular may be opened: a device could do something.
+                    // Only a regular file may be opened: opening a device may have effects.
                     let status = try layers[piece.layer].open(child.path, O_PATH).status()
                     guard status.st_mode & S_IFMT == S_IFREG else { throw Errno.notDirectory }
                     file = OpenFile(try layers[piece.layer].open(child.path, O_RDONLY | O_NONBLOCK))
@@ -102,7 +102,7 @@ struct StackWalk {
                 switch error {
                 case .noSuchFileOrDirectory, .fileNameTooLong: return nil
                 case .notDirectory, .tooManySymbolicLinkLevels:
-                    // Something else has the name: nothing below shows through it.
+                    // The name is that of something else, through which nothing below shows.
                     isStopped = true
                     return nil
                 default: throw error
@@ -119,7 +119,7 @@ struct StackWalk {
         return nil
     }
 
-    /// A `.wh.` file beside the name: what is not there is hidden below, too.
+    /// Whether a `.wh.` file beside the name hides it, and with it everything below.
     private func isHidden(_ name: [UInt8], in piece: StackPiece) throws(Errno) -> Bool {
         let path = piece.path(of: ForeignMarks.whiteoutPrefix + name)
         do throws(Errno) {

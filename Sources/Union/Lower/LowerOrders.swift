@@ -1,17 +1,17 @@
 import Linux
 
-/// The orders in which directories of the lower are listed, of a few that somebody is in the midst of: sorted once for a
-/// stream, not for each of its requests.
+/// The sorted orders of the lower directories whose listings are in progress: sorted once for a stream, not for each
+/// of its requests.
 final class LowerOrders: @unchecked Sendable {
     // Safe to share: `kept` is only touched under `lock`.
     private let lock = Lock()
-    /// The last one used first.
+    /// The most recently used first.
     private var kept: [(directory: UInt32, order: NameOrder)] = []
     private let capacity = 16
-    /// Names, of 16 bytes each. One directory may have more.
+    /// In names, of 16 bytes each. A single directory may have more.
     private let limit = 1 << 18
 
-    /// The order of a directory: that of its slots.
+    /// The order of a directory's slots.
     func order(of directory: UInt32, in lower: any LowerTree) throws(FSError) -> (
         order: NameOrder, isKept: Bool
     ) {
@@ -38,7 +38,7 @@ final class LowerOrders: @unchecked Sendable {
         return found.order
     }
 
-    /// Somebody is in the midst of a directory.
+    /// Caches the order of a directory whose listing is in progress.
     func keep(_ order: NameOrder, of directory: UInt32) {
         lock.lock()
         defer { lock.unlock() }
@@ -50,7 +50,7 @@ final class LowerOrders: @unchecked Sendable {
         }
     }
 
-    /// Somebody has come to the end. Others that are in the midst of it sort it again.
+    /// Drops the order of a directory whose listing has ended. Another stream in the midst of it sorts it again.
     func drop(_ directory: UInt32) {
         lock.lock()
         defer { lock.unlock() }

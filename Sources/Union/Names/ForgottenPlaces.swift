@@ -1,13 +1,13 @@
 import Linux
 
-/// Where files are that the kernel has forgotten, and that only the upper has or has elsewhere than the lower: for who
-/// comes with a file handle, which is a node's number and nothing else.
+/// The places of files that the kernel has forgotten and that are only in the upper, or elsewhere than in the lower.
+/// A file handle finds its file by them: it holds a node's number and nothing else.
 ///
-/// 32 bytes for each such file. An entry that is no longer true is found out when it is used: the name is looked at.
+/// 32 bytes for each such file. A stale entry is found out when it is used, because the name is looked up.
 struct ForgottenPlaces {
     struct Place {
         let directory: UInt64
-        /// Of the name; see `NamePosition`.
+        /// The key of the name; see `NamePosition`.
         let key: UInt64
     }
 

@@ -1,23 +1,23 @@
 import Linux
 
-/// The names in one upper directory, whiteouts included. Complete from the moment it exists: nobody else writes.
+/// The names in one upper directory, whiteouts included. Complete from the start, because only this mount writes.
 final class Listing {
     enum Kind { case entry, whiteout }
 
-    // One column each, so that a look at one of them touches no other. A name is nil where it is gone.
+    // One column each, so that reading one touches no other. A removed name is nil.
     private var names: [FileName?] = []
     private var kinds: [Kind] = []
-    /// What they lead to, once somebody looked.
+    /// The nodes that the names lead to, where they were looked up.
     private var nodes: [Node?] = []
     private var positions = PositionTable()
     private var gone = 0
-    /// Of the entries among the first so many names, once somebody listed the directory; some may be gone.
+    /// The order of the entries among the first `names` columns, once the directory was listed; some may be gone.
     private var order: (names: Int, order: NameOrder)?
     private(set) var entryCount = 0
-    /// Entries that are directories: some filesystems don't say it by the link count.
+    /// The number of entries that are directories, which the link count of some filesystems does not say.
     var subdirectories: UInt32 = 0
 
-    /// Where a name is in the columns, until the next change.
+    /// The index of a name in the columns, valid until the next change.
     private func position(_ name: FileName) -> Int? {
         positions.find(name.hashValue) { names[$0] == name }
     }
@@ -37,14 +37,14 @@ final class Listing {
         if let position = position(name), nodes[position] === node { nodes[position] = nil }
     }
 
-    /// Says what a name is from now on. What it leads to is not known.
+    /// Sets what a name is. The node that it leads to is unknown then.
     func set(_ name: FileName, _ kind: Kind) {
         if let position = position(name) {
             guard kinds[position] != kind else {
                 nodes[position] = nil
                 return
             }
-            // An order has entries only.
+            // An order has entries only, no whiteouts.
             remove(name)
         }
         positions.insert(names.count, name.hashValue)
@@ -82,7 +82,7 @@ final class Listing {
         gone = 0
     }
 
-    /// Entries (not whiteouts), until `body` returns false.
+    /// Passes entries (not whiteouts) until `body` returns false.
     func forEachEntry<E: Error>(_ body: (FileName) throws(E) -> Bool) throws(E) {
         for position in names.indices {
             guard let name = names[position], kinds[position] == .entry else { continue }
@@ -90,7 +90,7 @@ final class Listing {
         }
     }
 
-    /// The order in which entries are listed: that of numbers for `entry`, until the next change.
+    /// The order in which entries are listed. Its numbers are for `entry`, and valid until the next change.
     func ordered() -> NameOrder {
         let known = order ?? (0, NameOrder())
         guard known.names < names.count else { return known.order }
@@ -106,14 +106,14 @@ final class Listing {
         return merged
     }
 
-    /// Entries whose names have this key, nearly always one.
+    /// Entries whose names have this key: nearly always one.
     func entries(_ key: UInt64) -> [FileName] {
         let order = ordered()
         let first = order.first(key)
         return order.elements[first...].prefix { $0.key == key }.compactMap { entry($0.number) }
     }
 
-    /// The entry with a number that `ordered` gave; nil where it is gone.
+    /// The entry of a number that `ordered` gave; nil where it is gone.
     func entry(_ number: UInt32) -> FileName? { names[Int(number)] }
 
     var isEmpty: Bool { names.count == gone }

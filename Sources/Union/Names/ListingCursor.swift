@@ -1,9 +1,9 @@
-/// Goes through the names of a directory, those of the lower and those of the upper, in the order of listings.
+/// Goes through the names of a directory, those of the lower and of the upper, in the order of listings.
 package struct ListingCursor {
     package enum Source: Equatable {
-        /// A slot of the lower directory. The upper may hide what is there, or have its own.
+        /// A slot of the lower directory. The upper may hide or replace that entry.
         case lower(UInt32)
-        /// A position in the upper's listing. The lower may have the name as well.
+        /// A position in the upper's listing. The lower may have the same name.
         case upper(UInt32)
     }
 
@@ -12,7 +12,7 @@ package struct ListingCursor {
     private var lowerNext: Int
     private var upperNext: Int
     private let start: NamePosition
-    /// Of the name that was passed last.
+    /// The position of the name that was passed last.
     private var last: NamePosition?
 
     package init(lower: NameOrder, upper: NameOrder, from start: NamePosition) {

@@ -1,6 +1,6 @@
-/// SipHash-1-3 of a name under a key that never changes: unlike Swift's own, the same in every process.
+/// SipHash-1-3 of a name under a fixed key: unlike Swift's own hash, the same in every process.
 ///
-/// Keyed and hard to collide without meaning to; nothing depends on the key being secret.
+/// It spreads names evenly; nothing depends on the key being secret.
 enum NameHash {
     static func hash(_ name: UnsafeRawBufferPointer) -> UInt64 {
         var state = State()

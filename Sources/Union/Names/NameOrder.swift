@@ -1,9 +1,9 @@
-/// Some of a directory's names in the order of listings.
+/// Some of a directory's names, in the order of listings.
 package struct NameOrder {
     package struct Element {
         /// See `NamePosition`.
         package let key: UInt64
-        /// Whatever finds the name: a slot in the lower, a position in a `Listing`.
+        /// The number by which the name is found: a slot in the lower, or a position in a `Listing`.
         package let number: UInt32
 
         package init(key: UInt64, number: UInt32) {
@@ -22,12 +22,12 @@ package struct NameOrder {
 
     package init(_ elements: [Element]) {
         self.elements = elements
-        // Keys are spread evenly, as hashes are: of many, put each where it belongs, give or take a few.
+        // Hashes spread keys evenly, so many elements are first put into buckets, of a few each.
         let bits = UInt64(Int.bitWidth - elements.count.leadingZeroBitCount)
         if bits > 9 { distribute(48 - (bits - 3)) } else { self.elements.sort(by: Element.isBefore) }
     }
 
-    /// Sorts by the bits from `shift` up, and then among those that have them in common.
+    /// Sorts by the bits from `shift` up, then within each bucket.
     private mutating func distribute(_ shift: UInt64) {
         let unsorted = elements
         var ends = [Int](repeating: 0, count: 1 << Int(48 - shift))
@@ -51,7 +51,7 @@ package struct NameOrder {
         }
     }
 
-    /// The first with at least this key.
+    /// The index of the first element with at least this key.
     func first(_ key: UInt64) -> Int {
         var low = 0
         var high = elements.count
@@ -62,7 +62,7 @@ package struct NameOrder {
         return low
     }
 
-    /// Adds some, and leaves out those for which `isGone`.
+    /// Adds elements, and leaves out those for which `isGone`.
     mutating func merge(_ added: [Element], without isGone: (UInt32) -> Bool) {
         let added = NameOrder(added).elements
         var merged: [Element] = []

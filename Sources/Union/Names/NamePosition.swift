@@ -1,20 +1,20 @@
-/// Where a name is in the listing of its directory, and how the kernel is told.
+/// A name's position in the listing of its directory, and the offset that tells it to the kernel.
 ///
-/// A name's place follows from the name alone: whatever happens to the directory, or to whoever serves it, a name never
-/// moves. So a stream that goes on behind the last name it got meets no name twice, and none that was there all the time
-/// is left out; one that is renamed, replaced or made again while it is read comes to an end.
+/// The position follows from the name alone: whatever changes in the directory, and whichever daemon serves it, a
+/// name never moves. So a stream that goes on behind the last name it got meets no name twice and leaves out none
+/// that was there all the time, and it ends even if names are renamed, replaced or made again while it is read.
 ///
 /// **Offsets** (d_off), which the kernel takes for signed:
-/// 0, 1 and 2 are before `.`, `..` and the first name;
-/// from 2^17 keys' worth a step, up to 2^31 - 2: before the first name whose key has at least these upper 31 bits, which
-/// is what nearly all names get, so that 32-bit programs can read the directory;
-/// 2^31 - 1: behind all;
-/// with bit 62: 48 bits of key and 14 of rank, for a name whose next one has the same upper 31 bits.
+/// - 0, 1 and 2 are before `.`, `..` and the first name;
+/// - from 3 to 2^31 - 2, one for every 2^17 keys: before the first name whose key has at least these upper 31 bits.
+///   Nearly all names get such an offset, so that 32-bit programs can read the directory;
+/// - 2^31 - 1 is behind all names;
+/// - with bit 62 set: 48 bits of key and 14 of rank, for a name whose next one has the same upper 31 bits.
 package struct NamePosition: Comparable, Sendable {
     /// 48 bits of the name's hash, within the bounds that the offsets leave.
     package let key: UInt64
-    /// How many names with the same key come before. Chance gives one of 50,000 directories of 100,000 names two with
-    /// one key; from 2^14 on they would not be told apart.
+    /// How many names with the same key come before. One in 50,000 directories of 100,000 names has two names with
+    /// one key by chance; from 2^14 on they would not be told apart.
     package let rank: UInt64
 
     package init(key: UInt64, rank: UInt64) {
@@ -26,9 +26,9 @@ package struct NamePosition: Comparable, Sendable {
         (one.key, one.rank) < (other.key, other.rank)
     }
 
-    /// Behind `..`.
+    /// The offset behind `..`.
     package static let firstOffset: UInt64 = 2
-    /// Behind all names, whatever comes to the directory.
+    /// The offset behind all names, including those that are made later.
     package static let endOffset: UInt64 = 1 << 31 - 1
 
     private static let shortShift: UInt64 = 17
@@ -42,7 +42,8 @@ package struct NamePosition: Comparable, Sendable {
         return min(max(key, least), most)
     }
 
-    /// Where to go on at an offset, at least `firstOffset`; nil where nothing follows. Whoever seeks may give any.
+    /// The position to go on from at an offset, at least `firstOffset`; nil where nothing follows. seekdir(3) may
+    /// give any.
     package init?(offset: UInt64) {
         if offset >= NamePosition.long {
             let place = offset - NamePosition.long

@@ -4,7 +4,7 @@ import Linux
 struct NamesLock: Sendable {
     private let mutex = Lock()
 
-    /// What it returns goes to whatever needs the lock, and nowhere else: it is true until `unlock`.
+    /// Returns the token for functions that need the lock, valid until `unlock`. It must go nowhere else.
     @discardableResult
     func lock() -> HeldNames {
         mutex.lock()
@@ -13,12 +13,12 @@ struct NamesLock: Sendable {
 
     func unlock() { mutex.unlock() }
 
-    /// For a look at a node's own state.
+    /// Runs `body`, which looks at a node's own state, under the lock.
     func locked<R>(_ body: () throws -> R) rethrows -> R { try mutex.locked(body) }
 }
 
-/// That the lock of names is held. Nobody but the lock makes one, so what takes one can't be called without; it has no
-/// size, and costs nothing.
+/// Proof that the lock of names is held. Only the lock makes one, so a function that takes one can't be called
+/// without the lock. It has no size, and costs nothing.
 struct HeldNames {
     fileprivate init() {}
 }

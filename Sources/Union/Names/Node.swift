@@ -5,79 +5,80 @@ import Synchronization
 /// Where the data of a file in the upper is.
 enum DataPlace {
     case upper
-    /// The upper has attributes only; the data is that of a lower file.
+    /// The upper has the attributes only; the data is that of a lower file.
     case lower(UInt32)
-    /// Some of it is in the upper, and some in a lower file.
+    /// Some of the data is in the upper, and some in a lower file.
     case partial(PartialData)
-    /// In a lower file that is not there.
+    /// The data was left in a lower file that is gone.
     case lost
-    /// Some was in the upper, and nobody knows any more which: the file is a copy that does not have the holes.
+    /// Some data was in the upper, but which is unknown: the file is a copy that lost the holes.
     case damaged
 }
 
-/// How much of a file's data a change needs to have in the upper.
+/// How much of a file's data must be in the upper for a change.
 enum NeededData: Equatable {
     case none
-    /// In bytes: what is behind is about to be cut off, and the rest may be written.
+    /// The first so many bytes: what is behind is about to be cut off, and the rest may be written.
     case first(UInt64)
     /// Any part may be written.
     case blocks
-    /// All must be there, and nothing be left in the lower.
+    /// All data: nothing may be left in the lower.
     case all
 }
 
-/// Something the container touched: a file or directory that is in the upper.
+/// A file or directory that is in the upper.
 ///
-/// What is only in the lower has no node. All state is guarded by the union's lock of names, except `data` and
-/// `needsSync`, which any thread may read, and `shown`.
+/// What is only in the lower has no node. The union's lock of names guards all state, except `data` and `needsSync`,
+/// which any thread may read, and `shown`.
 final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
     let isDirectory: Bool
-    /// In the upper it is a regular file.
+    /// Whether it is a regular file in the upper.
     let isRegular: Bool
-    /// The lower inode it was copied up from; of a directory, the one it is merged with.
+    /// The lower inode that it was copied up from; for a directory, the one that it is merged with.
     var lower: UInt32?
 
-    /// Where it is; nil for the root, and when it has no name any more.
+    /// The directory that it is in; nil for the root, and for an orphan.
     var parent: Node?
-    /// In `parent`; of an orphan, in work/orphans.
+    /// Its name in `parent`; for an orphan, in work/orphans.
     var name: FileName
-    /// Further names that are known to lead to it. There may be more that nobody has looked up yet.
+    /// Further names that are known to lead to it. There may be more that were not looked up yet.
     var others: [(parent: Node, name: FileName)] = []
-    /// Unlinked, but the kernel still refers to it.
+    /// It has no name any more, but the kernel still refers to it.
     var isOrphan = false
-    /// Of an orphan that is not in the work directory, as most are: it lives as long as this is open.
+    /// The open file of an orphan that is not in work/orphans, as most are not: the orphan lives as long as this is
+    /// open.
     var kept: OpenFile?
 
-    /// What stat(2) says of it, where that is not what its file says, and how often somebody changed that; see
+    /// What stat(2) shows where that differs from the file's own status, and how often a user changed the file; see
     /// `KeptStatus`. Any thread may look.
     let shown = Mutex<(status: KeptStatus?, changes: UInt64)>((nil, 0))
 
-    /// A character device 0:0 that is data: see `WhiteoutData`.
+    /// It stands for a character device 0:0 that is data: see `WhiteoutData`.
     var isWhiteoutData = false
 
-    /// Somebody asked for its file capability, or it was made just now, and there is none.
+    /// It is known to have no file capability: it was asked for, or the file was made just now.
     var hasNoCapability = false
 
-    /// Of a directory, once somebody looked.
+    /// The names in a directory, once they were read.
     var listing: Listing?
 
-    /// Of a merged directory, once somebody counted: the lower's subdirectories that nothing in the upper hides or
+    /// For a merged directory, once they were counted: the lower's subdirectories that nothing in the upper hides or
     /// continues.
     var lowerSubdirectories: UInt32?
 
-    /// Of a merged directory, once somebody wanted to change it: nobody may.
+    /// For a merged directory, once a request wanted to change it: whether its lower is immutable.
     var hasImmutableLower: Bool?
 
-    /// Of a directory that is open: see `OpenDirectories`.
+    /// The open directory: see `OpenDirectories`.
     var opened: OpenFile?
-    /// Somebody wanted `opened` since it was last looked at for closing.
+    /// `opened` was used since the clock's hand last passed it.
     var isOpenedInUse = false
 
-    /// References the kernel holds and has not forgotten.
+    /// How many references the kernel holds.
     var lookups: UInt64 = 0
-    /// Names of nodes that are in this directory.
+    /// How many names of nodes are in this directory.
     var children = 0
     /// It stays as long as it has a name: its number alone would lead to the lower file, or to nothing.
     var isPinned = false
@@ -85,7 +86,7 @@ final class Node {
     /// Whether the kernel may still ask for it by number.
     var isReferenced: Bool { lookups > 0 }
 
-    /// Changes in one direction, from the lower to the upper, by whoever brings the data.
+    /// Changes in one direction, from the lower to the upper, and only by the thread that completes the data.
     var data: DataPlace {
         get {
             switch storedData.load(ordering: .acquiring) {
@@ -111,17 +112,17 @@ final class Node {
         }
     }
     private let storedData = Atomic<UInt64>(0)
-    /// Stays when the data is whole: somebody may be about to look at it.
+    /// Stays when the data is complete, because another thread may be about to look at it.
     private let storedPartial = Mutex<PartialData?>(nil)
 
-    /// fdatasync(2) need not bring a new name or attribute to the disk, and a copy-up is made of these.
+    /// fdatasync(2) need not write a new name or attribute to disk, and a copy-up consists of these.
     var needsSync: Bool {
         get { storedNeedsSync.load(ordering: .relaxed) }
         set { storedNeedsSync.store(newValue, ordering: .relaxed) }
     }
     private let storedNeedsSync = Atomic(true)
 
-    /// Whether it needed a sync, which it is about to get.
+    /// Clears `needsSync` before a sync; returns what it was.
     func startSync() -> Bool { storedNeedsSync.exchange(false, ordering: .relaxed) }
 
     /// `mode`: its type in the upper.
@@ -135,17 +136,17 @@ final class Node {
     }
 }
 
-/// Node numbers are computed, never allocated: whoever serves the mount next finds the same ones.
+/// Node numbers are computed, never allocated, so that a daemon that takes over the mount finds the same ones.
 package enum NodeID {
     package static let root: UInt64 = 1
     private static let upperBase: UInt64 = 1 << 32
 
-    /// Of what is, or once was, in the lower tree.
+    /// The number of a file that is, or once was, in the lower.
     static func lower(_ inode: UInt32) -> UInt64 { UInt64(inode) + 1 }
-    /// Of what was made in the upper.
+    /// The number of a file that was made in the upper.
     static func upper(_ inode: UInt64) -> UInt64 { inode &+ upperBase }
 
-    /// The lower inode of a number, unless it belongs to the upper.
+    /// The lower inode of a number; nil for a number of the upper's.
     static func lowerInode(_ id: UInt64) -> UInt32? {
         id >= 1 && id < upperBase ? UInt32(truncatingIfNeeded: id - 1) : nil
     }

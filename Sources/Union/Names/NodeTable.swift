@@ -1,7 +1,7 @@
 import Linux
 import Nodes
 
-/// The nodes by number, and the kernel's references to what has none because it is only in the lower.
+/// The nodes by number, and the kernel's references to lower inodes that have no node.
 final class NodeTable: @unchecked Sendable {
     // Safe to share: all is only touched under `lock`.
     private let lock = Lock()
@@ -23,8 +23,8 @@ final class NodeTable: @unchecked Sendable {
         return all
     }
 
-    /// From now on it has the references that were counted before there was a node. Precondition: the union's lock
-    /// of names is held.
+    /// Adds a node, with the references that were counted before it existed. Precondition: the union's lock of names
+    /// is held.
     func insert(_ node: Node) {
         lock.lock()
         defer { lock.unlock() }
@@ -39,7 +39,7 @@ final class NodeTable: @unchecked Sendable {
         if nodes[node.id] === node { nodes[node.id] = nil }
     }
 
-    /// Counts one reference to a lower inode. False, and nothing counted, where it has a node.
+    /// Counts one reference to a lower inode. False, and nothing counted, where the inode has a node.
     func count(lower inode: UInt32) -> Bool {
         lock.lock()
         defer { lock.unlock() }
@@ -48,7 +48,7 @@ final class NodeTable: @unchecked Sendable {
         return true
     }
 
-    /// Takes back references to what has no node. Returns those to what has one, with which nothing was done.
+    /// Takes back references to inodes without a node, and returns the others untouched.
     func forget(_ references: ArraySlice<References>) -> [References] {
         lock.lock()
         defer { lock.unlock() }
@@ -60,10 +60,10 @@ final class NodeTable: @unchecked Sendable {
     }
 }
 
-/// How often the kernel was told each inode of the lower. Their numbers are dense, but a mount may see few of many: so
-/// there are pages, made when first needed.
+/// How many references the kernel has to each lower inode. The numbers are dense, but a mount may see few of many,
+/// so they are counted in pages that are made when first needed.
 private struct LookupCounts {
-    /// Empty where nothing was counted.
+    /// A page is empty where nothing was counted.
     private var pages: [[UInt32]] = []
     private static let pageSize = 1024
 
@@ -71,7 +71,7 @@ private struct LookupCounts {
         let (page, index) = place(inode)
         while pages.count <= page { pages.append([]) }
         if pages[page].isEmpty { pages[page] = Array(repeating: 0, count: Self.pageSize) }
-        // What reaches the end of the numbers is never given up.
+        // A count that reached its maximum is never given up.
         if pages[page][index] < .max { pages[page][index] += 1 }
     }
 
@@ -81,7 +81,7 @@ private struct LookupCounts {
         pages[page][index] -= UInt32(min(UInt64(pages[page][index]), count))
     }
 
-    /// All of them, which are no longer counted here.
+    /// Returns an inode's count and clears it.
     mutating func take(_ inode: UInt32) -> UInt64 {
         let (page, index) = place(inode)
         guard page < pages.count, !pages[page].isEmpty else { return 0 }

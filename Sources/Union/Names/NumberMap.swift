@@ -1,12 +1,11 @@
-/// Values by number, for the numbers of inodes: whoever picked files so that they collide would slow down the mount that
-/// has them, which is their own. A lookup is one multiplication and, as a rule, one look, where a `Dictionary` would
-/// compute a keyed hash.
+/// Values by inode number. A lookup is one multiplication and, as a rule, one probe, where a `Dictionary` would
+/// compute a keyed hash. A user who picked colliding files would only slow down their own mount.
 ///
-/// Open addressing with linear probing, at most three quarters full; what is taken out is replaced by what is behind it.
+/// Open addressing with linear probing, at most three quarters full; removal shifts later entries back.
 package struct NumberMap<Value> {
     private struct Slot {
         var number: UInt64
-        /// Nil where nothing is.
+        /// Nil in a free slot.
         var value: Value?
     }
 
@@ -17,12 +16,12 @@ package struct NumberMap<Value> {
 
     package init() {}
 
-    /// Where a number belongs: Fibonacci hashing, which spreads neighbours.
+    /// The preferred slot of a number: Fibonacci hashing, which spreads neighbours.
     private func home(_ number: UInt64) -> Int { Int((number &* 0x9e37_79b9_7f4a_7c15) >> shift) }
 
     private func next(_ slot: Int) -> Int { (slot + 1) & (slots.count - 1) }
 
-    /// The slot of a number, or the free one where it would be. Precondition: there are slots.
+    /// The slot of a number, or the free one where it would go. Precondition: there are slots.
     private func slot(_ number: UInt64) -> Int {
         var slot = home(number)
         while slots[slot].value != nil, slots[slot].number != number { slot = next(slot) }
@@ -62,7 +61,7 @@ package struct NumberMap<Value> {
         var free = removed
         var slot = next(free)
         while slots[slot].value != nil {
-            // It may move to the free one unless that is before where it belongs.
+            // An entry may move to the free slot unless that is before its home.
             let distance = (slot - home(slots[slot].number)) & (slots.count - 1)
             if distance >= (slot - free) & (slots.count - 1) {
                 slots[free] = slots[slot]

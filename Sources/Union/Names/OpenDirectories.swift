@@ -1,7 +1,7 @@
 import Linux
 
-/// A few upper directories that are kept open, in their nodes. For a new one, one that nobody wanted for some time is
-/// closed: the first that was not used since the hand of the clock passed it. Guarded by the union's lock of names.
+/// A cache of open upper directories, which are in their nodes. The clock algorithm makes room for a new one: it
+/// closes the first that was not used since the hand last passed it. Guarded by the union's lock of names.
 final class OpenDirectories {
     private var places: [Node?]
     private var hand = 0
@@ -14,7 +14,7 @@ final class OpenDirectories {
         return opened
     }
 
-    /// An open directory that is in `node`, at most `levels` below it.
+    /// A node with an open directory that is inside `node`, at most `levels` below it.
     func findInside(_ held: HeldNames, _ node: Node, levels: Int) -> Node? {
         places.first { place in
             var above = place
@@ -39,12 +39,12 @@ final class OpenDirectories {
         node.opened = opened
     }
 
-    /// Whoever uses it at the moment keeps it open.
+    /// A thread that uses the directory at the moment keeps it open.
     func close(_ held: HeldNames, _ node: Node) {
         guard node.opened != nil, let place = places.firstIndex(where: { $0 === node }) else { return }
         node.opened = nil
         places[place] = nil
-        // The next one goes there.
+        // The next directory goes there.
         hand = place
     }
 

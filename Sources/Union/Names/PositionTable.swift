@@ -1,10 +1,10 @@
-/// Where in an array things are, by their hashes. Open addressing with linear probing, at most three quarters full;
-/// a position is taken out by moving those behind it up, so that nothing is ever left in the way.
+/// Positions in an array, by the hash of the element. Open addressing with linear probing, at most three quarters
+/// full; removal shifts later entries back, so no tombstones are left.
 package struct PositionTable {
     private struct Slot {
-        /// The lower half of it, which says where it belongs in any table of up to 2^32.
+        /// The lower half of the hash, which gives the slot in any table of up to 2^32.
         var hash: UInt32
-        /// One more than the position; 0 where there is none.
+        /// One more than the position; 0 in a free slot.
         var number: UInt32
     }
 
@@ -17,7 +17,7 @@ package struct PositionTable {
 
     private func home(_ hash: UInt32) -> Int { Int(hash) & (slots.count - 1) }
 
-    /// The position that was inserted with this hash and for which `isIt`.
+    /// The position that was inserted with this hash and for which `isIt` is true.
     @inline(__always)
     package func find(_ hash: Int, _ isIt: (Int) -> Bool) -> Int? {
         guard count > 0 else { return nil }
@@ -32,7 +32,7 @@ package struct PositionTable {
         return nil
     }
 
-    /// Precondition: it is not there.
+    /// Precondition: the position is not in the table.
     package mutating func insert(_ position: Int, _ hash: Int) {
         if (count + 1) * 4 > slots.count * 3 { grow() }
         put(Slot(hash: UInt32(truncatingIfNeeded: hash), number: UInt32(position + 1)))
@@ -51,14 +51,14 @@ package struct PositionTable {
         for slot in old where slot.number != 0 { put(slot) }
     }
 
-    /// Precondition: it is there.
+    /// Precondition: the position is in the table.
     package mutating func remove(_ position: Int, _ hash: Int) {
         var free = home(UInt32(truncatingIfNeeded: hash))
         while slots[free].number != UInt32(position + 1) { free = next(free) }
         count -= 1
         var slot = next(free)
         while slots[slot].number != 0 {
-            // It may move to the free one unless that is before where it belongs.
+            // An entry may move to the free slot unless that is before its home.
             if (slot - home(slots[slot].hash)) & (slots.count - 1) >= (slot - free) & (slots.count - 1) {
                 slots[free] = slots[slot]
                 free = slot

@@ -52,7 +52,7 @@ extension UnionTree {
         }
     }
 
-    /// link(2): a further name for the file `id`, or the first one for what `makeTemporary` made.
+    /// link(2): a further name for the file `id`, or the first one for a file of `makeTemporary`.
     package func link(
         _ id: UInt64,
         as name: UnsafeRawBufferPointer,
@@ -86,7 +86,7 @@ extension UnionTree {
         return try reference(held, .upper(node))
     }
 
-    /// Where a new name goes: its directory, in the upper by now, and whether a whiteout is there already.
+    /// The place of a new name: its directory, which is in the upper by now, and whether a whiteout has the name.
     /// EEXIST when the name exists.
     func newName(
         _ held: HeldNames,
@@ -106,7 +106,7 @@ extension UnionTree {
         }
     }
 
-    /// `isWhiteoutData`: making it takes several steps, of which nobody may see the first alone.
+    /// `isWhiteoutData`: the file takes several steps to make, and the name must not show before the last.
     func create(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -122,10 +122,10 @@ extension UnionTree {
         let target = try self.directory(held, directory)
         if isHidden, mode & S_IFMT == S_IFDIR { try noteOpaque(held) }
         let status = try FSError.wrap { () throws(Errno) -> FileStatus in
-            // Of this thread only: the daemon's threads have a umask of their own.
+            // The umask of this thread only: each of the daemon's threads has its own.
             umask(caller.umask)
             guard isHidden || isWhiteoutData else {
-                // The directory's set-group-id bit and default ACL count, and it is where they are.
+                // Made in its place, so that the directory's set-group-id bit and default ACL apply.
                 try make(target.fd, name)
                 do throws(Errno) {
                     return try own(name, in: target, by: caller, mode: mode)
@@ -138,7 +138,7 @@ extension UnionTree {
                     throw error
                 }
             }
-            // Over a whiteout: made under a name of its own in the same directory's stead, then exchanged.
+            // Over a whiteout: made in a stand-in for the directory, then renamed into place.
             try createInStage(name, in: target, upper, by: caller, mode: mode, make)
             return try target.fd.status(of: name)
         }
@@ -171,8 +171,8 @@ extension UnionTree {
         }
     }
 
-    /// Passes a directory in the work directory that stands in for `target`, and removes it afterwards: it has
-    /// the set-group-id bit and the default ACL that count when something is made.
+    /// Passes a directory in the work directory that stands in for `target`, and removes it afterwards: it has the
+    /// set-group-id bit and the default ACL that apply to a new file.
     func inStage(
         of target: OpenFile,
         _ upper: Upper,
@@ -190,7 +190,7 @@ extension UnionTree {
         try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
     }
 
-    /// Gives what this process made to its caller. What it is then.
+    /// Gives a file that this process made to the creating user. Returns the file's status afterwards.
     @discardableResult
     func own(
         _ name: FileName,
@@ -210,7 +210,7 @@ extension UnionTree {
         } else {
             try directory.fd.changeOwner(name, uid: caller.uid, gid: gid)
         }
-        // chown drops set-id bits of what is not a directory; ext4 keeps them for the caller.
+        // chown drops set-id bits of what is not a directory; ext4 keeps them for the creating user.
         if mode & (S_ISUID | S_ISGID) != 0, made.st_mode & S_IFMT == S_IFREG {
             try directory.fd.changeMode(name, made.st_mode)
         }

@@ -9,9 +9,10 @@ import SystemPackage
 extension UnionTree {
     /// Lists a directory from the position `offset`, 0 at first, until `body` returns false.
     ///
-    /// `.` and `..`, then the names, in an order that never changes (`NamePosition`): what is not touched is neither lost
-    /// nor doubled, and no name comes twice. The last name's `next` is behind whatever else comes.
-    /// With `isCounting`, each entry that `body` accepts, but `.` and `..`, has one reference counted.
+    /// `.` and `..` come first, then the names, in an order that never changes (`NamePosition`): names that are not
+    /// changed meanwhile are neither lost nor doubled, and no name comes twice. The last name's `next` is behind
+    /// whatever is made later.
+    /// With `isCounting`, each entry that `body` accepts, except `.` and `..`, has one reference counted.
     package func list(
         _ id: UInt64,
         from offset: UInt64,
@@ -30,7 +31,7 @@ extension UnionTree {
         guard let start = NamePosition(offset: max(offset, NamePosition.firstOffset)) else { return }
         var below: (directory: UInt32, order: NameOrder, isKept: Bool)?
         if let merged = names.locked({ node.isDirectory ? node.lower : nil }) {
-            // Not under the lock: what takes long would take as long for everybody.
+            // Not under the lock, which it would hold for long.
             try lower.prepareEntries(of: merged)
             let (order, isKept) = try lowerOrders.order(of: merged, in: lower)
             below = (merged, order, isKept)
@@ -40,7 +41,7 @@ extension UnionTree {
         guard node.isDirectory else { throw .system(.notDirectory) }
         guard try dots(offset, self: node.id, parent: node.parent?.id ?? node.id, body) else { return }
         guard !node.isOrphan else { return }
-        // What was below may be hidden by now; nothing else ever comes to be there.
+        // The lower directory may be hidden by now; no other can take its place.
         if node.lower == nil { below = nil }
         let isDone = try listMerged(held, node, below?.order, from: start) {
             (listed, found) throws(FSError) in
@@ -57,8 +58,8 @@ extension UnionTree {
         if !isDone, !below.isKept { lowerOrders.keep(below.order, of: below.directory) }
     }
 
-    /// Somebody reads a directory, which is read from memory: whether that is when it was read last, the upper's filesystem
-    /// decides.
+    /// Passes on that a directory was read, because its listing comes from memory: the upper's filesystem decides
+    /// whether that changes its access time.
     private func noteAccess(to node: Node) {
         guard upper?.keepsDirectoryTimes == false, node.isDirectory else { return }
         let held = names.lock()
@@ -69,7 +70,7 @@ extension UnionTree {
         _ = open.use { clinux_touch_directory($0) }
     }
 
-    /// False when `body` wants no more.
+    /// False when `body` returned false.
     private func dots(
         _ offset: UInt64,
         self id: UInt64,
@@ -78,7 +79,7 @@ extension UnionTree {
     ) throws(FSError) -> Bool {
         for (position, (name, id)) in [(".", id), ("..", parent)].enumerated()
         where UInt64(position) >= offset {
-            // The kernel uses number and type only.
+            // The kernel uses the number and the type only.
             let attributes = Attributes(id: id, ino: ino(of: id), mode: S_IFDIR, nlink: 2)
             let isWanted = try FileName(name).withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
                 try body(ListedEntry(name: bytes, attributes: attributes, next: UInt64(position) + 1))
@@ -121,7 +122,7 @@ extension UnionTree {
 
     // MARK: - Under the lock of names
 
-    /// False when `body` wants no more.
+    /// False when `body` returned false.
     private func listMerged(
         _ held: HeldNames,
         _ node: Node,
@@ -142,14 +143,14 @@ extension UnionTree {
                 try body(ListedEntry(name: bytes, attributes: attributes, next: next), shown.found)
             }
         }
-        // Behind which name there is none is known when the next one was looked for.
+        // A name's offset depends on the next name, so each is passed once that is known.
         var last: Shown?
         while let (position, source) = cursor.next() {
             let shown: Shown?
             do throws(FSError) {
                 shown = try show(held, source, position, in: node, listing)
             } catch {
-                // What was found before is there.
+                // The name found before is passed in any case.
                 if let last { _ = try pass(last, last.position.offset(before: nil)) }
                 throw error
             }
@@ -167,7 +168,7 @@ extension UnionTree {
         let found: Resolved
     }
 
-    /// What a name is now; nil where it is hidden, gone, or comes another time.
+    /// Resolves a name; nil where it is hidden or gone, or comes from the other source.
     private func show(
         _ held: HeldNames,
         _ source: ListingCursor.Source,

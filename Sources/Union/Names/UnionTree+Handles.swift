@@ -1,11 +1,11 @@
 import Linux
 import Nodes
 
-/// Nodes by their numbers alone, as the kernel has them of file handles (name_to_handle_at(2)) when it has forgotten
-/// everything else: LOOKUP of `.` and `..` in any node.
+/// Finds nodes by their numbers alone, which is all that a file handle (name_to_handle_at(2)) holds when the kernel
+/// has forgotten the rest. The kernel sends LOOKUP of `.` and `..` in any node.
 extension UnionTree {
-    /// What `.` or `..` of a node is, with one reference counted; nil where there is no such node any more, or nothing
-    /// above it.
+    /// The node `id`, for `.`, or its parent, for `..`, with one reference counted; nil where there is no such node
+    /// any more, or no parent.
     func lookup(dots count: Int, of id: UInt64) throws(FSError) -> Attributes? {
         guard upper != nil else {
             let inode = try lowerInode(id)
@@ -18,7 +18,7 @@ extension UnionTree {
             guard case .lower(let inode) = found, !lower.isReady(inode) else {
                 return try reference(held, found)
             }
-            // Not here: what takes long would take as long for everybody.
+            // Reads the inode without the lock, which it would hold for long.
             names.unlock()
             defer { names.lock() }
             _ = try lower.inode(inode)
@@ -36,11 +36,11 @@ extension UnionTree {
     }
 
     private func find(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Resolved? {
-        // Up to what is known, and down again by what was noted.
+        // Up to a known node, then down again along the recorded places.
         var path: [(id: UInt64, key: UInt64)] = []
         var top = id
         while table.find(top) == nil, let place = forgotten[top] {
-            // What is stale may lead round in a circle.
+            // Stale places may form a circle.
             guard path.count < 1 << 20 else { return nil }
             path.append((top, place.key))
             top = place.directory
@@ -51,7 +51,7 @@ extension UnionTree {
                 return nil
             }
             found = try find(held, id, key, in: directory)
-            // Nobody else may have asked for it.
+            // The directory's node may have been made for this lookup only.
             guard found != nil else {
                 dropIfUnused(held, directory)
                 return nil
@@ -72,11 +72,11 @@ extension UnionTree {
         return nil
     }
 
-    /// The same, where nothing was noted.
+    /// The same for a node whose place was not recorded.
     private func findKnown(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Resolved? {
         if let node = table.find(id) { return .upper(node) }
         guard let inode = NodeID.lowerInode(id), lower.has(inode) else { return nil }
-        // The root is known wherever there is an upper.
+        // Wherever there is an upper, the root has a node.
         if try lower.inode(inode).isDirectory { return try position(held, of: inode) }
         for link in try lower.names(of: inode) {
             switch try position(held, of: link.directory) {

@@ -6,16 +6,16 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// What a name stands for.
+/// What a name leads to.
 enum Resolved {
-    /// Only in the lower.
+    /// It is only in the lower.
     case lower(UInt32)
     case upper(Node)
 }
 
 extension UnionTree {
-    /// What `name` in the directory `parent` is, with one reference counted; nil where there is no such name. `.` and
-    /// `..` are there in any node.
+    /// The node that `name` in the directory `parent` leads to, with one reference counted; nil where there is no
+    /// such name. `.` and `..` can be looked up in any node.
     package func lookup(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64
@@ -36,14 +36,14 @@ extension UnionTree {
             guard case .lower(let inode) = found, !lower.isReady(inode) else {
                 return try reference(held, found)
             }
-            // Not here: what takes long would take as long for everybody.
+            // Reads the inode without the lock, which it would hold for long.
             names.unlock()
             defer { names.lock() }
             _ = try lower.inode(inode)
         }
     }
 
-    /// Attributes of a node the kernel knows.
+    /// The attributes of a node that the kernel knows.
     package func attributes(of id: UInt64) throws(FSError) -> Attributes {
         guard upper != nil else { return try attributes(lower: lowerInode(id)) }
         while true {
@@ -53,24 +53,25 @@ extension UnionTree {
             let inode = try lowerInode(id)
             guard !lower.isReady(inode) else {
                 var attributes = try attributes(lower: inode, held)
-                // Without a name, but open.
+                // The file has no name, but is open.
                 if try !isVisible(held, inode) { attributes.nlink = 0 }
                 return attributes
             }
-            // Not here: what takes long would take as long for everybody.
+            // Reads the inode without the lock, which it would hold for long.
             names.unlock()
             defer { names.lock() }
             _ = try lower.inode(inode)
         }
     }
 
-    /// When a node was made, as statx(2) has it: what is, or once was, in the lower then; an upper's root when the upper
-    /// was. Nil where nothing says so; ENOSYS where nothing in the tree has a birth.
+    /// When a node was created, as statx(2) has it: for a file that is, or once was, in the lower, when it was
+    /// created there; for an upper's root, when the upper was. Nil where that is unknown; ENOSYS where nothing in
+    /// the tree has a birth.
     package func birth(of id: UInt64) throws(FSError) -> Attributes.Time? {
         guard upper != nil || lower is DirectoryStack else { throw .system(.noFunction) }
         if NodeID.lowerInode(id) != nil, id != NodeID.root || upper == nil {
             let inode = try lowerInode(id)
-            // It may be gone from its layer, and the copy be all there is.
+            // The file may be gone from its layer, and the copy be all there is.
             return (try? lower.birth(of: inode)) ?? nil
         }
         guard let node = table.find(id) else { throw .system(.staleNFSFileHandle) }
@@ -105,7 +106,7 @@ extension UnionTree {
         }
     }
 
-    /// What the lower has under this name in the directory that `directory` is merged with.
+    /// The lower inode of this name in the directory that `directory` is merged with.
     func lowerEntry(_ name: FileName, in directory: Node) throws(FSError) -> UInt32? {
         guard let merged = directory.lower else { return nil }
         return try name.withBytes { (bytes: UnsafeRawBufferPointer) throws(FSError) in
@@ -113,13 +114,13 @@ extension UnionTree {
         }
     }
 
-    /// Precondition: the listing says that the upper has `name`.
+    /// The node of a name. Precondition: the listing says that the upper has `name`.
     func node(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Node {
         if let known = directory.listing?.find(name)?.node { return known }
         return try makeKnown(held, name, in: directory)
     }
 
-    /// The same, where the listing knows no node.
+    /// The same where the listing knows no node.
     private func makeKnown(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) -> Node {
         let node = try findNode(held, name, in: directory)
         if node.isOrphan {
@@ -150,7 +151,7 @@ extension UnionTree {
             node.data = try dataPlace(held, of: name, in: directory, fd, status, origin: origin)
             if case .partial(let data) = node.data {
                 fills.add(id)
-                // Its map is noted in the end.
+                // Its map is recorded at unmount.
                 node.isPinned = true
                 if !data.isSealed { unsealed.add(node) }
             }
@@ -166,7 +167,7 @@ extension UnionTree {
         return node
     }
 
-    /// A node for what was made just now: nothing is below it, and nobody has marked it.
+    /// A node for a file that was made just now, so that it has no lower and no marks.
     func newNode(_ held: HeldNames, _ status: FileStatus, _ name: FileName, in directory: Node) -> Node {
         let id = NodeID.upper(UInt64(status.st_ino))
         let node = Node(id: id, mode: status.st_mode, lower: nil, parent: nil, name: name)
@@ -177,7 +178,8 @@ extension UnionTree {
         return node
     }
 
-    /// The lower directory that the upper directory `name` is merged with: its redirect's, or its namesake.
+    /// The lower directory that the upper directory `name` is merged with: the target of its redirect, or its
+    /// namesake.
     private func mergedWith(
         _ held: HeldNames,
         _ name: FileName,
@@ -192,7 +194,7 @@ extension UnionTree {
         return inode
     }
 
-    /// `held`: nil where the lock is not held.
+    /// `held`: nil where the caller does not hold the lock.
     func attributes(lower inode: UInt32, _ held: HeldNames? = nil) throws(FSError) -> Attributes {
         let record = try lower.inode(inode)
         var nlink = record.nlink
@@ -210,13 +212,13 @@ extension UnionTree {
         return try attributes(held, of: node, status)
     }
 
-    /// `status`: of its file, just now.
+    /// `status`: the current status of its file.
     func attributes(_ held: HeldNames, of node: Node, _ status: FileStatus) throws(FSError) -> Attributes {
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
             nlink = node.isOrphan ? 0 : try directoryLinks(held, node, upperLinks: nlink)
         } else if node.isOrphan, node.kept == nil, nlink > 0 {
-            // The link in the work directory is one that nobody sees.
+            // The link in the work directory does not show.
             nlink -= 1
         }
         var attributes = Attributes(id: node.id, ino: ino(of: node.id), upper: status, nlink: nlink)
@@ -224,7 +226,7 @@ extension UnionTree {
         case .upper, .lost, .damaged: break
         case .lower(let inode): attributes.blocks = try lower.inode(inode).blocks
         case .partial(let data):
-            // How much of it is in both is not known, but never less than is there in either.
+            // How many blocks are in both files is unknown, but the file has at least as many as either.
             let below = min(try lower.inode(data.inode).blocks, (data.limit + 4095) / 4096 * 8)
             attributes.blocks = max(attributes.blocks, below)
         }
@@ -245,8 +247,8 @@ extension UnionTree {
         return attributes
     }
 
-    /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper; those of
-    /// the lower that nothing in the upper hides or continues come on top.
+    /// 2 and one for each subdirectory, as ext4 counts: the upper's own count has those in the upper, to which those
+    /// of the lower are added that nothing in the upper hides or continues.
     private func directoryLinks(_ held: HeldNames, _ node: Node, upperLinks: UInt32) throws(FSError) -> UInt32
     {
         guard let merged = node.lower else { return upperLinks }
@@ -255,7 +257,7 @@ extension UnionTree {
         let upperLinks = upperLinks < 2 ? 2 + listing.subdirectories : upperLinks
         let lowerLinks = try lower.inode(merged).nlink
         if listing.isEmpty { return lowerLinks }
-        // Large directories have no others in them, mostly.
+        // Skips the count for large directories without subdirectories in the lower, which are common.
         guard lowerLinks > 2 else { return upperLinks }
         if let known = node.lowerSubdirectories { return upperLinks + known }
         var count: UInt32 = 0
@@ -267,7 +269,7 @@ extension UnionTree {
         return upperLinks + count
     }
 
-    /// A directory came into another one, or left it: where somebody counts them.
+    /// Counts a directory that came into another or left it, where these are counted.
     func countDirectory(_ held: HeldNames, _ isThere: Bool, in directory: Node) {
         guard let listing = directory.listing else { return }
         if isThere {
@@ -277,7 +279,7 @@ extension UnionTree {
         }
     }
 
-    /// What a name in an upper directory is from now on.
+    /// Sets what a name in an upper directory is.
     func set(_ held: HeldNames, _ name: FileName, _ kind: Listing.Kind, in directory: Node) throws(FSError) {
         let listing = try listing(held, of: directory)
         if directory.lowerSubdirectories != nil || !visibleCounts.isEmpty, listing[name] == nil {
@@ -286,8 +288,8 @@ extension UnionTree {
         listing.set(name, kind)
     }
 
-    /// What was counted of the lower is less by what is about to be hidden there. It is counted again where a listing and
-    /// a look did not agree on what it is.
+    /// Subtracts from the counts of the lower what is about to be hidden there. They are discarded, and so counted
+    /// again, where a listing and a lookup disagreed.
     private func noteHidden(_ held: HeldNames, _ name: FileName, in directory: Node) {
         do throws(FSError) {
             guard let inode = try lowerEntry(name, in: directory) else { return }
@@ -301,7 +303,7 @@ extension UnionTree {
         }
     }
 
-    /// st_ino of a node: what is, or was, in the lower keeps the lower's.
+    /// st_ino of a node: a file that is, or was, in the lower keeps the lower's.
     func ino(of id: UInt64) -> UInt64 { NodeID.lowerInode(id).map { lower.ino($0) } ?? id }
 
     /// Where a node's file is: an open directory and the name in it, or the open file itself and no name.
@@ -313,7 +315,7 @@ extension UnionTree {
         return (try directory(held, parent), node.name)
     }
 
-    /// The same, without its name where it is open already: that takes half as long.
+    /// The same, but the open file itself where it is open already, which takes half as long.
     func nearest(_ held: HeldNames, _ node: Node) throws(FSError) -> (file: OpenFile, name: FileName) {
         if let open = node.isDirectory ? directories.find(held, node) : files.known(node.id) {
             return (open, .itself)
@@ -322,17 +324,18 @@ extension UnionTree {
         return (directory, name)
     }
 
-    /// An open descriptor of an upper directory.
+    /// The open upper directory of a node.
     func directory(_ held: HeldNames, _ node: Node) throws(FSError) -> OpenFile {
         let upper = try writable()
         if let kept = node.kept { return kept }
         if let open = directories.find(held, node) { return open }
-        // From what is in it: who removes a deep tree goes up, and the way from the top is long.
+        // From an open directory inside it: removing a deep tree goes upwards, and the path from the root is long.
         if let open = parent(held, node) {
             directories.insert(held, open, node)
             return open
         }
-        // Or from the nearest one above that is open: the tree may be deeper than a thread's stack.
+        // Or from the nearest open directory above it, without recursion: the tree may be deeper than a thread's
+        // stack.
         var way: [Node] = []
         var next = node
         var open: OpenFile?

@@ -3,12 +3,11 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// The lower directories that were renamed before this mount. Nothing but the redirect says where such a one is now, and
-/// it is asked for only where a file with several names has one in a directory that is not where it was: no mount reads
-/// the upper for it, but the first such question does.
+/// Finds the lower directories that were renamed before this mount, of which only the redirects say where they are
+/// now. They are needed only when a file with several names has one in a directory that is not where it was: so
+/// mounting does not read the upper for them, but the first such question does.
 extension UnionTree {
-    /// Gives every renamed directory its node, which stays, and those above it. Whether there was something to be read:
-    /// false where it has been before.
+    /// Gives every renamed directory, and those above it, a node that stays. False where the upper was read before.
     func findRedirects(_ held: HeldNames) throws(FSError) -> Bool {
         guard hasUnknownRedirects, let upper else { return false }
         var path: [Level] = []
@@ -32,7 +31,7 @@ extension UnionTree {
         return true
     }
 
-    /// A directory on the way to the one that is looked at, and its node, if it was needed.
+    /// A directory on the path of the walk, and its node if one was needed.
     private struct Level {
         let name: FileName
         var node: Node?

@@ -6,10 +6,10 @@ import Overlay
 import Synchronization
 import SystemPackage
 
-/// What the kernel holds of nodes, and when they go.
+/// The kernel's references to nodes, and when nodes are dropped.
 extension UnionTree {
-    /// The kernel gives back references. Some at once, because whoever changes names meanwhile waits each time; not
-    /// all, which may be very many.
+    /// Takes back references. In batches: not one by one, because each time a thread that changes names would wait,
+    /// and not all at once, which may be very many.
     package func forget(_ references: [References]) {
         for start in stride(from: 0, to: references.count, by: 256) {
             forget(references[start..<min(start + 256, references.count)])
@@ -19,7 +19,7 @@ extension UnionTree {
     private func forget(_ references: ArraySlice<References>) {
         let references = table.forget(references)
         guard !references.isEmpty else { return }
-        // Freeing a large file's blocks takes its time: not under the lock.
+        // Freeing a large file's blocks takes long, so not under the lock.
         var unused: [Node] = []
         let held = names.lock()
         for given in references {
@@ -35,8 +35,9 @@ extension UnionTree {
         names.locked { leavingCount -= 1 }
     }
 
-    /// Whether room is about to come back: files are just being freed, or the kernel has references to one that was
-    /// removed no longer ago than that. It gives them back when the removal is answered, unless the file is open.
+    /// Whether room is about to come back: files are being freed right now, or the kernel still refers to a file
+    /// that was removed within the last `nanoseconds`. It gives its references back after the reply, unless the file
+    /// is open.
     package func mayGainRoom(within nanoseconds: UInt64) -> Bool {
         names.locked {
             leavingCount > 0 || orphanCount > 0 && UnionTree.now &- lastRemoval < nanoseconds
@@ -45,15 +46,15 @@ extension UnionTree {
 
     private static var now: UInt64 { UInt64(KernelClock.now(CLOCK_MONOTONIC)) }
 
-    /// Regular files of the upper that have a name and that the kernel refers to: of what it was given to write, the rest
-    /// can only be theirs.
+    /// Regular files of the upper that have a name and that the kernel refers to. What remains in the kernel's
+    /// write-back cache can only be data of theirs.
     package var referencedFiles: [UInt64] {
         names.locked {
             table.all.filter { $0.isRegular && $0.isReferenced && !$0.isOrphan }.map(\.id)
         }
     }
 
-    /// Counts a reference to a lower inode that somebody may be copying up just now.
+    /// Counts a reference to a lower inode, which another thread may be copying up right now.
     func count(lower inode: UInt32) {
         guard upper != nil, !table.count(lower: inode) else { return }
         names.lock()
@@ -65,7 +66,7 @@ extension UnionTree {
         }
     }
 
-    /// The same for what is only in the lower, where nobody holds the lock.
+    /// The same, with attributes, where the caller does not hold the lock.
     func reference(lower inode: UInt32) throws(FSError) -> Attributes {
         if table.find(NodeID.lower(inode)) == nil {
             let attributes = try attributes(lower: inode)
@@ -92,12 +93,12 @@ extension UnionTree {
         }
     }
 
-    /// `remove` gets an orphan whose file is to be deleted; at once, where it is not given. Preconditions: `names` is
-    /// locked.
+    /// Drops a node if nothing refers to it. `remove` receives an orphan whose file is to be deleted; without it,
+    /// the file is deleted here.
     func dropIfUnused(_ held: HeldNames, _ node: Node, _ remove: ((Node) -> Void)? = nil) {
         guard isUnused(held, node) else { return }
-        // What it is in may be unused by that, and so on up: one after another, because a tree is as deep as the container
-        // makes it.
+        // The directory that the node is in may be unused then, and so on upwards: in a loop, because a tree is as
+        // deep as the container makes it.
         let isFirst = left == nil
         if isFirst { left = [] }
         drop(held, node, remove)
@@ -124,7 +125,7 @@ extension UnionTree {
         leaveAll(held, node)
     }
 
-    /// Its number means nothing from now on.
+    /// Takes a node out of all tables. Its number means nothing from then on.
     func discard(_ held: HeldNames, _ node: Node) {
         table.remove(node)
         if !unmarked.isEmpty { unmarked = unmarked.filter { $0.value !== node } }
@@ -144,7 +145,7 @@ extension UnionTree {
         parent.listing?.remember(node, name)
     }
 
-    /// A name leads to a node, perhaps one that is not known yet.
+    /// Records that a name leads to a node, where that may be unknown.
     func note(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         directory.listing?.remember(node, name)
         if node.parent === directory, node.name == name { return }
@@ -153,7 +154,7 @@ extension UnionTree {
         node.others.append((directory, name))
     }
 
-    /// The same of a node that is new, with names that differ.
+    /// The same for a new node, with names that are known to differ.
     func note(_ held: HeldNames, new node: Node, _ name: FileName, in directory: Node) {
         directory.listing?.remember(node, name)
         if node.parent === directory, node.name == name { return }
@@ -161,12 +162,12 @@ extension UnionTree {
         node.others.append((directory, name))
     }
 
-    /// Whether no other name of a node is known.
+    /// Whether this is the only known name of a node.
     func isOnlyKnown(_ held: HeldNames, _ name: FileName, in directory: Node, of node: Node) -> Bool {
         node.parent === directory && node.name == name && node.others.isEmpty
     }
 
-    /// One of several names that lead to a node does no more.
+    /// Records that a name, one of several perhaps, no longer leads to a node.
     func leave(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         if node.parent === directory, node.name == name {
             let next = node.others.popLast()
@@ -181,7 +182,7 @@ extension UnionTree {
         detach(held, node, name, from: directory)
     }
 
-    /// A name of a node became another.
+    /// Records that a name of a node became another.
     func relocate(
         _ held: HeldNames,
         _ node: Node,
@@ -209,7 +210,7 @@ extension UnionTree {
 
     // MARK: - Orphans
 
-    /// A node that has no name any more. `name`: in work/orphans, unless it is `kept`.
+    /// Makes a node an orphan. `name`: in work/orphans, unless the node is `kept`.
     func becomeOrphan(_ held: HeldNames, _ node: Node, _ name: FileName, kept: OpenFile? = nil) {
         leaveAll(held, node)
         node.isOrphan = true
@@ -223,7 +224,7 @@ extension UnionTree {
         node.listing = Listing()
     }
 
-    /// A name for what was an orphan, or whose known name went: now this is the known one.
+    /// Gives a name to an orphan, or to a node whose last known name went.
     func adopt(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         orphanCount -= 1
         if node.kept == nil { removeOrphan(node) } else { heldCount -= 1 }
@@ -235,7 +236,7 @@ extension UnionTree {
     /// Any number of threads may do this at once: a name in work/orphans is used once.
     private func removeOrphan(_ node: Node) {
         guard let upper else { return }
-        // What fails here is swept with the work directory at the next mount.
+        // Where this fails, the next mount sweeps the file with the work directory.
         if node.isDirectory {
             try? upper.orphans.fd.removeDirectory(node.name)
         } else {

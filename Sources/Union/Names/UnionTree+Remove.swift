@@ -5,7 +5,7 @@ import Glibc
 import SystemPackage
 
 extension UnionTree {
-    /// Deleted files that are kept open at once, rather than under another name, which takes longer.
+    /// How many deleted files are held open, rather than renamed to work/orphans, which takes longer.
     static let mostHeld = min(256, OpenFileLimit.current / 8)
     /// The same where there is no room for another name.
     static let mostHeldInNeed = 4 * mostHeld
@@ -17,7 +17,7 @@ extension UnionTree {
         }
     }
 
-    /// rmdir(2). ENOTEMPTY unless it looks empty: whiteouts don't count.
+    /// rmdir(2). ENOTEMPTY unless the directory looks empty: whiteouts don't count.
     package func removeDirectory(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) {
         try remove(name, in: parent) { (held, found) throws(FSError) in
             guard try isDirectory(found) else { throw .system(.notDirectory) }
@@ -25,7 +25,7 @@ extension UnionTree {
         }
     }
 
-    /// `check` throws where what the name stands for may not go.
+    /// `check` throws where the file may not be removed.
     private func remove(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -65,7 +65,7 @@ extension UnionTree {
         }
     }
 
-    /// Whether a merged directory shows nothing.
+    /// Whether a merged directory shows no names.
     func isEmpty(_ held: HeldNames, _ node: Node) throws(FSError) -> Bool {
         let listing = try listing(held, of: node)
         guard listing.entryCount == 0 else { return false }
@@ -75,7 +75,7 @@ extension UnionTree {
         }
     }
 
-    /// Makes a whiteout where the upper has nothing.
+    /// Makes a whiteout for a name that only the lower has.
     private func hide(_ held: HeldNames, _ name: FileName, in directory: Node) throws(FSError) {
         let fd = try self.directory(held, directory)
         let upper = try writable()
@@ -84,9 +84,8 @@ extension UnionTree {
         try set(held, name, .whiteout, in: directory)
     }
 
-    /// Takes a name away from what the upper has under it, in one step for whoever looks at the upper, and
-    /// leaves a whiteout where the lower would shine through. The file itself stays, open or among the orphans,
-    /// while the kernel refers to it.
+    /// Removes a name that the upper has, in one step for other readers of the upper, and leaves a whiteout where
+    /// the lower would show through. The file stays, held open or in work/orphans, while the kernel refers to it.
     func retire(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node, _ upper: Upper)
         throws(FSError)
     {
@@ -94,7 +93,7 @@ extension UnionTree {
         node.noteChange()
         let isHiding = try lowerEntry(name, in: directory) != nil
         if isHiding { try noteWhiteouts(held) }
-        // Another name leads to it just as well, if it is known.
+        // If other names are known, the file goes on under them.
         let isLast = isOnlyKnown(held, name, in: directory, of: node)
         let rest = try takeAway(held, node, name, in: fd, isHiding, isLast && node.isReferenced, upper)
         if isHiding {
@@ -112,13 +111,13 @@ extension UnionTree {
         }
     }
 
-    /// What is left of a file that the kernel refers to.
+    /// What is left of a removed file that the kernel refers to.
     private enum Rest {
         case orphan(FileName)
         case file(OpenFile)
     }
 
-    /// `isKept`: the kernel refers to it, and no other name leads to it.
+    /// `isKept`: the kernel refers to the file, and no other name leads to it.
     private func takeAway(
         _ held: HeldNames,
         _ node: Node,
@@ -133,7 +132,7 @@ extension UnionTree {
                 try removeOnly(name, in: directory, node.isDirectory, isHiding, upper)
             }
         }
-        // A directory that looks empty may have whiteouts in it: it can't be removed where it is.
+        // A directory that looks empty may have whiteouts in it, so that it can't be removed in place.
         let hasWhiteouts = node.isDirectory ? try !listing(held, of: node).isEmpty : false
         if !hasWhiteouts {
             guard isKept else {
@@ -148,7 +147,7 @@ extension UnionTree {
         do throws(FSError) {
             let orphan = try move(name, in: directory, isHiding, hasWhiteouts, upper)
             if isKept { return .orphan(orphan) }
-            // What fails here is swept at the next mount.
+            // Where this fails, the next mount sweeps the directory.
             try? upper.orphans.fd.removeDirectory(orphan)
             return nil
         } catch {
@@ -160,7 +159,7 @@ extension UnionTree {
         }
     }
 
-    /// Moves what is not simply removed to the orphans: its name there.
+    /// Moves a file or directory to work/orphans. Returns its name there.
     private func move(
         _ name: FileName,
         in directory: OpenFile,
@@ -182,7 +181,7 @@ extension UnionTree {
             } else {
                 try directory.fd.rename(name, to: upper.orphans.fd, orphan)
             }
-            // It is done; what fails from here on is swept at the next mount.
+            // The move is done; what fails from here on is swept at the next mount.
             if hasWhiteouts, let fd = try? upper.orphans.fd.open(orphan, O_RDONLY | O_DIRECTORY) {
                 for whiteout in (try? fd.names()) ?? [] { try? fd.removeTree(whiteout) }
             }
@@ -190,7 +189,7 @@ extension UnionTree {
         }
     }
 
-    /// Removes a file, or a directory with nothing in it at all, where it is.
+    /// Removes, in place, a file or a directory without any entries.
     private func removeOnly(
         _ name: FileName,
         in directory: OpenFile,
@@ -210,11 +209,11 @@ extension UnionTree {
             try? upper.work.unlink(whiteout)
             throw error
         }
-        // What fails here is swept at the next mount.
+        // Where this fails, the next mount sweeps the directory.
         if isDirectory { try? upper.work.removeDirectory(whiteout) }
     }
 
-    /// What a node lives on as when it has no name any more, not even in the work directory.
+    /// The open file that a node lives on when it has no name any more, not even in the work directory.
     func hold(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: OpenFile) throws(FSError)
         -> OpenFile
     {
@@ -225,7 +224,7 @@ extension UnionTree {
         return try FSError.wrap { () throws(Errno) in OpenFile(try directory.fd.open(name, flags)) }
     }
 
-    /// Makes a directory that looks empty empty, without a moment in which it looks otherwise.
+    /// Removes the whiteouts of a directory that looks empty, so that it looks empty all the time.
     func removeWhiteouts(
         _ held: HeldNames,
         _ node: Node,
@@ -250,6 +249,6 @@ extension UnionTree {
 }
 
 extension FSError {
-    /// Something does not fit, or must not be moved: less might do.
+    /// An operation that needs less room, or moves nothing, may succeed.
     var isLackOfRoom: Bool { [ENOSPC, EDQUOT, EACCES, EMLINK].contains(errno) }
 }

@@ -6,11 +6,11 @@ import Layers
 import SystemPackage
 
 extension UnionTree {
-    /// renameat2(2) with its flags; EINVAL for others. With RENAME_WHITEOUT a crash may leave the old name free
-    /// of the whiteout that was to be there.
+    /// renameat2(2) with its flags; EINVAL for others. With RENAME_WHITEOUT, a crash may leave the old name without
+    /// the whiteout.
     ///
-    /// A directory that exists below is renamed like any other: a redirect records which lower directory it
-    /// goes on showing. EXDEV where the upper is to get none.
+    /// A directory that exists below is renamed like any other: a redirect records which lower directory it goes on
+    /// showing. EXDEV where the upper may have no redirects.
     package func rename(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -25,7 +25,7 @@ extension UnionTree {
         let (name, newName) = (FileName(name), FileName(newName))
         let isExchange = flags & Rename.exchange != 0
         while true {
-            // Copies are made without the lock; then everything is looked at again.
+            // Files are copied up without the lock; then everything is looked up again.
             if let missing = try needsCopyUp(name, in: parent) { _ = try copyUp(missing, data: .none) }
             if isExchange, let missing = try needsCopyUp(newName, in: newParent) {
                 _ = try copyUp(missing, data: .none)
@@ -48,7 +48,7 @@ extension UnionTree {
                 return
             }
             guard flags & Rename.noReplace == 0 || target == nil else { throw .system(.fileExists) }
-            // Two names of one file: rename(2) does nothing.
+            // rename(2) does nothing with two names of one file.
             if case .upper(let other) = target, other === node { return }
             let whiteout = flags & Rename.whiteout != 0 ? try stageWhiteoutData(upper) : nil
             do throws(FSError) {
@@ -64,7 +64,7 @@ extension UnionTree {
 
     private typealias Entry = (node: Node, name: FileName, directory: Node)
 
-    /// The number of what `name` is, if it is only in the lower.
+    /// The number of the file `name` if it is only in the lower.
     private func needsCopyUp(_ name: FileName, in parent: UInt64) throws(FSError) -> UInt64? {
         let held = names.lock()
         defer { names.unlock() }
@@ -107,12 +107,12 @@ extension UnionTree {
         var hasWhiteout = isHiding
         if isHiding { try noteWhiteouts(held) }
         if node.isDirectory, try listing(held, of: newDirectory)[newName] == .whiteout {
-            // rename(2) replaces nothing by a directory but a directory.
+            // rename(2) replaces nothing but a directory by a directory.
             try FSError.wrap { () throws(Errno) in
                 try upper.prepareForWhiteouts(from.fd)
                 try from.fd.rename(name, to: to.fd, newName, flags: Rename.exchange)
             }
-            // One that hides nothing does no harm.
+            // A whiteout that hides nothing does no harm.
             if !isHiding, (try? from.fd.unlink(name)) == nil { hasWhiteout = true }
         } else {
             let isFree = target == nil ? try listing(held, of: newDirectory)[newName] == nil : false
@@ -154,15 +154,15 @@ extension UnionTree {
 
     /// What becomes of a node that another is renamed over.
     private enum Replaced {
-        /// Another name leads to it: it stays what it is.
+        /// Another known name leads to it.
         case elsewhere
-        /// The kernel does not know it.
+        /// The kernel does not refer to it.
         case unknown
         case orphan(FileName)
         case kept(OpenFile)
     }
 
-    /// Makes it possible that rename(2) replaces a name, and keeps what the kernel refers to.
+    /// Prepares a name to be replaced by rename(2), and keeps the file if the kernel refers to it.
     private func prepareToReplace(
         _ held: HeldNames,
         _ node: Node,
@@ -184,7 +184,7 @@ extension UnionTree {
                 if node.isDirectory {
                     try exchangeForStandIn(name, in: fd, orphan, upper)
                 } else {
-                    // A second link keeps it while it is open.
+                    // A second link keeps the file while it is open.
                     try fd.fd.link(name, to: upper.orphans.fd, orphan)
                 }
             }
@@ -195,7 +195,7 @@ extension UnionTree {
         }
     }
 
-    /// There is no second link of a directory: another, as empty, comes in its place.
+    /// A directory can't have a second link: an empty stand-in takes its place.
     private func exchangeForStandIn(
         _ name: FileName,
         in directory: OpenFile,
@@ -215,7 +215,7 @@ extension UnionTree {
         }
     }
 
-    /// It was not replaced after all.
+    /// Undoes `prepareToReplace` where the rename failed.
     private func undo(
         _ how: Replaced?,
         _ node: Node?,
@@ -232,7 +232,7 @@ extension UnionTree {
         try? upper.orphans.fd.removeDirectory(orphan)
     }
 
-    /// After its name leads to something else.
+    /// Drops the name of a node that was replaced.
     private func retire(
         _ held: HeldNames,
         _ node: Node,
@@ -268,8 +268,9 @@ extension UnionTree {
         relocate(held, other.node, other.name, in: other.directory, to: one.name, in: one.directory)
     }
 
-    /// Makes sure that a directory shows the same at its new place: a redirect if it is merged, an opaque mark
-    /// if it is not and something is below; and that a file without data is found to have it. All are true at its old place as well, so a crash is harmless.
+    /// Makes sure that a directory shows the same at its new place, by a redirect if it is merged, or an opaque mark
+    /// if it is not and something is below; and that the data of a file without data is found. All marks are true at
+    /// the old place as well, so a crash is harmless.
     private func prepareToMove(
         _ held: HeldNames,
         _ node: Node,
@@ -291,7 +292,7 @@ extension UnionTree {
             try FSError.wrap { () throws(Errno) in
                 try upper.marks.setRedirect(name, in: fd.fd, to: path)
             }
-            // What it shows can be reached by its redirect only: the next `recover` must have found it.
+            // Only its redirect leads to what it shows, so its node must stay.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {
             try noteOpaque(held)

@@ -5,10 +5,10 @@ import Overlay
 import Glibc
 import SystemPackage
 
-/// Files that have no name at first.
+/// Files that are made without a name.
 extension UnionTree {
-    /// open(2) with O_TMPFILE: a regular file that is to get its name, if any, in `parent`. One reference is
-    /// counted; `link` gives it a name.
+    /// open(2) with O_TMPFILE: makes a regular file whose first name, if it gets one, goes into `parent`. One
+    /// reference is counted; `link` gives it a name.
     package func makeTemporary(
         in parent: UInt64,
         mode: UInt32,
@@ -23,13 +23,13 @@ extension UnionTree {
         let name = upper.temporaryName()
         var number: UInt64 = 0
         try FSError.wrap { () throws(Errno) in
-            // Of this thread only: the daemon's threads have a umask of their own.
+            // The umask of this thread only: each of the daemon's threads has its own.
             umask(caller.umask)
             try inStage(of: target, upper) { (staging) throws(Errno) in
                 try staging.fd.makeNode(name, mode: mode, device: 0)
                 try own(name, in: staging, by: caller, mode: mode)
                 number = UInt64(try staging.fd.status(of: name).st_ino)
-                // Where a file is that was unlinked while open.
+                // Where files go that are unlinked while open.
                 try staging.fd.rename(name, to: upper.orphans.fd, name)
             }
         }
@@ -61,7 +61,7 @@ extension UnionTree {
         }
     }
 
-    /// Makes one in the work directory, to be renamed to where it belongs.
+    /// Makes a stand-in for a whiteout in the work directory, to be renamed into place.
     func stageWhiteoutData(_ upper: Upper) throws(FSError) -> FileName {
         let name = upper.temporaryName()
         try FSError.wrap { () throws(Errno) in
@@ -73,7 +73,7 @@ extension UnionTree {
         return name
     }
 
-    /// Renames a staged one to where something was renamed away.
+    /// Renames a staged stand-in to a name that was renamed away.
     func place(
         _ held: HeldNames,
         _ staged: FileName,

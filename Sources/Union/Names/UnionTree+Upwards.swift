@@ -3,10 +3,10 @@ import Linux
 import SystemPackage
 
 extension UnionTree {
-    /// A request asks for a directory, and for the one it is in.
+    /// One request asks for a directory, and for the directory that it is in.
     private static let steps = 3
 
-    /// By `..` from an open directory that is in it, as long as each is still there under its name.
+    /// Opens a directory by `..` from an open one inside it, if each is still there under its name.
     func parent(_ held: HeldNames, _ node: Node) -> OpenFile? {
         guard !node.isOrphan, let inside = directories.findInside(held, node, levels: UnionTree.steps) else {
             return nil
@@ -20,7 +20,7 @@ extension UnionTree {
         return known
     }
 
-    /// What `..` of a directory is, where that has this one as `name`.
+    /// Opens `..` of a directory; nil unless that has the directory as `name`.
     private func parent(of file: OpenFile, _ name: FileName) -> OpenFile? {
         do throws(Errno) {
             let open = OpenFile(try file.fd.open(FileName(".."), O_PATH | O_DIRECTORY))

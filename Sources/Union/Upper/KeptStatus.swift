@@ -4,32 +4,32 @@ import Nodes
 import Synchronization
 import SystemPackage
 
-/// What stat(2) goes on saying of a file that the union has changed for its own sake: a copy came into a directory, a
-/// note into an attribute, data from below. No user of the mount did that, and so nobody is to see it: tar, for one,
-/// takes a file whose ctime moves while it is read for one that was changed.
+/// The status that stat(2) goes on showing for a file that the union changed for its own sake, by copying a file
+/// into a directory, setting an attribute or completing data. No user changed the file, so the change must not show:
+/// tar, for one, reports a file whose ctime moves while it is read as changed.
 ///
-/// It lasts until somebody does change the file, and not beyond the mount: a ctime can't be set.
+/// It lasts until a user does change the file, and at most as long as the mount: a ctime can't be set.
 struct KeptStatus {
     private var ctime: Attributes.Time
-    /// Of a directory; nobody else's are touched.
+    /// Shown for directories only.
     private var size: UInt64
     private var blocks: UInt64
-    /// The times of the file that the union left behind. Any others are somebody's change.
+    /// The times that the union's change left on the file. Other times mean that a user has changed it since.
     private var left = timespec()
     private var leftModified = timespec()
 
-    /// What was shown of a lower file, which was copied up.
+    /// The status shown of a lower file that was copied up.
     init(_ inode: LowerInode) {
         (ctime, size, blocks) = (inode.ctime, inode.size, inode.blocks)
     }
 
-    /// What was shown of an upper one; `ctime` where it is not its own.
+    /// The status shown of an upper file; `ctime` where it differs from the file's own.
     init(_ status: FileStatus, ctime: Attributes.Time? = nil) {
         self.ctime = ctime ?? Attributes.Time(status.st_ctim)
         (size, blocks) = (UInt64(status.st_size), UInt64(status.st_blocks))
     }
 
-    /// From now on it stands for a file that looks like this.
+    /// Applies from now on as long as the file looks like this.
     mutating func follow(_ status: FileStatus) {
         (left, leftModified) = (status.st_ctim, status.st_mtim)
     }
@@ -44,10 +44,10 @@ struct KeptStatus {
     }
 }
 
-/// The same of nodes that the kernel has forgotten: a few thousand, the last ones.
+/// The preserved statuses of the nodes that the kernel forgot last, a few thousand.
 struct ForgottenStatuses {
     private var statuses: [UInt64: KeptStatus] = [:]
-    /// In the order of their coming; some have been taken since.
+    /// In the order of their arrival; some have been taken since.
     private var order: [UInt64] = []
     private static let most = 4096
 
@@ -64,7 +64,8 @@ struct ForgottenStatuses {
 }
 
 extension Node {
-    /// Runs `body`, which changes the file of this node for the union's own sake. `name` in `directory`, or what is open.
+    /// Runs `body`, which changes this node's file for the union's own sake: `name` in `directory`, or the open file
+    /// itself.
     func keepingStatus<R, E: Error>(
         of name: FileName = .itself,
         in directory: borrowing OwnedFD,
@@ -72,26 +73,26 @@ extension Node {
     ) throws(E) -> R {
         let changes = changes
         let before = try? directory.status(of: name)
-        // Where it fails, a part of it may be done.
+        // If it fails, part of the change may be done.
         defer { keepStatus(before, try? directory.status(of: name), since: changes) }
         return try body()
     }
 
-    /// Runs `body`, which changes what is in this directory, and gives it the times it had before.
+    /// Runs `body`, which changes what is in this directory, and gives the directory its former times back.
     func keepingTimes(_ directory: borrowing OwnedFD, _ body: () throws(Errno) -> Void) throws(Errno) {
         let changes = changes
         let before = try directory.keepingTimes(body)
         keepStatus(before, try? directory.status(of: .dot), since: changes)
     }
 
-    /// Of a copy of `inode` that has just got its place, and looks like `status` there.
+    /// Preserves the status of `inode` for its copy, which was just put in place and looks like `status` there.
     func keepStatus(_ inode: LowerInode, _ status: FileStatus) {
         var new = KeptStatus(inode)
         new.follow(status)
         shown.withLock { $0.status = new }
     }
 
-    /// Of a file that looks like `status` and is to be shown with this time.
+    /// Preserves `ctime` for a file that looks like `status`.
     func keepStatus(_ ctime: Attributes.Time, _ status: FileStatus) {
         var new = KeptStatus(status, ctime: ctime)
         new.follow(status)
@@ -101,7 +102,7 @@ extension Node {
     private func keepStatus(_ before: FileStatus?, _ after: FileStatus?, since changes: UInt64) {
         guard let before, let after, !before.st_ctim.equals(after.st_ctim) else { return }
         shown.withLock { kept in
-            // Somebody changed it meanwhile: that is what shows.
+            // A user's change meanwhile is what shows.
             guard kept.changes == changes else { return }
             var new = kept.status.flatMap { $0.isOf(before) ? $0 : nil } ?? KeptStatus(before)
             new.follow(after)
@@ -109,7 +110,7 @@ extension Node {
         }
     }
 
-    /// Somebody changed what the clock of the filesystem may be too coarse to tell from what the union did.
+    /// Drops the preserved status for a user's change, which a coarse clock may not tell from the union's.
     func noteChange() {
         shown.withLock {
             $0.status = nil
@@ -119,7 +120,7 @@ extension Node {
 
     private var changes: UInt64 { shown.withLock { $0.changes } }
 
-    /// What is to be shown instead of `status`, which the file just had.
+    /// The status to show instead of `status`, which the file has right now.
     func keptStatus(_ status: FileStatus) -> KeptStatus? {
         shown.withLock { kept in kept.status.flatMap { $0.isOf(status) ? $0 : nil } }
     }

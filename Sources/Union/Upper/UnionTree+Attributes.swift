@@ -7,10 +7,10 @@ import Glibc
 import SystemPackage
 
 extension UnionTree {
-    /// chmod, chown, truncate and utimensat in one. Copies up first; of the data only what is to stay.
+    /// chmod, chown, truncate and utimensat in one. Copies the file up first, with no more of the data than stays.
     package func change(_ id: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes {
         var needed = change.size.map(NeededData.first) ?? .none
-        // Set before the data comes, these would be dropped by its coming.
+        // Copying the data later would drop these bits.
         if let mode = change.mode, try writable().losesSetID(mode) { needed = .all }
         let node = try copyUp(id, data: needed)
         if let size = change.size {
@@ -24,12 +24,12 @@ extension UnionTree {
         }
         var filled: PartialData?
         if case .partial(let data) = node.data { filled = data }
-        // Who fills holes sets the times back to what they were.
+        // A thread that fills holes sets the times back to what they were.
         filled?.lock.share()
         defer { filled?.lock.unlock() }
         let held = names.lock()
         defer { names.unlock() }
-        // An open directory's mode is not changed any faster by its descriptor, which is a place only.
+        // The open descriptor of a directory is O_PATH, by which a mode is changed no faster.
         let (directory, name) = try node.isDirectory ? location(held, of: node) : nearest(held, node)
         try FSError.wrap { () throws(Errno) in
             if change.uid != nil || change.gid != nil {
@@ -67,7 +67,7 @@ extension UnionTree {
         }
         let held = names.lock()
         defer { names.unlock() }
-        // The kernel asks for it before a first write and before each chown.
+        // The kernel asks for the capability before a first write and before each chown.
         if name == Upper.capability, node.hasNoCapability { return nil }
         let (directory, file) = try location(held, of: node)
         let stored = storedName(name)
@@ -103,7 +103,7 @@ extension UnionTree {
         return names.compactMap { upper?.marks.visible($0, isDevice: node.isWhiteoutData) }
     }
 
-    /// lsetxattr(2) with its flags. `clearsSetGroupID`: an ACL set by somebody who is not in the file's group.
+    /// lsetxattr(2) with its flags. `clearsSetGroupID`: a process that is not in the file's group sets an ACL.
     package func setXattr(
         _ name: XattrName,
         of id: UInt64,

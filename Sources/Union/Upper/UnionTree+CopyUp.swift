@@ -6,13 +6,13 @@ import Overlay
 import SystemPackage
 
 extension UnionTree {
-    /// The upper node of `id`, copied up now if it is only in the lower, with as much of a regular file's data
-    /// as is needed.
+    /// The upper node of `id`, copied up now if it is only in the lower, with as much of a regular file's data as is
+    /// needed.
     ///
-    /// Preconditions: `names` is not locked. The copy is made in the work directory without any lock, at most
-    /// once however many callers want it; only putting it in place takes the lock.
+    /// Precondition: `names` is not locked. The copy is made in the work directory without any lock, and once,
+    /// however many threads want it; only putting it in place takes the lock.
     ///
-    /// `isForced`: an immutable file, not a directory, as well, which is EPERM otherwise.
+    /// `isForced`: copies up an immutable file, but no directory, which is EPERM otherwise.
     func copyUp(_ id: UInt64, data: NeededData = .all, isForced: Bool = false) throws(FSError) -> Node {
         if let node = table.find(id) {
             if node.isDirectory {
@@ -62,8 +62,8 @@ extension UnionTree {
         }
     }
 
-    /// The upper node of a directory, made now, with those above it, if it is only in the lower.
-    /// ENOENT when it has been removed.
+    /// The upper node of a directory that is copied up now, with those above it, if it is only in the lower. ENOENT
+    /// when it has been removed.
     func upperDirectory(_ held: HeldNames, _ id: UInt64) throws(FSError) -> Node {
         if let node = table.find(id) {
             guard !node.isOrphan else { throw .system(.noSuchFileOrDirectory) }
@@ -88,8 +88,8 @@ extension UnionTree {
         return parent
     }
 
-    /// The nearest directory above a lower one that has a node, the root if no other, and the way from there to it, last
-    /// first.
+    /// The nearest directory above a lower one that has a node (the root always has), and the path from there to it,
+    /// last component first.
     private func ancestor(
         _ held: HeldNames,
         of directory: UInt32
@@ -107,7 +107,7 @@ extension UnionTree {
         }
     }
 
-    /// The names under which a lower file can be seen: where each is.
+    /// The names under which a lower file can be seen, each with its directory.
     func visibleNames(_ held: HeldNames, of inode: UInt32) throws(FSError) -> [(
         directory: UInt32, name: FileName
     )] {
@@ -117,7 +117,7 @@ extension UnionTree {
             switch try position(held, of: link.directory) {
             case .lower: visible.append((link.directory, name))
             case .upper(let node):
-                // Not `resolve`, which finds a copied-up file under names that it has yet to get as well.
+                // Not `resolve`, which finds a file that was copied up also under names that it has yet to get.
                 if try listing(held, of: node)[name] == nil { visible.append((link.directory, name)) }
             case nil: continue
             }
@@ -125,10 +125,10 @@ extension UnionTree {
         return visible
     }
 
-    /// Files with no more names are looked through each time.
+    /// Files with no more names than this are counted each time.
     private static let fewNames = 32
 
-    /// How many names lead to a lower file.
+    /// How many names of a lower file can be seen.
     func visibleCount(_ held: HeldNames, of inode: UInt32, _ record: LowerInode) throws(FSError) -> UInt32 {
         if let known = visibleCounts[inode] { return known }
         let count = UInt32(clamping: try visibleNames(held, of: inode).count)
@@ -136,7 +136,7 @@ extension UnionTree {
         return count
     }
 
-    /// Whether any name leads to what is only in the lower.
+    /// Whether a file or directory that is only in the lower can be seen.
     func isVisible(_ held: HeldNames, _ inode: UInt32) throws(FSError) -> Bool {
         let record = try lower.inode(inode)
         guard record.isDirectory else { return try visibleCount(held, of: inode, record) > 0 }
@@ -162,7 +162,7 @@ extension UnionTree {
         return .upper(node)
     }
 
-    /// The same, where it is in the upper.
+    /// The same; nil also where the directory is only in the lower.
     func upperPosition(_ held: HeldNames, of directory: UInt32) throws(FSError) -> Node? {
         guard case .upper(let node) = try position(held, of: directory) else { return nil }
         return node
@@ -187,7 +187,7 @@ extension UnionTree {
         return node
     }
 
-    /// The node of a lower directory that was removed, but is open, and whose attributes change.
+    /// The node of a lower directory that was removed while open, and whose attributes are about to change.
     private func removedDirectory(_ held: HeldNames, _ inode: UInt32, _ upper: Upper) throws(FSError) -> Node
     {
         let orphan = try copyDirectory(inode, upper) { (copy) throws(Errno) in
@@ -200,7 +200,8 @@ extension UnionTree {
         return node
     }
 
-    /// A directory like a lower one in the work directory, which `put` takes out of there: the name it had.
+    /// Makes a copy of a lower directory in the work directory, which `put` moves away. Returns the name it had
+    /// there.
     private func copyDirectory(
         _ inode: UInt32,
         _ upper: Upper,
@@ -210,7 +211,7 @@ extension UnionTree {
         let copy = upper.temporaryName()
         let attributes = try privateAttributes(of: inode, isMarked: false)
         try FSError.wrap { () throws(Errno) in
-            // Nobody looks into it yet, whatever its mode.
+            // No process can look into it yet, whatever its mode.
             try upper.work.makeDirectory(copy, mode: record.mode & 0o777)
             do throws(Errno) {
                 try apply(record, attributes, to: copy, in: upper.work, upper)
@@ -223,7 +224,8 @@ extension UnionTree {
         return copy
     }
 
-    /// A copy of a lower file in the work directory: its name, where its data is, and the open file if it is regular.
+    /// Makes a copy of a lower file in the work directory. Returns its name, where its data is, and the open file if
+    /// it is regular.
     private func copy(
         _ inode: UInt32,
         _ data: NeededData,
@@ -258,7 +260,7 @@ extension UnionTree {
         return (copy, .upper, nil)
     }
 
-    /// A regular file's copy: without data, as a hole to be written into, sharing the lower's blocks, or copied.
+    /// Makes a regular file's copy: without data, partial, sharing the lower's blocks, or with copied data.
     private func copyRegular(
         _ inode: UInt32,
         _ record: LowerInode,
@@ -277,13 +279,13 @@ extension UnionTree {
         if case .first(let limit) = needed { size = min(size, limit) }
         var isCopied = false
         if size > 0 {
-            // Writing the data later would drop a capability, or set-id bits, for a moment.
+            // Writing the data later would drop capabilities and set-id bits for a moment.
             let hasCapability = attributes.contains { $0.name == Upper.capability }
             try FSError.wrap { () throws(Errno) in try file.fd.truncate(to: record.size) }
             if needed == .none, !hasCapability, upper.canLeaveData(record.mode) {
                 place = .lower(inode)
             } else if try clone(inode, to: file.fd, record.size) {
-                // Blocks are metadata, too: nothing that a sync would have to bring where these are in order.
+                // Blocks are metadata, too: where the filesystem keeps order, no sync is needed.
             } else if needed != .all, needed != .none, !hasCapability, upper.canBePartial(record.mode) {
                 let status = try FSError.wrap { () throws(Errno) in try file.fd.status() }
                 place = .partial(
@@ -311,14 +313,14 @@ extension UnionTree {
             case .upper, .lost, .damaged: break
             }
             try apply(record, attributes, to: .itself, in: file.fd, upper)
-            // Before the rename: after a power cut the name must not lead to half a file.
+            // Before the rename: after a power cut the name must not lead to a part of the file.
             let isIncomplete = isCopied || (size > 0 && !upper.abilities.keepsOrder)
             if isIncomplete, !upper.isVolatile { try file.fd.synchronize() }
         }
         return (file, place)
     }
 
-    /// The extended attributes a copy gets: the file's own, those in the union's namespace escaped, and ours.
+    /// The extended attributes of a copy: the file's own, those in the union's namespace escaped, and the union's.
     private func privateAttributes(
         of inode: UInt32,
         isMarked: Bool
@@ -333,7 +335,7 @@ extension UnionTree {
         return list
     }
 
-    /// `name` in `directory`, or what is open, without a path to be walked for each attribute.
+    /// Sets attributes of `name` in `directory`, or of the open file itself, which takes no path walk for each.
     private func apply(
         _ record: LowerInode,
         _ attributes: [(name: XattrName, value: [UInt8])],
@@ -341,8 +343,8 @@ extension UnionTree {
         in directory: borrowing OwnedFD,
         _ upper: Upper
     ) throws(Errno) {
-        // Most are right as they were made, and to look takes less than a change. The owner first: changing it drops
-        // set-id bits and capabilities.
+        // Most attributes are right from the start, and looking takes less time than changing. The owner comes
+        // first, because changing it drops set-id bits and capabilities.
         let made = try directory.status(of: copy)
         let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
         let owner = KeptOwner(uid: record.uid, gid: record.gid)

@@ -4,17 +4,18 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// What lsattr(1) shows and chattr(1) changes: those of the file that has the data, as far as its filesystem has any.
+/// The inode flags that lsattr(1) shows and chattr(1) changes: those of the file that has the data, as far as its
+/// filesystem has any.
 ///
-/// Files of an upper can't be made immutable or append-only. The filesystem would refuse to the union as well what it
-/// refuses to others: to bring the rest of the data, to copy a file into a directory, to remove a container.
+/// Files of an upper can't be made immutable or append-only, because the filesystem would refuse the union's own
+/// work, too: completing data, copying a file into a directory, removing a container.
 extension UnionTree {
-    /// What an owner may change, and what is in nobody's way: FS_*_FL SECRM, UNRM, COMPR, SYNC, NODUMP, NOATIME, NOCOMP, NOTAIL,
-    /// DIRSYNC, TOPDIR and NOCOW. JOURNAL_DATA is not an owner's to change, and names in a directory with CASEFOLD would
-    /// not be those that the union knows.
+    /// The flags that an owner may change and that don't get in the way: FS_*_FL SECRM, UNRM, COMPR, SYNC, NODUMP,
+    /// NOATIME, NOCOMP, NOTAIL, DIRSYNC, TOPDIR and NOCOW. JOURNAL_DATA is not an owner's to change, and names in a
+    /// directory with CASEFOLD would differ from those that the union knows.
     private static let changeable: UInt32 = 0x0083_84cf
 
-    /// FS_*_FL of a regular file or a directory. ENOTTY where the filesystem has none.
+    /// FS_*_FL of a regular file or a directory. ENOTTY where the filesystem has no flags.
     package func flags(of id: UInt64) throws(FSError) -> UInt32 {
         guard let file = try openForFlags(id) else { return 0 }
         var flags: UInt32 = 0
@@ -32,8 +33,8 @@ extension UnionTree {
         return flags
     }
 
-    /// Copies up first. EOPNOTSUPP for a flag that would be in the union's own way, or is not changeable. The copy of an immutable file is not
-    /// immutable; a directory that is stays so.
+    /// Copies up first. EOPNOTSUPP for immutable and append-only, and for flags that can't be changed. The copy of
+    /// an immutable file is not immutable; an immutable directory stays so.
     package func setFlags(of id: UInt64, to flags: UInt32) throws(FSError) {
         let refused = UInt32(CLINUX_IMMUTABLE_FL | CLINUX_APPEND_FL)
         let changed = try self.flags(of: id) ^ flags
@@ -42,7 +43,7 @@ extension UnionTree {
         }
         let node = try copyUp(id, isForced: true)
         guard let file = try openForFlags(id) else { throw .system(.inappropriateIOCTLForDevice) }
-        // The others say how its filesystem stores the copy.
+        // The other flags say how the filesystem stores the copy.
         var kept: UInt32 = 0
         var result = file.fd.use { clinux_get_flags($0, &kept) }
         guard result >= 0 else { throw .system(Errno(rawValue: -result)) }
@@ -64,8 +65,8 @@ extension UnionTree {
         }
     }
 
-    /// EPERM for a directory that nobody may change in its layer. Other than a file's, its copy may be there for the sake
-    /// of what is below.
+    /// EPERM for a directory whose lower is immutable. Unlike a file's, its copy may exist for the sake of what is
+    /// below the directory.
     func refuseImmutable(_ held: HeldNames, _ directory: Node) throws(FSError) {
         guard let merged = directory.lower, directory !== root else { return }
         if directory.hasImmutableLower == nil {
@@ -74,7 +75,7 @@ extension UnionTree {
         if directory.hasImmutableLower == true { throw .system(.notPermitted) }
     }
 
-    /// EPERM for a lower file that nobody may change: nor is its copy made.
+    /// EPERM for an immutable lower file, which is not copied up either.
     func refuseImmutable(_ inode: UInt32) throws(FSError) {
         if try lower.isImmutable(inode) { throw .system(.notPermitted) }
     }

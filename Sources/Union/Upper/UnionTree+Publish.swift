@@ -3,9 +3,9 @@ import Linux
 import Overlay
 import SystemPackage
 
-/// How a finished copy gets its names.
+/// Giving a finished copy its names.
 extension UnionTree {
-    /// Renames a copy into place and gives the directory its times back: nothing in it changed, as users see it.
+    /// Renames a copy into place and gives the directory its former times back: to users, nothing in it changed.
     func put(
         _ copy: FileName,
         in parent: Node,
@@ -18,9 +18,9 @@ extension UnionTree {
         }
     }
 
-    /// A copy that was put in its place looks as what it was made of did.
+    /// Preserves the status of the lower file for a copy that was just put in place.
     func keepStatus(_ held: HeldNames, _ node: Node, of record: LowerInode) {
-        // Where it can't be looked at, it can't be shown either.
+        // Where the file can't be looked up here, it can't be shown either.
         guard let (directory, name) = try? location(held, of: node),
             let status = try? directory.fd.status(of: name)
         else { return }
@@ -29,8 +29,8 @@ extension UnionTree {
 
     /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
     ///
-    /// A file with several names gets them all at once, so that the upper alone says that they are one file,
-    /// to us after a remount as to anybody who reads an upper directory.
+    /// A file with several names gets them all at once, so that the upper alone says that they are one file: to mica
+    /// after a remount, and to other programs that read an upper directory.
     func publish(
         _ held: HeldNames,
         _ copy: FileName,
@@ -75,7 +75,7 @@ extension UnionTree {
             }
         } else {
             guard !upper.isCramped else { throw .system(.noSpace) }
-            // Tried before, with no more names.
+            // This failed before, with no more names than now.
             if let most = unlinkable[inode], places.count >= most { throw .system(.tooManyLinks) }
             let pending = Upper.pendingName(try lower.mark(of: inode))
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.links, pending) }
@@ -100,8 +100,8 @@ extension UnionTree {
         return node
     }
 
-    /// Links a file in work/links to its places; what a crash interrupts here, `recover` finishes. Where one fails those
-    /// before it are taken away: the file is what it was under all of its names.
+    /// Links a file in work/links to its places; `recover` finishes what a crash interrupts here. Where one link
+    /// fails, those before it are removed: the file stays what it was under all of its names.
     func putLinks(
         _ held: HeldNames,
         _ pending: FileName,
@@ -135,7 +135,7 @@ extension UnionTree {
                     }
                 }
             } catch {
-                // It is a name of a copy from now on.
+                // The name stays: it leads to the copy from now on.
                 try? set(held, name, .entry, in: parent)
             }
         }

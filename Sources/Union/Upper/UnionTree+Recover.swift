@@ -10,7 +10,7 @@ extension UnionTree {
         defer { names.unlock() }
         let marked = try FSError.wrap { () throws(Errno) in try upper.hasNotedRedirects() }
         if marked || upper.mayHaveRedirects {
-            // Of an upper that another overlay has written to it is not known whether it has any.
+            // Whether an upper that another overlay has written to has marks is unknown.
             if marked { try noteMarks(held) }
             try noteRedirects(held, upper)
             hasUnknownRedirects = true
@@ -30,7 +30,8 @@ extension UnionTree {
             do throws(FSError) {
                 try putLinks(held, name, places, upper)
             } catch {
-                // Without room for them the mount is needed all the more: to delete something. The next one has them.
+                // Without room for the links the mount is all the more needed, to delete something. The next mount
+                // finishes them.
                 guard error.isLackOfRoom else { throw error }
                 try keepTogether(held, number)
                 report("not all names of a changed file are in place yet: \(Errno(rawValue: error.errno))")
@@ -40,7 +41,7 @@ extension UnionTree {
         }
     }
 
-    /// Has those names of a file that are not in the upper lead to what the others lead to, if there are such.
+    /// Makes the names of a file that are not in the upper lead to what the others lead to, if there are any.
     private func keepTogether(_ held: HeldNames, _ number: UInt32) throws(FSError) {
         for link in try lower.names(of: number) {
             let name = FileName(link.name)
@@ -54,7 +55,7 @@ extension UnionTree {
         }
     }
 
-    /// Before there is a redirect.
+    /// Called before a redirect is made.
     func markRedirects(_ held: HeldNames, _ upper: Upper) throws(FSError) {
         try noteMarks(held)
         try noteRedirects(held, upper)
