@@ -1,20 +1,20 @@
 package import SystemPackage
 
-/// What to mount a session as.
+/// The source, target and options of a mount.
 package struct MountRequest: Sendable {
-    /// What it is called in /proc/mounts: bytes without a NUL.
+    /// The source in /proc/mounts: bytes without a NUL.
     package var source: [UInt8]
-    /// An existing directory (or file, if that is what the root is).
+    /// An existing directory, or a file if the root is one.
     package var target: FilePath
-    /// Its type is `fuse.` and this.
+    /// The filesystem type is `fuse.` and this.
     package var subtype = Array("mica".utf8)
     /// MS_*.
     package var flags: UInt = 0
-    /// MS_PRIVATE or another kind of propagation; nil for what the target's own mount has.
+    /// MS_PRIVATE or another kind of propagation; nil for that of the target's own mount.
     package var propagation: UInt?
-    /// Other users than the one who mounts may use it.
+    /// Whether users other than the one who mounts may use it.
     package var allowsOther = false
-    /// Options for a security module (`context=…`), as they are.
+    /// Options for a security module (`context=…`), passed on unchanged.
     package var contexts: [[UInt8]] = []
 
     package init(source: [UInt8], target: FilePath) {

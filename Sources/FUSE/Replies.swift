@@ -21,7 +21,7 @@ func bytes(_ string: UnsafePointer<CChar>?) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: string, count: string.map { strlen($0) } ?? 0)
 }
 
-/// Runs `body`; what it throws is the reply.
+/// Runs `body` and replies with the error that it throws.
 @inline(__always)
 func answer(
     _ request: fuse_req_t?,

@@ -5,18 +5,19 @@ import CFUSE
 import Glibc
 import SystemPackage
 
-/// What stat(2) and getxattr(2) say, and what changes it.
+/// Attributes of nodes, as stat(2) and getxattr(2) show them, and changes of them.
 package protocol AttributeOperations: Decorating {
     func attributes(of node: UInt64) throws(FSError) -> Attributes
-    /// When a node was made; nil where that is not known. ENOSYS: of none it is, and nobody need ask again.
+    /// When a node was created; nil where that is unknown. ENOSYS: it is unknown for all nodes, and the kernel need
+    /// not ask again.
     func birth(of node: UInt64) throws(FSError) -> Attributes.Time?
     func change(_ node: UInt64, _ change: AttributeChange) throws(FSError) -> Attributes
-    /// A symbolic link's.
+    /// The target of a symbolic link.
     func target(of node: UInt64) throws(FSError) -> [UInt8]
-    /// nil: there is no such attribute.
+    /// nil where there is no such attribute.
     func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]?
     func xattrs(of node: UInt64) throws(FSError) -> [XattrName]
-    /// `clearsSetGroupID`: an ACL set by a caller who is not in the file's group.
+    /// `clearsSetGroupID`: a caller who is not in the file's group sets an ACL.
     func setXattr(
         _ name: XattrName,
         of node: UInt64,
@@ -69,7 +70,7 @@ extension Session {
     static func addAttributes(_ table: inout fuse_lowlevel_ops) {
         table.getattr = { request, node, _ in
             answer(request, "getattr", node) { (operations) throws(FSError) in
-                // First: it may say that nobody need ask.
+                // First, because it may say that the kernel need not ask again.
                 let isExtended = cfuse_getattr_is_statx() != 0
                 let birth = isExtended ? try operations.birth(of: node) : nil
                 let status = try operations.attributes(of: node)
@@ -115,7 +116,7 @@ extension Session {
         table.listxattr = { request, node, size in
             answer(request, "listxattr", node) { (operations) throws(FSError) in
                 var names = try operations.xattrs(of: node)
-                // As fs/ext4/xattr_trusted.c lists them.
+                // As fs/ext4/xattr_trusted.c lists them: not to callers without privileges.
                 if !isPrivileged(request) { names.removeAll { $0.hasPrefix("trusted.") } }
                 try reply(request, names.flatMap { $0.bytes + [0] }, size)
             }

@@ -5,9 +5,10 @@ import Glibc
 import Nodes
 import SystemPackage
 
-/// What is in regular files.
+/// The data of regular files.
 package protocol DataOperations: Decorating {
-    /// How many bytes from `offset` on are in `buffer`; fewer than it holds only at the end of the file.
+    /// Reads into `buffer` from `offset` on and returns how many bytes; fewer than it holds only at the end of the
+    /// file.
     func read(
         _ node: UInt64,
         into buffer: UnsafeMutableRawBufferPointer,
@@ -19,8 +20,7 @@ package protocol DataOperations: Decorating {
         at offset: UInt64,
         killsPrivileges: Bool
     ) throws(FSError) -> Int
-    /// The same of what was written some time ago: the kernel says by `change` when that was, and until it does the times
-    /// stay.
+    /// Writes data from the write-back cache. The kernel sets the times by `change`, and until then they stay.
     func writeBack(_ node: UInt64, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FSError) -> Int
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError)
     /// fallocate(2).
@@ -173,7 +173,8 @@ extension Session {
                     to: target,
                     at: UInt64(bitPattern: Int64(targetOffset)),
                     count: count,
-                    // The kernel leaves it to us and does not say what the caller may: root may keep them.
+                    // The kernel leaves it to the daemon and does not say what the caller may do: root may keep
+                    // them.
                     killsPrivileges: !isPrivileged(request)
                 )
                 if killsPrivileges { noteKilledPrivileges(request, target) }
@@ -183,7 +184,7 @@ extension Session {
     }
 }
 
-/// As much as fits, with the room that is about to come back.
+/// Writes as much as fits, also into room that is about to come back.
 private func write(
     _ request: fuse_req_t?,
     _ node: UInt64,

@@ -4,15 +4,15 @@ import Linux
 import SystemPackage
 
 extension Session {
-    /// st_dev of the mount as /proc/self/mountinfo has it; nil before there is one.
+    /// The st_dev of the mount, as in /proc/self/mountinfo; nil before there is one.
     package var deviceName: String? { place.flatMap { $0.number < 0 ? nil : "0:\($0.number)" } }
 
-    /// Ends the mount for everybody who has it, in whatever mount namespace it shows: they get ENOTCONN from now on, and
-    /// `run` returns. What the kernel holds of written data is in the upper then. Unmounts nothing: that is its owner's
-    /// business. One that has ended is fine.
+    /// Ends the mount in every mount namespace that shows it: from now on requests get ENOTCONN, and `run` returns.
+    /// Data in the kernel's cache is written to the upper first. It unmounts nothing, which is left to the mount's
+    /// owner. A mount that has ended is no error.
     ///
-    /// `files`: those that the kernel may hold something of. On a thread that serves nothing. Where the kernel does not let this process end the connection, it does so by
-    /// ending itself, after `close`.
+    /// Call it on a thread that serves nothing. `files`: those of which the kernel may hold data. Where the kernel
+    /// does not let this process end the connection, it ends the process itself, after `close`.
     package func endForEverybody(writing files: () -> [UInt64], orElse close: () -> Void) {
         guard cfuse_is_connected(device) != 0 else { return }
         writeBack(files())
@@ -24,10 +24,11 @@ extension Session {
         _exit(0)
     }
 
-    /// Pages written to by mmap(2), or with `writesBack`. Kept by a namespace that shows the mount: the kernel writes them
-    /// when the last of these is gone.
+    /// Writes pages that were changed by mmap(2), or with `writesBack`. While a namespace shows the mount the kernel
+    /// may hold them: it writes them when the last namespace is gone.
     private func writeBack(_ files: [UInt64]) {
-        // Many pages at a time. Some kernels only start it: they wait for no data of FUSE (measured on 6.18).
+        // Writes many pages at a time. Some kernels only start it: they do not wait for data of FUSE (measured on
+        // 6.18).
         if let deviceName {
             do throws(Errno) {
                 try MountHolder.writeBack(deviceName)
@@ -40,7 +41,7 @@ extension Session {
         var failures = 0
         for file in files {
             let result = fuse_lowlevel_notify_inval_inode(session, file, 0, 0)
-            // One that the kernel has just forgotten had nothing.
+            // A file that the kernel has just forgotten had nothing to write.
             if result != 0, result != -ENOENT { failures += 1 }
         }
         if failures > 0 { log("\(failures) files could not be written back before the end of the mount") }

@@ -4,8 +4,8 @@ import CFUSE
 import Glibc
 import SystemPackage
 
-/// What lsattr(1) shows of a regular file or a directory: FS_*_FL, or a `struct fsxattr`. ENOTTY where there is no such
-/// thing.
+/// Inode flags of a regular file or a directory, as lsattr(1) shows them: FS_*_FL, or a `struct fsxattr`. ENOTTY
+/// where there are none.
 package protocol FlagOperations: Decorating {
     func flags(of node: UInt64) throws(FSError) -> UInt32
     func extendedFlags(of node: UInt64) throws(FSError) -> [UInt8]
@@ -24,7 +24,7 @@ extension FlagOperations {
     }
 }
 
-/// The ioctls that the kernel sends by itself for lsattr(1) and chattr(1), after it looked whether the caller may.
+/// The ioctls that the kernel itself sends for lsattr(1) and chattr(1), after checking the caller's permission.
 extension Session {
     static func addFlags(_ table: inout fuse_lowlevel_ops) {
         table.ioctl = { request, node, command, _, _, _, input, inputSize, outputSize in
@@ -42,7 +42,7 @@ extension Session {
                     guard flags.count <= outputSize else { throw .system(.invalidArgument) }
                     fuse_reply_ioctl(request, 0, flags, flags.count)
                 case cfuse_ioctl_set_fsxattr():
-                    // Projects, hints and the like are the upper's own.
+                    // Project IDs, hints and the like belong to the upper.
                     throw .system(.notSupported)
                 default: throw .system(.inappropriateIOCTLForDevice)
                 }

@@ -5,11 +5,11 @@ import CFUSE
 import Glibc
 
 extension Session {
-    /// Where a session is mounted, and by whom.
+    /// Where a session is mounted, and how.
     struct Place {
         let target: FilePath
         let isFusermounted: Bool
-        /// Of the connection, as /sys/fs/fuse/connections calls it; negative where that could not be had.
+        /// The connection's number in /sys/fs/fuse/connections; negative where that could not be had.
         let number: Int64
 
         init(_ target: FilePath, isFusermounted: Bool) {
@@ -19,17 +19,18 @@ extension Session {
         }
     }
 
-    /// Makes the mount; nobody answers on it until `run`.
+    /// Makes the mount. Requests wait until `run`.
     ///
-    /// By mount(2), or where this process may not do that (EPERM, or no access to /dev/fuse) by fusermount3, which
-    /// then is nosuid and nodev. Throws a Failure that says which of the two failed and why.
+    /// It mounts by mount(2), or where this process may not do that (EPERM, or no access to /dev/fuse) by
+    /// fusermount3, which makes the mount nosuid and nodev. Throws a Failure that says which of the two failed and
+    /// why.
     package func mount(_ request: MountRequest) throws {
         let refusal: Errno
         do {
             try mountDirectly(request)
             place = Place(request.target, isFusermounted: false)
-            // As much as a READ can bring: the 128 KiB that the kernel starts with are eight times the requests.
-            // Without effect where the setting is not this process's to change.
+            // As much as a READ can bring: the kernel's own 128 KiB would cost eight times the requests. Without
+            // effect where this process may not change the setting.
             _ = request.target.withPlatformString { cfuse_read_ahead($0, UInt32(CFUSE_DATA_SIZE / 1024)) }
             return try propagate(request)
         } catch let errno as Errno {
@@ -108,7 +109,7 @@ extension Session {
         }
     }
 
-    /// Takes the mount out of the tree; it ends when its last user is gone. On any thread, any number of times.
+    /// Unmounts lazily (MNT_DETACH): the mount ends when its last user is gone. On any thread, any number of times.
     package func unmount() throws(Errno) {
         guard let place else { return }
         guard place.isFusermounted else { return try Unmount.unmount(place.target, .lazy) }
@@ -116,7 +117,7 @@ extension Session {
         guard result == 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// Whether this process's root is somebody else outside: its user namespace is not the first one.
+    /// Whether this process's user namespace is not the initial one, so that its root is another user outside.
     private static var isInUserNamespace: Bool {
         let map = try? OwnedFD.open("/proc/self/uid_map", O_RDONLY).contents(limit: 4096)
         let fields = String(decoding: map ?? [], as: UTF8.self).split { $0 == " " || $0 == "\n" }
@@ -124,19 +125,19 @@ extension Session {
     }
 }
 
-/// For C, which takes bytes up to the first NUL.
+/// A string for C, which ends at the first NUL.
 private func terminated(_ bytes: some Sequence<UInt8>) -> [CChar] {
     bytes.map { CChar(bitPattern: $0) } + [0]
 }
 
-/// What fusermount3 is told behind -o.
+/// The options behind -o of fusermount3.
 enum FusermountOptions {
-    /// The flags of mount(2) that it has words for (util/fusermount.c in libfuse).
+    /// The flags of mount(2) for which it has words (util/fusermount.c in libfuse).
     private static let words: [(flag: UInt, word: String)] = [
         (1, "ro"), (2, "nosuid"), (4, "nodev"), (8, "noexec"), (16, "sync"), (128, "dirsync"),
         (1024, "noatime"),
     ]
-    /// MS_RELATIME: what the kernel does anyway.
+    /// MS_RELATIME, which the kernel sets anyway.
     private static let implied: UInt = 1 << 21
 
     /// Throws a Failure for a flag that fusermount3 does not know.

@@ -5,14 +5,14 @@ import CFUSE
 import Glibc
 import SystemPackage
 
-/// Names and what has them.
+/// Names, and the files that they lead to.
 package protocol NameOperations: Decorating {
-    /// nil: there is no such name, and the kernel may remember it.
+    /// nil: there is no such name, and the kernel may cache that.
     func lookup(_ name: UnsafeRawBufferPointer, in parent: UInt64) throws(FSError) -> Attributes?
-    /// Many at a time, as the kernel gives them back.
+    /// Takes back references, many at a time, as the kernel sends them.
     func forget(_ references: [References])
-    /// Whether room is about to come back without anybody's doing: files are just being freed, or one was removed no
-    /// longer ago than that and waits for its `forget`.
+    /// Whether room on the disk is about to come back by itself: files are being freed, or one was removed within
+    /// the last `nanoseconds` and waits for its `forget`.
     func mayGainRoom(within nanoseconds: UInt64) -> Bool
     /// mknod(2), regular files included.
     func makeNode(
@@ -48,8 +48,8 @@ package protocol NameOperations: Decorating {
         in newParent: UInt64,
         flags: UInt32
     ) throws(FSError)
-    /// The names of a directory from position `offset`, 0 at first, until `body` returns false. Every entry accepted, but
-    /// `.` and `..`, has one reference counted where `isCounting`.
+    /// Passes the names of a directory from position `offset`, 0 at first, until `body` returns false. Every entry
+    /// accepted, except `.` and `..`, has one reference counted where `isCounting`.
     func list(
         _ node: UInt64,
         from offset: UInt64,
@@ -237,7 +237,7 @@ extension Session {
         }
         table.create = { request, parent, _, mode, file in
             guard cfuse_create_is_temporary() != 0 else {
-                // As the ones below.
+                // As for those below.
                 fuse_reply_err(request, ENOSYS)
                 return
             }
@@ -247,7 +247,7 @@ extension Session {
                 if fuse_reply_create(request, &entry, file) != 0 { operations.forget(status.id, count: 1) }
             }
         }
-        // Once and never again; see the type's comment.
+        // The kernel sends each of these once; see the type's comment.
         table.open = { request, _, _ in fuse_reply_err(request, ENOSYS) }
         table.opendir = { request, _, _ in fuse_reply_err(request, ENOSYS) }
         table.flush = { request, _, _ in fuse_reply_err(request, ENOSYS) }
@@ -264,7 +264,7 @@ private func list(_ request: fuse_req_t?, _ node: UInt64, _ size: Int, _ offset:
     answer(request, "readdir", node) { (operations) throws(FSError) in
         let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: size)
         defer { buffer.deallocate() }
-        // libfuse wants names ended by NUL.
+        // libfuse takes names that end in NUL.
         let name = UnsafeMutablePointer<CChar>.allocate(capacity: 256)
         defer { name.deallocate() }
         var used = 0
@@ -303,7 +303,8 @@ private func list(_ request: fuse_req_t?, _ node: UInt64, _ size: Int, _ offset:
         do throws(FSError) {
             try operations.list(node, from: UInt64(bitPattern: Int64(offset)), isCounting: isPlus, add)
         } catch {
-            // References to what is in the buffer are counted: the kernel gets it, and the error with the next request.
+            // The entries in the buffer have their references counted: the kernel gets them now, and the error with
+            // its next request.
             guard used > 0 else { throw error }
         }
         fuse_reply_buf(request, buffer, used)

@@ -5,9 +5,9 @@ import Glibc
 import Nodes
 import SystemPackage
 
-/// Passthrough mode only.
+/// Opens and closes, which are requests in passthrough mode only.
 package protocol OpenOperations: Decorating {
-    /// open(2) of a regular file, with O_TRUNC if it has to be cut. Each successful one is given back by `release`.
+    /// open(2) of a regular file, with O_TRUNC if it must be truncated. `release` undoes each successful call.
     func open(_ node: UInt64, _ request: OpenRequest) throws(FSError) -> OpenReply
     func release(_ node: UInt64)
 }
@@ -20,7 +20,7 @@ extension OpenOperations {
     package func release(_ node: UInt64) { base?.release(node) }
 }
 
-/// Passthrough mode: every open and close is a request, and nothing between them is.
+/// In passthrough mode every open and close is a request, and reads and writes are not.
 extension Session {
     static func addOpens(_ table: inout fuse_lowlevel_ops) {
         table.open = { request, node, file in
@@ -48,8 +48,8 @@ extension Session {
                         by: caller
                     )
                 do throws(FSError) {
-                    // There is nothing to cut, and ext4 would take it for a file that is replaced, whose data must not
-                    // wait when it is closed.
+                    // A new file needs no truncation, and ext4 would take it for a replaced file, whose data it
+                    // writes when it is closed.
                     let reply = try operations.open(status.id, OpenRequest(request, file, isNew: true))
                     var entry = fuse_entry_param(status)
                     if cfuse_reply_create(request, &entry, reply.flags, reply.backing) != 0 {
@@ -66,12 +66,12 @@ extension Session {
             session(request)?.operations.release(node)
             fuse_reply_err(request, 0)
         }
-        // FOPEN_NOFLUSH keeps most of them away.
+        // FOPEN_NOFLUSH prevents most of them.
         table.flush = { request, _, _ in fuse_reply_err(request, 0) }
     }
 }
 
-/// The writes themselves are not ours to try again.
+/// The daemon does not see the writes, and so can't try them again.
 private func waitForNeededRoom(_ request: fuse_req_t?) throws(FSError) {
     if let session = session(request) { try RoomRetry.waitForNeededRoom(session) }
 }

@@ -6,31 +6,32 @@ import SystemPackage
 extension Session {
     /// Microseconds between two reads of /dev/fuse where requests come by io_uring.
     private static let forgetPause: UInt32 = 500
-    /// Threads that wait at each CPU's queue. One serves; the others are there for when it waits for a disk.
+    /// How many threads wait at each CPU's queue. One serves; the others take over when it waits for a disk.
     private static let threadsPerQueue = 3
 
-    /// Serves until the mount is gone, on this thread and others. `threads`: how many read /dev/fuse where there are no
-    /// rings; of rings there are as many as CPUs want. Calls `started` when the others are there.
+    /// Serves until the mount is gone, on this thread and others. `threads`: how many read /dev/fuse where there are
+    /// no rings. The number of rings follows from the number of CPUs. Calls `started` when the other threads are
+    /// running.
     package func run(threads: Int, started: () -> Void) {
         let cpus = CPUs.online()
         prepareThread(cpu: cpus.first)
         let buffer = Session.buffer()
         defer { buffer.deallocate() }
-        // The first one is INIT, which says where the others come from.
+        // The first request is INIT, which says where the others come from.
         repeat {
             guard serveNext(buffer, cpus) else { return started() }
         } while connection.pointee.kernel_minor == 0
         if connection.pointee.has_rings != 0 {
             started()
             helpRings(at: cpus)
-            // What comes here now is what needs no answer. A little later there is more of it, in one message.
+            // From now on only requests without a reply come here. After a pause there are several, in one message.
             while serveNext(buffer, cpus) { usleep(Session.forgetPause) }
             for thread in ringThreads { thread.join() }
             return
         }
         let readers = readers(cpus)
         mostWaiting = threads - 1
-        // Fewer serve just as well.
+        // If some can't be started, fewer serve as well.
         let others = (1..<max(threads, 1)).compactMap { number in
             try? WorkerThread {
                 let cpu = number < cpus.count ? cpus[number] : nil
@@ -64,19 +65,20 @@ extension Session {
         return true
     }
 
-    /// After a read of /dev/fuse that came to `result`.
+    /// Whether to go on after a read of /dev/fuse that returned `result`.
     private func goesOn(_ result: CInt) -> Bool {
         if result < 0, result != -ENODEV { log("read from /dev/fuse: \(Errno(rawValue: -result))") }
         return result >= 0
     }
 
-    /// Starts a thread for each queue, which end with the mount; until all are there the kernel sends nothing. `cpus`:
-    /// those the process may run on, which this thread, kept on one of them, cannot tell.
+    /// Starts a thread for each queue, which ends with the mount. The kernel sends nothing until all queues are
+    /// there. `cpus`: the CPUs that the process may run on, which this thread can't tell, because it is pinned to
+    /// one.
     private func serveRings(at cpus: [UInt16]) {
         let possible = CPUs.possible()
         let online = Set(cpus)
         var rings: [(queues: [UInt16], cpu: UInt16?)] = possible.filter(online.contains).map { ([$0], $0) }
-        // Of CPUs that are off, or not for us: one thread for all.
+        // One thread serves the queues of all CPUs that are offline, or not for this process.
         let rest = possible.filter { !online.contains($0) }
         if !rest.isEmpty { rings.append((rest, nil)) }
         for ring in rings {
@@ -90,7 +92,8 @@ extension Session {
         }
     }
 
-    /// Starts the other threads of each CPU's queue, a little later: the first requests need not wait for them.
+    /// Starts the other threads of each CPU's queue a little later, so that the first requests need not wait for
+    /// them.
     private func helpRings(at cpus: [UInt16]) {
         usleep(Session.forgetPause)
         for queue in CPUs.possible() where cpus.contains(queue) {
@@ -121,18 +124,19 @@ extension Session {
         if result != -ENODEV { abandon("io_uring: serve a ring", Errno(rawValue: -result)) }
     }
 
-    /// Without all its rings the kernel would wait for ever: better no mount than one that hangs.
+    /// Gives up the mount: without all its rings the kernel would wait for ever, and no mount is better than one
+    /// that hangs.
     private func abandon(_ what: String, _ error: Errno) {
         log("\(what): \(error); the mount is given up")
-        // To the process: the thread that waits for it is another one.
+        // To the process, because another thread waits for the signal.
         kill(getpid(), SIGTERM)
     }
 
     private func prepareThread(cpu: UInt16?) {
-        // umask and working directory become this thread's own.
+        // Gives this thread its own umask and working directory.
         let result = cfuse_unshare()
         if result != 0 { log("unshare: \(Errno(rawValue: -result))") }
-        // Where it may not be, it serves elsewhere.
+        // Where it may not run on that CPU, it serves on another.
         if let cpu { _ = cfuse_pin(UInt32(cpu)) }
     }
 }

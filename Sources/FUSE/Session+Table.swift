@@ -10,8 +10,8 @@ extension Session {
         addFlags(&table)
         if io == .passthrough { addOpens(&table) }
         if writesBack {
-            // The kernel would ask for holes without writing back first, and take what is not there yet for one. Told
-            // that there is no such request, it has none but the end.
+            // The kernel would ask for holes without writing back first, and take data that is not written yet for a
+            // hole. ENOSYS makes it assume no holes but the end of the file.
             table.lseek = { request, _, _, _, _ in fuse_reply_err(request, ENOSYS) }
         }
         return table

@@ -7,34 +7,36 @@ import Synchronization
 
 /// One mount: the connection to the kernel and the threads that serve it.
 ///
-/// In cached mode the kernel asks everything once: names, absent names, attributes and directories are
-/// valid for ever, because nobody but this mount changes them; OPEN, OPENDIR, CREATE and FLUSH answer ENOSYS,
-/// upon which the kernel stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush).
-/// In passthrough mode files are opened and closed by requests, and read and written without.
+/// In cached mode the kernel asks for everything once: names, absent names, attributes and directories are valid for
+/// ever, because only this mount changes them. OPEN, OPENDIR, CREATE and FLUSH answer ENOSYS, upon which the kernel
+/// stops sending them (`fs/fuse/file.c`, `dir.c`: no_open, no_opendir, no_create, no_flush). In passthrough mode
+/// opens and closes are requests, and reads and writes are not.
 package final class Session: @unchecked Sendable {
-    // Safe to share: `connection` is changed by INIT only, before any other request arrives, and
-    // `place` before there is a second thread.
+    // Safe to share: only INIT changes `connection`, before any other request arrives, and `place` is set before
+    // there is a second thread.
     let connection: UnsafeMutablePointer<cfuse_connection>
     let operations: any Operations
     let log: @Sendable (String) -> Void
     let writesBack: Bool
     let scheduling: Scheduling
-    /// Takes what a reader that leads need not serve at once. Set before there is a second thread.
+    /// Takes the FORGETs that a leading reader need not serve at once. Set before there is a second thread.
     var forgets: ForgetQueue?
     /// Where it is mounted, once it is.
     var place: Place?
-    /// Requests that wait for room, and how many may: another thread must be left. Set before there is a second one.
+    /// How many requests wait for room, and how many may, so that a thread is left to serve. Set before there is a
+    /// second one.
     let waiting = Atomic(0)
     var mostWaiting = Int.max
-    /// Only touched by the thread that serves INIT, and when that thread has ended.
+    /// Touched only by the thread that serves INIT, and after that thread has ended.
     var ringThreads: [WorkerThread] = []
 
-    /// In seconds; the kernel takes it as long as it can count.
+    /// In seconds; the kernel uses the longest time that it can count.
     static let forever: Double = 1e9
 
     /// Prepares libfuse; nothing is mounted yet. With `backings` in passthrough mode, for which `operations` must
-    /// answer opens. `writesBack`: written data stays in the kernel's page cache until it is synced, closed or in the way,
-    /// and sizes and times of regular files are the kernel's until then. `isDebugging`: every request is written to stderr.
+    /// answer opens. `writesBack`: written data stays in the kernel's page cache until it is synced, closed or
+    /// evicted, and until then the sizes and times of regular files are the kernel's. `isDebugging`: every request
+    /// is written to stderr.
     package init(
         operations: any Operations,
         transport: Transport = .automatic,
@@ -59,7 +61,7 @@ package final class Session: @unchecked Sendable {
         if let backings {
             connection.pointee.wanted_flags |=
                 1 << UInt64(CFUSE_PASSTHROUGH) | 1 << UInt64(CFUSE_ATOMIC_O_TRUNC)
-            // Of one that is stacked itself, an overlay for instance, files are not registered.
+            // The kernel registers no files of a filesystem that is stacked itself, such as an overlay.
             connection.pointee.max_stack_depth = 1
             backings.attach(connection)
         }
@@ -81,7 +83,7 @@ package final class Session: @unchecked Sendable {
     /// The open /dev/fuse, once mounted. Owned by the session.
     package var device: CInt { connection.pointee.fd }
 
-    /// A damaged index is worth a line in the log; everything else is the caller's business.
+    /// A damaged index is worth a line in the log; all other errors are for the caller alone.
     func report(_ error: FSError, _ what: StaticString, _ node: UInt64) {
         switch error {
         case .system(let errno) where errno == .ioError: log("\(what) of node \(node): \(errno)")

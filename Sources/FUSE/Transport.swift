@@ -5,18 +5,19 @@ import SystemPackage
 
 /// How requests come from the kernel.
 package enum Transport: String, Sendable, CaseIterable {
-    /// `uring` where the kernel and this process may, else `device`.
+    /// `uring` where the kernel offers it and this process may use it, else `device`.
     case automatic = "auto"
-    /// FUSE over io_uring: Linux 6.14 and newer, with the module parameter fuse.enable_uring. A request is served
-    /// on the CPU of whoever waits for it, which is what makes a round trip cheap: no other CPU has to wake up.
+    /// FUSE over io_uring: Linux 6.14 and newer, with the module parameter fuse.enable_uring. A request is served on
+    /// the caller's CPU, which makes a round trip cheap: no other CPU has to wake up.
     case uring = "io_uring"
     /// Reads of /dev/fuse.
     case device = "dev"
 
-    /// Those that this kernel has.
+    /// The transports that this kernel has.
     package static var usable: [Transport] { Machine.hasFUSERings == true ? [.device, .uring] : [.device] }
 
-    /// Whether to ask for rings. For `uring`, throws where the kernel has none (ENOTSUP) or this process may not.
+    /// Whether to ask for rings. For `uring`, throws where the kernel has none (ENOTSUP) or this process may not use
+    /// them.
     func wantsRings() throws(Errno) -> Bool {
         guard self != .device else { return false }
         let result = cfuse_ring_is_possible()
@@ -33,13 +34,13 @@ package enum Transport: String, Sendable, CaseIterable {
 
 /// CPUs by number.
 enum CPUs {
-    /// Those that may ever be there: the kernel wants a queue for each.
+    /// The CPUs that may ever exist: the kernel wants a queue for each.
     static func possible() -> [UInt16] {
         guard let list = Machine.setting("/sys/devices/system/cpu/possible") else { return online() }
         return parse(list)
     }
 
-    /// Those this process may run on.
+    /// The CPUs that this process may run on.
     static func online() -> [UInt16] {
         var cpus = [UInt16](repeating: 0, count: 1024)
         let count = cfuse_cpus(&cpus, UInt32(cpus.count))

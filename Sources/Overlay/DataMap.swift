@@ -3,8 +3,8 @@ import SystemPackage
 
 /// Which bytes of a file are data, and which are in holes.
 enum DataMap {
-    /// Of all ranges of data below `limit` (bytes): the same for every file that has the same ones, on whatever
-    /// filesystem. 64 bits of FNV-1a of `limit` and each range's two ends.
+    /// A hash of all data ranges below `limit` (bytes), equal for all files that have equal ranges, on whatever
+    /// filesystem: 64 bits of FNV-1a of `limit` and of each range's two ends.
     static func hash(of file: borrowing OwnedFD, below limit: UInt64) throws(Errno) -> UInt64 {
         var hash = FNV()
         hash.add(limit)

@@ -3,9 +3,10 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// What no copy of a file has in common with it: its inode's number and when that was made, which nobody can set.
+/// What no copy of a file has in common with it: its inode number and when the inode was created, which can't be
+/// set.
 enum FileBirth {
-    /// Bytes of a mark.
+    /// The size of a mark in bytes.
     static let size = 3
 
     /// 24 bits of a hash.

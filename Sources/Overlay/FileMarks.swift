@@ -3,27 +3,27 @@ package import SystemPackage
 
 import Glibc
 
-/// What the marks of one file in an upper, or in a layer that once was one, say of it.
+/// The marks of one file in an upper, or in a layer that once was an upper.
 package struct FileMarks: Sendable {
-    /// All attributes' names, the marks among them.
+    /// The names of all attributes, including the marks.
     let names: [XattrName]
     package private(set) var opaque = Opaque.no
-    /// Where the part in the lower tree is, if not under the same name.
+    /// Where its part in the lower is, if not under the same name.
     package private(set) var redirect: [UInt8]?
     package private(set) var data = MarkedData.here
-    /// It has the attribute of a whiteout that is a file.
+    /// Whether it has the attribute of a whiteout that is a file.
     private var hasWhiteout = false
-    /// An empty file that stands for a character device 0:0, which as itself would be a whiteout.
+    /// Whether it is an empty file that stands for a character device 0:0, which would itself be a whiteout.
     package private(set) var isDevice = false
-    /// Whose it is, if not whose the file is.
+    /// The stored owner, if that is not the file's own.
     private var owner: KeptOwner?
 
-    /// Those of `name` in an open directory, whatever it is. `marks`: those in use. `takesForeign`: fuse-overlayfs's as
-    /// well.
+    /// The marks of `name` in an open directory, for any type of file. `inUse`: the prefixes to look for.
+    /// `takesForeign`: also reads fuse-overlayfs's marks.
     ///
-    /// Whose a file is stands only in an upper whose root says that mica began it without privileges, and on such a root
-    /// itself (`isRoot`) before that, on what is of the user who asks, and never for root, who needs no notes: elsewhere
-    /// whoever may write to a file of theirs could say that it is root's.
+    /// A stored owner is believed only in an upper whose root says that mica began it without privileges, and before
+    /// that on such a root itself (`isRoot`); only on files of the user who asks; and never by root, who needs no
+    /// stored owners. Otherwise a user who may write to a file of another user's could say that it is root's.
     package init(
         _ name: FileName,
         in directory: borrowing OwnedFD,
@@ -52,7 +52,7 @@ package struct FileMarks: Sendable {
         opaque = .yes
     }
 
-    /// What the mount shows of a file that has these marks.
+    /// The status that the mount shows for a file with these marks.
     package func shown(_ status: FileStatus) -> FileStatus {
         var status = status
         if isDevice { status.st_mode = WhiteoutData.mode(status.st_mode) }
@@ -60,7 +60,7 @@ package struct FileMarks: Sendable {
         return status
     }
 
-    /// Whether it is a deleted name. `opaque`: of the directory.
+    /// Whether the name is deleted. `opaque`: of the directory.
     package func isWhiteout(_ status: FileStatus, _ opaque: Opaque) -> Bool {
         status.isWhiteoutDevice || hasWhiteout && opaque == .whiteoutFiles && status.canBeWhiteoutFile
     }

@@ -4,20 +4,20 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// What the upper's filesystem can do for files that leave data in the lower. Found out by trying, once.
+/// What the upper's filesystem can do for files that leave data in the lower, found out by trying, once.
 final class HoleProbe: Sendable {
     private enum State {
         static let unknown = 0
         static let nothing = 1
         /// Files can have the union's marks.
         static let marks = 2
-        /// And the filesystem tells exactly which blocks of a file were written: some answer for larger pieces
+        /// The filesystem also tells exactly which blocks of a file were written. Some answer for larger pieces
         /// (tmpfs with huge pages), some not at all.
         static let blocks = 3
     }
     private let state = Atomic<Int>(State.unknown)
 
-    /// Bytes: the unit to write in, for a file of this st_blksize.
+    /// The unit to write in, in bytes, for a file of this st_blksize.
     static func block(_ size: Int) -> UInt64 { UInt64(clamping: max(size, 4096)) }
 
     func canMark(_ upper: Upper) -> Bool { found(upper) >= State.marks }
@@ -36,7 +36,7 @@ final class HoleProbe: Sendable {
         }
     }
 
-    /// Zeros are written: they count as data. nil where there is no room for them.
+    /// Writes zeros, which count as data. nil where there is no room for them.
     private static func test(_ upper: Upper) throws(Errno) -> Int? {
         let name = upper.temporaryName()
         let file = try upper.work.open(name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
@@ -49,7 +49,7 @@ final class HoleProbe: Sendable {
         let block = block(Int(try file.status().st_blksize))
         guard block <= 65536, block.nonzeroBitCount == 1 else { return State.marks }
         try file.truncate(to: 8 << 20)
-        // With neighbours on both sides, in whatever larger piece there may be.
+        // With holes on both sides, within any larger piece.
         let offset = (4 << 20) + block
         do throws(Errno) {
             try [UInt8](repeating: 0, count: Int(block)).span.withUnsafeBytes {
@@ -73,6 +73,6 @@ extension Upper {
     /// Whether a copy of a file of this mode may have a part of its data.
     package func canBePartial(_ mode: UInt32) -> Bool { canLeaveData(mode) && holes.tellsBlocks(self) }
 
-    /// Bytes: the unit in which what was written is told from what was not.
+    /// In bytes: the unit in which written data is told from unwritten.
     package func block(of status: FileStatus) -> UInt64 { HoleProbe.block(Int(status.st_blksize)) }
 }

@@ -1,5 +1,5 @@
-/// Whose a file or directory is, where the process that serves it may not give it to them: `uid:gid`, in decimal digits,
-/// in an attribute of what belongs to that process itself. See `Upper.give`, and `FileMarks` for who believes it.
+/// The owner of a file or directory that the serving process may not give to them: `uid:gid`, in decimal digits, in
+/// an attribute of a file that belongs to that process. See `Upper.give`, and `FileMarks` for when it is believed.
 package struct KeptOwner: Sendable {
     package let uid: UInt32
     package let gid: UInt32
@@ -8,7 +8,7 @@ package struct KeptOwner: Sendable {
         (self.uid, self.gid) = (uid, gid)
     }
 
-    /// nil for anything that is no such text.
+    /// nil for any other text.
     package init?(parsing bytes: [UInt8]) {
         let fields = String(decoding: bytes, as: UTF8.self).split(separator: ":").map { UInt32($0) }
         guard fields.count == 2, let uid = fields[0], let gid = fields[1] else { return nil }

@@ -1,6 +1,6 @@
-/// A file of a lower as the kernel's overlayfs notes it: `struct ovl_fb` of fs/overlayfs/overlayfs.h.
+/// A lower file as the kernel's overlayfs records it: `struct ovl_fb` of fs/overlayfs/overlayfs.h.
 package struct KernelHandle: Sendable {
-    /// Of the filesystem's own.
+    /// The filesystem's own type of handle.
     package let type: CInt
     package let bytes: [UInt8]
 

@@ -4,16 +4,17 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// Where the data of a regular file in an upper is, as its attribute `metacopy` says.
+/// Where the data of a regular file in an upper is, according to its attribute `metacopy`.
 package enum MarkedData: Sendable {
     case here
-    /// It is the lower file's: nothing, or a digest. struct ovl_metacopy in the kernel has 4 bytes at least.
+    /// In the lower file: the attribute is empty, or has a digest. struct ovl_metacopy in the kernel has at least 4
+    /// bytes.
     case below
     case partial(PartialMark)
-    /// In a form that is not known.
+    /// The attribute has an unknown form.
     case unknown
 
-    /// `marks`: under which `metacopy` was found. `limit`: the attribute of that name.
+    /// `marks`: those with the prefix under which `metacopy` was found. `limit`: reads the attribute of that name.
     init(
         metacopy: [UInt8],
         _ marks: OverlayMarks,
@@ -39,11 +40,12 @@ package enum MarkedData: Sendable {
     package var isHere: Bool { if case .here = self { true } else { false } }
 }
 
-/// Of a file of which some data is in the upper: what is a hole below the limit is the lower's data. The value of
-/// `metacopy` is the 3 bytes of the file's `FileBirth`, or `anybodys` where they would not last. Both are shorter than any
-/// value that the kernel knows, so it answers EIO for such a file (ovl_check_metacopy_xattr in fs/overlayfs/namei.c).
+/// The mark of a file of which some data is in the upper: a hole below the limit stands for the lower's data. The
+/// value of `metacopy` is the 3 bytes of the file's `FileBirth`, or `anybodys` where those would not last. Both are
+/// shorter than any value that the kernel knows, so it answers EIO for such a file (ovl_check_metacopy_xattr in
+/// fs/overlayfs/namei.c).
 package struct PartialMark: Sendable {
-    /// Says nothing of whose it is.
+    /// Does not say which file it was made for.
     static let anybodys = [UInt8(ascii: "p")]
 
     let value: [UInt8]
@@ -51,7 +53,7 @@ package struct PartialMark: Sendable {
     package let limit: UInt64?
     let marks: OverlayMarks
 
-    /// Whether it can't be told from a copy's.
+    /// Whether the file can't be told from a copy.
     package var isAnybodys: Bool { value == PartialMark.anybodys }
 
     /// Whether `file` is the one that the union left, or a copy of it with the same holes below `limit`, in bytes.
@@ -59,11 +61,12 @@ package struct PartialMark: Sendable {
         if isAnybodys { return true }
         if try FileBirth.mark(of: file) == value { return true }
         if try marks.hasMap(file, below: limit) { return true }
-        // A mount may have taken it for its own meanwhile.
+        // A mount may have marked a copy as its own meanwhile.
         return try file.attribute(marks.metacopy, of: .itself, limit: 256) == FileBirth.mark(of: file)
     }
 
-    /// Whether the map of a partial file may be noted. Of one whose mark says nothing it may.
+    /// Whether a map of a partial file may be recorded. It may be if the mark does not say which file it was made
+    /// for.
     package func mayHaveMap(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Bool {
         if isAnybodys { return true }
         return try directory.attribute(marks.map, of: name, limit: 16) != nil
@@ -80,34 +83,35 @@ extension OverlayMarks {
         }
     }
 
-    /// On a file whose data is the lower's, with its value.
+    /// The mark of a file whose data is the lower's, with its value.
     package var metadataOnly: (name: XattrName, value: [UInt8]) { (metacopy, []) }
 
-    /// From now on what is a hole in an open file is its own from `limit` on.
+    /// From `limit` on, holes in an open file are its own from now on.
     package func setLimit(_ limit: UInt64, of file: borrowing OwnedFD) throws(Errno) {
         try Xattr.set(self.limit, limit.littleEndianBytes, of: file)
     }
 
-    /// Notes which data an open file has below `limit`: a copy that has the same is as good as it.
+    /// Records which ranges of an open file below `limit` are data: a copy with the same ranges is as good as the
+    /// file.
     package func setMap(of file: borrowing OwnedFD, below limit: UInt64) throws(Errno) {
         try Xattr.set(map, DataMap.hash(of: file, below: limit).littleEndianBytes, of: file)
     }
 
-    /// Whether that is what was noted.
+    /// Whether the recorded map is true.
     func hasMap(_ file: borrowing OwnedFD, below limit: UInt64) throws(Errno) -> Bool {
         try Xattr.get(map, of: file) == DataMap.hash(of: file, below: limit).littleEndianBytes
     }
 
-    /// Before the data of an open file changes.
+    /// Called before the data of an open file changes.
     package func removeMap(of file: borrowing OwnedFD) throws(Errno) {
         try remove(map, of: file)
     }
 
-    /// From now on all data is in the file itself, which is on the disk by now. `isPartial`: some was before.
+    /// Marks that the file has all its data, which must be on disk by now. `isPartial`: it had some before.
     package func removeData(of file: borrowing OwnedFD, isPartial: Bool, hasMap: Bool) throws(Errno) {
         try remove(metacopy, of: file)
         guard isPartial else { return }
-        // Without that one they mean nothing.
+        // These mean nothing without the first.
         try? remove(limit, of: file)
         if hasMap { try? remove(map, of: file) }
     }
@@ -118,18 +122,18 @@ extension OverlayMarks {
 }
 
 extension Upper {
-    /// The mark of an open file of which some data is here.
+    /// The mark of an open file of which some data is in the upper.
     package func partialMark(of file: borrowing OwnedFD) throws(Errno) -> (name: XattrName, value: [UInt8]) {
         (marks.metacopy, keepsInodes ? try FileBirth.mark(of: file) : PartialMark.anybodys)
     }
 
-    /// From now on what is a hole in an open file is the lower's data.
+    /// From now on, holes in an open file stand for the lower's data.
     package func markPartial(_ file: borrowing OwnedFD) throws(Errno) {
         let (name, value) = try partialMark(of: file)
         try Xattr.set(name, value, of: file)
     }
 
-    /// As `PartialMark.isIntact`; a copy gets a mark of its own.
+    /// As `PartialMark.isIntact`; gives a copy a mark of its own.
     package func takes(
         _ mark: PartialMark,
         of name: FileName,
@@ -146,7 +150,7 @@ extension Upper {
 }
 
 extension UInt64 {
-    /// nil unless there are 8.
+    /// nil unless there are 8 bytes.
     init?(littleEndian bytes: [UInt8]) {
         guard bytes.count == 8 else { return nil }
         self = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }

@@ -3,13 +3,13 @@ package import SystemPackage
 
 import Glibc
 
-/// What a directory in an upper says of what is below it.
+/// Whether a directory in an upper hides what is below it.
 package enum Opaque: Sendable {
-    /// It is merged with its part in the lower.
+    /// The directory is merged with its part in the lower.
     case no
     /// "y": nothing below shows through.
     case yes
-    /// "x": it is merged, and has whiteouts that are empty files with an attribute: Linux 6.8.
+    /// "x": the directory is merged, and has whiteouts that are empty files with an attribute: Linux 6.8.
     case whiteoutFiles
 
     init(_ value: [UInt8]?) {
@@ -21,21 +21,21 @@ package enum Opaque: Sendable {
     }
 }
 
-/// Names in an upper: which are deleted, and where what is under the others is merged with. `FileName.dot` is the
-/// directory itself.
+/// Names in an upper: which are deleted, and with what the others are merged. `FileName.dot` is the directory
+/// itself.
 extension OverlayMarks {
     package func opaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Opaque {
         Opaque(try directory.attribute(opaque, of: name, limit: 16))
     }
 
-    /// Nothing below a directory shows through from now on.
+    /// Marks that nothing below a directory shows through.
     package func makeOpaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
         try directory.setAttribute(opaque, of: name, to: [UInt8(ascii: "y")])
     }
 
-    /// From now on a directory may have whiteouts that are files.
+    /// Marks that a directory may have whiteouts that are files.
     func allowWhiteoutFiles(in directory: borrowing OwnedFD) throws(Errno) {
-        // An opaque one has nothing to hide.
+        // An opaque directory has nothing to hide.
         guard try directory.attribute(opaque, of: .dot, limit: 16) == nil else { return }
         try directory.setAttribute(opaque, of: .dot, to: [UInt8(ascii: "x")])
     }
@@ -47,7 +47,7 @@ extension OverlayMarks {
         do throws(Errno) {
             return try directory.attribute(redirect, of: name)
         } catch .outOfRange {
-            // XATTR_SIZE_MAX: renamed by short paths, a directory may be deeper than any path is long.
+            // XATTR_SIZE_MAX: a directory that was moved by short paths may be deeper than any path is long.
             return try directory.attribute(redirect, of: name, limit: 65536)
         }
     }
@@ -69,7 +69,7 @@ extension OverlayMarks {
         try directory.attribute(owner, of: name, limit: 64).flatMap { KeptOwner(parsing: $0) }
     }
 
-    /// Of what this process owns, a regular file or a directory.
+    /// Stores an owner on a regular file or a directory of this process.
     package func setOwner(of path: FilePath, to owner: KeptOwner) throws(Errno) {
         try Xattr.set(self.owner, owner.text, at: path)
     }
@@ -81,7 +81,8 @@ extension OverlayMarks {
 
     // MARK: - Whiteouts
 
-    /// Whether a name of an open directory is a deleted one. `kind`: DT_*. `hasFiles`: the directory says so.
+    /// Whether a name in an open directory is deleted. `kind`: DT_*. `hasFiles`: the directory may have whiteouts
+    /// that are files.
     package func isWhiteout(
         _ name: FileName,
         kind: UInt8,
@@ -96,7 +97,7 @@ extension OverlayMarks {
         return try isWhiteout(directory.status(of: name), name, in: directory, hasFiles: hasFiles)
     }
 
-    /// The same of a name that has this status.
+    /// The same for a name with this status.
     package func isWhiteout(
         _ status: FileStatus,
         _ name: FileName,
@@ -113,6 +114,6 @@ extension FileStatus {
     /// A character device 0:0.
     var isWhiteoutDevice: Bool { st_mode & S_IFMT == S_IFCHR && st_rdev == 0 }
 
-    /// An empty regular file: what says more of it is an attribute.
+    /// An empty regular file, of which an attribute says whether it is a whiteout.
     var canBeWhiteoutFile: Bool { st_mode & S_IFMT == S_IFREG && st_size == 0 }
 }

@@ -3,18 +3,18 @@ package import SystemPackage
 
 import Glibc
 
-/// An open upper file of which some data may still be in the layers: what is a hole below its limit.
+/// An open upper file of which the layers may have the rest of the data, where it has holes below its limit.
 ///
-/// A mount may be writing to it. What makes a hole of the upper's own, as cutting the file off does, lowers the limit
-/// before the file can grow again, so a hole is the layers' only where the limit, read after the hole was found, says
-/// so; the limit is no more than the size, and is 0 once the mark has gone.
+/// A mount may be writing to it. A change that makes a hole of the upper's own, such as a truncation, lowers the
+/// limit before the file can grow again, so a hole is the layers' only if the limit, read after the hole was found,
+/// says so. The limit is at most the size, and 0 once the mark is gone.
 package final class PartialUpper {
     private let file: OpenFile
     private let marks: [OverlayMarks]
-    /// Holes, whatever lseek(2) says of them.
+    /// Ranges that count as holes, whatever lseek(2) says of them.
     private let blocksWithoutData: [Range<UInt64>]
 
-    /// `marks`: those in use in the upper it is in.
+    /// `marks`: those in use in the file's upper.
     package init(_ file: OpenFile, _ marks: [OverlayMarks]) throws(Errno) {
         blocksWithoutData = try file.fd.blocksWithoutData(
             below: UInt64(clamping: file.fd.status().st_size)
@@ -23,8 +23,8 @@ package final class PartialUpper {
         self.marks = marks
     }
 
-    /// Fills `buffer` from byte `offset` unless the file ends before; how many bytes it got. `readLower` does the same for
-    /// what has the rest, of `size` bytes.
+    /// Fills `buffer` from byte `offset` on, as far as the file goes; returns how many bytes. `readLower` does the
+    /// same for the lower file, of `size` bytes.
     package func read(
         into buffer: UnsafeMutableRawBufferPointer,
         at offset: UInt64,
@@ -41,7 +41,7 @@ package final class PartialUpper {
             if isBelow {
                 next = min(data, limit, end)
             } else if data > position {
-                // A hole of its own, or its end.
+                // A hole of the file's own, or its end.
                 next = min(data, end)
             } else {
                 next = min(try hole(from: position), end)
@@ -63,9 +63,9 @@ package final class PartialUpper {
         return Int(position - offset)
     }
 
-    /// Below which holes are the layers' data, at this moment.
+    /// The current limit, below which holes stand for the layers' data.
     private func limit() throws(Errno) -> UInt64 {
-        // In this order: it grows only after the limit was noted, and the mark goes before the limit does.
+        // In this order: the file grows only after the limit was recorded, and the mark is removed before the limit.
         let size = UInt64(clamping: try file.fd.status().st_size)
         for marks in marks {
             let limit = try Xattr.get(marks.limit, of: file.fd)
@@ -77,7 +77,7 @@ package final class PartialUpper {
         return 0
     }
 
-    /// The largest number where there is no more.
+    /// The next data; the largest number where there is no more.
     private func data(from offset: UInt64) throws(Errno) -> UInt64 {
         var found = try file.fd.data(from: offset) ?? .max
         while let blocks = blocksWithoutData.first(where: { $0.contains(found) }) {

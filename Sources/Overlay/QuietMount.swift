@@ -3,14 +3,14 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// A private copy of the mount that directories are on, where reading changes no time of access. O_NOATIME is not for all:
-/// not for symbolic links, not for files of other users, not for what the kernel opens for others (passthrough).
+/// A private copy of the mount that directories are on, in which reading changes no access time. O_NOATIME does not
+/// do for symbolic links, for files of other users, and for files that the kernel opens (passthrough).
 final class QuietMount {
     private let tree: OwnedFD
     private let base: FilePath
 
-    /// Nil where the directories are on several mounts, between which nothing can be renamed, and where this process may
-    /// not make a copy (CAP_SYS_ADMIN).
+    /// Nil where the directories are on several mounts, between which nothing can be renamed, and where this process
+    /// may not copy mounts (CAP_SYS_ADMIN).
     init?(of directories: [FilePath]) {
         let resolved = directories.compactMap(QuietMount.resolved)
         guard resolved.count == directories.count, let first = resolved.first else { return nil }
@@ -21,7 +21,7 @@ final class QuietMount {
         tree = OwnedFD(adopting: copy)
         self.base = base
         for directory in directories {
-            // Something may be mounted on the way to it, which the copy does not have.
+            // A mount on the path to it is not in the copy.
             guard let there = try? open(directory, O_PATH | O_DIRECTORY).status(),
                 let here = try? directory.followedStatus(),
                 there.st_dev == here.st_dev, there.st_ino == here.st_ino
@@ -35,7 +35,7 @@ final class QuietMount {
         return FilePath(platformString: resolved)
     }
 
-    /// One of the directories, or one in them.
+    /// Opens one of the directories, or a directory in them.
     func open(_ directory: FilePath, _ flags: CInt) throws(Errno) -> OwnedFD {
         guard let path = QuietMount.resolved(directory) else { throw .noSuchFileOrDirectory }
         let rest = FilePath(root: nil, path.components.dropFirst(base.components.count))

@@ -1,18 +1,18 @@
 package import Linux
 package import SystemPackage
 
-/// Whether an upper still has its extended attributes: what its root says.
+/// What an upper's root says of whether the upper still has its extended attributes.
 ///
-/// Before the first mark without which the upper would show something else, the root gets an attribute, and then a
-/// whiteout of a name that the lower does not have, which nobody sees but who looks into the upper. Every program that can
-/// copy an upper copies the whiteout, and every user sees it.
+/// Before the upper gets the first mark without which it would show something else, its root gets an attribute, and
+/// then a whiteout of a name that the lower does not have, which shows in the upper only. Every program that can
+/// copy an upper copies the whiteout, and every user can see it.
 package struct RootMarks {
     package static let evidence = FileName(".needs-extended-attributes")
 
     /// The attribute is there.
     package let areNoted: Bool
-    /// The whiteout is there. (Where the lower has such a name, it is what it is.) Where whiteouts are files it is one, and
-    /// no more than an empty file if it lost its attribute with all others.
+    /// The whiteout is there. (Where the lower has a file of that name, it says nothing.) Where whiteouts are files
+    /// it is one, and no more than an empty file if it lost its attribute with all others.
     package let areEvident: Bool
 
     /// `marks`: those that the reader would see.
@@ -35,10 +35,10 @@ package struct RootMarks {
         areEvident = isWhiteout
     }
 
-    /// They are gone, or of a form that the reader does not see.
+    /// The marks are gone, or have a prefix that the reader does not see.
     package var areLost: Bool { areEvident && !areNoted }
 
-    /// What can be done then.
+    /// Advice for a user whose upper lost its marks.
     package static let advice =
         "If it is a copy, copy it again with its attributes and holes (rsync -aHAXS --numeric-ids, or"
         + " tar -S --xattrs --xattrs-include='*')."

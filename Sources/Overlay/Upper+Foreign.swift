@@ -3,9 +3,9 @@ package import SystemPackage
 
 import Glibc
 
-/// What fuse-overlayfs has written into an upper.
+/// Reading what fuse-overlayfs has written into an upper.
 extension Upper {
-    /// Whether it made a directory opaque. Where a file says so, the attribute replaces it.
+    /// Whether fuse-overlayfs made a directory opaque. A file that says so is replaced by the attribute.
     func isOpaqueElsewhere(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Bool {
         for attribute in ForeignMarks.opaqueNames
         where try directory.attribute(attribute, of: name, limit: 16) == [UInt8(ascii: "y")] {
@@ -31,12 +31,12 @@ extension Upper {
         return try directory.names().filter { $0.starts(with: ForeignMarks.whiteoutPrefix) }
     }
 
-    /// Turns them into whiteouts of the kernel's form, one step after the other: a crash in between leaves both, which is
-    /// the same.
+    /// Turns names into whiteouts of the kernel's form, one after the other. A crash in between may leave both forms
+    /// of one, which means the same.
     package func convertWhiteouts(_ names: [[UInt8]], in directory: borrowing OwnedFD) throws(Errno) {
         for name in names {
             let hidden = Array(name.dropFirst(ForeignMarks.whiteoutPrefix.count))
-            // `.wh..wh.…` are marks of their own, read by now.
+            // `.wh..wh.…` are other marks, which were read before.
             if !hidden.isEmpty, !hidden.starts(with: ForeignMarks.whiteoutPrefix) {
                 do throws(Errno) {
                     try makeWhiteout(FileName(hidden), in: directory)

@@ -3,15 +3,15 @@ package import SystemPackage
 
 import Glibc
 
-/// Files that were copied up from ones with several names, not all of which are in place yet.
+/// Files with several names that were copied up, and whose names are not all in place yet.
 extension Upper {
-    /// The name in work/links of a file that has the lower's `mark`: hexadecimal digits.
+    /// The name in work/links of a file with the lower's `mark`: hexadecimal digits.
     package static func pendingName(_ mark: [UInt8]) -> FileName {
         let digits = Array("0123456789abcdef".utf8)
         return FileName(mark.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 
-    /// What a crash has left in work/links. EINVAL for what nobody put there.
+    /// The files that a crash left in work/links. EINVAL for a name that is no mark.
     package func pendingLinks() throws(Errno) -> [(name: FileName, mark: [UInt8])] {
         var found: [(name: FileName, mark: [UInt8])] = []
         for name in isCramped ? [] : try links.names() {
@@ -21,12 +21,12 @@ extension Upper {
         return found
     }
 
-    /// What the kernel's overlayfs leaves in a work directory with `index=on`: `index/<handle>` is a further link of the
-    /// upper file that was copied up from the lower file with this handle. The other names of such a file have nothing in
-    /// the upper; they are to show the copy as well.
+    /// Takes over what the kernel's overlayfs leaves in a work directory with `index=on`: `index/<handle>` is a
+    /// further link of the upper file that was copied up from the lower file with this handle. The other names of
+    /// such a file are not in the upper, and must show the copy as well.
     ///
-    /// Puts the copies among those that wait for their names. The index is gone afterwards: the upper says it all then.
-    /// `mark`: of the lower file of a handle, nil where there is none.
+    /// Puts the copies among those that wait for their names, and removes the index: the upper says it all then.
+    /// `mark`: the mark of a handle's lower file, nil where there is none.
     package func takeKernelIndex(_ mark: (KernelHandle) throws(FSError) -> [UInt8]?) throws(FSError) {
         let name = FileName("index")
         let entries: [(name: [UInt8], kind: UInt8)]
@@ -52,7 +52,7 @@ extension Upper {
 }
 
 extension [UInt8] {
-    /// nil for what is no even number of digits.
+    /// nil unless the text has an even number of digits.
     init?(hexadecimal text: [UInt8]) {
         let digits = text.map { Character(UnicodeScalar($0)).hexDigitValue }
         guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }

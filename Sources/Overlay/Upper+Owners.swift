@@ -2,8 +2,9 @@ package import Linux
 package import SystemPackage
 
 extension Upper {
-    /// chown(2), or where this process may not and this upper keeps owners, a note on what can have one. Whether it was
-    /// chown: set-id bits that the file has are not for a file of this process's.
+    /// Changes the owner by chown(2) or, where this process may not and this upper stores owners, stores the owner
+    /// in an attribute. False where it was stored: the file belongs to this process then, and must not have its
+    /// set-id bits.
     package func give(
         _ name: FileName,
         in directory: borrowing OwnedFD,

@@ -4,7 +4,7 @@ package import SystemPackage
 import Glibc
 import Synchronization
 
-/// Whiteouts: devices, or files where there can't be any.
+/// Whiteouts: character devices, or files where there can be no devices.
 extension Upper {
     /// Makes a whiteout in the work directory and returns its name.
     package func makeWhiteout() throws(Errno) -> FileName {
@@ -13,8 +13,8 @@ extension Upper {
         return name
     }
 
-    /// Makes a whiteout: a link to one that is there, as kernel overlayfs does, because an inode takes longer to make
-    /// than a name. Where no (more) links can be made it is one of its own, and the next is a link to another.
+    /// Makes a whiteout as a link to an existing one, as kernel overlayfs does, because making an inode takes longer
+    /// than making a name. Where no (more) links can be made it gets an inode, to which the next ones are linked.
     package func makeWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
         try prepareForWhiteouts(directory)
         if hasWhiteout.withLock({ $0 }) {
@@ -31,17 +31,17 @@ extension Upper {
         }
     }
 
-    /// Before a whiteout comes into a directory of the upper: where it is a file, the directory says that there are such.
+    /// Called before a whiteout comes into a directory of the upper: marks the directory if whiteouts are files.
     package func prepareForWhiteouts(_ directory: borrowing OwnedFD) throws(Errno) {
         if !abilities.hasDevices { try marks.allowWhiteoutFiles(in: directory) }
     }
 
-    /// Makes a whiteout that is no link to another one. EEXIST.
+    /// Makes a whiteout with an inode of its own. EEXIST.
     private func makeFirstWhiteout(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) {
         guard !abilities.hasDevices else {
             return try directory.makeNode(name, mode: S_IFCHR, device: 0)
         }
-        // Under a name of its own until it has the attribute: without it is an empty file.
+        // It is an empty file until it has the attribute, so it is made under another name.
         let temporary = temporaryName()
         try work.makeNode(temporary, mode: S_IFREG, device: 0)
         do throws(Errno) {
@@ -53,9 +53,9 @@ extension Upper {
         }
     }
 
-    /// rename(2) that leaves a whiteout behind. `isFree`: the new name has nothing in the upper and hides nothing. Where
-    /// the filesystem can't do it in one step and the name is not free, a crash in between leaves both names, the old one
-    /// with what is below.
+    /// rename(2) that leaves a whiteout behind. `isFree`: the new name has nothing in the upper and hides nothing.
+    /// Where the filesystem can't do it in one step and the name is not free, a crash in between leaves both names,
+    /// the old one showing the lower's file.
     package func renameLeavingWhiteout(
         _ name: FileName,
         in from: borrowing OwnedFD,
@@ -85,7 +85,7 @@ extension Upper {
             try? work.unlink(whiteout)
             throw error
         }
-        // It is renamed: what was below its old name is in sight until the whiteout is there.
+        // The file is renamed: the lower's file shows under its old name until the whiteout is there.
         if (try? work.rename(whiteout, to: from, name)) == nil { try makeWhiteout(name, in: from) }
     }
 }

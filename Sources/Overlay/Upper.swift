@@ -5,8 +5,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// The writable directory and its work directory, in the format of the kernel's overlayfs. System calls only;
-/// what they mean is decided by the union.
+/// The writable directory and its work directory, in the format of the kernel's overlayfs. It makes system calls;
+/// the union decides what they mean.
 ///
 /// ```
 /// work/orphans/<number>  unlinked, but still open: gone when the kernel forgets it
@@ -17,40 +17,40 @@ import Synchronization
 /// ```
 package final class Upper: Sendable {
     package let root: OwnedFD
-    /// Locked: a second union over the same directories would be news to the first.
+    /// Locked: a second union over the same directories would make changes that the first does not know of.
     package let work: OwnedFD
     package let orphans: OpenFile
     package let links: OwnedFD
     package let marks: OverlayMarks
-    /// The notes are in `user.*`, which only regular files and directories can have.
+    /// Whether the marks are in `user.*`, which only regular files and directories can have.
     let isUser: Bool
-    /// Nothing is synced.
+    /// Whether syncs are left out.
     package let isVolatile: Bool
-    /// A change of a file's attributes copies no data.
+    /// Whether a change of a file's attributes copies no data.
     package let copiesMetadataOnly: Bool
-    /// There was no room for the work directory's own directories: it stands for them, so that something can be deleted.
-    /// What needs work/links has no room either, until the next mount.
+    /// There was no room for the directories in the work directory, which stands for them itself, so that files can
+    /// be deleted. Operations that need work/links fail for want of room until the next mount.
     package let isCramped: Bool
-    /// What the filesystem does of what the format needs.
+    /// What the filesystem can do of what the format needs.
     package let abilities: UpperAbilities
-    /// Directories of the lower can be renamed.
+    /// Whether directories of the lower may be renamed.
     package let makesRedirects: Bool
-    /// Reading does not change when a file was read.
+    /// Whether reading a file leaves its access time alone.
     package let keepsAccessTimes: Bool
-    /// Nor does reading a directory.
+    /// The same for directories.
     package let keepsDirectoryTimes: Bool
-    /// What can't be given to whom it belongs is this process's, with a note whose it is.
+    /// Whether a file that can't be given to its owner belongs to this process, with the owner stored.
     package let keepsOwners: Bool
-    /// It was begun by another overlay, so that `.wh.` files in it are whiteouts.
+    /// Whether another overlay began it, so that `.wh.` files in it are whiteouts.
     package let isForeign: Bool
-    /// Another overlay wrote to it since: its redirects are not noted on the root.
+    /// Whether another overlay wrote to it since, so that the root may not say that there are redirects.
     package let mayHaveRedirects: Bool
-    /// /proc/self/fd, once somebody needed it (by then this process is the one that serves), or that it is not to be used.
+    /// /proc/self/fd, once it was needed (by the serving process), or nil where it is not to be used.
     private let descriptors = Mutex<OpenFile??>(nil)
     private let volatileMark: VolatileMark
-    /// An inode's number and birth are the same at the next mount.
+    /// Whether an inode's number and birth are the same at the next mount.
     let keepsInodes: Bool
-    /// The root says that there are marks: see `RootMarks`.
+    /// Whether the root says that there are marks: see `RootMarks`.
     package var hasNotedMarks: Bool {
         get { notedMarks.load(ordering: .relaxed) }
         set { notedMarks.store(newValue, ordering: .relaxed) }
@@ -58,11 +58,11 @@ package final class Upper: Sendable {
     private let notedMarks = Atomic(false)
     let holes = HoleProbe()
     private let counter = Atomic<UInt64>(0)
-    /// In the work directory: what whiteouts are links to, if it is there.
+    /// The file in the work directory that whiteouts are links to.
     static let whiteout = FileName("whiteout")
     let hasWhiteout = Mutex(false)
 
-    /// Opens both directories and empties the work directory of what a crash left. Both must be on one filesystem.
+    /// Opens both directories and removes what a crash left in the work directory. Both must be on one filesystem.
     ///
     /// - Parameters:
     ///   - userxattr: keep notes in `user.overlay.`, as without CAP_SYS_ADMIN in the first user namespace.
@@ -108,7 +108,7 @@ package final class Upper: Sendable {
                 )
             }
         }
-        // Whoever had it locked may have taken it away, as a commit does.
+        // Another process may have removed the directory while it had the lock, as a commit does.
         let (locked, named) = (try work.status(), try? workPath.followedStatus())
         guard let named, named.st_dev == locked.st_dev, named.st_ino == locked.st_ino else {
             throw Failure("\(directory) is gone: it was committed or removed meanwhile")
@@ -143,7 +143,7 @@ package final class Upper: Sendable {
             try naming("open \(orphansPath)") { try Upper.open(orphansPath, O_PATH | O_DIRECTORY, quiet) }
         )
         links = try naming("open \(linksPath)") { try Upper.open(linksPath, O_PATH | O_DIRECTORY, quiet) }
-        // Besides those on a disk an overlay, whose upper is on one.
+        // The complete filesystems are on a disk; an overlay's upper is on one.
         keepsInodes = UpperAbilities.complete.union([UpperAbilities.overlay]).contains(root.filesystemType)
         let isOurs = try Upper.claim(root, directory, marks, other: userxattr ? .trusted : .user)
         isForeign = !isOurs
@@ -160,11 +160,11 @@ package final class Upper: Sendable {
         return try quiet.open(directory, flags)
     }
 
-    /// From where a deleted file that is open as a place only (O_PATH) is opened for its data. That may never be asked for,
-    /// and a place is had in half the time.
+    /// The directory through which a deleted file that is open with O_PATH is opened for its data. That is rarely
+    /// needed, and opening with O_PATH takes half as long.
     ///
-    /// Nil where a file must be open before it is deleted: on a filesystem that may lose it otherwise, since it is not told of
-    /// places (FUSE, 9p), and for a process that the file's mode could keep out by then.
+    /// Nil where a file must be opened fully before it is deleted: on a filesystem that may lose it otherwise,
+    /// because it does not hear of O_PATH (FUSE, 9p), and for a process that the file's mode may lock out.
     private func placesOfDescriptors() -> OpenFile? {
         descriptors.withLock { known in
             if let known { return known }
@@ -179,18 +179,18 @@ package final class Upper: Sendable {
         }
     }
 
-    /// Whether `reopen` takes what is open as a place only.
+    /// Whether `reopen` takes a file that is open with O_PATH.
     package var canReopen: Bool { placesOfDescriptors() != nil }
 
-    /// A regular file that has no name any more once more, for reading and writing.
+    /// Opens a regular file that has no name any more once more, for reading and writing.
     package func reopen(_ file: OpenFile) throws(Errno) -> OwnedFD {
         let isPlace = try Errno.check(file.fd.use { fcntl($0, F_GETFL) }) & O_PATH != 0
         guard isPlace, let descriptors = placesOfDescriptors() else { return try file.fd.duplicate() }
-        // The caller has it until this returns.
+        // The caller keeps it open until this returns.
         return try descriptors.fd.open(FilePath("\(file.fd.raw)"), O_RDWR)
     }
 
-    /// Whether nobody else began this upper: it has our mark, or is empty and gets it.
+    /// Whether mica began this upper: it has mica's mark, or is empty and gets it.
     private static func claim(
         _ root: borrowing OwnedFD,
         _ directory: FilePath,
@@ -214,7 +214,7 @@ package final class Upper: Sendable {
             try root.setAttribute(marks.own, of: .dot, to: [UInt8(ascii: "y")])
             return true
         } catch {
-            // Without attributes an upper still works, until something needs one.
+            // Without attributes an upper still works until an operation needs one.
             if error == .notSupported { return false }
             throw Failure("note in \(directory) whose it is", error)
         }
@@ -222,12 +222,12 @@ package final class Upper: Sendable {
 
     // MARK: - What the root says
 
-    /// That there are marks: the whiteout that says it as well is a name, and so the union's to make.
+    /// Records that there are marks. The union makes the whiteout that says so as well.
     package func noteMarks() throws(Errno) {
         try root.setAttribute(marks.hasMarks, of: .dot, to: [UInt8(ascii: "y")])
     }
 
-    /// That some directory has a redirect.
+    /// Records that some directory has a redirect.
     package func noteRedirects() throws(Errno) {
         try root.setAttribute(marks.hasRedirects, of: .dot, to: [UInt8(ascii: "y")])
     }
@@ -236,14 +236,14 @@ package final class Upper: Sendable {
         try root.attribute(marks.hasRedirects, of: .dot) != nil
     }
 
-    /// Whether a directory hides what is below, in whatever form this upper may have.
+    /// Whether a directory hides what is below, in any form that this upper may have.
     package func isOpaque(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> Bool {
         if try marks.opaque(name, in: directory) == .yes { return true }
         return isForeign ? try isOpaqueElsewhere(name, in: directory) : false
     }
 
-    /// Throws where its marks are gone, or are of a form that this mount does not see. `isNameBelow`: what says so is a
-    /// name in the lower.
+    /// Throws where the marks are gone, or have a prefix that this mount does not see. `isNameBelow`: whether the
+    /// lower has a file of the evidence's name.
     package func refuseWithoutMarks(unless isNameBelow: () throws -> Bool) throws {
         let known = try RootMarks(root, [marks])
         hasNotedMarks = known.areNoted && known.areEvident
@@ -255,29 +255,29 @@ package final class Upper: Sendable {
         )
     }
 
-    /// The mount ended cleanly.
+    /// Called when the mount ended cleanly.
     package func close() {
         if hasWhiteout.withLock({ $0 }) { try? work.unlink(Upper.whiteout) }
         if isVolatile { volatileMark.remove() }
     }
 
-    /// A name in the work directory that nothing has.
+    /// An unused name in the work directory.
     package func temporaryName() -> FileName {
         FileName("\(counter.wrappingAdd(1, ordering: .relaxed).newValue)")
     }
 
     package static let capability: XattrName = "security.capability"
 
-    /// Whether writing to a file would drop its set-id bits: the kernel keeps them for CAP_FSETID in the first
-    /// user namespace only.
+    /// Whether writing to a file would drop its set-id bits: the kernel keeps them only for CAP_FSETID in the
+    /// initial user namespace.
     package func losesSetID(_ mode: UInt32) -> Bool { isUser && mode & (S_ISUID | S_ISGID) != 0 }
 
-    /// Whether a file of this type can have the notes of the union.
+    /// Whether a file of this type can have the union's marks.
     package func canMark(_ mode: UInt32) -> Bool {
         !isUser || mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
     }
 
-    /// Gives a copy in the work directory an attribute (`set`), unless it is one that such a copy cannot have and
+    /// Sets an attribute of a copy in the work directory (`set`), unless it is one that such a copy can't have and
     /// that the kernel's overlayfs does without, too.
     package func copyAttribute(_ name: XattrName, mode: UInt32, _ set: () throws(Errno) -> Void) throws(Errno)
     {
@@ -288,7 +288,7 @@ package final class Upper: Sendable {
             case .notPermitted
             where name.hasPrefix("user.") && mode & S_IFMT != S_IFREG && mode & S_IFMT != S_IFDIR:
                 return
-            // Not even root of a user namespace sees these.
+            // Not even root of a user namespace can see these.
             case .notPermitted where isUser && name.hasPrefix("trusted."): return
             case .notSupported where !name.hasPrefix("security.") && !name.hasPrefix("system.posix_acl_"):
                 return

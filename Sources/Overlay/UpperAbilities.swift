@@ -2,25 +2,25 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// What the filesystem of an upper does of what kernel overlayfs's format needs. One that is stacked itself, an overlay for
-/// instance, or that is on another machine, does not do all of it.
+/// What the filesystem of an upper can do of what kernel overlayfs's format needs. A filesystem that is stacked
+/// itself, such as an overlay, or that is on another machine, can't do all of it.
 package struct UpperAbilities: Sendable {
-    /// Character devices 0:0 can be made, which are whiteouts. Kernel overlayfs makes none as its own content (EPERM,
-    /// ovl_mknod in fs/overlayfs/dir.c). Where there are none, whiteouts are empty files with an attribute, which the
-    /// kernel's overlayfs reads since Linux 6.8.
+    /// Whether character devices 0:0, which are whiteouts, can be made. Kernel overlayfs makes none in its mounts
+    /// (EPERM, ovl_mknod in fs/overlayfs/dir.c). Without them, whiteouts are empty files with an attribute, which
+    /// the kernel's overlayfs reads since Linux 6.8.
     package let hasDevices: Bool
-    /// RENAME_WHITEOUT, which kernel overlayfs answers with EINVAL (ovl_rename).
+    /// Whether RENAME_WHITEOUT works, which kernel overlayfs answers with EINVAL (ovl_rename).
     let leavesWhiteouts: Bool
 
-    /// What was changed first is on the disk first, whoever syncs what: there is one journal for all. Elsewhere a sync of
-    /// one thing may bring another half: Btrfs has the names of a directory that was synced, and of the new files among
-    /// them nothing but that they exist, empty (LOG_INODE_EXISTS in fs/btrfs/tree-log.c).
+    /// Whether earlier changes are on disk before later ones, whatever is synced, because one journal has all of
+    /// them. Elsewhere a sync may bring half of a change: Btrfs then has the names in a synced directory, and of new
+    /// files among them only that they exist, empty (LOG_INODE_EXISTS in fs/btrfs/tree-log.c).
     package let keepsOrder: Bool
 
     private static let names = (one: FileName("probe"), other: FileName("probe2"))
 
-    /// Tries it out in the work directory, where nobody knows. Failure where the format can't be had in any form: later
-    /// there would be errors in the middle of something.
+    /// Tries the filesystem's abilities out in the work directory, where it does not show. Failure where no form of
+    /// the format works, because there would be errors later, in the middle of something.
     static func probe(
         _ directory: FilePath,
         _ work: borrowing OwnedFD,
@@ -77,7 +77,7 @@ package struct UpperAbilities: Sendable {
         for name in [names.one, names.other] { try? work.unlink(name) }
     }
 
-    /// Why nothing can be done about it; nil: it is all there.
+    /// The missing ability without which there is no upper; nil where all are there.
     private static func missing(_ work: borrowing OwnedFD, _ marks: OverlayMarks) -> String? {
         let value = [UInt8(ascii: "y")]
         do throws(Errno) {
@@ -106,9 +106,9 @@ package struct UpperAbilities: Sendable {
         )
     }
 
-    /// ext4, XFS, Btrfs, tmpfs, F2FS: they do it all. What they are asked costs a start as much as the rest of it.
+    /// ext4, XFS, Btrfs, tmpfs, F2FS: they can do all of it, and trying that out would double the time of a start.
     static let complete: Set<Int64> = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010]
     static let overlay: Int64 = 0x794c_7630
-    /// ext4, XFS, and tmpfs, which loses everything.
+    /// ext4, XFS, and tmpfs, which keeps nothing over a power cut.
     private static let ordered: Set<Int64> = [0xef53, 0x5846_5342, 0x0102_1994]
 }

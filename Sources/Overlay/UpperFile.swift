@@ -3,10 +3,10 @@ package import SystemPackage
 
 import Glibc
 
-/// A directory of an upper, which is read by somebody who has no mount of it.
+/// A directory of an upper that is read without a mount.
 package final class UpperDirectory: Sendable {
     package let place: WayDirectory
-    /// Those in use in this upper.
+    /// The marks in use in this upper.
     package let marks: [OverlayMarks]
 
     package init(_ fd: consuming OwnedFD, _ marks: [OverlayMarks]) throws(Errno) {
@@ -18,9 +18,9 @@ package final class UpperDirectory: Sendable {
 /// A file of any type in an upper directory, whiteouts included.
 package struct UpperFile: Sendable {
     package let directory: UpperDirectory
-    /// `FileName.dot`: the directory itself, which only the root of an upper is known by.
+    /// `FileName.dot` is the directory itself, which is used for the root of an upper only.
     package let name: FileName
-    /// Of the file, which is not what the mount shows: that is `FileMarks.shown`.
+    /// The file's own status, not that which the mount shows: see `FileMarks.shown`.
     package let status: FileStatus
     package let marks: FileMarks
 
@@ -34,7 +34,7 @@ package struct UpperFile: Sendable {
         directory = try UpperDirectory(root, inUse)
     }
 
-    /// nil when it is gone: somebody may be working in the container.
+    /// nil where the file is gone, because processes may be working in the container.
     package init?(_ name: FileName, in directory: UpperDirectory) throws(Errno) {
         self.directory = directory
         self.name = name
@@ -47,35 +47,36 @@ package struct UpperFile: Sendable {
         }
     }
 
-    /// What is under the name by now. ENOENT.
+    /// The current status of the name. ENOENT.
     package func statusAgain() throws(Errno) -> FileStatus {
         try directory.place.opened().fd.status(of: name)
     }
 
-    /// The same of its marks.
+    /// The current marks of the name.
     package func marksAgain() throws(Errno) -> FileMarks {
         try FileMarks(name, in: directory.place.opened().fd, directory.marks)
     }
 
-    /// A regular file or a directory, for reading. ESTALE when it has become something else meanwhile: whoever works in
-    /// the container may put a device or a FIFO in its place, which is not opened, since to open one does something.
+    /// Opens a regular file or a directory for reading. ESTALE when it has become something else meanwhile: a
+    /// process in the container may put a device or a FIFO in its place, which is not opened, because that may have
+    /// effects.
     package func open(_ flags: CInt) throws(Errno) -> OwnedFD {
         let place = try directory.place.opened().fd.open(name, O_PATH)
         guard [S_IFREG, S_IFDIR].contains(try place.status().st_mode & S_IFMT) else {
             throw Errno(rawValue: ESTALE)
         }
         do throws(Errno) {
-            // The container has not read it.
+            // This is not a read by the container.
             return try place.reopened(flags | O_RDONLY | __O_NOATIME)
         } catch .notPermitted {
             return try place.reopened(flags | O_RDONLY)
         }
     }
 
-    /// A symbolic link's text.
+    /// The target of a symbolic link.
     package func target() throws(Errno) -> [UInt8] { try directory.place.opened().fd.target(of: name) }
 
-    /// Extended attributes of what has `marks` by now, as the inside sees them, sorted by name.
+    /// The extended attributes of a file that has `marks`, as the mount shows them, sorted by name.
     package func xattrs(_ marks: FileMarks) throws(Errno) -> [(name: XattrName, value: [UInt8])] {
         guard !marks.names.isEmpty else { return [] }
         let open = try directory.place.opened()

@@ -11,7 +11,7 @@ struct VolatileMark {
 
     init(work: FilePath) { base = work.appending("work") }
 
-    /// Fails when a volatile mount of `upper` was not ended cleanly.
+    /// Throws where a volatile mount of `upper` did not end cleanly.
     func refuse(_ upper: FilePath) throws {
         guard path.exists else { return }
         throw Failure(

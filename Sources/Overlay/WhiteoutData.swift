@@ -4,19 +4,19 @@ import Glibc
 
 /// A character device 0:0 made inside the mount: the whiteout of an overlay whose upper is in it.
 ///
-/// Stored as such it would be a whiteout of this union. So it is stored as an empty regular file that says what
-/// it is in an attribute of ours, and that it is a whiteout in the attribute which the kernel's overlayfs has for
-/// nested overlays: who mounts this upper with the kernel's overlayfs sees the file as it would have made it.
+/// Stored as a device it would be a whiteout of this union. So it is stored as an empty regular file with two
+/// attributes: mica's own says what it is, and the one that the kernel's overlayfs has for nested overlays says that
+/// it is a whiteout. So a mount of this upper by the kernel's overlayfs shows the file as if the kernel had made it.
 package enum WhiteoutData {
-    /// Of the file that stands for one.
+    /// The attributes of the file that stands for a whiteout.
     package static func attributes(_ marks: OverlayMarks) -> [(name: XattrName, value: [UInt8])] {
         [(marks.device, Array("c 0:0".utf8)), (marks.nestedWhiteout, [])]
     }
 
-    /// What is shown as the mode of a file that stands for one; its device is 0 like any regular file's.
+    /// The mode to show for a file that stands for a whiteout; its device is 0 like any regular file's.
     package static func mode(_ stored: UInt32) -> UInt32 { stored & 0o7777 | S_IFCHR }
 
-    /// Whether what a lower has, or is to be made, is one.
+    /// Whether a file of the lower, or one that is about to be made, is such a device.
     package static func isOne(mode: UInt32, device: UInt32) -> Bool {
         mode & S_IFMT == S_IFCHR && device == 0
     }

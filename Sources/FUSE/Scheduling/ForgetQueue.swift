@@ -3,30 +3,31 @@ import Glibc
 import Nodes
 import Synchronization
 
-/// FORGETs that a leader reads (`LeadingReaders`): nobody waits for them, and a file that was removed ends with its last
-/// one, which takes longer than the removal did. So they are served a little later, many at once, on another CPU.
+/// FORGETs that a leader reads (`LeadingReaders`). No caller waits for them, and the last one for a removed file
+/// frees it, which takes longer than the removal did. So they are served a little later, many at once, on another
+/// CPU.
 final class ForgetQueue: @unchecked Sendable {
     // Safe to share: what is not atomic is guarded by `lock`.
     private let operations: any Operations
     private let lock = PriorityLock()
     private let changed = PriorityLock.Condition()
-    /// The thread that leads, or 0, and its CPU. Set by that thread.
+    /// The thread that leads, or 0, and its CPU. Only that thread sets them.
     private let leader = Atomic<UInt>(0)
     private let leaderCPU = Atomic<Int>(-1)
-    /// Something was taken. The leader's own.
+    /// Whether something was taken. Used by the leader only.
     private var isTaken = false
     private var references: [References] = []
-    /// The queue's thread waits for a signal.
+    /// Whether the queue's thread waits for a signal.
     private var isAsleep = false
     private var hasThread = false
     private var isOver = false
 
-    /// References that are kept for later. Each may hold an open file.
+    /// How many references the queue holds. Each may keep a file open.
     private static let room = 64
-    /// Microseconds after some were served: what comes meanwhile is served at once. Room comes back so much later.
+    /// Microseconds between two batches; room on the disk comes back so much later.
     private static let pause: UInt32 = 3000
 
-    /// Without another CPU it would only be more work.
+    /// On a single CPU the queue would only be more work.
     private let hasOtherCPUs: Bool
 
     init(_ operations: any Operations, hasOtherCPUs: Bool) {
@@ -35,18 +36,19 @@ final class ForgetQueue: @unchecked Sendable {
         references.reserveCapacity(ForgetQueue.room)
     }
 
-    /// This thread leads from now on, on `cpu`; with nil, it leads no more.
+    /// Called by a thread that leads from now on, on `cpu`, or with nil when it no longer leads.
     func follow(_ cpu: Int?) {
         if let cpu { leaderCPU.store(cpu, ordering: .relaxed) }
         leader.store(cpu == nil ? 0 : pthread_self(), ordering: .relaxed)
     }
 
-    /// Takes over what the leader read. False where another thread asks, there are too many, or nowhere to serve them.
+    /// Takes what the leader read. False where another thread asks, where there are too many, or where no thread can
+    /// serve them.
     func take(_ new: [References]) -> Bool {
         guard leader.load(ordering: .relaxed) == pthread_self(), new.count <= ForgetQueue.room else {
             return false
         }
-        // Whoever has it may be waiting for a CPU: the leader must not.
+        // The thread that has the lock may be waiting for a CPU, for which the leader must not wait.
         guard lock.tryLock() else { return false }
         defer { lock.unlock() }
         guard references.count + new.count <= ForgetQueue.room, hasThread || start() else { return false }
@@ -56,13 +58,13 @@ final class ForgetQueue: @unchecked Sendable {
         return true
     }
 
-    /// Whether anything was taken since the last time this was asked. On the thread that leads.
+    /// Whether anything was taken since this was last asked. For the leader only.
     func hasTaken() -> Bool {
         defer { isTaken = false }
         return isTaken
     }
 
-    /// Under the lock.
+    /// Precondition: the lock is held.
     private func start() -> Bool {
         guard !isOver, hasOtherCPUs else { return false }
         hasThread = DetachedThread.start { self.run() }
@@ -94,7 +96,7 @@ final class ForgetQueue: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Serves what is left and ends the thread. More than once is as once.
+    /// Serves what is left and ends the thread. Further calls do nothing.
     func end() {
         lock.lock()
         isOver = true

@@ -3,27 +3,27 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Puts the process's serving threads into the class SCHED_IDLE as they want, and takes back those that others keep from
-/// their CPU and those that nobody asks for anything. A thread of the class SCHED_FIFO, which sleeps while there is
-/// nothing to look at.
+/// Puts serving threads into the class SCHED_IDLE when they want that, and takes back those that are kept from their
+/// CPU and those that get no requests. A thread of the class SCHED_FIFO, which sleeps while there is nothing to look
+/// at.
 final class HandoverScheduler: @unchecked Sendable {
     // Safe to share: `lock` guards what changes.
     static let shared = HandoverScheduler()
 
-    /// What is known of a member here.
+    /// What the scheduler knows of a member.
     struct Place: Sendable {
         let thread: pid_t
-        /// Of the thread's CPU time.
+        /// The clock of the thread's CPU time.
         let clock: clockid_t
-        /// Its file in /proc, where numbers may be those of another namespace.
+        /// Its file in /proc: thread numbers may be those of another namespace there.
         let stat: OpenFile
         var isIdle = false
-        /// The last look found it with something to do and nothing served.
+        /// At the last look it had something to do and had served nothing.
         var isSuspect = false
-        /// Nanoseconds between looks that found nothing served, less those between others.
+        /// Nanoseconds between looks at which it had served nothing, less those between others.
         var quiet: UInt64 = 0
         var knownTotal = 0
-        /// Its CPU time when it was looked at.
+        /// Its CPU time at the last look.
         var ran: UInt64 = 0
     }
 
@@ -34,19 +34,20 @@ final class HandoverScheduler: @unchecked Sendable {
     private var members: [CPUHandover] = []
     private var isRunning = false
 
-    /// Nanoseconds between two looks: at first, and at most, while they find nothing.
+    /// Nanoseconds between two looks: at first, and at most, when looks find nothing.
     private static let tick: UInt64 = 5_000_000
     private static let lastTick: UInt64 = 10_000_000
-    /// The part of the time that a thread of the idle class must have run that had something to do and served nothing.
+    /// A thread of the idle class that had something to do and served nothing must have run for this fraction of the
+    /// time.
     private static let headway: UInt64 = 4
-    /// Of `Place.quiet`: what is enough to take a thread back.
+    /// The value of `Place.quiet` at which a thread is taken back.
     private static let quiet: UInt64 = 100_000_000
 
     private init() {
         isPossible = cfuse_is_usual_class() != 0 && HandoverScheduler.canChangeClass()
     }
 
-    /// Tried on a thread of its own, which may have to stay there.
+    /// Tried on a separate thread, because it may not get out of the class again.
     private static func canChangeClass() -> Bool {
         final class Answer: Sendable { let isYes = Atomic(false) }
         let answer = Answer()
@@ -60,7 +61,7 @@ final class HandoverScheduler: @unchecked Sendable {
 
     // MARK: - For members
 
-    /// False without a thread to look after it.
+    /// False without a scheduler thread.
     func add(_ member: CPUHandover) -> Bool {
         lock.locked {
             if !isRunning { isRunning = DetachedThread.start { self.run() } }
@@ -76,11 +77,11 @@ final class HandoverScheduler: @unchecked Sendable {
         }
     }
 
-    /// A member, which is this thread, wants to be of the idle class. False where the scheduler is busy: it has the lock
-    /// for long where it looks at many, and this thread's caller waits.
+    /// Called by a member on its own thread, to join the idle class. False where the scheduler is busy: it holds the
+    /// lock for long when it looks at many members, and this thread's caller waits.
     func want(_ member: CPUHandover, _ note: () -> Void) -> Bool {
         guard lock.tryLock() else { return false }
-        // It may have left the class by itself since the last look.
+        // The member may have left the class by itself since the last look.
         member.place.isIdle = false
         note()
         member.isWanted.store(true, ordering: .sequentiallyConsistent)
@@ -98,7 +99,7 @@ final class HandoverScheduler: @unchecked Sendable {
         while !members.isEmpty {
             let time = KernelClock.monotonic
             var elapsed = time &- last
-            // A thread that joins does not make others look kept from their CPU.
+            // A thread that joins must not make others look kept from their CPU.
             if elapsed < HandoverScheduler.tick / 2 { elapsed = 0 } else { last = time }
             let tick = look(elapsed)
             if tick > 0 { changed.wait(lock, nanoseconds: tick) } else { changed.wait(lock) }
@@ -107,8 +108,8 @@ final class HandoverScheduler: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Looks at all members, `elapsed` nanoseconds after the last time, or, for 0, only at what they want. In how many to
-    /// look again; 0: when one joins.
+    /// Looks at all members, `elapsed` nanoseconds after the last time, or, for 0, only at what they want. Returns
+    /// how many nanoseconds later to look again; 0 for when one joins.
     private func look(_ elapsed: UInt64) -> UInt64 {
         var next: UInt64 = 0
         let calm = elapsed < HandoverScheduler.tick ? HandoverScheduler.tick : HandoverScheduler.lastTick
@@ -146,11 +147,11 @@ final class HandoverScheduler: @unchecked Sendable {
         guard place.isSuspect else { return false }
         let ran = UInt64(max(KernelClock.now(place.clock), 0))
         defer { place.ran = ran }
-        // Once, it may just not have slept yet when its caller went on and computed.
+        // One such look is not enough: the thread may not have gone to sleep before its caller went on.
         return wasSuspect && ran &- place.ran < elapsed / HandoverScheduler.headway
     }
 
-    /// Changes classes as wanted. Whether there was something to change.
+    /// Changes a member's class as wanted. Returns whether there was something to change.
     private func change(_ member: CPUHandover) -> Bool {
         let isWanted = member.isOn
         guard isWanted != member.place.isIdle else { return false }
@@ -160,7 +161,7 @@ final class HandoverScheduler: @unchecked Sendable {
             member.place.quiet = 0
             member.place.knownTotal = member.total.load(ordering: .sequentiallyConsistent)
         } else if isWanted {
-            // As good as if others had the CPU: later.
+            // Treated as if other threads had the CPU: it tries again later.
             member.rescues.wrappingAdd(1, ordering: .sequentiallyConsistent)
             member.isWanted.store(false, ordering: .sequentiallyConsistent)
         }

@@ -3,63 +3,64 @@ import Glibc
 import Linux
 import Synchronization
 
-/// One of the threads that read /dev/fuse (`LeadingReaders`), and whether it leads. Used by its own thread, but for
-/// `steps`.
+/// One of the threads that read /dev/fuse (`LeadingReaders`), and whether it leads. Used by its own thread, except
+/// for `steps`.
 final class LeadingReader: @unchecked Sendable {
-    // Safe to share: others read `steps` only, which is atomic.
+    // Safe to share: other threads read only `steps`, which is atomic.
     private unowned(unsafe) let readers: LeadingReaders
     let number: Int
-    /// Where it belongs, and where it is; nil: on any CPU.
+    /// The CPU where it belongs, and the one where it is; nil: any CPU.
     private let home: Int?
     private var cpu: Int?
     private var handover: CPUHandover?
     private(set) var isLeading = false
-    /// For the watcher: odd while others may have to wait for this thread.
+    /// Read by the watcher: odd while requests may have to wait for this thread.
     let steps = Atomic(0)
     private let route = UnsafeMutablePointer<cfuse_route>.allocate(capacity: 1)
 
-    // The request that is served, until it is answered.
+    // The request that is being served, until it is answered.
     private var isUnanswered = false
     private var start: UInt64 = 0
     private var answered: UInt64 = 0
-    /// A caller waits for it; it came long after the last answer.
+    /// Whether a caller waits for it, and whether it came long after the last answer.
     private var isWaitedFor = false
     private var isRare = false
 
-    // This period.
+    // The current period.
     private var served = 0
     private var turns = 0
     private var slow = 0
-    /// Periods since it was looked for the caller.
+    /// Periods since the caller's CPU was last looked up.
     private var periods = 0
-    /// Requests one after the other that were late, and how many are enough.
+    /// How many requests in a row were late, and how many are enough to look for the caller.
     private var late = 0
     private var tolerance = LeadingReader.firstTolerance
     private var caller: UInt32 = 0
-    /// Requests of this caller.
+    /// Requests of this caller in a row.
     private var same = 0
-    /// Periods until it may lead again, and the next time.
+    /// Periods until it may lead again, now and the next time.
     private var pause = 0
     private var nextPause = LeadingReader.firstPause
 
-    /// Requests that a thread has served between two looks at how they came.
+    /// How many requests a thread serves between two decisions.
     private static let period = 32
-    /// Callers that took turns in a period: few enough to lead, and too many to go on.
+    /// How many changes of the caller in a period are few enough to lead, and too many to go on.
     private static let fewTurns = period / 8
     private static let manyTurns = period / 4
-    /// Periods between two looks at where the caller is, although it does not seem to have moved.
+    /// After how many periods the caller's CPU is looked up although it does not seem to have moved.
     private static let samePlace = 8
-    /// Nanoseconds above which others should not wait for the thread that serves a request, and of how many in a period.
+    /// Nanoseconds above which a request is slow, so that others should not wait for its thread; and how many slow
+    /// ones in a period are too many.
     private static let long: UInt64 = 50_000
     private static let manySlow = period / 4
-    /// Nanoseconds from an answer to the next request, above which that may come from another CPU; above which it is as
-    /// good as two or more of them; and how many of them are looked into, at first.
+    /// Nanoseconds from an answer to the next request above which that may come from another CPU, and above which it
+    /// counts for two or more; and how many late ones it takes, at first, to look for the caller.
     private static let lateness: UInt64 = 20_000
     private static let rareness = 16 * lateness
     private static let firstTolerance = 2
-    /// Requests of one caller after which there seems to be no other.
+    /// After how many requests of one caller there seems to be no other.
     private static let alone = 64
-    /// Periods after which a thread may lead again for which it did not pay: at first, and at most.
+    /// For how many periods a thread that did not pay as a leader may not lead: at first, and at most.
     private static let firstPause = 2
     private static let lastPause = 256
 
@@ -84,7 +85,7 @@ final class LeadingReader: @unchecked Sendable {
 
     deinit { route.deallocate() }
 
-    /// Waits until it is this thread's turn, reads one request into `buffer` and serves it. 0, or -errno where reading
+    /// Waits for this thread's turn, reads one request into `buffer` and serves it. 0, or -errno where reading
     /// failed.
     func serveNext(_ buffer: UnsafeMutableRawPointer) -> Int32 {
         if isLeading, !readers.isLed(by: self) { resign(pausing: true) }
@@ -106,7 +107,7 @@ final class LeadingReader: @unchecked Sendable {
             consider(caller)
             return 0
         }
-        // What was put off until later is no request that this thread served.
+        // FORGETs that were put off do not count as a request that this thread served.
         guard isWaitedFor || !readers.forgets.hasTaken() else { return 0 }
         handover?.noteServed(isLocal: same >= LeadingReader.alone)
         beginServing()
@@ -115,7 +116,7 @@ final class LeadingReader: @unchecked Sendable {
         return 0
     }
 
-    /// It answers its request: from then on it may be its caller who has the CPU.
+    /// Called when it answers its request, after which the caller may have the CPU.
     private func noteAnswer() {
         guard isUnanswered else { return }
         isUnanswered = false
@@ -125,13 +126,13 @@ final class LeadingReader: @unchecked Sendable {
             answered = time
             if took > LeadingReader.long { slow += 1 }
         } else {
-            // What nobody waits for has only put off the next request.
+            // A request without a waiting caller has only put off the next one.
             answered = answered &+ took
         }
         if isLeading { endServing() }
     }
 
-    /// Others may have to wait for this leader from now on, until it ends.
+    /// Says that requests may have to wait for this leader from now on, until `endServing`.
     private func beginServing() {
         steps.wrappingAdd(1, ordering: .sequentiallyConsistent)
         readers.wakeWatcher()
@@ -139,14 +140,14 @@ final class LeadingReader: @unchecked Sendable {
 
     private func endServing() { steps.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 
-    /// The same as `beginServing`, of one that is about to lead. Precondition: the readers' lock is held.
+    /// The same for a reader that is about to lead. Precondition: the readers' lock is held.
     func beginLooking() { steps.bitwiseOr(1, ordering: .sequentiallyConsistent) }
 
     // MARK: - Leading
 
     private func lead() {
         guard readers.mayBeLed else { return }
-        // Without it the caller would be the one that moves.
+        // Without a handover the caller would be the one that moves.
         guard let handover = CPUHandover.join() else {
             pause = LeadingReader.lastPause
             nextPause = LeadingReader.lastPause
@@ -164,7 +165,7 @@ final class LeadingReader: @unchecked Sendable {
         endServing()
     }
 
-    /// Is one of many again. `pausing`: because it did not pay.
+    /// Leads no more. `pausing`: because it did not pay.
     func resign(pausing: Bool) {
         readers.dismiss(self)
         isLeading = false
@@ -180,9 +181,9 @@ final class LeadingReader: @unchecked Sendable {
         if nextPause < LeadingReader.lastPause { nextPause *= 2 }
     }
 
-    /// To the CPU of the caller that asked last; whether that is another one. Others may have to wait for this thread:
-    /// where the caller ends meanwhile, whoever looks at it ends its mappings, and writes out what they changed of this
-    /// mount's files.
+    /// Moves to the CPU of the last caller; false where it is there. Requests may have to wait for this thread: if
+    /// the caller is ending, a thread that looks at it in /proc may have to end its mappings, and write out what
+    /// they changed of this mount's files.
     @discardableResult private func follow() -> Bool {
         late = 0
         periods = 0
@@ -195,7 +196,7 @@ final class LeadingReader: @unchecked Sendable {
         return true
     }
 
-    /// Follows a caller that has moved, before long: what comes from another CPU takes longer to come.
+    /// Follows a caller that has moved, before long: a request from another CPU takes longer to arrive.
     private func note(gap: UInt64) {
         guard gap >= LeadingReader.lateness, handover?.isOn == true else {
             late = 0
@@ -203,16 +204,16 @@ final class LeadingReader: @unchecked Sendable {
         }
         late += 1 + Int(min(gap / LeadingReader.rareness, UInt64(LeadingReader.period)))
         guard late >= tolerance else { return }
-        // Or it has something else to do in between, and will have again.
+        // If the caller had not moved, it has something else to do between requests, and will have again.
         tolerance = follow() ? LeadingReader.firstTolerance : min(2 * tolerance, LeadingReader.period)
-        // That is not the request's.
+        // The time that this took is not the request's.
         start = KernelClock.monotonic
     }
 
-    /// After each request: whether to lead from now on, or no more. `caller` is 0 where it can't be seen.
+    /// Decides after each request whether to lead from now on, or no longer. `caller` is 0 where it can't be seen.
     private func consider(_ caller: UInt32) {
         if isLeading, handover?.isPaused == true {
-            // Here others want the CPU, and it would drive its callers from one to the other.
+            // Other threads want this CPU, and it would drive its callers from one CPU to the next.
             readers.rest()
             return resign(pausing: false)
         }
@@ -221,7 +222,7 @@ final class LeadingReader: @unchecked Sendable {
             same = 0
             if caller != 0 { self.caller = caller }
             if isLeading {
-                // Whoever asked before may compute on this CPU while the other one waits for it.
+                // The earlier caller may compute on this CPU while the later one waits for it.
                 if isRare { handover?.stop() }
                 follow()
             }

@@ -3,13 +3,13 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Who reads /dev/fuse: all threads, or one of them alone, on its callers' CPU.
+/// Decides which threads read /dev/fuse: all of them, or one alone, on its callers' CPU.
 ///
-/// The kernel wakes the thread that has waited longest, wherever it is; where that is another CPU than the caller's,
-/// both ways of a round trip wake a CPU. So while callers ask one after the other, one thread leads: it alone reads, on
-/// the CPU of who asked last, and hands that CPU over (`CPUHandover`). The others wait until callers ask at the same
-/// time, or what is asked takes long: a watcher looks every two milliseconds while requests come. docs/adr/0017 has what
-/// was measured.
+/// The kernel wakes the thread that has waited longest, wherever that is; if it is on another CPU than the caller,
+/// both halves of a round trip wake a CPU. So while callers ask one after the other, one thread leads: it alone
+/// reads, on the CPU of the last caller, and hands that CPU over (`CPUHandover`). The others wait until callers ask
+/// at the same time, or requests take long: a watcher looks every two milliseconds while requests come.
+/// docs/adr/0017 has the measurements.
 ///
 /// ```
 ///                few turns in 32 requests, none slow
@@ -23,25 +23,25 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
     let connection: UnsafeMutablePointer<cfuse_connection>
     let forgets: ForgetQueue
     private let lock = PriorityLock()
-    /// All read again.
+    /// Signalled when all threads read again.
     private let all = PriorityLock.Condition()
-    /// There is something to watch.
+    /// Signalled when there is something to watch.
     private let active = PriorityLock.Condition()
     private var readers: [LeadingReader] = []
-    /// The number in `readers` of who reads alone; -1: all do. Changed under the lock.
+    /// The number in `readers` of the thread that leads; -1: all read. Changed under the lock.
     private let leader = Atomic(-1)
-    /// How many read. One alone does not lead: nobody could take over.
+    /// How many threads read. One alone does not lead, because no other could take over.
     private let count = Atomic(0)
-    /// The watcher sleeps until there is something to watch.
+    /// Whether the watcher sleeps until there is something to watch.
     private let isAsleep = Atomic(false)
     private var isWatched = false
     private var isOver = false
-    /// Nobody leads meanwhile, because others wanted a leader's CPU.
+    /// No thread leads until its end, because other threads wanted a leader's CPU.
     private var backOff = BackOff()
 
     /// Nanoseconds between two looks of the watcher.
     private static let tick: UInt64 = 2_000_000
-    /// Nanoseconds that a thread looks for the next request before it sleeps: what it takes to be woken up.
+    /// Nanoseconds for which a thread spins for the next request before it sleeps: as long as waking it up takes.
     private static let spin: CInt = 5_000
 
     init(_ connection: UnsafeMutablePointer<cfuse_connection>, _ forgets: ForgetQueue) {
@@ -56,7 +56,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         while true {
             let result = reader.serveNext(buffer)
             guard result >= 0 else { return result }
-            // Where nobody leads it looks for the next request for a moment before sleeping, as long as that pays.
+            // Without a leader it spins for the next request before sleeping, as long as that pays.
             if cpu != nil, !reader.isLeading, spinner.isWorthIt {
                 spinner.note(found: cfuse_spin(connection, LeadingReaders.spin) != 0)
             }
@@ -72,7 +72,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         }
     }
 
-    /// It reads no more; all others that wait for their turn have it.
+    /// Ends a reader, and lets all others that wait for their turn read.
     private func leave(_ reader: LeadingReader) {
         if reader.isLeading { reader.resign(pausing: false) }
         lock.lock()
@@ -100,7 +100,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Whether one could lead now.
+    /// Whether a thread could lead now.
     var mayBeLed: Bool {
         guard leader.load(ordering: .sequentiallyConsistent) < 0,
             count.load(ordering: .sequentiallyConsistent) >= 2
@@ -108,7 +108,8 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         return lock.locked { KernelClock.monotonic >= backOff.end }
     }
 
-    /// Makes it the leader, looking for its caller. False where another one is, or nobody would watch it.
+    /// Makes a reader the leader, which then looks for its caller. False where another one leads, or there is no
+    /// watcher.
     func appoint(_ reader: LeadingReader) -> Bool {
         lock.locked {
             if !isWatched, !isOver { isWatched = DetachedThread.start { self.watch() } }
@@ -124,29 +125,29 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
         lock.locked { if isLed(by: reader) { dismiss() } }
     }
 
-    /// Others wanted a leader's CPU: nobody leads for a while.
+    /// Lets no thread lead for a while, because other threads wanted a leader's CPU.
     func rest() {
         lock.locked { backOff.begin(at: KernelClock.monotonic) }
     }
 
-    /// A leader serves from now on: the watcher looks, if it was not looking.
+    /// Makes the watcher look because a leader serves from now on.
     func wakeWatcher() {
         guard isAsleep.load(ordering: .sequentiallyConsistent) else { return }
-        // It looks once more before it sleeps, with the lock: so it sleeps by now, or will see.
+        // The watcher looks once more, under the lock, before it sleeps: so it sleeps by now, or will see.
         lock.locked {}
         active.signal()
     }
 
     // MARK: - Under the lock
 
-    /// All read again.
+    /// Lets all threads read again.
     private func dismiss() {
         leader.store(-1, ordering: .sequentiallyConsistent)
         all.wakeAll()
     }
 
-    /// The watcher's thread: a leader that still serves what it served at the last look leads no more where something else
-    /// waits to be read.
+    /// The watcher's thread. A leader that still serves the request of the last look leads no more if another
+    /// request waits to be read.
     private func watch() {
         cfuse_begin_watching()
         lock.lock()
@@ -166,7 +167,7 @@ final class LeadingReaders: RequestReaders, @unchecked Sendable {
             }
             if number < 0 || isStill && !isServing {
                 isAsleep.store(true, ordering: .sequentiallyConsistent)
-                // One may have begun in between, and seen no need to tell.
+                // The leader may have begun to serve in between, and seen no need to wake the watcher.
                 if number < 0 || readers[number].steps.load(ordering: .sequentiallyConsistent) == steps {
                     active.wait(lock)
                 }

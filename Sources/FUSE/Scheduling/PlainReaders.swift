@@ -2,7 +2,7 @@ import CFUSE
 
 /// Every thread reads and answers.
 struct PlainReaders: RequestReaders, @unchecked Sendable {
-    // Safe to share: it is only handed on; the session keeps it.
+    // Safe to share: it only passes on the connection, which the session owns.
     let connection: UnsafeMutablePointer<cfuse_connection>
 
     func serve(_ buffer: UnsafeMutableRawPointer, cpu: UInt16?) -> Int32 {

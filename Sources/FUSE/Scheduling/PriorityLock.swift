@@ -2,8 +2,8 @@ import CFUSE
 import Glibc
 import Linux
 
-/// A lock that threads of the class SCHED_FIFO share with threads that may have to wait for their CPU: while one of the
-/// former waits, whoever has the lock inherits its priority.
+/// A lock that threads of the class SCHED_FIFO share with threads that may have to wait for their CPU: while one of
+/// the former waits, the owner of the lock inherits its priority.
 final class PriorityLock: @unchecked Sendable {
     // Safe to share: pthread's own synchronisation. On the heap, because it must never move.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -12,7 +12,7 @@ final class PriorityLock: @unchecked Sendable {
 
     func lock() { pthread_mutex_lock(mutex) }
     func unlock() { pthread_mutex_unlock(mutex) }
-    /// False where another thread has it.
+    /// False where another thread has the lock.
     func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
 
     func locked<R>(_ body: () -> R) -> R {
@@ -21,7 +21,7 @@ final class PriorityLock: @unchecked Sendable {
         return body()
     }
 
-    /// What threads that have the lock wait for.
+    /// A condition for which threads wait that have the lock.
     final class Condition: @unchecked Sendable {
         // Safe to share: as above.
         private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -37,7 +37,7 @@ final class PriorityLock: @unchecked Sendable {
         func signal() { pthread_cond_signal(condition) }
         func wakeAll() { pthread_cond_broadcast(condition) }
 
-        /// Gives the lock up meanwhile. May return for no reason.
+        /// Gives up the lock meanwhile. May return without a reason.
         func wait(_ lock: PriorityLock) { pthread_cond_wait(condition, lock.mutex) }
 
         /// The same, for at most so long.

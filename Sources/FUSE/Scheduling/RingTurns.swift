@@ -1,11 +1,11 @@
 import CFUSE
 
-/// Whose turn it is where one thread serves the requests of a ring: `CPUHandover`, once it has something to do, because
+/// `CPUHandover` for a thread that serves the requests of a ring. It joins only once it has something to do, because
 /// joining takes time. Used by that thread.
 final class RingTurns {
     private var served = 0
     private var handover: CPUHandover?
-    /// Requests that a thread serves before it is worth to think of whose turn it is.
+    /// How many requests a thread serves before it joins.
     private static let early = 16
 
     func noteServed() {

@@ -1,4 +1,4 @@
-/// Whether to look for the next request before sleeping: as long as that finds something, and now and then to see whether
+/// Whether to spin for the next request before sleeping: as long as that finds one, and now and then to see whether
 /// it would.
 struct Spinner {
     private var misses = 0
@@ -14,7 +14,7 @@ struct Spinner {
 
     mutating func note(found: Bool) {
         misses = found ? 0 : misses + 1
-        // The more in vain, the rarer: at most one try in 64 requests.
+        // After more misses it spins less often: at least once in 64 requests.
         if misses > 2 { pause = min(1 << min(misses - 2, 6), 64) }
     }
 }
