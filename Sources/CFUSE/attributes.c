@@ -4,7 +4,7 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 
-// From Linux 6.6 on (include/uapi/linux/fuse.h, 7.39); the distribution's headers are older.
+// Since Linux 6.6 (include/uapi/linux/fuse.h, 7.39); the distribution's headers are older.
 
 struct sx_time {
     int64_t seconds;
@@ -35,7 +35,7 @@ static struct sx_time time_of(const struct timespec *time) {
 int cfuse_reply_statx(
     fuse_req_t request, const struct stat *attr, double timeout, int has_birth, int64_t birth, uint32_t birth_nanoseconds
 ) {
-    // As libfuse passes device numbers through: in the kernel's 32-bit encoding.
+    // libfuse passes device numbers on in the kernel's 32-bit encoding.
     uint32_t rdev = (uint32_t)attr->st_rdev;
     struct statx_out out = {
         .attr_valid = (uint64_t)timeout,

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/// fuse_init_out as of 7.40: the same 64 bytes as ever, with names for what was unused.
+/// fuse_init_out as of 7.40: still 64 bytes, with names for what was unused.
 struct init_out {
     uint32_t major, minor, max_readahead, flags;
     uint16_t max_background, congestion_threshold;
@@ -22,12 +22,12 @@ struct init_out {
 };
 _Static_assert(sizeof(struct init_out) == 64, "fuse_init_out has 64 bytes");
 
-/// The newest protocol whose every message sent under our flags this file knows.
+/// The newest protocol of which this file knows every message that the kernel sends under our flags.
 enum { NEWEST_MINOR = 40 };
 
 enum { REQUEST_SIZE = CFUSE_BUFFER_SIZE - CFUSE_DATA_SIZE };
 
-/// From 7.39 on.
+/// Since 7.39.
 enum { REQUEST_STATX = 52 };
 
 static __thread const char *current_request;
@@ -47,11 +47,11 @@ static size_t translate(struct fuse_in_header *header, size_t size) {
     // The same arguments as CREATE, and the same reply (fs/fuse/dir.c: fuse_create_open).
     if (is_temporary) header->opcode = FUSE_CREATE;
     is_statx = header->opcode == REQUEST_STATX;
-    // fuse_statx_in begins as fuse_getattr_in does; behind that is what is wanted, which is everything.
+    // fuse_statx_in begins like fuse_getattr_in; the rest says which fields are wanted, and the reply has all.
     if (is_statx) header->opcode = FUSE_GETATTR;
     setxattr_flags = 0;
     if (header->opcode == FUSE_SETXATTR && size >= sizeof *header + sizeof(struct fuse_setxattr_in)) {
-        // With SETXATTR_EXT, which libfuse does not know that we asked for, eight bytes more.
+        // With SETXATTR_EXT, of which libfuse does not know, the arguments are eight bytes longer.
         struct fuse_setxattr_in *in = (void *)(header + 1);
         size_t extra = sizeof *in - FUSE_COMPAT_SETXATTR_IN_SIZE;
         setxattr_flags = in->setxattr_flags;
@@ -78,7 +78,7 @@ int cfuse_setattr_kills_privileges(void) {
 }
 
 int cfuse_open_kills_privileges(void) {
-    // fuse_create_in has its open_flags elsewhere; and a new file has nothing to drop.
+    // fuse_create_in has its open_flags elsewhere, and a new file has no bits to drop.
     const struct fuse_in_header *header = (const void *)current_request;
     return header->opcode == FUSE_OPEN &&
            (((const struct fuse_open_in *)body())->open_flags & FUSE_OPEN_KILL_SUIDGID) != 0;
@@ -90,7 +90,7 @@ static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_heade
     struct init_out out = {
         .major = FUSE_KERNEL_VERSION,
         .minor = c->kernel_minor < NEWEST_MINOR ? c->kernel_minor : NEWEST_MINOR,
-        // The kernel takes the least of this and what the mount is set to.
+        // The kernel takes the minimum of this and the mount's setting.
         .max_readahead = CFUSE_DATA_SIZE,
         .flags = (uint32_t)flags,
         .flags2 = (uint32_t)(flags >> 32),
@@ -107,7 +107,7 @@ static ssize_t send_init(struct cfuse_connection *c, const struct fuse_out_heade
     struct iovec iov[2] = {{&header, sizeof header}, {&out, sizeof out}};
     ssize_t sent = writev(c->fd, iov, 2);
     if (sent < 0) return sent;
-    // libfuse counts what it meant to send.
+    // libfuse compares with the size it meant to send.
     return libfuse_header->len;
 }
 
@@ -119,7 +119,7 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata) 
         if (header->error == 0) return send_init(c, header);
     }
     ssize_t sent;
-    // A notification is no reply.
+    // A notification is not a reply.
     if (current_route && header->unique != 0 && current_route->reply(current_route, iov, count, &sent)) return sent;
     return writev(fd, iov, count);
 }
@@ -181,7 +181,7 @@ int cfuse_request_is_waited_for(const void *request) {
 
 ssize_t cfuse_read_request(struct cfuse_connection *c, void *buffer) {
     ssize_t size = read(c->fd, buffer, REQUEST_SIZE);
-    // ENOENT: the request was taken back while we read.
+    // ENOENT: the request was cancelled during the read.
     if (size < 0) return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -errno;
     return (size_t)size < sizeof(struct fuse_in_header) ? -EIO : size;
 }

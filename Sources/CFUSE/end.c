@@ -11,7 +11,7 @@
 
 int64_t cfuse_connection_number(const char *target) {
     struct statx root;
-    // What the kernel knows is enough, and nobody answers yet.
+    // The kernel's own knowledge is enough, and no daemon answers yet.
     if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, 0, &root) < 0) return -errno;
     return root.stx_dev_major == 0 ? (int64_t)root.stx_dev_minor : -ENODEV;
 }
@@ -24,7 +24,7 @@ int cfuse_is_connected(int device) {
     return count < 0 || !(watched.revents & (POLLERR | POLLNVAL));
 }
 
-/// The filesystem of connections without having it in any tree, where nobody has mounted it. Or -errno.
+/// The fusectl filesystem, without mounting it, for when it is not mounted. A descriptor or -errno.
 static int control(void) {
     int context = fsopen("fusectl", FSOPEN_CLOEXEC);
     if (context < 0) return -errno;
@@ -42,7 +42,7 @@ static int open_abort(int64_t number) {
     if (fd >= 0) return fd;
     int reason = -errno;
     int root = control();
-    // Without privileges only what is mounted can be asked, and says why not.
+    // Without privileges only the mounted one can be used, and its error says why not.
     if (root < 0) return reason == -ENOENT ? root : reason;
     snprintf(path, sizeof path, "%lld/abort", (long long)number);
     fd = openat(root, path, O_WRONLY | O_CLOEXEC);
@@ -53,8 +53,8 @@ static int open_abort(int64_t number) {
 
 int cfuse_abort(int device, int64_t number) {
     int fd = open_abort(number);
-    // The number of one that has ended may be another one's: while this one lives, what was opened is its own, and
-    // goes on to be.
+    // The number of a connection that has ended may belong to another. If this one is alive now, the file opened
+    // before is its own, and stays so.
     int result = cfuse_is_connected(device) ? fd < 0 ? fd : write(fd, "1", 1) < 0 ? -errno : 0 : 0;
     if (fd >= 0) close(fd);
     return result;

@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-/// Where fusermount3 sends the descriptor (util/fusermount.c in libfuse).
+/// Names the socket over which fusermount3 sends the descriptor (util/fusermount.c in libfuse).
 #define COMMFD "_FUSE_COMMFD"
 
 int cfuse_mount(int fd, const char *source, const char *type, const char *target, uint64_t flags,
@@ -33,7 +33,7 @@ int cfuse_mount(int fd, const char *source, const char *type, const char *target
 
 int cfuse_read_ahead(const char *target, unsigned kilobytes) {
     struct statx root;
-    // What the kernel knows is enough, and nobody answers yet.
+    // The kernel's own knowledge is enough, and no daemon answers yet.
     if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, 0, &root) < 0) return -errno;
     char text[64];
     snprintf(text, sizeof text, "/sys/class/bdi/%u:%u/read_ahead_kb", root.stx_dev_major, root.stx_dev_minor);
@@ -60,10 +60,10 @@ static pid_t start(char *const arguments[], int fd) {
     if (result == 0 && fd >= 0) {
         snprintf(variable, sizeof variable, COMMFD "=%d", fd);
         environment[used] = variable;
-        // Onto itself: clears close-on-exec in the child.
+        // Duplicated onto itself, which clears close-on-exec in the child.
         result = posix_spawn_file_actions_adddup2(&actions, fd, fd);
     }
-    // What this thread blocks the child shall not.
+    // The child must not inherit this thread's signal mask.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     sigset_t none;
@@ -78,7 +78,7 @@ static pid_t start(char *const arguments[], int fd) {
     return result == 0 ? pid : -result;
 }
 
-/// 0 where the process ended well.
+/// 0 where the process exited with 0.
 static int finish(pid_t pid) {
     int status;
     while (waitpid(pid, &status, 0) < 0)
@@ -86,7 +86,7 @@ static int finish(pid_t pid) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPROTO;
 }
 
-/// The descriptor that comes over `socket`, close-on-exec; -errno, -EPROTO where none does.
+/// The descriptor that arrives over `socket`, close-on-exec; -errno, -EPROTO where none arrives.
 static int receive_descriptor(int socket) {
     char byte;
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};

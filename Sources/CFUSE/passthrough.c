@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-// From Linux 6.9 on (include/uapi/linux/fuse.h); the distribution's headers are older.
+// Since Linux 6.9 (include/uapi/linux/fuse.h); the distribution's headers are older.
 
 /// fuse_backing_map.
 struct backing_map {
@@ -17,7 +17,7 @@ struct backing_map {
 #define DEVICE_BACKING_OPEN _IOW(229, 1, struct backing_map)
 #define DEVICE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
-/// fuse_open_out, whose last field was padding.
+/// fuse_open_out, of which the last field was padding.
 struct open_out {
     uint64_t fh;
     uint32_t open_flags;

@@ -10,13 +10,13 @@
 #include <sys/uio.h>
 
 // The protocol of FUSE over io_uring, as Linux 6.14 introduced it (include/uapi/linux/fuse.h), under names of our
-// own: the distribution's headers are older.
+// own, because the distribution's headers are older.
 
-/// fuse_uring_req_header: what a request brings, and a reply takes, beside its payload.
+/// fuse_uring_req_header: the parts of a request, and of a reply, besides the payload.
 struct entry_header {
     /// fuse_in_header of the request; fuse_out_header of the reply.
     char in_out[128];
-    /// The operation's own fixed part, fuse_write_in for instance.
+    /// The fixed part of the operation's arguments, such as fuse_write_in.
     char operation[128];
     // fuse_uring_ent_in_out
     uint64_t flags;
@@ -38,7 +38,7 @@ struct command {
 enum { COMMAND_REGISTER = 1, COMMAND_COMMIT_AND_FETCH = 2 };
 
 enum {
-    /// In front of the payload: the header the kernel fills, and room to put a request together.
+    /// The space in front of the payload: the header that the kernel fills, and room to put a request together.
     PREFIX_SIZE = 4096,
     PAYLOAD_SIZE = 1 << 20,
     SETUP_FLAGS = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -51,7 +51,7 @@ struct entry {
     char *payload;
     struct iovec places[2];
     uint16_t queue;
-    /// Of the request being served.
+    /// The number of the request that is being served.
     uint64_t unique;
     int is_answered;
 };
@@ -76,7 +76,7 @@ static int take_reply(struct cfuse_route *route, const struct iovec *iov, int co
     struct entry *e = route->context;
     const struct fuse_out_header *header = iov[0].iov_base;
     if (header->unique != e->unique || e->is_answered) return 0;
-    // What did not fit the kernel would refuse, and the caller would wait for ever.
+    // The kernel would refuse a reply that does not fit, and the caller would wait for ever.
     struct fuse_out_header reply = *header;
     size_t size = 0;
     for (int i = 1; i < count && reply.error == 0; i++) {
@@ -85,7 +85,7 @@ static int take_reply(struct cfuse_route *route, const struct iovec *iov, int co
             size = 0;
             break;
         }
-        // A read may have gone to its place already: see `cfuse_data_buffer`.
+        // A read may have put its data there already: see `cfuse_data_buffer`.
         if (iov[i].iov_base != e->payload + size) memcpy(e->payload + size, iov[i].iov_base, iov[i].iov_len);
         size += iov[i].iov_len;
     }
@@ -128,7 +128,7 @@ struct cfuse_ring *cfuse_ring_open(struct cfuse_connection *connection, const ui
 }
 
 void cfuse_ring_close(struct cfuse_ring *r) {
-    // First the ring, which may still refer to the memory.
+    // The ring goes first, because it may still refer to the memory.
     io_uring_queue_exit(&r->ring);
     for (unsigned i = 0; i < r->count; i++) munmap(r->entries[i].header, PREFIX_SIZE + PAYLOAD_SIZE);
     free(r);
@@ -152,7 +152,7 @@ static int submit(struct cfuse_ring *r, struct entry *e, uint32_t operation, uin
     return 0;
 }
 
-/// Puts the pieces of a request in a row, in front of its payload, and has it served.
+/// Puts the parts of a request together in front of its payload, and serves it.
 static void serve(struct cfuse_ring *r, struct entry *e) {
     struct fuse_in_header in;
     memcpy(&in, e->header->in_out, sizeof in);
@@ -187,7 +187,7 @@ int cfuse_ring_serve(struct cfuse_ring *r, void (*served)(void *), void *context
             struct entry *e = (struct entry *)(uintptr_t)cqe->user_data;
             result = cqe->res;
             io_uring_cqe_seen(&r->ring, cqe);
-            // The mount is gone: so are, one after the other, all entries.
+            // The mount is gone, and so, one after the other, are all entries.
             if (result == -ENOTCONN || result == -ECANCELED) return -ENODEV;
             if (result < 0) return result;
             serve(r, e);

@@ -73,7 +73,7 @@ static const char *stat_field(int stat, int number, char *text, size_t room) {
     ssize_t size = pread(stat, text, room - 1, 0);
     if (size <= 0) return NULL;
     text[size] = 0;
-    // The name may have blanks and brackets; behind its end comes field 3.
+    // The name may have blanks and brackets; field 3 follows its end.
     const char *place = strrchr(text, ')');
     for (int field = 2; place && field < number; field++) place = strchr(place + 1, ' ');
     return place ? place + 1 : NULL;
@@ -116,9 +116,9 @@ int cfuse_start_thread(void *(*body)(void *), void *argument) {
 }
 
 void cfuse_begin_watching(void) {
-    // Not kept on the CPU of the thread that began it, which may be the one that is taken.
+    // Not pinned to the CPU of the thread that started it, which may be the one that is taken.
     cfuse_unpin(-1);
-    // Of the fair class it would keep a CPU from counting as idle for longer than it runs (docs/adr/0015).
+    // In the fair class it would keep a CPU from counting as idle for longer than it runs (docs/adr/0015).
     struct sched_param parameter = {.sched_priority = 1};
     sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
 }

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// What Swift's runtime wants to know of a process it looks for in /proc, where that may not be mounted (early boot, a
-// chroot) or not be opened (no descriptor left): the arguments are none then, and without a path to its backtracer it
-// aborts before main. glibc hands the arguments to constructors, and the first of all constructors is this one.
+// Before main, Swift's runtime looks for the process's arguments in /proc, which may not be mounted (early boot, a
+// chroot) or can't be opened (no descriptor left): the arguments are empty then, and without a path to its
+// backtracer it aborts. glibc passes the arguments to constructors, of which this one runs first.
 
-/// SwiftShims/CommandLine.h: from now on these are the process's arguments.
+/// SwiftShims/CommandLine.h: sets the process's arguments.
 void _swift_stdlib_overrideUnsafeArgvArgc(char **argv, int argc);
 
 __attribute__((constructor(101))) static void start(int argc, char **argv) {

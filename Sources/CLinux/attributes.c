@@ -10,8 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-// Linux 6.13 has these with a directory and a name, as everything else has them; before that, a path has to lead there
-// through /proc. Numbers and struct xattr_args of include/uapi; the distribution's headers are older.
+// Since Linux 6.13 these calls take a directory and a name; before that they need a path, through /proc. The numbers
+// and struct xattr_args are from include/uapi; the distribution's headers are older.
 enum { SETXATTRAT = 463, GETXATTRAT = 464, LISTXATTRAT = 465, REMOVEXATTRAT = 466 };
 
 struct arguments {
@@ -26,7 +26,7 @@ static void probe(void) {
     char byte;
     struct arguments arguments = {(uint64_t)(uintptr_t)&byte, 1, 0};
     long size = syscall(GETXATTRAT, AT_FDCWD, "/", 0, "user.mica", &arguments, sizeof arguments);
-    // Not ENOSYS, and not EPERM of a filter that does not know the call.
+    // Neither ENOSYS, nor the EPERM of a seccomp filter that does not know the call.
     has_calls = size >= 0 || errno == ENODATA || errno == EOPNOTSUPP || errno == ERANGE;
 }
 
@@ -45,10 +45,10 @@ static const char *path_of(struct path *path, int directory, const char *name) {
     return path->text;
 }
 
-/// Whether it is what is open.
+/// Whether the name stands for the open file itself.
 static int is_itself(const char *name) { return !*name; }
 
-/// Whether a call on a descriptor failed because that is O_PATH, which only a path through /proc, followed, leads beyond.
+/// Whether a call failed because the descriptor is O_PATH: it takes a path through /proc, followed, then.
 static int is_place(ssize_t value) { return value < 0 && errno == EBADF; }
 
 static ssize_t result(ssize_t value) { return value < 0 ? -errno : value; }

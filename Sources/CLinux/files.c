@@ -30,7 +30,7 @@ int clinux_new_filesystem(const char *type, const char *const *options, uint64_t
 
 int clinux_open_tree_copy(const char *path) {
     int tree = result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    // As kernel overlayfs does it with its lowers. What fails here changes times of access.
+    // As kernel overlayfs does with its lowers. Where this fails, reading changes access times.
     struct mount_attr quiet = {.attr_set = MOUNT_ATTR_NOATIME, .attr_clr = MOUNT_ATTR__ATIME};
     if (tree >= 0) syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &quiet, sizeof quiet);
     return tree;

@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct fsxattr) == CLINUX_FSXATTR_SIZE, "struct fsxattr ha
 _Static_assert(CLINUX_APPEND_FL == FS_APPEND_FL && CLINUX_IMMUTABLE_FL == FS_IMMUTABLE_FL, "as <linux/fs.h> has them");
 
 int clinux_get_flags(int fd, uint32_t *flags) {
-    // A long by its number, an int in fact.
+    // The request's number says long, but the value is an int.
     int value = 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &value) < 0) return -errno;
     *flags = (uint32_t)value;

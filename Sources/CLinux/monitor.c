@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// Through the directory's descriptor: a path of any length has to fit into 108 bytes.
+// Goes through the directory's descriptor, because a path of any length must fit into 108 bytes.
 static socklen_t address(struct sockaddr_un *address, int directory, const char *name) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
@@ -31,7 +31,7 @@ int clinux_listen(int directory, const char *name) {
     socklen_t size = address(&place, directory, name);
     int fd = size ? open_socket() : (errno = ENAMETOOLONG, -1);
     if (fd < 0) return -errno;
-    // Its file is nobody else's from its first moment on.
+    // The socket's file is its owner's alone from the first moment.
     if (fchmod(fd, 0600) < 0) return close_failed(fd);
     if (bind(fd, (struct sockaddr *)&place, size) < 0 || listen(fd, 64) < 0) return close_failed(fd);
     return fd;

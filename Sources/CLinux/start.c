@@ -20,8 +20,8 @@
 
 enum { MOST_DESCRIPTORS = 64 };
 
-// In the child: async-signal-safe calls only, since the caller has threads. The descriptors are moved above the
-// numbers that they get, first of all.
+// Runs in the child: async-signal-safe calls only, since the caller has threads. First it moves the descriptors
+// above the numbers that they will get.
 static void become(int program, const char *name, const int *fds, int count) {
     int moved[MOST_DESCRIPTORS];
     int image = fcntl(program, F_DUPFD_CLOEXEC, count + 1);
@@ -68,7 +68,7 @@ int clinux_memory_file(const char *name) {
 
 int clinux_sealed_copy(int file, const char *name) {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    // Linux 6.3 and later want to be told that it will be executed.
+    // Linux 6.3 and later must be told that the file will be executed.
     int copy = memfd_create(name, flags | MFD_EXEC);
     if (copy < 0 && errno == EINVAL) copy = memfd_create(name, flags);
     if (copy < 0) return -errno;
@@ -96,7 +96,7 @@ int clinux_write_quietly(int fd, const void *bytes, size_t count) {
         if (written >= 0) done += (size_t)written;
         else if (errno != EINTR) error = errno;
     }
-    // SIGPIPE is the writing thread's: taken back, unless one waited before.
+    // SIGPIPE goes to the writing thread: it is taken back, unless one was pending before.
     if (error == EPIPE && !sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe, NULL, &now);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;
@@ -121,7 +121,7 @@ ssize_t clinux_receive(int socket, void *bytes, size_t size, int *fd) {
     return count;
 }
 
-// As a shell has it.
+// As in a shell.
 static int exit_status(const siginfo_t *info) {
     return info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
 }

@@ -14,7 +14,7 @@ int clinux_is_mount_root(const char *path) {
     struct statx status;
     int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
     if (statx(AT_FDCWD, path, flags, 0, &status) < 0) {
-        // The daemon of a mount there is gone.
+        // The daemon of the mount at `path` is gone.
         if (errno == ENOTCONN || errno == ECONNABORTED) return 1;
         return -errno;
     }

@@ -15,7 +15,7 @@ extension ByteSource {
 
 /// The bytes of an open file, from its current offset.
 package struct FileSource: ByteSource {
-    // A class, because a protocol's value must be copyable and a descriptor is not.
+    // A class, because a protocol's value must be copyable and a descriptor isn't.
     private final class Box: Sendable {
         let fd: OwnedFD
         init(_ fd: consuming OwnedFD) { self.fd = fd }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Memory for a C plan: strings and arrays that live as long as this object and never move.
+/// Memory for a plan in C: strings and arrays that live as long as this object and never move.
 package final class CStrings {
     private var allocations: [UnsafeMutableRawPointer] = []
 
@@ -12,7 +12,7 @@ package final class CStrings {
         return UnsafePointer(array(Array(bytes)))
     }
 
-    /// Copies, and a null pointer at the end.
+    /// Copies of strings, with a null pointer at the end.
     package func list(_ strings: [String]) -> UnsafePointer<UnsafePointer<CChar>?> {
         UnsafePointer(array(strings.map { Optional(string($0)) } + [nil]))
     }

@@ -2,20 +2,20 @@ package import SystemPackage
 
 import Glibc
 
-/// The directories from where a walk began down to the one that it is in. The last few of them are open: the others are
-/// opened again on the way back, so that no tree is too deep for a process's descriptors.
+/// The directories from the start of a walk down to the current one. Only the last few are open: the others are
+/// reopened on the way back, so that no tree is too deep for a process's limit of descriptors.
 package final class DirectoryWay {
     private let mostOpen: Int
     private var directories: [WayDirectory] = []
 
-    /// `mostOpen`: how many are open besides the one that the walk is in. With none of them open the walk sees whatever is
+    /// `mostOpen`: how many stay open besides the current one. With 0, the walk notices every directory that is
     /// moved meanwhile.
     package init(mostOpen: Int = 32) { self.mostOpen = mostOpen }
 
-    /// The one that the walk is in; nil at its end.
+    /// The current directory; nil at the end of the walk.
     package var last: WayDirectory? { directories.last }
 
-    /// Walks into `directory`, which is in the one that was entered last; nil: there is none, and nothing happens.
+    /// Walks into `directory`, which is in the current one; does nothing for nil.
     package func enter(_ directory: WayDirectory?) {
         guard let directory else { return }
         directories.append(directory)
@@ -23,16 +23,16 @@ package final class DirectoryWay {
         if far >= 0 { directories[far].close() }
     }
 
-    /// Walks back out of `directory`, which was entered last. ESTALE where it has been moved meanwhile.
+    /// Walks back out of the current directory. ESTALE where it has been moved meanwhile.
     package func leave(_ directory: WayDirectory?) throws(Errno) {
         guard directory != nil, let left = directories.popLast() else { return }
         if let above = directories.last, !above.isOpen { try above.open(from: left) }
     }
 }
 
-/// A directory that is open for as long as somebody has something in it, unless it is far up on the way of a walk.
+/// A directory of a walk: open for as long as something refers to it, unless it is far up on the path.
 package final class WayDirectory: @unchecked Sendable {
-    // Safe to share: one walk has it, on one thread at a time.
+    // Safe to share: only one walk uses it, on one thread at a time.
     private var file: OpenFile?
     private let device: dev_t
     private let inode: ino_t
@@ -54,7 +54,7 @@ package final class WayDirectory: @unchecked Sendable {
 
     fileprivate func close() { file = nil }
 
-    /// Opens it again from a directory in it. ESTALE where that has been moved: what `..` leads to is another one then.
+    /// Reopens it from a directory inside. ESTALE where that has been moved, so that its `..` is another directory.
     fileprivate func open(from inner: WayDirectory) throws(Errno) {
         let above = try inner.opened().fd.open("..", O_RDONLY | O_DIRECTORY)
         let status = try above.status()

@@ -27,8 +27,9 @@ extension Errno {
         }
     }
 
-    /// Repeats `call`, which reads or writes `fd`, while it is interrupted or would have to wait: then it waits for
-    /// `events` (POLLIN, POLLOUT). Whether what we inherited is O_NONBLOCK is decided by others, who have it open too.
+    /// Repeats `call`, which reads or writes `fd`, while it is interrupted or would block, and waits for `events`
+    /// (POLLIN, POLLOUT) in between. Other processes that have an inherited descriptor open decide whether it is
+    /// O_NONBLOCK.
     @inlinable
     @discardableResult
     package static func waiting<Result: SignedInteger>(

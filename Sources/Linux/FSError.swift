@@ -10,7 +10,7 @@ public enum FSError: Error, Equatable {
     /// An index contradicts itself. `offset` is in bytes from the start of the index.
     case corruptIndex(offset: UInt64)
 
-    /// What the kernel is told. The log gets `self`.
+    /// The errno for the kernel. The log gets `self`.
     package var errno: CInt {
         switch self {
         case .system(let errno): errno.rawValue
@@ -26,7 +26,8 @@ public enum FSError: Error, Equatable {
         do { return try body() } catch { throw .system(error) }
     }
 
-    /// The same for what can't be copied. Of its own, because such code is never specialised for those who call it.
+    /// The same for values that can't be copied. A separate function, because such code is never specialised for its
+    /// callers.
     package static func wrapOwned<R: ~Copyable>(_ body: () throws(Errno) -> R) throws(FSError) -> R {
         do { return try body() } catch { throw .system(error) }
     }

@@ -1,10 +1,10 @@
 package import SystemPackage
 
-/// Why something the user asked for did not happen, in words for the user.
+/// Why a user's command failed, in words for the user.
 ///
 /// The message names the object, what was expected and what was found; `advice` says what the user can do.
 package struct Failure: Error, CustomStringConvertible, Sendable {
-    /// What sort of refusal it is, for a service that answers with a status code.
+    /// The kind of failure, for a service that answers with a status code.
     package enum Kind: Sendable {
         case other, notFound, alreadyExists, invalidArgument, failedPrecondition
         /// A filesystem, or a quota, is full.
@@ -29,13 +29,13 @@ package struct Failure: Error, CustomStringConvertible, Sendable {
         self.init("\(subject): \(errno)", advice: advice, exitCode: exitCode)
     }
 
-    /// In two lines at most, for a terminal: what a message quotes may come from anywhere.
+    /// At most two lines for a terminal, made printable, because a message may quote bytes of any origin.
     package var description: String {
         guard let advice else { return Printable.text(message) }
         return "\(Printable.text(message))\n\(Printable.text(advice))"
     }
 
-    /// What another process said of its failure in the same way: the last of several lines is advice.
+    /// A failure that another process described in the same way: the last of several lines is advice.
     package init(described text: String, kind: Kind = .other, exitCode: Int32 = 1) {
         let lines = text.split(separator: "\n")
         self.init(

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// A file kept open by whoever holds the reference.
+/// An open file, which is closed with its last reference.
 package final class OpenFile: Sendable {
     package let fd: OwnedFD
     package init(_ fd: consuming OwnedFD) { self.fd = fd }
 }
 
-/// A few open files by number; the longest unused one is closed for a new one. Safe for any number of threads.
+/// A few open files by number; the least recently used one is closed for a new one. Safe for any number of threads.
 package final class FileCache: Sendable {
     private typealias Slot = (key: UInt64, file: OpenFile)
     private let capacity: Int
-    /// In the order of use, the last one last: it is the one that is wanted next, as a rule.
+    /// In the order of use. The last one is, as a rule, wanted next.
     private let slots = Mutex<[Slot]>([])
 
     package init(capacity: Int) { self.capacity = max(capacity, 1) }
@@ -26,7 +26,7 @@ package final class FileCache: Sendable {
             return slots[slots.count - 1].file
         }
         if let known { return known }
-        // Opened outside the lock: a cold disk must not hold up other files' readers.
+        // Opened outside the lock: a slow disk must not hold up readers of other files.
         let file = OpenFile(try open())
         insert(key, file)
         return file
@@ -37,9 +37,9 @@ package final class FileCache: Sendable {
         slots.withLock { slots in slots.last { $0.key == key }?.file }
     }
 
-    /// Keeps a file that is open already. Where there is one of this key, both are kept until `remove`.
+    /// Adds a file that is open already. If there is one with this key, both stay until `remove`.
     package func insert(_ key: UInt64, _ file: OpenFile) {
-        // Closed when the lock is not held.
+        // Closed after the lock is released.
         let unused = slots.withLock { slots in
             slots.append((key, file))
             return slots.count > capacity ? slots.removeFirst() : nil
@@ -47,7 +47,7 @@ package final class FileCache: Sendable {
         _ = unused
     }
 
-    /// Closes the file of `key`, as soon as nobody uses it.
+    /// Removes the file of `key`, which is closed with its last reference.
     package func remove(_ key: UInt64) {
         slots.withLock { slots in
             if slots.contains(where: { $0.key == key }) { slots.removeAll { $0.key == key } }

@@ -2,8 +2,8 @@ package import SystemPackage
 
 import Glibc
 
-/// An flock(2) on a file of its own: free again the moment the last process that inherited it is gone,
-/// however it died.
+/// An flock(2) on a separate file: the kernel releases it when the last process that inherited it is gone, however
+/// that ended.
 package struct FileLock: ~Copyable, Sendable {
     private let fd: OwnedFD
 
@@ -16,7 +16,7 @@ package struct FileLock: ~Copyable, Sendable {
         fd = file
     }
 
-    /// nil when somebody else has it.
+    /// nil when another process has the lock.
     package init?(trying path: FilePath, _ kind: Kind = .exclusive) throws(Errno) {
         let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
         do {
@@ -27,11 +27,11 @@ package struct FileLock: ~Copyable, Sendable {
         fd = file
     }
 
-    /// Keeps the lock until the process ends: the caller owns the descriptor.
+    /// Keeps the lock until the process ends. The caller owns the descriptor.
     package consuming func release() -> CInt { fd.release() }
 
-    /// Whether somebody has `path` locked exclusively. Looks with a shared lock, so that two who look do not
-    /// see each other. A file that is not there nobody has.
+    /// Whether a process has `path` locked exclusively. It tries a shared lock, so that two processes that look do
+    /// not see each other. Nothing holds a file that is not there.
     package static func isHeld(_ path: FilePath) -> Bool {
         guard path.exists else { return false }
         guard let lock = try? FileLock(trying: path, .shared) else { return true }

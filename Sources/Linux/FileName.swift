@@ -1,21 +1,21 @@
 public import Glibc
 
-/// A name in a directory: bytes, ended by NUL for system calls.
+/// A name in a directory: bytes, with a NUL at the end for system calls.
 ///
-/// One is made for nearly each request, and looked for in more than one table: it is one allocation, and is hashed
-/// once. Public where requests need it inlined: Swift inlines nothing of another module that is only `package`.
+/// Nearly every request makes one and looks it up in more than one table, so it takes one allocation and is hashed
+/// once. Public where requests need it inlined: Swift does not inline `package` functions of another module.
 public struct FileName: Hashable, @unchecked Sendable {
-    // Safe to share: what is behind it is never changed once it is made.
+    // Safe to share: the storage never changes once it is made.
     @usableFromInline
     struct Header {
-        /// Of the name, without the NUL.
+        /// The length without the NUL.
         @usableFromInline let count: Int
         @usableFromInline let hash: Int
 
         init(count: Int, hash: Int) { (self.count, self.hash) = (count, hash) }
     }
 
-    /// The bytes are behind the object.
+    /// The bytes follow the object.
     @usableFromInline
     final class Storage: ManagedBuffer<Header, UInt8> {}
 
@@ -38,10 +38,10 @@ public struct FileName: Hashable, @unchecked Sendable {
 
     package init(_ name: String) { self.init(Array(name.utf8)) }
 
-    /// Not a name, but what is open: of the calls in `OwnedFD`, those that ask for or change what a file is take it.
+    /// Stands for the open file itself, in those calls of `OwnedFD` that read or change attributes.
     package static let itself = FileName("")
 
-    /// The directory that is open.
+    /// The open directory.
     package static let dot = FileName(".")
 
     package var isItself: Bool { storage.header.count == 0 }

@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 
 extension FilePath {
-    /// mkdir(2); one that exists already is fine.
+    /// mkdir(2); an existing directory is no error.
     package func makeDirectory(mode: UInt32 = 0o755) throws(Errno) {
         let result = withPlatformString { mkdir($0, mode) }
         if result == -1, Errno.last != .fileExists { throw .last }
@@ -19,7 +19,7 @@ extension FilePath {
         }
     }
 
-    /// The same for what others than us are to use: each directory that is made has this mode, whatever the umask.
+    /// The same for directories that other users are to use: each new directory gets this mode, whatever the umask.
     package func makeDirectories(exactly mode: UInt32) throws(Errno) {
         func make() throws(Errno) {
             if withPlatformString({ mkdir($0, mode) }) == 0 {
@@ -49,14 +49,14 @@ extension FilePath {
         return status
     }
 
-    /// stat(2): of what a symbolic link here leads to.
+    /// stat(2), which follows a symbolic link.
     package func followedStatus() throws(Errno) -> FileStatus {
         var status = FileStatus()
         try Errno.check(withPlatformString { fstatat(AT_FDCWD, $0, &status, 0) })
         return status
     }
 
-    /// unlink(2); what is not there is fine.
+    /// unlink(2); a missing file is no error.
     package func unlink() throws(Errno) {
         let result = withPlatformString { Glibc.unlink($0) }
         if result == -1, Errno.last != .noSuchFileOrDirectory { throw .last }
@@ -69,7 +69,7 @@ extension FilePath {
         )
     }
 
-    /// fsync(2) of the directory or file at this path: a rename is durable only once its directory is.
+    /// fsync(2) of the directory or file at this path. A rename is durable once its directory is synced.
     package func synchronize() throws(Errno) {
         try OwnedFD.open(self, O_RDONLY).synchronize()
     }
@@ -84,7 +84,7 @@ extension OwnedFD {
     /// The names in this directory, without `.` and `..`, in no order.
     package func names() throws(Errno) -> [[UInt8]] { try entries().map(\.name) }
 
-    /// The names of the directories in this one that are to be entered by a walk.
+    /// The names of the subdirectories that a walk is to enter.
     package func subdirectories() throws(Errno) -> [[UInt8]] {
         var names: [[UInt8]] = []
         try forEachEntry { (name, kind, _) throws(Errno) in
@@ -104,10 +104,10 @@ extension OwnedFD {
         return entries
     }
 
-    /// The same with their d_ino. The directory's time of access stays, where this process may see to it: it is not we who
-    /// want to know.
+    /// The same with their d_ino. It leaves the directory's access time alone where this process may, because no
+    /// user asked for the names.
     package func forEachEntry(_ body: ([UInt8], UInt8, UInt64) throws(Errno) -> Void) throws(Errno) {
-        // A descriptor of its own: readdir moves the offset, and closedir closes.
+        // A separate descriptor, because readdir moves the offset and closedir closes.
         let copy = try openQuietly(.dot, O_RDONLY | O_DIRECTORY)
         guard let stream = fdopendir(copy.raw) else { throw .last }
         _ = copy.release()

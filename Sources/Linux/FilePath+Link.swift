@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 
 extension FilePath {
-    /// What the symbolic link at this path says, of /proc's as well: readlink(2). nil where there is none.
+    /// The target of the symbolic link at this path, also of those in /proc: readlink(2). nil where there is none.
     package var target: [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes { bytes in

@@ -3,9 +3,9 @@ package import SystemPackage
 import Glibc
 
 extension FilePath {
-    /// Puts `bytes` in place of what the file at this path holds: whoever opens it finds the old ones or the new ones,
-    /// never a part. `durably`: on disk, name and all, when this returns, and after a stop of the machine still the
-    /// one or the other.
+    /// Replaces the contents of the file at this path with `bytes`: a process that opens it finds the old ones or
+    /// the new ones, never a part. `durably`: contents and name are on disk when this returns, and a crash of the
+    /// machine leaves the old contents or the new ones.
     package func replace(with bytes: [UInt8], mode: UInt32, durably: Bool) throws(Errno) {
         var draft = self
         draft.removeLastComponent()
@@ -13,7 +13,7 @@ extension FilePath {
         draft.append("\(name.string).new")
         do throws(Errno) {
             let file = try OwnedFD.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-            // Whatever the umask.
+            // Sets the mode whatever the umask.
             try file.use { raw throws(Errno) in _ = try Errno.check(fchmod(raw, mode)) }
             try file.writeAll(bytes)
             if durably { try file.synchronize() }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Flags that glibc declares for _GNU_SOURCE only.
 
-/// open(2): a descriptor that only names the file.
+/// open(2): a descriptor that only refers to the file.
 package let O_PATH = CInt(CLINUX_O_PATH)
 package let AT_EMPTY_PATH = CInt(CLINUX_AT_EMPTY_PATH)
 /// lseek(2).

@@ -3,9 +3,10 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// fusermount3(1), set-user-ID root, which unmounts for ordinary users what it has mounted for them.
+/// fusermount3(1), set-user-ID root, which unmounts what it mounted for ordinary users.
 package enum Fusermount {
-    /// As umount2(2) with UMOUNT_NOFOLLOW. EBUSY; EPERM where it is not installed, or won't. What is not mounted is fine.
+    /// As umount2(2) with UMOUNT_NOFOLLOW. EBUSY; EPERM where fusermount3 is missing or refuses. A target that is
+    /// not mounted is no error.
     static func unmount(_ target: FilePath, _ how: Unmount.How) throws(Errno) {
         guard let program else { throw .notPermitted }
         let arguments = ["fusermount3", "-u"] + (how == .lazy ? ["-z"] : []) + ["--"]
@@ -21,19 +22,19 @@ package enum Fusermount {
             }
         }
         guard pid > 0 else { throw Errno(rawValue: -pid) }
-        // To its end, which is the program's.
+        // Reads until the program ends.
         let said = try? errors.takeReadEnd().contents(limit: 65536)
         var status: CInt = 0
         _ = try Errno.retrying { waitpid(pid, &status, 0) }
         guard status != 0 else { return }
-        // It speaks English only.
+        // Its messages are always in English.
         let words = String(decoding: said ?? [], as: UTF8.self)
         if words.contains("busy") { throw .resourceBusy }
         guard MountTable.current().top(at: target) != nil else { return }
         throw .notPermitted
     }
 
-    /// From PATH, as where a mount is made: the first that may be executed, else the first that is there.
+    /// The first fusermount3 in PATH that may be executed, else the first that exists: the same that mounts.
     package static var program: FilePath? {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         let found = path.split(separator: ":").map { FilePath(String($0)).appending("fusermount3") }

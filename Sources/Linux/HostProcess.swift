@@ -3,12 +3,12 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// A helper program of ours, outside of any container.
+/// One of mica's helper programs, outside of any container.
 package struct HostProcess: Sendable {
     package let pid: Int32
 
-    /// Starts `arguments[0]`, a path. `descriptors[i]`, which must be above 2, i itself or nil (/dev/null), is its
-    /// descriptor i; it has no others. It is a child of ours either way, `inSession`: of its own session.
+    /// Starts `arguments[0]`, a path. `descriptors[i]`, which must be above 2, i itself, or nil (/dev/null), becomes
+    /// its descriptor i; it has no others. It is a child of this process; `inSession`: with a session of its own.
     package init(_ arguments: [String], descriptors: [CInt?], inSession: Bool = false) throws {
         let memory = CStrings()
         let fds = descriptors.map { $0 ?? -1 }
@@ -33,7 +33,7 @@ package struct HostProcess: Sendable {
         return FilePath(platformString: buffer)
     }
 
-    /// Waits for the end: once only. 128 + n when a signal killed it.
+    /// Waits for the end, and may be called once. 128 + n when signal n killed the process.
     package func wait() throws -> Int32 {
         var status: Int32 = 0
         try naming("wait for process \(pid)") { _ = try Errno.retrying { waitpid(pid, &status, 0) } }

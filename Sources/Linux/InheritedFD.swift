@@ -2,8 +2,8 @@ package import SystemPackage
 
 import Glibc
 
-/// A descriptor that is not ours to close, or to change: a standard stream. Others may have made it O_NONBLOCK, which
-/// is a property of what is open and theirs as well; to read and to write wait all the same.
+/// A descriptor that this process may not close or change: a standard stream. Other processes may have made it
+/// O_NONBLOCK, which applies to all who share the open file; reads and writes wait all the same.
 package struct InheritedFD: Sendable {
     package let raw: CInt
     package init(_ raw: CInt) { self.raw = raw }

@@ -2,7 +2,8 @@ package import Glibc
 
 /// The clocks of clock_gettime(2).
 package enum KernelClock {
-    /// Nanoseconds: since 1970 (CLOCK_REALTIME), or since some moment of this machine's (CLOCK_MONOTONIC, CLOCK_BOOTTIME).
+    /// In nanoseconds: since 1970 (CLOCK_REALTIME), or since some moment of this machine's (CLOCK_MONOTONIC,
+    /// CLOCK_BOOTTIME).
     package static func now(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)

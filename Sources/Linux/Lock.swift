@@ -1,7 +1,7 @@
 import Glibc
 
-/// A pthread mutex with a condition. For state that several methods reach under one lock, where a
-/// `Mutex<State>`'s closure would have to hold system calls with typed errors.
+/// A pthread mutex with a condition, for state that several methods share under one lock, where a `Mutex<State>`'s
+/// closure would have to hold system calls with typed errors.
 package final class Lock: @unchecked Sendable {
     // Safe to share: pthread's own synchronisation. On the heap, because they must never move.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -25,10 +25,10 @@ package final class Lock: @unchecked Sendable {
         return try body()
     }
 
-    /// Gives the lock up until somebody calls `wakeAll`; may return for no reason. Precondition: locked.
+    /// Gives up the lock until another thread calls `wakeAll`; may return without a reason. Precondition: locked.
     package func wait() { pthread_cond_wait(condition, mutex) }
 
-    /// The same, for at most so long.
+    /// The same, but for at most so long.
     package func wait(milliseconds: Int) {
         var end = timespec()
         clock_gettime(CLOCK_MONOTONIC, &end)

@@ -2,7 +2,7 @@ package import SystemPackage
 
 import Glibc
 
-/// What the running kernel and its settings say about themselves. Read when asked; nothing is changed.
+/// What the running kernel and its settings say about themselves. It reads when asked, and changes nothing.
 package enum Machine {
     /// `major.minor` of the kernel, from uname(2).
     package static var kernel: (major: Int, minor: Int, release: String) {
@@ -28,7 +28,7 @@ package enum Machine {
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 
-    /// Whether FUSE's requests may come by io_uring: nil where the kernel has no such parameter (before 6.14).
+    /// Whether FUSE requests may come by io_uring: nil where the kernel has no such parameter (before 6.14).
     package static var hasFUSERings: Bool? {
         setting("/sys/module/fuse/parameters/enable_uring").map { $0.hasPrefix("Y") || $0.hasPrefix("1") }
     }

@@ -2,8 +2,8 @@ package import SystemPackage
 
 import Glibc
 
-/// A whole file, mapped read-only. Reading past the end of a file that shrank meanwhile would be a
-/// SIGBUS, so only files that never change once they have their name are mapped.
+/// A whole file, mapped read-only. Reading past the end of a file that shrank meanwhile would be a SIGBUS, so only
+/// files that never change once they have their name are mapped.
 package final class MappedFile: @unchecked Sendable {
     // Safe to share: the mapping is immutable for the life of the object.
     package let bytes: UnsafeRawBufferPointer

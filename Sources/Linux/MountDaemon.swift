@@ -3,29 +3,29 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// The micafs that serves a mount, found by the lock file that it has locked.
+/// The micafs that serves a mount, found by its lock file.
 ///
-/// It writes who it is into that file: `PID DEVICE`, the latter as in mountinfo (`0:57`).
+/// It writes `PID DEVICE` into that file, the device as in mountinfo (`0:57`).
 package struct MountDaemon: ~Copyable, Sendable {
     package let pid: Int32
     private let pidfd: OwnedFD
 
-    /// nil where nobody has the file locked, or nobody that said so in it.
+    /// nil where no process has the file locked, or none that wrote into it.
     package init?(holding lock: FilePath) {
         guard FileLock.isHeld(lock), let pid = MountDaemon.note(in: lock)?.pid else { return nil }
         let raw = clinux_pidfd_open(pid)
         guard raw >= 0 else { return nil }
         let opened = OwnedFD(adopting: raw)
-        // The number may be another process's by now, or be one of other numbers than ours.
+        // The number may belong to another process by now, or to another PID namespace.
         guard MountDaemon.hasOpen(lock, pid) else { return nil }
         pidfd = opened
         self.pid = pid
     }
 
-    /// The device number of the filesystem whose daemon has, or had, `lock`: as `MountTable.Entry.device`.
+    /// The device number of the filesystem whose daemon holds, or held, `lock`: as in `MountTable.Entry.device`.
     package static func device(of lock: FilePath) -> String? { note(in: lock)?.device }
 
-    /// Writes the note. `lock`: the locked descriptor of this process.
+    /// Writes process and device into the lock file. `lock`: the locked descriptor of this process.
     package static func announce(_ device: String, in lock: borrowing OwnedFD) throws(Errno) {
         let text = Array("\(getpid()) \(device)\n".utf8)
         try lock.truncate(to: 0)
@@ -34,11 +34,11 @@ package struct MountDaemon: ~Copyable, Sendable {
         }
     }
 
-    /// Has it end the mount for everybody who still sees it, in whatever mount namespace, once what was written is in
-    /// the upper. One that has ended is fine.
+    /// Makes it end the mount in every mount namespace that still shows it, once written data is in the upper. One
+    /// that has ended is no error.
     package borrowing func end() { send(SIGQUIT) }
 
-    /// The same without a word to it: what the kernel still held of written data is lost.
+    /// Kills it without notice: written data that the kernel still holds is lost.
     package borrowing func kill() { send(SIGKILL) }
 
     private borrowing func send(_ signal: CInt) { _ = pidfd.use { clinux_pidfd_send_signal($0, signal) } }
@@ -57,7 +57,7 @@ package struct MountDaemon: ~Copyable, Sendable {
         else { return false }
         return names.contains { number in
             let link = directory.appending(String(decoding: number, as: UTF8.self))
-            // By its name first: what else is open there might be slow to answer.
+            // Compares the name first: other files that are open there might be slow to answer.
             guard link.target.map({ String(decoding: $0, as: UTF8.self).hasSuffix(name) }) == true else {
                 return false
             }

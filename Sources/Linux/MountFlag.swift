@@ -1,7 +1,7 @@
-/// What an option of mount(8) does to the flags of mount(2), or takes back of them (MS_* of linux/mount.h).
+/// The flags of mount(2) that an option of mount(8) sets or clears (MS_* of linux/mount.h).
 package struct MountFlag: Sendable {
     package let bits: UInt
-    /// Whether the option sets the bits; else it clears them.
+    /// Whether the option sets the bits; otherwise it clears them.
     package let isSet: Bool
 
     /// By the option's name. The names are those of mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS.
@@ -23,6 +23,6 @@ package struct MountFlag: Sendable {
         "nolazytime": MountFlag(bits: 1 << 25, isSet: false),
     ]
 
-    /// `flags` with what the option says.
+    /// `flags` with the option applied.
     package func applied(to flags: UInt) -> UInt { isSet ? flags | bits : flags & ~bits }
 }

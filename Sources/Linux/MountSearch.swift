@@ -2,10 +2,10 @@ import SystemPackage
 
 import Glibc
 
-/// Looks for a filesystem in the mount namespaces that there are, in each once, for as long as there is time.
+/// Looks for a filesystem in the existing mount namespaces, in each once, as long as there is time.
 struct MountSearch {
     private let device: String
-    /// As CLOCK_MONOTONIC has it.
+    /// A time of CLOCK_MONOTONIC.
     private let end: Int64
     /// By namespace.
     private var places: [[UInt8]: FilePath?] = [:]
@@ -26,7 +26,7 @@ struct MountSearch {
             return (namespace, nil)
         }
         let (place, sawAny) = MountTable.place(of: device, in: table) { isLate }
-        // Of a process that is just ending the table is empty, and of another one it may not be.
+        // An ending process's table is empty, while that of another process in the namespace may not be.
         if sawAny { places[namespace] = .some(place) }
         return (namespace, place)
     }

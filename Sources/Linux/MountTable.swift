@@ -2,7 +2,7 @@ package import SystemPackage
 
 import Glibc
 
-/// What is mounted where, as this process sees it at one moment: /proc/self/mountinfo.
+/// The mounts that this process sees at one moment: /proc/self/mountinfo.
 package struct MountTable: Sendable {
     package struct Entry: Sendable, Equatable {
         package var target: FilePath
@@ -11,7 +11,7 @@ package struct MountTable: Sendable {
         package var source: String
         /// `major:minor` of st_dev.
         package var device: String
-        /// The filesystem's own options, as in "rw,cpu,cpuacct".
+        /// The filesystem's own options, such as "rw,cpu,cpuacct".
         package var options: String
 
         package init(
@@ -32,17 +32,17 @@ package struct MountTable: Sendable {
     /// In the order of mounting: of two at the same place, the later one is on top.
     package let entries: [Entry]
 
-    /// Empty where it can't be read. `types`: only mounts of these; none given: all.
+    /// Empty where it can't be read. `types`: only mounts of these types; without any, all mounts.
     package static func current(ofType types: String...) -> MountTable {
         let bytes = try? OwnedFD.open("/proc/self/mountinfo", O_RDONLY).contents(limit: 64 << 20)
         return MountTable(parsing: bytes ?? [], types: types)
     }
 
-    /// `bytes`: the text of a mountinfo file. Lines that are none are left out. `types`: as for `current`.
+    /// `bytes`: the text of a mountinfo file. Malformed lines are left out. `types`: as for `current`.
     package init(parsing bytes: [UInt8], types: [String] = []) {
         let wanted = types.map { Array($0.utf8) }
         entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            // To take a line apart takes longer.
+            // Checked first, because parsing a line takes longer.
             guard
                 wanted.isEmpty
                     || wanted.contains(where: { MountTable.type(of: line)?.elementsEqual($0) == true })
@@ -64,8 +64,8 @@ package struct MountTable: Sendable {
         }
     }
 
-    /// Where the text of a mountinfo file, of any length, says that the filesystem with the number `device` is mounted: the
-    /// last place. `sawAny`: whether there was a line at all. Ends early when `isLate` says so.
+    /// Where a mountinfo file, of any length, says that the filesystem with the number `device` is mounted: the last
+    /// such place. `sawAny`: whether there was any line. Ends early when `isLate`.
     static func place(
         of device: String,
         in file: borrowing OwnedFD,
@@ -75,7 +75,7 @@ package struct MountTable: Sendable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
         defer { buffer.deallocate() }
         var found: [UInt8] = []
-        // What of the buffer is filled with the beginning of a line.
+        // How much of the buffer holds the beginning of a line.
         var used = 0
         var sawAny = false
         guard let base = buffer.baseAddress else { return (nil, false) }
@@ -113,7 +113,7 @@ package struct MountTable: Sendable {
             && field.load(fromByteOffset: device.count, as: UInt8.self) == UInt8(ascii: " ")
     }
 
-    /// What comes first after the hyphen between blanks. Blanks in names are escaped.
+    /// The first field after the hyphen. Blanks in names are escaped.
     private static func type(of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         var blank = line.startIndex
         while let next = line[blank...].dropFirst().firstIndex(of: UInt8(ascii: " ")) {
@@ -125,23 +125,24 @@ package struct MountTable: Sendable {
         return nil
     }
 
-    /// Where something is mounted on `directory` or below it, each place once, in the order of their names.
+    /// The mount points on `directory` or below it, each once, sorted by name.
     package func targets(below directory: FilePath) -> [FilePath] {
         let found = entries.map(\.target).filter { $0.starts(with: directory) }
         return Set(found).sorted { $0.string < $1.string }
     }
 
-    /// The one that a path leads to.
+    /// The topmost mount at a path.
     package func top(at target: FilePath) -> Entry? { entries.last { $0.target == target } }
 
-    /// Whether what is on top at `target` is a micafs mount whose micafs is gone: nothing but unmounting helps.
+    /// Whether the topmost mount at `target` is a micafs mount whose micafs is gone, so that only unmounting helps.
     ///
-    /// Not for a mount that is served: a daemon that hangs would hang the caller as well.
+    /// Don't ask about a mount that is served: a daemon that hangs would hang the caller as well.
     package func isDead(_ target: FilePath) -> Bool {
         top(at: target)?.type == "fuse.mica" && MountTable.isOrphan(target)
     }
 
-    /// Whether `target` is in a FUSE mount, anyone's, whose daemon is gone. One that hangs hangs the caller.
+    /// Whether `target` is in a FUSE mount, of any program, whose daemon is gone. A daemon that hangs hangs the
+    /// caller.
     package static func isOrphan(_ target: FilePath) -> Bool {
         var status = statvfs()
         let result = target.withPlatformString { statvfs($0, &status) }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// How many files a process may have open. A stack of directories holds one for every layer, and a daemon those that
-/// were deleted while somebody had them open.
+/// The number of files that a process may have open. A stack of directories holds one open for every layer, and a
+/// daemon holds those that were deleted while open.
 package enum OpenFileLimit {
     /// Raises the soft limit to the hard one, once.
     package static func raise() { _ = raised }
@@ -13,11 +13,11 @@ package enum OpenFileLimit {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// Makes the process's table of descriptors large enough for `files`, or as many as it may have, now: the kernel
-    /// starts with 64 and doubles the table when it is full, and where threads share it, whoever opens the file that
-    /// does not fit waits for an RCU grace period each time, 10 to 20 ms (`expand_fdtable`, fs/file.c). So this is for
-    /// a process that has one thread yet, and after its last fork: a child gets a table for what is open. Nothing
-    /// fails: a table that stays small is only slow. `descriptor` is any that is open.
+    /// Makes the process's descriptor table large enough for `files`, or as many as it may have. The kernel starts
+    /// with 64 and doubles a full table, and if threads share it, the thread that opens the file that does not fit
+    /// waits for an RCU grace period, 10 to 20 ms each time (`expand_fdtable`, fs/file.c). So call this while the
+    /// process has one thread, and after its last fork: a child's table is sized for what is open. Nothing fails: a
+    /// table that stays small is only slow. `descriptor` is any open one.
     package static func makeRoom(for files: Int, using descriptor: CInt) {
         let last = fcntl(descriptor, F_DUPFD_CLOEXEC, CInt(min(files, current) - 1))
         if last >= 0 { close(last) }

@@ -1,7 +1,7 @@
 package import Glibc
 package import SystemPackage
 
-/// Which parts of a file have data, and which are holes, as the filesystem says (lseek(2)).
+/// The data ranges and holes of a file, as the filesystem reports them (lseek(2)).
 extension OwnedFD {
     /// Where the first data at or behind `offset` begins; nil where the file has none from there on.
     package func data(from offset: UInt64) throws(Errno) -> UInt64? { try seek(offset, SEEK_DATA) }
@@ -19,8 +19,8 @@ extension OwnedFD {
 
     /// lseek(2) with SEEK_DATA or SEEK_HOLE.
     ///
-    /// ENOENT is what ext4 with inline_data says of what is behind the inline part of a file that has outgrown it, until
-    /// that was written back (ext4_iomap_begin_report in fs/ext4/inode.c).
+    /// On ext4 with inline_data, ENOENT means that the offset is behind the inline part of a file that has outgrown
+    /// it, until that part is written back (ext4_iomap_begin_report in fs/ext4/inode.c).
     package func seekExtent(_ offset: off_t, _ whence: CInt) throws(Errno) -> off_t {
         do throws(Errno) {
             return try Errno.check(use { lseek($0, offset, whence) })

@@ -8,7 +8,7 @@ extension OwnedFD {
         try use { raw throws(Errno) in try InheritedFD(raw).read(into: buffer) }
     }
 
-    /// Fills `buffer` unless the file ends before; returns how many bytes it got.
+    /// Fills `buffer` as far as the file goes; returns how many bytes.
     package func readFully(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
         var done = 0
         while done < buffer.count {
@@ -19,7 +19,7 @@ extension OwnedFD {
         return done
     }
 
-    /// pread(2), repeated until `buffer` is full or the file ends; returns how many bytes it got.
+    /// pread(2), repeated until `buffer` is full or the file ends; returns how many bytes.
     package func readFully(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(Errno) -> Int
     {
         var done = 0

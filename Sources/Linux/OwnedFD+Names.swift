@@ -3,8 +3,8 @@ package import SystemPackage
 
 import CLinux
 
-/// The calls on a name in an open directory. None follows a symbolic link. `FileName.itself` is what is open, which may
-/// be O_PATH.
+/// The calls on a name in an open directory. None follows a symbolic link. `FileName.itself` stands for the open
+/// file, which may be O_PATH.
 extension OwnedFD {
     func call(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
         try Errno.check(use { raw in name.withCString { body(raw, $0) } })
@@ -16,7 +16,7 @@ extension OwnedFD {
         return status
     }
 
-    /// Nil where the filesystem does not know it.
+    /// Nil where the filesystem does not record it.
     package func birth(of name: FileName) throws(Errno) -> timespec? {
         var birth = clinux_birth()
         try check(name) { clinux_get_birth($0, $1, &birth) }
@@ -33,7 +33,7 @@ extension OwnedFD {
         return OwnedFD(adopting: fd)
     }
 
-    /// With O_NOATIME, where the file is one's own or the process may.
+    /// Opens with O_NOATIME, where the file is the process's own or the process may.
     package func openQuietly(_ name: FileName, _ flags: CInt) throws(Errno) -> OwnedFD {
         do throws(Errno) {
             return try open(name, flags | __O_NOATIME)
@@ -96,7 +96,7 @@ extension OwnedFD {
     package func changeMode(_ name: FileName, _ mode: UInt32) throws(Errno) {
         try call(name) { raw, path in
             guard name.isItself else { return fchmodat(raw, path, mode & 0o7777, 0) }
-            // There is no AT_EMPTY_PATH for this, and fchmod(2) does not take O_PATH.
+            // fchmodat(2) has no AT_EMPTY_PATH, and fchmod(2) does not take O_PATH.
             let result = fchmod(raw, mode & 0o7777)
             return result == -1 && Errno.last == .badFileDescriptor
                 ? chmod("/proc/self/fd/\(raw)", mode & 0o7777) : result
@@ -169,13 +169,14 @@ extension OwnedFD {
         try check(name) { clinux_remove_attribute($0, $1, attribute.cString) }
     }
 
-    /// Of a call that returns -errno.
+    /// Checks a call that returns -errno.
     private func check(_ name: FileName, _ body: (CInt, UnsafePointer<CChar>) -> CInt) throws(Errno) {
         let result = use { raw in name.withCString { body(raw, $0) } }
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// Runs `body`, which changes what is in this directory, and gives it the times it had before. What it was then.
+    /// Runs `body`, which changes what is in this directory, and gives the directory its former times back. Returns
+    /// its former status.
     @discardableResult
     package func keepingTimes(_ body: () throws(Errno) -> Void) throws(Errno) -> FileStatus {
         let before = try status(of: .dot)
@@ -184,7 +185,7 @@ extension OwnedFD {
         return before
     }
 
-    /// A symbolic link's text.
+    /// The target of a symbolic link.
     package func target(of name: FileName) throws(Errno) -> [UInt8] {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         var count = 0
@@ -200,7 +201,7 @@ extension OwnedFD {
     }
 }
 
-/// renameat2(2)'s flags.
+/// The flags of renameat2(2).
 package enum Rename {
     package static let noReplace: UInt32 = 1
     package static let exchange: UInt32 = 2

@@ -1,8 +1,8 @@
 import Glibc
 
 extension OwnedFD {
-    /// Bytes that somebody without privileges may still write to the filesystem that this is in; nil where it can't say.
-    /// A quota is not in it.
+    /// How many bytes a process without privileges may still write to this file's filesystem; nil where that is
+    /// unknown. Quotas are not considered.
     package var room: UInt64? {
         var statistics = statvfs()
         guard use({ fstatvfs($0, &statistics) }) == 0 else { return nil }

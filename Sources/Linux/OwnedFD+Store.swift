@@ -12,18 +12,18 @@ extension OwnedFD {
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// statfs(2)'s f_type: the file system's magic number; -errno where it can't be had.
+    /// The f_type of statfs(2), the filesystem's magic number; -errno where that fails.
     package var filesystemType: Int64 { use { clinux_filesystem_type($0) } }
 
-    /// Lets the kernel check every later read of this file, which never changes again, against its fs-verity digest
-    /// (SHA-256, blocks of 4,096 bytes, no salt). The descriptor is for reading, and nobody has one for writing.
-    /// EOPNOTSUPP or ENOTTY where the filesystem can't.
+    /// Makes the kernel check every later read of this file, which never changes again, against its fs-verity digest
+    /// (SHA-256, blocks of 4,096 bytes, no salt). The descriptor must be for reading, and none may be open for
+    /// writing. EOPNOTSUPP or ENOTTY where the filesystem can't.
     package func enableVerity() throws(Errno) {
         let result = use { clinux_enable_verity($0) }
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// The 32 bytes of the digest that the kernel checks reads of this file against; nil without fs-verity.
+    /// The 32 bytes of the digest against which the kernel checks reads of this file; nil without fs-verity.
     package func verityDigest() -> [UInt8]? {
         var digest = [UInt8](repeating: 0, count: 32)
         return use { clinux_measure_verity($0, &digest) } >= 0 ? digest : nil
@@ -31,7 +31,7 @@ extension OwnedFD {
 }
 
 extension FilePath {
-    /// Whether something is mounted here; also where its daemon is gone. A symbolic link is not followed.
+    /// Whether this is a mount point, also of a mount whose daemon is gone. A symbolic link is not followed.
     package var isMountPoint: Bool { withPlatformString { clinux_is_mount_root($0) } == 1 }
 }
 

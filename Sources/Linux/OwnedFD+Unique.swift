@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 
 extension OwnedFD {
-    /// Creates a file, mode 0600, that nobody else has: the six X at the end of `path` become its name's.
+    /// Creates a new file, mode 0600, and replaces the six X at the end of `path` by the rest of its name.
     package static func create(unique path: inout FilePath) throws(Errno) -> OwnedFD {
         var template = path.withPlatformString {
             Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))

@@ -3,9 +3,9 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// Blocks of a file that have their place on the disk, and nothing in it.
+/// Blocks of a file that are allocated on disk but were never written.
 extension OwnedFD {
-    /// Below `end`, what has its place on the disk and was never written, as far as that was brought to the disk. Empty
+    /// The ranges below `end` that are allocated on disk and were never written, as far as that is on disk. Empty
     /// where the filesystem can't tell.
     package func unwritten(below end: UInt64) throws(Errno) -> [Range<UInt64>] {
         var found: [Range<UInt64>] = []
@@ -21,11 +21,11 @@ extension OwnedFD {
         return found
     }
 
-    /// Below `end`, blocks that have no data though they have their place on the disk, which is what a power cut leaves of
-    /// those that were just being written.
+    /// The blocks below `end` that are allocated but have no data: a power cut leaves those that were just being
+    /// written in that state.
     ///
-    /// They are zeros, and holes for lseek(2), but only until somebody reads them: then it takes what is in the page cache
-    /// for data (`iomap_seek_hole` in fs/iomap/seek.c, of ext4 and XFS). What is still to be written is written first.
+    /// They are zeros, and holes to lseek(2), until a process reads them: from then on lseek(2) takes their pages in
+    /// the page cache for data (`iomap_seek_hole` in fs/iomap/seek.c, of ext4 and XFS). Dirty data is written first.
     package func blocksWithoutData(below end: UInt64) throws(Errno) -> [Range<UInt64>] {
         guard try !unwritten(below: end).isEmpty else { return [] }
         try synchronize()

@@ -3,7 +3,7 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// A file descriptor with one owner. Closed exactly once, when it goes out of scope.
+/// A file descriptor with one owner, closed exactly once, when it goes out of scope.
 public struct OwnedFD: ~Copyable, Sendable {
     @usableFromInline package let raw: CInt
 
@@ -24,8 +24,8 @@ public struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: try Errno.check(fd))
     }
 
-    /// Opens `path` below this directory; ELOOP at a symbolic link, EXDEV at an attempt to leave, and with `onThisMount`
-    /// where something is mounted on the way.
+    /// Opens `path` below this directory; ELOOP at a symbolic link, EXDEV at an attempt to leave and, with
+    /// `onThisMount`, at a mount point.
     package func open(
         beneath path: FilePath,
         _ flags: CInt,
@@ -50,16 +50,16 @@ public struct OwnedFD: ~Copyable, Sendable {
         return OwnedFD(adopting: fd)
     }
 
-    /// Opens anew, with `flags`, what this descriptor (O_PATH as a rule) is of: nobody can put something else in its
-    /// place between a look and the opening, which does something where it is a device. Needs /proc.
+    /// Reopens this descriptor's file (the descriptor is O_PATH as a rule) with `flags`. So no process can exchange
+    /// the file between a check and the opening, which has effects if it is a device. Needs /proc.
     package func reopened(_ flags: CInt) throws(Errno) -> OwnedFD {
         let door = FilePath("/proc/self/fd/\(raw)")
         defer { stay() }
         return try OwnedFD.open(door, flags | O_NONBLOCK | O_NOCTTY)
     }
 
-    /// Calls `body` with the descriptor, which stays open until it returns: the number alone keeps nothing open,
-    /// and the optimizer may end a value's life at its last use.
+    /// Calls `body` with the descriptor, which stays open until it returns: the number alone keeps nothing open, and
+    /// the optimizer may end a value's life at its last use.
     @inlinable
     @inline(__always)
     public borrowing func use<R, E: Error>(_ body: (CInt) throws(E) -> R) throws(E) -> R {
@@ -67,12 +67,12 @@ public struct OwnedFD: ~Copyable, Sendable {
         return try body(raw)
     }
 
-    /// The descriptor is open until here. Not for the optimizer to look into, which would find that nothing is done.
+    /// Keeps the descriptor open until here. Not inlined, because the optimizer would see that it does nothing.
     @usableFromInline
     @inline(never)
     package borrowing func stay() { clinux_nothing(raw) }
 
-    /// Gives the descriptor away: the caller closes it.
+    /// Gives up the ownership of the descriptor: the caller closes it.
     package consuming func release() -> CInt {
         let fd = raw
         discard self

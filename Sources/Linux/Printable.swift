@@ -1,9 +1,8 @@
-/// Text on its way to a terminal, or into a log of lines. Names and commands that come out of images, containers and
-/// archives are whatever somebody chose: as they are they could move the cursor, change what was said before, or
-/// answer in the user's place.
+/// Text on its way to a terminal, or to a log of lines. Names and commands from images, containers and archives are
+/// untrusted: unchanged, they could move the cursor, change earlier output, or answer for the user.
 package enum Printable {
     /// Whether a terminal may do something other than show it: C0, DEL and C1 (ECMA-48), the line and paragraph
-    /// separators, and what turns the direction of writing (Unicode Technical Report 36, 3.4).
+    /// separators, and characters that change the direction of writing (Unicode Technical Report 36, 3.4).
     package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7f..<0xa0: true
@@ -12,9 +11,9 @@ package enum Printable {
         }
     }
 
-    /// `text` with `\n`, `\x1b` or `\u{202e}` where it has such characters. `lines`: newlines stay.
+    /// `text` with such characters replaced by `\n`, `\x1b` or `\u{202e}`. `lines`: newlines stay.
     ///
-    /// Everything else stays, backslashes too: what has been through here is not changed by a second time.
+    /// All else stays, backslashes too: a second pass changes nothing.
     package static func text(_ text: String, lines: Bool = false) -> String {
         func isKept(_ scalar: Unicode.Scalar) -> Bool { !isControl(scalar) || lines && scalar == "\n" }
         guard !text.unicodeScalars.allSatisfy(isKept) else { return text }
@@ -25,7 +24,7 @@ package enum Printable {
         return String(result)
     }
 
-    /// The same of bytes, such as a file's name; those that are not UTF-8 become `\x80` and so on.
+    /// The same for bytes, such as a file's name; those that are not UTF-8 become `\x80` and so on.
     package static func bytes(_ bytes: [UInt8]) -> [UInt8] {
         guard !bytes.allSatisfy({ (0x20..<0x7f).contains($0) }) else { return bytes }
         var result: [UInt8] = []

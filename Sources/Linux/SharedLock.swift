@@ -1,7 +1,7 @@
 import Glibc
 
-/// A pthread read-write lock: any number share it, or one has it alone. Who waits to be alone goes before those
-/// who come to share; so nobody may take it twice.
+/// A pthread read-write lock: any number of threads share it, or one holds it alone. A thread that waits to hold it
+/// alone goes before those that come to share it; so no thread may take it twice.
 package final class SharedLock: @unchecked Sendable {
     // Safe to share: pthread's own synchronisation. On the heap, because it must never move.
     private let lock = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)

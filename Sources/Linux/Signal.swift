@@ -26,7 +26,7 @@ package struct Signal: RawRepresentable, Hashable, Sendable {
         }
     }
 
-    // glibc keeps the first two of the kernel's real-time signals (32 and 33) for itself.
+    // glibc reserves the first two real-time signals of the kernel (32 and 33).
     private static let firstRealTime: Int32 = 34
     private static let lastRealTime: Int32 = 64
 

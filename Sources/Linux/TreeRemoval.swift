@@ -3,8 +3,8 @@ package import SystemPackage
 import Glibc
 
 extension FilePath {
-    /// Removes a tree without following symbolic links or crossing into what is mounted in it: EXDEV or EBUSY then,
-    /// with what lies there untouched. What is not there is fine.
+    /// Removes a tree without following symbolic links or crossing into mounts in it: EXDEV or EBUSY then, with what
+    /// lies there untouched. A missing tree is no error.
     package func removeTree() throws(Errno) {
         let parent = removingLastComponent()
         guard let name = lastComponent else { throw .invalidArgument }
@@ -22,7 +22,7 @@ extension FilePath {
 
 extension OwnedFD {
     /// Removes `name` in this directory and everything below, with a few descriptors and no path, so that any tree
-    /// that could be made can be removed. Enters nothing that is mounted there: EXDEV, or EBUSY for a file.
+    /// that could be made can be removed. It does not enter mounts: EXDEV, or EBUSY for a file.
     package func removeTree(_ name: [UInt8]) throws(Errno) {
         guard try !removedFile(name) else { return }
         try TreeWalk.walk(
@@ -42,14 +42,14 @@ extension OwnedFD {
         )
     }
 
-    /// Unlinks what is no directory; false where it is one.
+    /// Unlinks a file; false for a directory.
     private func removedFile(_ name: [UInt8]) throws(Errno) -> Bool {
         if use({ unlinkat($0, name.terminated, 0) }) == 0 { return true }
         switch Errno.last {
         case .isDirectory: return false
         case .noSuchFileOrDirectory: return true
         case .notPermitted:
-            // POSIX's word for a directory, and Linux's for a file that is immutable.
+            // POSIX's error for a directory, and Linux's for an immutable file.
             var status = FileStatus()
             try Errno.check(use { fstatat($0, name.terminated, &status, AT_SYMLINK_NOFOLLOW) })
             guard status.st_mode & S_IFMT == S_IFDIR else { throw .notPermitted }
@@ -58,7 +58,8 @@ extension OwnedFD {
         }
     }
 
-    /// A directory whose mode keeps its owner out, or from removing what is in it, gets another one.
+    /// Opens a directory. If its mode locks out its owner, or keeps the owner from removing entries, the mode is
+    /// changed.
     private func openToEmpty(_ name: [UInt8]) throws(Errno) -> OwnedFD {
         guard geteuid() != 0 else { return try openDirectory(name) }
         let fd: OwnedFD

@@ -3,12 +3,11 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// A walk through a directory and everything below it, on this filesystem as it is mounted here: it enters no
-/// symbolic link and nothing that is mounted in the tree. It uses no recursion, no paths and a few descriptors,
-/// however deep the tree is.
+/// A walk through a directory and everything below it on the same mount: it enters no symbolic link and no mount in
+/// the tree. It uses no recursion, no paths and a few descriptors, however deep the tree is.
 package enum TreeWalk {
-    /// Walks from the directory `name` in `parent`. EXDEV where something is mounted on a directory of the tree,
-    /// ESTALE where somebody moves a directory meanwhile.
+    /// Walks from the directory `name` in `parent`. EXDEV at a mount on a directory of the tree, ESTALE where a
+    /// directory is moved meanwhile.
     ///
     /// - Parameters:
     ///   - open: opens the directory of that name in an open one; nil: it is passed over.
@@ -24,7 +23,7 @@ package enum TreeWalk {
         guard let first = try open(parent, name) else { return }
         let way = DirectoryWay(mostOpen: 0)
         way.enter(try WayDirectory(first))
-        // Of each directory on the way, its name and those in it that are still to be entered.
+        // For each directory on the path, its name and the names in it that are still to be entered.
         var levels: [(name: [UInt8], pending: [[UInt8]])] = []
         while let directory = way.last {
             let current = try directory.opened()
@@ -50,7 +49,7 @@ extension OwnedFD {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let opened = use { clinux_open_beneath($0, name.terminated, UInt64(flags), 0, 1) }
         if opened >= 0 { return OwnedFD(adopting: opened) }
-        // A kernel or a filter that does not know openat2(2).
+        // The kernel, or a seccomp filter, does not know openat2(2).
         guard [ENOSYS, EPERM].contains(-opened) else { throw Errno(rawValue: -opened) }
         let fd = OwnedFD(adopting: try Errno.check(use { openat($0, name.terminated, flags) }))
         guard try fd.status().st_dev == status().st_dev else { throw Errno(rawValue: EXDEV) }
@@ -59,6 +58,6 @@ extension OwnedFD {
 }
 
 extension [UInt8] {
-    /// For system calls. The bytes have no NUL in them: they are a name from a directory.
+    /// For system calls. The bytes are a name from a directory, and so have no NUL in them.
     package var terminated: [CChar] { map { CChar(bitPattern: $0) } + [0] }
 }

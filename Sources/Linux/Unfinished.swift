@@ -1,15 +1,15 @@
 import Synchronization
 package import SystemPackage
 
-/// Files and directories that this process has made and that are of no use if it is told to end in the middle. Under names
-/// that nobody else has.
+/// Files and directories that this process has made and that are useless if it has to end before it is done. No
+/// other process uses their names.
 package enum Unfinished {
     private static let made = Mutex<[FilePath]>([])
 
-    /// Held from before one is made until it is noted: none is made unnoticed.
+    /// Held from before one is made until it is recorded, so that none is missed.
     private static let making = Lock()
 
-    /// Before one is made. `made` comes next, whatever becomes of it.
+    /// Called before one is made. `made` must follow, whether it could be made or not.
     package static func begin() { making.lock() }
 
     /// nil: it could not be made.
@@ -18,8 +18,9 @@ package enum Unfinished {
         making.unlock()
     }
 
-    /// Removes those that are still there under these names. Other threads may be writing to them: what they try to create
-    /// from now on, or to rename, is ENOENT. None is made any more: who tries to waits for the end.
+    /// Removes those that still exist under these names. Other threads may be writing to them: from now on they get
+    /// ENOENT when they create or rename files there. No more are made: a thread that tries waits for the end of the
+    /// process.
     package static func removeAll() {
         making.lock()
         for path in made.withLock({ $0 }) {

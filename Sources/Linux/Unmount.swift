@@ -2,17 +2,17 @@ package import SystemPackage
 
 import Glibc
 
-/// The ends of mounts.
+/// Ways to end mounts.
 package enum Unmount {
     package enum How: Sendable {
-        /// EBUSY while somebody uses it.
+        /// EBUSY while the mount is in use.
         case polite
-        /// Out of the tree at once, gone when its last user is.
+        /// Detaches the mount at once (MNT_DETACH); it ends with its last user.
         case lazy
     }
 
-    /// umount2(2) of `target`, never of what a symbolic link there leads to; where this process may not do that, by
-    /// fusermount3. What is not mounted is fine.
+    /// umount2(2) of `target`, without following a symbolic link; where this process may not do that, by
+    /// fusermount3. A target that is not mounted is no error.
     package static func unmount(_ target: FilePath, _ how: How) throws(Errno) {
         let flags = UMOUNT_NOFOLLOW | (how == .lazy ? MNT_DETACH : 0)
         let result = target.withPlatformString { umount2($0, Int32(flags)) }
@@ -24,13 +24,12 @@ package enum Unmount {
         }
     }
 
-    /// Ends the mount whose daemon has `lock`, for everybody who still sees it in another mount namespace or has a file
-    /// of it open, and waits until the daemon is gone. What was written is safe then. To be unmounted before, or after:
-    /// its users get ENOTCONN.
+    /// Ends the mount whose daemon holds `lock`, also in other mount namespaces and for open files, and waits until
+    /// the daemon is gone. Written data is safe then. Unmount before or after: its users get ENOTCONN.
     ///
-    /// `killing`: a daemon that does not end in time is killed. False where it lives on.
+    /// `killing`: kills a daemon that does not end in time. False where it lives on.
     package static func end(_ lock: FilePath, milliseconds: Int = 10_000, killing: Bool = false) -> Bool {
-        // By far most mounts have no other user: their daemons are on their way out.
+        // Most mounts have no other user: their daemons are ending already.
         if waitForDaemon(lock, milliseconds: 50) { return true }
         guard let daemon = MountDaemon(holding: lock) else {
             return waitForDaemon(lock, milliseconds: milliseconds)
@@ -42,12 +41,12 @@ package enum Unmount {
         return waitForDaemon(lock, milliseconds: milliseconds)
     }
 
-    /// Waits until nobody has the lock, that is until the daemon has written everything and is gone.
-    /// False after `milliseconds`.
+    /// Waits until the lock is free, that is until the daemon has written everything and is gone. False after
+    /// `milliseconds`.
     package static func waitForDaemon(_ lock: FilePath, milliseconds: Int = 10_000) -> Bool {
         guard FileLock.isHeld(lock) else { return true }
-        // flock(2) knows no time limit, so a thread waits in it, and this one for the thread. One that waits in
-        // vain ends with the daemon.
+        // flock(2) has no timeout, so a thread waits in it, and this one waits for that thread. If it waits in vain,
+        // it ends with the daemon.
         guard let end = try? Pipe(), let writer = try? end.write.duplicate().release() else { return false }
         let reader = end.takeReadEnd()
         let thread = try? WorkerThread {

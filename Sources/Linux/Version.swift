@@ -1,4 +1,4 @@
-/// The version of everything that is built from here.
+/// The version of all programs that are built from here.
 package enum Version {
     package static let current = "0.1.0"
 }

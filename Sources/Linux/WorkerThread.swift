@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 import Synchronization
 
-/// A thread of its own, for work that blocks: concurrency's threads are too few to wait in.
+/// A separate thread for work that blocks: Swift concurrency has too few threads to block one.
 package final class WorkerThread: Sendable {
     private let thread: pthread_t
     private let isWaitedFor = Atomic(false)
@@ -13,8 +13,8 @@ package final class WorkerThread: Sendable {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Starts `body`. `stackSize` in bytes; the system's default without it. Throws EAGAIN where no thread can
-    /// be had.
+    /// Starts `body`. `stackSize` in bytes; the system's default without it. Throws EAGAIN where no thread can be
+    /// had.
     package init(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(Errno) {
         let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
         pthread_attr_init(attributes)
@@ -41,12 +41,12 @@ package final class WorkerThread: Sendable {
         self.thread = thread
     }
 
-    /// Waits for its end; a second time returns at once. By its owner, who must call this or `detach`.
+    /// Waits for its end; a second call returns at once. Its owner must call this or `detach`.
     package func join() {
         if !isWaitedFor.exchange(true, ordering: .relaxed) { pthread_join(thread, nil) }
     }
 
-    /// Nobody will wait for it.
+    /// Declares that no thread will wait for it.
     package func detach() {
         if !isWaitedFor.exchange(true, ordering: .relaxed) { pthread_detach(thread) }
     }

@@ -5,7 +5,7 @@ import Glibc
 
 /// Extended attributes, by path without following links, or by descriptor. Names and values are bytes.
 package enum Xattr {
-    /// nil where the attribute is not there (ENODATA) or the filesystem has none (EOPNOTSUPP).
+    /// nil where the attribute is missing (ENODATA) or the filesystem has none (EOPNOTSUPP).
     package static func get(_ name: XattrName, at path: FilePath) throws(Errno) -> [UInt8]? {
         try read { buffer, size in path.withPlatformString { lgetxattr($0, name.cString, buffer, size) } }
     }
@@ -43,7 +43,7 @@ package enum Xattr {
         return XattrName.names(in: list ?? [])
     }
 
-    /// Asks for the size, then reads; again when it grew in between (ERANGE).
+    /// Asks for the size, then reads; tries again where the value grew in between (ERANGE).
     private static func read(
         _ call: (UnsafeMutableRawPointer?, Int) -> Int
     ) throws(Errno) -> [UInt8]? {

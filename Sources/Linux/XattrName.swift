@@ -1,7 +1,8 @@
-/// The name of an extended attribute: bytes, of which the kernel only knows the prefixes (`user.`). As text two names
-/// that are not UTF-8 could become one, and two that differ in how an accent is put together are one to String.
+/// The name of an extended attribute: bytes, of which the kernel knows only the prefixes (`user.`). As `String`, two
+/// names that are not UTF-8 could become one, and names that differ only in how an accent is composed would be
+/// equal.
 package struct XattrName: Hashable, Sendable, ExpressibleByStringLiteral {
-    /// For system calls: with the NUL at its end.
+    /// With the NUL at its end, for system calls.
     package let cString: [CChar]
 
     /// Without a NUL; one in it would end the name.
@@ -20,7 +21,7 @@ package struct XattrName: Hashable, Sendable, ExpressibleByStringLiteral {
 
     package func hasPrefix(_ prefix: XattrName) -> Bool { cString.starts(with: prefix.cString.dropLast()) }
 
-    /// What is behind a prefix; nil where it is not there.
+    /// The rest of the name behind a prefix; nil where it has another one.
     package func dropping(_ prefix: XattrName) -> XattrName? {
         hasPrefix(prefix) ? XattrName(Array(cString.dropFirst(prefix.cString.count - 1))) : nil
     }
@@ -29,18 +30,18 @@ package struct XattrName: Hashable, Sendable, ExpressibleByStringLiteral {
         XattrName(prefix.cString.dropLast() + rest.cString)
     }
 
-    /// Those of a list as listxattr(2) gives it: each ended by NUL.
+    /// The names in a list of listxattr(2), in which each ends in NUL.
     package static func names(in list: some Collection<UInt8>) -> [XattrName] {
         list.split(separator: 0).map { XattrName($0) }
     }
 }
 
 extension XattrName: Comparable, CustomStringConvertible {
-    /// By bytes.
+    /// Ordered by bytes.
     package static func < (one: XattrName, other: XattrName) -> Bool {
         one.bytes.lexicographicallyPrecedes(other.bytes)
     }
 
-    /// In words.
+    /// The name as text.
     package var description: String { String(decoding: bytes, as: UTF8.self) }
 }

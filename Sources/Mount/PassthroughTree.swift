@@ -7,19 +7,19 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// The union in passthrough mode: which file the kernel reads and writes for an open node.
+/// The union in passthrough mode: decides which file the kernel reads and writes for an open node.
 ///
-/// **One file a node.** As long as a node is open, the kernel takes one backing file for it and no other, and passes all
-/// of its opens or none. Nothing tells it that the data is elsewhere from now on. So it gets a file only where that can't
-/// come to be: the upper's, once all data is in it; and a lower's, where there is no upper. Everything else is read and
-/// written by requests, through the page cache, for as long as anybody has it open: who reads and who writes always
-/// have one file, with one set of locks.
+/// **One file a node.** While a node is open, the kernel uses one backing file for it, for all of its opens or for
+/// none, and can't be told that the data has moved. So a node gets a backing file only where its data can't move: an
+/// upper file that has all its data, or a lower file where there is no upper. All other nodes are read and written
+/// by requests, through the page cache, for as long as they are open: readers and writers always share one file and
+/// one set of locks.
 ///
-/// **Set-id bits.** The kernel leaves it to us to drop them when somebody without privileges writes, and does not tell
-/// us of the write. So they go when such a user opens a file for writing; and who sets them while others have the
-/// file open for writing sets none, as if these had written right after.
+/// **Set-id bits.** The kernel leaves it to the daemon to drop them when a user without privileges writes, and does
+/// not report the write. So they are dropped when such a user opens a file for writing; and a chmod that sets them
+/// while other users have the file open for writing sets none, as if these had written right after it.
 package final class PassthroughTree: Operations {
-    // Safe to share: `opens` has a lock, everything else never changes.
+    // Safe to share: `opens` has a lock; all else never changes.
     private let union: UnionTree
     package var base: (any Operations)? { union }
     private let backings: Backings
@@ -29,7 +29,7 @@ package final class PassthroughTree: Operations {
     private struct OpenNode {
         var count = 1
         let reply: OpenReply
-        /// Users without privileges who opened it for writing.
+        /// The users without privileges who opened it for writing.
         var writers: Set<UInt32> = []
     }
 
@@ -51,7 +51,7 @@ package final class PassthroughTree: Operations {
         guard request.uid != 0 else { return reply }
         opens.withLock { _ = $0[node]?.writers.insert(request.uid) }
         do throws(FSError) {
-            // From here on nobody sets them again.
+            // From here on `change` does not set them.
             try dropSetID(node)
         } catch {
             release(node)
@@ -60,7 +60,7 @@ package final class PassthroughTree: Operations {
         return reply
     }
 
-    /// Counts one more open of a node, in the way in which it is open already if it is.
+    /// Counts one more open of a node, which is served like those before it.
     private func join(_ node: UInt64) throws(FSError) -> OpenReply {
         func known(_ opens: inout [UInt64: OpenNode]) -> OpenReply? {
             opens[node]?.count += 1
@@ -69,7 +69,7 @@ package final class PassthroughTree: Operations {
         if let reply = opens.withLock({ known(&$0) }) { return reply }
         while true {
             let hasOneFile = union.hasOneFile(node)
-            // Where it was passed before, the page cache does not know what was written.
+            // If the node was passed through before, the page cache does not have what was written then.
             var reply = OpenReply.cached(keepsCache: !hasOneFile)
             if hasOneFile, let file = try union.wholeFile(of: node),
                 let number = try? backings.register(file.fd)
@@ -78,7 +78,7 @@ package final class PassthroughTree: Operations {
             }
             let joined = opens.withLock { opens -> OpenReply? in
                 if let reply = known(&opens) { return reply }
-                // Meanwhile somebody may have brought it to the upper, opened and written it, and closed it again.
+                // Another thread may have completed the file meanwhile, and a process opened, written and closed it.
                 guard hasOneFile || !union.hasOneFile(node) else { return nil }
                 opens[node] = OpenNode(reply: reply)
                 return reply
@@ -117,12 +117,12 @@ package final class PassthroughTree: Operations {
         backings.forgetAttributes(of: node)
     }
 
-    /// Set-group-id without group execution once meant mandatory locking: it stays.
+    /// Set-group-id without group execution once meant mandatory locking, so it stays.
     private func withoutSetID(_ mode: UInt32) -> UInt32 {
         mode & ~(S_ISUID | (mode & S_IXGRP != 0 ? S_ISGID : 0))
     }
 
-    /// Whether somebody else than the owner, and not root, has a file open for writing.
+    /// Whether a user other than the owner and root has a file open for writing.
     private func isWrittenByOthers(_ node: UInt64) throws(FSError) -> Bool {
         let writers = opens.withLock { $0[node]?.writers ?? [] }
         guard !writers.isEmpty else { return false }

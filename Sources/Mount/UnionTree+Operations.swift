@@ -1,6 +1,6 @@
 import FUSE
 import Union
 
-/// The union answers what the kernel asks. Neither module knows the other: a method of `UnionTree` has the name and the
-/// types that the protocol gives it.
+/// The union answers requests. Neither module knows the other: methods of `UnionTree` have the names and types of
+/// the protocol.
 extension UnionTree: Operations {}

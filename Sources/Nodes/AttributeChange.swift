@@ -1,4 +1,4 @@
-/// What a setattr changes; nil stays as it is.
+/// The changes of a setattr; nil leaves a value alone.
 package struct AttributeChange: Sendable {
     package enum Time: Sendable {
         case now
@@ -10,10 +10,10 @@ package struct AttributeChange: Sendable {
     package var size: UInt64?
     package var atime: Time?
     package var mtime: Time?
-    /// What is to be shown from then on, where the kernel keeps this time itself: as long as it caches what is written. A
-    /// ctime can't be set.
+    /// The ctime to show from then on, which the kernel sets itself as long as it caches writes. A ctime can't be
+    /// set on a file.
     package var ctime: Attributes.Time?
-    /// FATTR_KILL_SUIDGID: truncation by a caller who may not keep set-id bits and capabilities.
+    /// FATTR_KILL_SUIDGID: the caller, who truncates, may not keep set-id bits and capabilities.
     package var killsPrivileges = false
 
     package init() {}

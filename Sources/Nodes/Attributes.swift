@@ -1,8 +1,8 @@
 import Glibc
 
-/// What stat(2) says of a node.
+/// The attributes of a node, as stat(2) shows them.
 public struct Attributes: Sendable {
-    /// The node's number, by which the kernel asks for it.
+    /// The node's number, by which the kernel refers to it.
     public var id: UInt64
     /// st_ino.
     public var ino: UInt64
@@ -13,7 +13,7 @@ public struct Attributes: Sendable {
     /// The kernel's 32-bit encoding.
     public var rdev: UInt32
     public var size: UInt64
-    /// Of 512 bytes.
+    /// In units of 512 bytes.
     public var blocks: UInt64
     public var atime: Time
     public var mtime: Time
@@ -34,7 +34,7 @@ public struct Attributes: Sendable {
     /// DT_*.
     public var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
 
-    // Each request has one made, in other modules.
+    // Inlinable, because other modules make one for each request.
     @inlinable public init(
         id: UInt64,
         ino: UInt64,

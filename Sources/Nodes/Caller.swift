@@ -1,5 +1,5 @@
-/// Who makes a new node. The kernel's default ACLs replace the umask where there are any, which is why the filesystem
-/// that the node is made on applies it.
+/// The user who makes a new node. The filesystem that the node is made on applies the umask, because a default ACL
+/// there replaces it.
 public struct Caller: Sendable {
     public let uid: UInt32
     public let gid: UInt32

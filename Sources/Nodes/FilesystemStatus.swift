@@ -1,6 +1,6 @@
 package import Glibc
 
-/// What statfs(2) says of a filesystem: blocks of `blockSize` bytes.
+/// The state of a filesystem, as statfs(2) shows it, in blocks of `blockSize` bytes.
 package struct FilesystemStatus: Sendable {
     package var blockSize: UInt64 = 4096
     package var blocks: UInt64 = 0

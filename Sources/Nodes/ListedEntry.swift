@@ -1,9 +1,9 @@
 /// A name that a directory shows.
 public struct ListedEntry {
-    /// Lives only during the call it is passed to.
+    /// Valid only during the call that it is passed to.
     public let name: UnsafeRawBufferPointer
     public let attributes: Attributes
-    /// Where to go on behind this entry.
+    /// The position behind this entry, to go on from.
     public let next: UInt64
 
     @inlinable public init(name: UnsafeRawBufferPointer, attributes: Attributes, next: UInt64) {

@@ -1,4 +1,4 @@
-/// So many references to a node, of those that the kernel holds.
+/// A number of the kernel's references to a node.
 public struct References: Sendable {
     public let node: UInt64
     public let count: UInt64

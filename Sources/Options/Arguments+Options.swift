@@ -3,7 +3,7 @@ import Mount
 import SystemPackage
 
 extension Arguments {
-    /// The options that `apply` itself knows.
+    /// The options that `apply` itself handles.
     static let effective = [
         "lowerdir", "lowerdir+", "upperdir", "workdir", "volatile", "fsync", "userxattr", "uidmapping",
         "gidmapping", "squash_to_root", "squash_to_uid", "squash_to_gid", "xattr_permissions", "static_nlink",
@@ -12,7 +12,7 @@ extension Arguments {
         "writeback", "debug", "allow_other", "fsname", "subtype",
     ]
 
-    /// One option of `-o`, still escaped. The last of several wins.
+    /// Applies one option of `-o`, still escaped. The last of several wins.
     mutating func apply(_ option: [UInt8]) throws {
         let parts = option.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
         let name = text(parts[0])
@@ -73,7 +73,7 @@ extension Arguments {
         case "redirect_dir":
             switch text(try needed(name, value)) {
             case "on": makesRedirects = true
-            // Those that there are count in both, as in the kernel's overlayfs.
+            // Existing redirects are followed with either, as in the kernel's overlayfs.
             case "off", "follow": makesRedirects = false
             case let word:
                 throw Arguments.refusal(

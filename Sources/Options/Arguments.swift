@@ -3,13 +3,13 @@ import Linux
 package import Mount
 package import SystemPackage
 
-/// What micafs is asked to do. Parsed by hand: an argument parser would double the daemon's start-up.
+/// The parsed command line of micafs. Parsed by hand: an argument parser would double the daemon's start-up.
 ///
-/// Two ways of saying it mix freely: fuse-overlayfs's (`-o lowerdir=A:B,upperdir=U,workdir=W DIR`, which is also
-/// what mount.fuse3 says, with a source before the directory) and mica's own (`--chain FILE --store DIR …`).
+/// Two styles mix freely: fuse-overlayfs's (`-o lowerdir=A:B,upperdir=U,workdir=W DIR`, which is also what
+/// mount.fuse3 passes, with a source before the directory) and mica's own (`--chain FILE --store DIR …`).
 package struct Arguments: Sendable {
     package enum Request: Sendable {
-        /// `settle`: bring all data into the upper, and mount nothing.
+        /// `settle`: copy all remaining data into the upper, and mount nothing.
         case mount, settle, help, version
     }
 
@@ -17,7 +17,7 @@ package struct Arguments: Sendable {
     package enum Lower: Sendable, Equatable {
         /// An image: the index of its layers, and the store that has their contents.
         case chain(FilePath, store: FilePath)
-        /// Directories, topmost first; relative ones from the working directory.
+        /// Directories, topmost first; relative ones start at the working directory.
         case directories([FilePath])
 
         package var isImage: Bool {
@@ -27,26 +27,26 @@ package struct Arguments: Sendable {
 
     package var request = Request.mount
     package var lower = Lower.directories([])
-    /// Both or neither.
+    /// Both are given, or neither.
     package var upper: FilePath?
     package var work: FilePath?
     package var log: FilePath?
     package var lock: FilePath?
     /// An inherited descriptor to keep open for as long as the mount is served.
     package var lockDescriptor: CInt?
-    /// An inherited descriptor that is told when the mount answers: there is nothing to fork for then.
+    /// An inherited descriptor to write to when the mount answers: micafs does not fork then.
     package var readyDescriptor: CInt?
     package var target = FilePath("")
-    /// What the mount is called in /proc/mounts.
+    /// The source in /proc/mounts.
     package var source = Array("mica".utf8)
-    /// The type there is `fuse.` and this.
+    /// The filesystem type is `fuse.` and this.
     package var subtype = Array("mica".utf8)
     /// MS_*; read-only when there is no upper.
     package var mountFlags: UInt = 0
-    /// MS_PRIVATE and the like; nil leaves it to the directory mounted at.
+    /// MS_PRIVATE and the like; nil keeps that of the directory mounted on.
     package var propagation: UInt?
     package var allowsOther = false
-    /// `context="…"` and the like, as they came.
+    /// `context="…"` and the like, unchanged.
     package var contexts: [[UInt8]] = []
     package var isForeground = false
     package var isDebugging = false
@@ -54,25 +54,25 @@ package struct Arguments: Sendable {
     package var transport = Transport.automatic
     package var scheduling = Scheduling.leading
     package var io = IOMode.automatic
-    /// What is written stays in the kernel's page cache until it has to go.
+    /// Written data stays in the kernel's page cache until it is synced, closed or evicted.
     package var writesBack = false
     package var identity = IdentityOptions()
-    /// Never wait for the disk.
+    /// Nothing is synced.
     package var isVolatile = false
     /// The union's own attributes are `user.overlay.*`.
     package var usesUserXattrs = false
 
-    /// A change of attributes alone leaves the data in the lower. nil: of an image yes, because whoever reads that
-    /// upper is mica; of directories no, because others read it and may not know the mark.
+    /// A change of attributes alone leaves the data in the lower. nil: yes for an image, whose upper only mica
+    /// reads; no for directories, whose upper other programs read, which may not know the mark.
     package var allowsMetacopy: Bool?
-    /// What a partial file lacks is brought while nobody asks for anything; otherwise never.
+    /// Partial files are completed while the mount is idle; otherwise never.
     package var fillsWhenIdle = false
-    /// Owners to whom the daemon can't give files are noted, instead of refusing.
+    /// Owners to whom the daemon can't give files are stored, instead of refusing the copy-up.
     package var keepsOwners = false
     /// Directories of a lower can be renamed.
     package var makesRedirects = true
 
-    // Until all has been read.
+    // Used until all arguments have been read.
     var chain: FilePath?
     var store: FilePath?
     var directories: [FilePath] = []
@@ -119,7 +119,7 @@ package struct Arguments: Sendable {
                 throw Arguments.refusal("unknown option \(argument)")
             default: operands.append(bytes)
             }
-            // Whatever else there is: somebody asks how it is done.
+            // Whatever else is given, the user asks for help.
             if request == .help || request == .version { return }
         }
         if writesBack, io == .passthrough {
@@ -173,12 +173,12 @@ package struct Arguments: Sendable {
             guard case .directories = lower, mountFlags & 1 != 0 else {
                 throw Arguments.refusal("upperdir= without workdir=: changes need both (or `ro`)")
             }
-            // As in the kernel: what is not to be changed is one lower more.
+            // As in the kernel: an upper that is not to be changed is one more lower.
             lower = .directories([upper] + directories)
             self.upper = nil
         }
         guard upper == nil else { return }
-        // Without an upper there is nothing to work for, and a name given nevertheless does no harm.
+        // Without an upper a work directory has no use; giving one does no harm.
         work = nil
         mountFlags |= 1
     }
@@ -211,7 +211,7 @@ func path(_ bytes: some Collection<UInt8>) -> FilePath {
     FilePath(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
 }
 
-/// The number that `bytes` spell, if it is in `range`.
+/// Parses `bytes` as a number in `range`.
 func number<N: FixedWidthInteger>(_ option: String, _ bytes: [UInt8], _ range: ClosedRange<N>) throws -> N {
     guard let number = N(text(bytes)), range.contains(number) else {
         throw Arguments.refusal(

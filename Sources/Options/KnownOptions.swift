@@ -1,10 +1,9 @@
 import Linux
 
-/// Options that change nothing here, and that are refused with a reason. Whatever is in none of
-/// these tables, `MountFlag.named` or `Arguments.apply` is unknown. docs/OPTIONS.md has the same tables for people.
+/// Options that change nothing here, and those that are refused with a reason. An option in none of these tables,
+/// `MountFlag.named` or `Arguments.apply` is unknown. docs/OPTIONS.md has the same tables for users.
 package enum KnownOptions {
-    /// Propagation, set once the mount is there (MS_*). There is nothing below a new mount, so the recursive
-    /// forms say the same.
+    /// Propagation, set after mounting (MS_*). Nothing is below a new mount, so the recursive forms mean the same.
     static let propagations: [String: UInt] = [
         "unbindable": 1 << 17, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20,
         "runbindable": 1 << 17, "rprivate": 1 << 18, "rslave": 1 << 19, "rshared": 1 << 20,
@@ -15,10 +14,10 @@ package enum KnownOptions {
         case oneOf([String])
     }
 
-    /// An option that is accepted because what it asks for is so anyway, or makes no difference here.
+    /// An option that is accepted because what it asks for is the case anyway, or makes no difference here.
     struct Moot: Sendable {
         let values: Values
-        /// Why another of the option's own values is refused; nil where there are no others.
+        /// Why other values of the option are refused; nil where there are none.
         let refusal: String?
 
         init(_ values: Values, refusal: String? = nil) {
@@ -46,11 +45,11 @@ package enum KnownOptions {
         "_netdev": Moot(.none), "user": Moot(.any), "nouser": Moot(.none), "users": Moot(.none),
         "nousers": Moot(.none), "owner": Moot(.none), "noowner": Moot(.none), "group": Moot(.none),
         "nogroup": Moot(.none), "comment": Moot(.any), "silent": Moot(.none), "loud": Moot(.none),
-        // Linux has no mandatory locks any more, and asks FUSE for no versions of files.
+        // Linux has no mandatory locks any more, and asks FUSE for no file versions.
         "mand": Moot(.none), "nomand": Moot(.none), "iversion": Moot(.none), "noiversion": Moot(.none),
     ]
 
-    /// Options of overlayfs, fuse-overlayfs or libfuse that mean something which is not there.
+    /// Options of overlayfs, fuse-overlayfs or libfuse that ask for something mica does not have.
     static let refused: [String: String] = [
         "remount": "mount(8) does that by itself: mount -i -o remount,… DIR",
         "plugins": "layers are directories or images; there are no plugins",
@@ -61,7 +60,7 @@ package enum KnownOptions {
         "nooverride_creds": "the layers are always accessed with the daemon's own credentials",
     ]
 
-    /// Names of all options that are accepted or refused for a reason, for the test that compares them with the
+    /// The names of all options that are accepted, or refused with a reason: a test compares them with the
     /// documentation.
     package static var all: [String] {
         var names = Arguments.effective + OptionList.contexts

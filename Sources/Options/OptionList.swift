@@ -1,7 +1,7 @@
-/// The text behind `-o`: options separated by commas, in bytes, because paths are.
+/// The text behind `-o`: options separated by commas, in bytes, because paths are bytes.
 ///
-/// A backslash takes the next byte as it is, as in the kernel's overlayfs (`ovl_next_opt`, `ovl_unescape`). Before
-/// a colon two of them do the same: fuse-overlayfs takes one off in libfuse and needs another for itself.
+/// A backslash escapes the next byte, as in the kernel's overlayfs (`ovl_next_opt`, `ovl_unescape`). Two of them
+/// before a colon do the same: with fuse-overlayfs, libfuse removes one and fuse-overlayfs the other.
 enum OptionList {
     private static let backslash = UInt8(ascii: "\\")
     private static let colon = UInt8(ascii: ":")
@@ -10,7 +10,7 @@ enum OptionList {
     /// Options whose value is quoted where it has commas, as SELinux's tools write them.
     static let contexts = ["context", "fscontext", "defcontext", "rootcontext"]
 
-    /// The options, still escaped; empty ones are none.
+    /// The options, still escaped, without empty ones.
     static func split(_ text: [UInt8]) -> [[UInt8]] {
         var options: [[UInt8]] = []
         var current: [UInt8] = []
@@ -33,7 +33,7 @@ enum OptionList {
         return (options + [current]).filter { !$0.isEmpty }
     }
 
-    /// A value as it is meant.
+    /// The value without its escapes.
     static func unescaped(_ value: some Sequence<UInt8>) -> [UInt8] {
         pieces(of: value, separatedBy: nil)[0]
     }
@@ -56,7 +56,7 @@ enum OptionList {
                 backslashes += 1
                 continue
             }
-            // A pair is one backslash; before a colon the last one or two only say that it is no separator.
+            // A pair is one backslash; before a colon the last one or two only escape the colon.
             let kept = byte == colon ? (backslashes - 1) / 2 : backslashes / 2
             current += [UInt8](repeating: backslash, count: max(kept, 0))
             if byte == separator, backslashes == 0 {

@@ -1,4 +1,4 @@
-/// What --help says. The first line is fuse-overlayfs's, for those who look for it.
+/// The text of --help. The first line is fuse-overlayfs's, for scripts that look for it.
 package enum Usage {
     package static let text = """
         usage: micafs [options] <mountpoint>

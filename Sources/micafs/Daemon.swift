@@ -4,10 +4,10 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// The way to the background: the caller gets its prompt back when the mount answers, not earlier.
+/// Going to the background: the caller gets its prompt back when the mount answers, not earlier.
 final class Daemon: Sendable {
     private let pipe: OpenFile
-    /// What it says goes through the pipe, too, until requests are served.
+    /// Its messages go through the pipe, too, until requests are served.
     private let log: Log?
 
     private init(pipe: consuming OwnedFD, _ log: Log?) {
@@ -16,8 +16,8 @@ final class Daemon: Sendable {
         log?.tell(self.pipe)
     }
 
-    /// Forks; returns in the child. The parent waits until the child serves, looks at the mount itself, and
-    /// exits: 0 when it answered. Its /dev/fuse is closed there, so that a dead child cannot leave it waiting.
+    /// Forks, and returns in the child. The parent waits until the child serves, looks up the mount itself, and
+    /// exits with 0 when it answered. It closes its /dev/fuse, so that a dead child can't leave it waiting.
     /// Precondition: the process has one thread, which takes no lock of Swift's afterwards in the child.
     static func detach(whenReadyAt target: FilePath, _ session: Session, _ log: Log) throws -> Daemon {
         let pipe = try naming("make a pipe") { try Pipe() }
@@ -28,22 +28,22 @@ final class Daemon: Sendable {
         return try Daemon(pipe: naming("duplicate a pipe") { try pipe.write.duplicate() }, log).withdrawn()
     }
 
-    /// This process, which somebody has started to be one.
+    /// Makes this process the daemon, because it was started as one.
     static func become(reportingTo ready: CInt) throws -> Daemon {
         try Daemon(pipe: OwnedFD(adopting: ready), nil).withdrawn()
     }
 
-    /// In no message.
+    /// Occurs in no message.
     private static let ready: UInt8 = 1
 
-    /// Tells the one who waits that requests are served from now on. Once. Where nobody waits any more, nobody knows of
-    /// the mount: it goes.
+    /// Tells the waiting parent, once, that requests are served from now on. If the parent is gone, no user knows of
+    /// the mount: it is unmounted.
     func report(_ session: Session) {
         log?.tell(nil)
         do { try pipe.fd.writeAll([Daemon.ready]) } catch { try? session.unmount() }
     }
 
-    /// Holds on to no directory and to nobody's streams.
+    /// Lets go of the working directory and the standard streams.
     private func withdrawn() throws -> Daemon {
         chdir("/")
         let null = try naming("open /dev/null") { try OwnedFD.open("/dev/null", O_RDWR) }
@@ -59,7 +59,7 @@ final class Daemon: Sendable {
         while read(end.raw, &byte, 1) == 1, byte != ready { text.append(byte) }
         do {
             guard byte == ready else {
-                // It closes the pipe before it says what it could not do: its own words come first.
+                // The child closes the pipe before it reports what failed, so its message comes first.
                 waitpid(-1, nil, 0)
                 let reason = text.isEmpty ? "" : ": \(String(decoding: text.dropLast(), as: UTF8.self))"
                 throw Failure("the daemon for \(target) ended before the mount answered\(reason)")

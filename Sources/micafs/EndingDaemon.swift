@@ -2,19 +2,19 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// The micafs that has a work directory locked, on its way out: umount(2) does not wait for it. Overlays of the kernel
-/// can be mounted again at once, so this is to be waited for.
+/// A micafs that is ending, but still has a work directory locked, because umount(2) does not wait for it. An
+/// overlay of the kernel can be mounted again at once, so micafs waits here.
 final class EndingDaemon {
     private let work: FilePath
-    /// In microseconds. A busy machine may take its time.
+    /// In microseconds. A busy machine may take that long.
     private var left = 10_000_000
     private var pause: UInt32 = 1000
 
     init(of work: FilePath) { self.work = work }
 
-    /// Sleeps a little. False where there is no use in it: whoever has the directory serves a mount, or does not end.
+    /// Sleeps a little. False where waiting is no use: the owner of the lock serves a mount, or does not end.
     func wait() -> Bool {
-        // Not at once: the number of a mount that is gone may be another one's already.
+        // Does not give up at once: the number of a mount that is gone may be reused already.
         if isServed() { left = min(left, 2_000_000) }
         guard left > 0 else { return false }
         usleep(pause)
@@ -23,8 +23,8 @@ final class EndingDaemon {
         return true
     }
 
-    /// Whether a micafs has the directory open and a mount. It says which one in its fdinfo (Linux 6.8); where the
-    /// kernel does not say so, every holder seems to be ending.
+    /// Whether a micafs has the directory open, and a mount. The fdinfo of its /dev/fuse names the mount (Linux
+    /// 6.8); on older kernels every holder seems to be ending.
     private func isServed() -> Bool {
         guard let resolved = work.withPlatformString({ realpath($0, nil) }) else { return false }
         defer { free(resolved) }
@@ -49,7 +49,7 @@ final class EndingDaemon {
         return false
     }
 
-    /// The device number of the filesystem, as mountinfo has it.
+    /// The device number of the filesystem, as in mountinfo.
     private func connection(_ fdinfo: String) -> [UInt8]? {
         let key = Array("fuse_connection:".utf8)
         for line in contents(fdinfo).split(separator: UInt8(ascii: "\n")) where line.starts(with: key) {

@@ -3,7 +3,7 @@ import Linux
 import Synchronization
 import SystemPackage
 
-/// The daemon's log: a line an event, appended, so that several daemons may share a file.
+/// The daemon's log: one line for each event, appended, so that several daemons may share a file.
 final class Log: Sendable {
     private enum Place: Sendable {
         case file(OpenFile)
@@ -12,11 +12,11 @@ final class Log: Sendable {
 
     private let place: Place
     private let name: String
-    /// Who waits for the mount, and is told as well.
+    /// The process that waits for the mount, and is told as well.
     private let waiting = Mutex<OpenFile?>(nil)
 
-    /// A file; or stderr in the foreground. A daemon must not hold on to stderr: who started it may be reading
-    /// that to its end. So without a file it tells syslog.
+    /// Logs to a file, or to stderr in the foreground. A daemon must not keep stderr open, because the process that
+    /// started it may read that to its end. So without a file it logs to syslog.
     init(_ path: FilePath?, name: String, isForeground: Bool) throws {
         if let path {
             let fd = try naming("open the log \(path)") {
@@ -33,7 +33,7 @@ final class Log: Sendable {
         self.name = name
     }
 
-    /// From now on messages go to `pipe` as well; nil ends that.
+    /// Sends messages to `pipe` as well; nil ends that.
     func tell(_ pipe: OpenFile?) { waiting.withLock { $0 = pipe } }
 
     func write(_ message: String) {

@@ -31,14 +31,14 @@ struct Micafs {
         }
     }
 
-    /// As they came, without the program's name: paths are bytes, and `CommandLine.arguments` repairs them.
+    /// The raw arguments without the program's name: paths are bytes, and `CommandLine.arguments` repairs them.
     private static var arguments: [[UInt8]] {
         (1..<max(Int(CommandLine.argc), 1)).compactMap { CommandLine.unsafeArgv[$0] }.map {
             UnsafeBufferPointer(start: $0, count: strlen($0)).map { UInt8(bitPattern: $0) }
         }
     }
 
-    /// The second line is for those who ask fuse-overlayfs for its version.
+    /// The second line is for scripts that ask fuse-overlayfs for its version.
     private static var version: String {
         """
         micafs \(Version.current)
@@ -48,13 +48,13 @@ struct Micafs {
     }
 
     private static func mount(_ arguments: Arguments) throws {
-        // What a careless caller left open would stay open as long as the mount.
+        // Descriptors that a careless caller left open would stay open as long as the mount.
         let inherited = [arguments.lockDescriptor, arguments.readyDescriptor].compactMap(\.self)
         clinux_close_from(3, inherited, CInt(inherited.count))
-        // A stack may have more layers than a process by default files.
+        // A stack may have more layers than the default limit of open files allows.
         OpenFileLimit.raise()
-        // Everything that can fail fails here, while somebody reads stderr.
-        // That of the lock has nothing to do but to be: it closes with the process.
+        // Everything that can fail fails here, while the caller reads stderr. The lock's descriptor is only held: it
+        // closes with the process.
         try inherit(arguments.lockDescriptor, "--lock-fd")
         try inherit(arguments.readyDescriptor, "--ready-fd")
         let lock = try arguments.lock.map { path in
@@ -79,7 +79,7 @@ struct Micafs {
         let session = try naming("start libfuse") {
             try Session(
                 operations: arguments.identity.apply(to: tree(union, backings)),
-                // One request at a time is not what rings are for.
+                // Serving one request at a time gains nothing from rings.
                 transport: arguments.threads == 1 && arguments.transport == .automatic
                     ? .device : arguments.transport,
                 scheduling: arguments.scheduling,
@@ -94,7 +94,7 @@ struct Micafs {
         do {
             try serve(union, session, arguments, at: target, log)
         } catch {
-            // Nobody would ever answer on it.
+            // No process would ever answer requests.
             try? session.unmount()
             throw error
         }
@@ -110,10 +110,10 @@ struct Micafs {
         _ log: Log
     ) throws {
         let daemon = try daemon(arguments, session, at: target, log)
-        // The removed files that are held, the layers, and what is being served.
+        // The removed files that are held open, the layers, and what is being served.
         OpenFileLimit.makeRoom(for: 1024, using: session.device)
-        // Not on this thread: Swift's locks remember the number it had before the fork, and whoever waited for one of
-        // them would wait for a thread that is not there.
+        // Not on this thread: Swift's locks remember the number that it had before the fork, so that a thread that
+        // waits for one of them would wait for a thread that does not exist.
         let server = try naming("start a thread") {
             try WorkerThread {
                 Signals.unmountOnTermination(session, union, log: log)
@@ -126,7 +126,7 @@ struct Micafs {
         server.join()
     }
 
-    /// Says in the lock file who serves which filesystem. After the last fork.
+    /// Writes into the lock file which process serves which filesystem. Call it after the last fork.
     private static func announce(_ session: Session, _ arguments: Arguments, _ log: Log) {
         guard let device = session.deviceName else { return }
         do throws(Errno) {
@@ -147,7 +147,7 @@ struct Micafs {
         throw Failure("\(option) \(descriptor) is not an open descriptor", exitCode: 2)
     }
 
-    /// nil: this process is nobody's background.
+    /// nil: this process runs in the foreground.
     private static func daemon(
         _ arguments: Arguments,
         _ session: Session,
@@ -158,20 +158,20 @@ struct Micafs {
         return arguments.isForeground ? nil : try Daemon.detach(whenReadyAt: target, session, log)
     }
 
-    /// What passthrough mode needs; nil in cached mode.
+    /// The passthrough state; nil in cached mode.
     private static func passthrough(_ io: IOMode) throws -> Backings? {
         guard io == .passthrough else { return nil }
         guard Machine.isKernel(atLeast: 6, 9) else {
             throw Failure("io=passthrough needs Linux 6.9; this is \(Machine.kernel.release)")
         }
-        // The same capability in the same namespace: CAP_SYS_ADMIN in the first one.
+        // The same capability in the same namespace: CAP_SYS_ADMIN in the initial one.
         guard Privileges.canSetTrustedXattrs else {
             throw Failure("io=passthrough needs CAP_SYS_ADMIN in the first user namespace")
         }
         return Backings()
     }
 
-    /// What `mica doctor` says of it, where rings are asked for and nothing else.
+    /// Explains, as `mica doctor` does, why there are no rings where nothing else is allowed.
     private static func checkRings(_ transport: Transport) throws {
         guard transport == .uring, Machine.hasFUSERings != true else { return }
         guard Machine.hasFUSERings != nil else {
@@ -197,7 +197,7 @@ struct Micafs {
             work: work,
             userxattr: usesUserXattrs,
             volatile: arguments.isVolatile,
-            // A file without data that is renamed needs a redirect, too.
+            // A file without data needs a redirect when it is renamed, too.
             metacopy: arguments.makesRedirects
                 && arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle),
             redirects: arguments.makesRedirects,
@@ -208,7 +208,7 @@ struct Micafs {
         )
     }
 
-    /// After the last fork.
+    /// Call it after the last fork.
     private static func fill(_ union: UnionTree, _ arguments: Arguments, _ log: Log) {
         guard arguments.fillsWhenIdle else { return }
         do { try union.startFilling() } catch { log.write("no thread can be had to fill files: \(error)") }
@@ -238,13 +238,13 @@ struct Micafs {
         request.subtype = arguments.subtype
         request.flags = arguments.mountFlags
         request.propagation = arguments.propagation
-        // As fuse-overlayfs does it. With it, a user namespace's root serves all users of the namespace.
+        // As in fuse-overlayfs: the root of a user namespace then serves all users of the namespace.
         request.allowsOther = arguments.allowsOther || geteuid() == 0
         request.contexts = arguments.contexts
         return request
     }
 
-    /// The daemon's working directory becomes `/`.
+    /// Resolves a path before the daemon's working directory becomes `/`.
     private static func absolute(_ path: FilePath) throws -> FilePath {
         guard let resolved = path.withPlatformString({ realpath($0, nil) }) else {
             throw Failure("\(path)", .last)

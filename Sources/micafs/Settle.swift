@@ -5,7 +5,7 @@ import SystemPackage
 import Union
 
 extension Micafs {
-    /// Brings what an upper has left in its lower into it, so that the kernel's overlayfs can mount it.
+    /// Completes all files of an upper, so that the kernel's overlayfs can mount it.
     static func settle(_ arguments: Arguments) throws {
         let usesUserXattrs = arguments.usesUserXattrs || !Privileges.canSetTrustedXattrs
         let lower = try lower(of: arguments, usesUserXattrs: usesUserXattrs)

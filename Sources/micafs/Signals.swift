@@ -3,21 +3,23 @@ import Glibc
 import Linux
 import Union
 
-/// SIGTERM, SIGINT and SIGHUP unmount; the daemon ends when the last user is gone. SIGQUIT ends the mount for its users,
-/// too.
+/// SIGTERM, SIGINT and SIGHUP unmount; the daemon ends when the last user is gone. SIGQUIT ends the mount for its
+/// users, too.
 enum Signals {
     private static let ending = [SIGTERM, SIGINT, SIGHUP, SIGQUIT]
 
-    /// Keeps them for `unmountOnTermination`. Before there is a second thread: threads inherit it.
+    /// Blocks the signals for `unmountOnTermination`. Call it before there is a second thread, because threads
+    /// inherit the mask.
     static func hold() {
         signal(SIGPIPE, SIG_IGN)
-        // A write beyond the limit of a file's size is its caller's to hear of: EFBIG.
+        // A write beyond the file size limit is reported to its caller: EFBIG.
         signal(SIGXFSZ, SIG_IGN)
         var set = ending.set
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// A thread of its own waits for them, because unmounting may need another program. After the last fork.
+    /// Waits for the signals on a separate thread, because unmounting may run another program. Call it after the
+    /// last fork.
     static func unmountOnTermination(_ session: Session, _ union: UnionTree, log: Log) {
         let thread = try? WorkerThread {
             var set = ending.set

@@ -4,7 +4,7 @@
 
 #include "cfuse.h"
 
-/// Entries, each of one queue, that one thread serves.
+/// The entries that one thread serves, each of one queue.
 struct cfuse_ring;
 
 /// Whether this process may have rings of the kind needed. 0, or -errno.
@@ -15,9 +15,8 @@ int cfuse_ring_is_possible(void);
 struct cfuse_ring *_Nullable cfuse_ring_open(struct cfuse_connection *_Nonnull connection,
                                              const uint16_t *_Nonnull queues, unsigned count);
 
-/// Registers the entries and serves what they bring until the mount is gone: -ENODEV; another -errno where
-/// something is wrong. The kernel sends nothing before each possible CPU's queue has an entry. `served` is called after
-/// each request.
+/// Registers the entries and serves their requests until the mount is gone: -ENODEV; another -errno on failure. The
+/// kernel sends nothing before the queue of each possible CPU has an entry. Calls `served` after each request.
 int cfuse_ring_serve(struct cfuse_ring *_Nonnull ring, void (*_Nonnull served)(void *_Nullable),
                      void *_Nullable context);
 

@@ -1,19 +1,19 @@
-// Calls about threads that Swift can't spell: CPUs they may run on, scheduling classes, how they fare. What is decided
-// with them is in FUSE/Scheduling.
+// Calls about threads that Swift can't spell: their CPUs, scheduling classes and statistics. FUSE/Scheduling decides
+// what to do with them.
 #pragma once
 
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/// Puts the numbers of the CPUs this thread may run on into `cpus`, at most `room`. How many, or -errno.
+/// Puts the numbers of the CPUs that this thread may run on into `cpus`, at most `room`. How many, or -errno.
 int cfuse_cpus(uint16_t *_Nonnull cpus, unsigned room);
 
-/// Keeps this thread on one CPU. 0, or -errno.
+/// Pins this thread to one CPU. 0, or -errno.
 int cfuse_pin(unsigned cpu);
 
-/// Lets this thread run where the process's first thread may, which stays where it began; but for CPU `avoided`, where
-/// that is not negative. 0, or -errno.
+/// Lets this thread run where the process's first thread may, whose CPUs never change, except on CPU `avoided`,
+/// where that is not negative. 0, or -errno.
 int cfuse_unpin(int avoided);
 
 /// Whether the process's first thread may run on a CPU.
@@ -28,25 +28,25 @@ int cfuse_set_idle(pid_t thread, int is_idle);
 /// Whether this thread is of the class SCHED_OTHER.
 int cfuse_is_usual_class(void);
 
-/// How long this thread has waited for a CPU since it began, in nanoseconds (run_delay of
+/// How long this thread has waited for a CPU so far, in nanoseconds (run_delay of
 /// Documentation/scheduler/sched-stats). -1 where the kernel does not count it.
 int64_t cfuse_thread_waited(void);
 
-/// How often this thread had to leave its CPU before it slept (ru_nivcsw).
+/// How often this thread was preempted (ru_nivcsw).
 int64_t cfuse_thread_preemptions(void);
 
-/// Whether a thread is known neither to have a CPU nor to wait for one. `stat`: its open file of that name in /proc.
+/// Whether a thread is known neither to run nor to wait for a CPU. `stat`: its open file of that name in /proc.
 int cfuse_thread_is_asleep(int stat);
 
-/// The CPU that a thread ran on last, by the number that it has in /proc; or -1.
+/// The CPU that a thread last ran on, by the thread's number in /proc; or -1.
 int cfuse_last_cpu(uint32_t thread);
 
-/// A lock that a watcher shares with threads that may have to wait for their CPU: whoever has it then inherits the
+/// Initializes a lock that a watcher shares with threads that may have to wait for their CPU: its owner inherits the
 /// watcher's priority.
 void cfuse_inheriting_mutex(pthread_mutex_t *_Nonnull lock);
 
-/// Starts a thread that nobody joins, of the usual class, whatever this thread is of. Whether it was started.
+/// Starts a detached thread of the usual class, whatever this thread's class is. Returns whether it was started.
 int cfuse_start_thread(void *_Nullable (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
 
-/// This thread watches others: it runs on any CPU the process may have, and before all that does not watch.
+/// Makes this thread a watcher: it may run on any CPU of the process, and before all threads that don't watch.
 void cfuse_begin_watching(void);

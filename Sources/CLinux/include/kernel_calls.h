@@ -1,4 +1,4 @@
-// openat2(2) and fsopen(2) for who links this library and for mica-enter, which links none.
+// openat2(2) and fsopen(2), inline: for programs with this library, and for mica-enter, which links none.
 #pragma once
 
 #include <errno.h>
@@ -14,20 +14,20 @@ static inline int kernel_open(int dirfd, const char *_Nonnull path, uint64_t fla
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
     long opened;
     int tries = 0;
-    // EAGAIN: something was renamed or mounted somewhere while `..` was walked, which is to be tried again (openat2(2)).
-    // Not for ever: what is opened may answer so by itself.
+    // EAGAIN: something was renamed or mounted while `..` was resolved, so the call is repeated (openat2(2)). Not
+    // for ever, because the opened file itself may answer so.
     do opened = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
     while (opened < 0 && errno == EAGAIN && ++tries < 1000);
     return opened < 0 ? -errno : (int)opened;
 }
 
-/// May not leave `dirfd`, and follows no symbolic link at all.
+/// Does not leave `dirfd`, and follows no symbolic link at all.
 enum { KERNEL_BENEATH = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 /// `dirfd` is the root: `..`, absolute links and magic links resolve inside it.
 enum { KERNEL_IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 
-/// A new filesystem of `type` that is mounted nowhere: a descriptor of its root directory. `options`: key, value, …,
-/// NULL, for fsconfig(2); an empty value is a flag. `attributes`: MOUNT_ATTR_*. -errno.
+/// A new filesystem of `type` that is not mounted anywhere: a descriptor of its root directory, or -errno.
+/// `options`: key, value, …, NULL, for fsconfig(2); an empty value is a flag. `attributes`: MOUNT_ATTR_*.
 static inline int kernel_new_filesystem(const char *_Nonnull type, const char *_Nullable const *_Nullable options,
                                          uint64_t attributes) {
     int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);

@@ -1,14 +1,14 @@
 import Linux
 
-/// POSIX ACLs as attributes: a version (u32), then entries of tag (u16), permissions (u16) and id (u32), all
+/// POSIX ACLs as attributes: a version (u32), then entries of tag (u16), permissions (u16) and ID (u32), all
 /// little-endian (`include/uapi/linux/posix_acl_xattr.h`).
 enum ACL {
     static let names: [XattrName] = ["system.posix_acl_access", "system.posix_acl_default"]
     private static let user: UInt16 = 0x02
     private static let group: UInt16 = 0x08
 
-    /// `value` with every user's and group's number replaced by `translate`; nil where that is nil, or the value
-    /// is no such list.
+    /// `value` with the ID of every user and group replaced by `translate`; nil where that is nil, or `value` is no
+    /// such list.
     static func translated(
         _ value: [UInt8],
         _ translate: (_ id: UInt32, _ isGroup: Bool) -> UInt32?
@@ -25,8 +25,8 @@ enum ACL {
     }
 }
 
-/// A file's capabilities as an attribute: version and flags, two pairs of masks, and since version 3 the user
-/// who is root where they count (`struct vfs_ns_cap_data`), all u32, little-endian. Version 2 means user 0.
+/// A file's capabilities as an attribute: version and flags, two pairs of masks, and since version 3 the user who is
+/// root where they count (`struct vfs_ns_cap_data`), all u32, little-endian. Version 2 means user 0.
 enum FileCapability {
     static let name: XattrName = "security.capability"
     private static let versionMask: UInt32 = 0xff00_0000
@@ -34,7 +34,7 @@ enum FileCapability {
     private static let version3: UInt32 = 0x0300_0000
     private static let rootOffset = 20
 
-    /// `value` for another numbering of users; nil where root has no number in it. What is neither version stays.
+    /// `value` with translated IDs; nil where root's ID has no translation. Other versions are returned unchanged.
     static func translated(_ value: [UInt8], _ translate: (UInt32) -> UInt32?) -> [UInt8]? {
         guard value.count >= rootOffset else { return value }
         let magic = value.littleEndian(at: 0)

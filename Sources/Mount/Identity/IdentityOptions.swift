@@ -1,6 +1,6 @@
 package import FUSE
 
-/// What a mount shows of owners, modes and attributes other than what its layers say.
+/// Options that make a mount show other owners, modes and attributes than its layers have.
 package struct IdentityOptions: Sendable {
     package var uids = IdentityMap()
     package var gids = IdentityMap()
@@ -11,14 +11,14 @@ package struct IdentityOptions: Sendable {
     package var hasStaticLinkCount = false
     /// POSIX ACLs are not supported: EOPNOTSUPP.
     package var hidesACLs = false
-    /// Extended attributes are not supported at all.
+    /// Extended attributes are not supported.
     package var hidesXattrs = false
-    /// Owner and mode are kept in an attribute instead of the inode.
+    /// Owner and mode are stored in an attribute instead of the inode.
     package var ownerStore: OwnerStore?
 
     package init() {}
 
-    /// `tree` as these options show it: itself, and no slower, when there are none.
+    /// `tree` as these options show it. Without options it is returned itself, so that nothing slows it down.
     package func apply(to tree: any Operations) -> any Operations {
         var tree = tree
         if let ownerStore { tree = StoredOwnerTree(tree, ownerStore) }
@@ -26,7 +26,7 @@ package struct IdentityOptions: Sendable {
         return tree
     }
 
-    /// Whether the kernel may be told of ACLs.
+    /// Whether the mount supports ACLs.
     package var supportsACLs: Bool { !hidesACLs && ownerStore == nil }
 
     var squashes: Bool { squashesToRoot || squashUID != nil || squashGID != nil }

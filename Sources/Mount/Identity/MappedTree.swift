@@ -5,12 +5,12 @@ package import Nodes
 import Glibc
 import SystemPackage
 
-/// A tree with other owners: numbers translated between the layers and the mount, or all owners shown as one.
+/// A tree with other owners: IDs mapped between the layers and the mount, or all owners shown as one.
 ///
-/// Users whom no range of a mapping has are shown as the kernel's overflow id, and what they create is recorded as
-/// that id's: podman, as the host's root, prepares a container's files while root has no number in it. They can be
-/// given nothing (EINVAL), as on an idmapped mount. Squashing concerns what is shown: who creates is still recorded,
-/// if the daemon may.
+/// Users outside of a mapping's ranges are shown as the kernel's overflow ID, and files that they create belong to
+/// that ID: podman, as the host's root, prepares a container's files while root has no mapping. No file can be given
+/// to them (EINVAL), as on an idmapped mount. Squashing concerns only what is shown: the creating user is still
+/// recorded, if the daemon may.
 package final class MappedTree: Operations {
     private let tree: any Operations
     package var base: (any Operations)? { tree }
@@ -129,7 +129,7 @@ package final class MappedTree: Operations {
             return shown(try make(Caller(uid: uid, gid: gid, umask: caller.umask)))
         } catch {
             guard options.squashes, error == .system(.notPermitted) else { throw error }
-            // The daemon may not give it away, and nobody would see whose it is.
+            // The daemon may not give the file away, and its owner would not show.
             return shown(try make(Caller(uid: geteuid(), gid: getegid(), umask: caller.umask)))
         }
     }
@@ -154,7 +154,7 @@ package final class MappedTree: Operations {
         return stored
     }
 
-    // MARK: - Attributes that have numbers of users in them
+    // MARK: - Attributes that have user IDs in them
 
     package func xattr(_ name: XattrName, of node: UInt64) throws(FSError) -> [UInt8]? {
         try refuse(name)
@@ -207,7 +207,7 @@ package final class MappedTree: Operations {
     }
 
     package func xattrs(of node: UInt64) throws(FSError) -> [XattrName] {
-        // ENOSYS: the kernel never asks again.
+        // ENOSYS makes the kernel never ask again.
         guard !options.hidesXattrs else { throw .system(.noFunction) }
         let names = try tree.xattrs(of: node)
         return options.hidesACLs ? names.filter { !ACL.names.contains($0) } : names

@@ -1,9 +1,9 @@
 import Glibc
 import Linux
 
-/// Where fuse-overlayfs, and containers/storage with it, keep the owner and mode of a file that they can't give
-/// them: `uid:gid:mode`, the mode in octal, and perhaps `:type` for what is a file only in the layer, in an
-/// extended attribute of the file or directory.
+/// Where fuse-overlayfs and containers/storage store the owner and mode of a file that they can't set:
+/// `uid:gid:mode`, the mode in octal, followed by `:type` where only the layer has it as a file, in an extended
+/// attribute of the file or directory.
 package enum OwnerStore: Sendable {
     /// `xattr_permissions=1`: needs privileges.
     case privileged
@@ -17,7 +17,7 @@ package enum OwnerStore: Sendable {
         }
     }
 
-    /// An older name of the same, read only.
+    /// An older name of the same attribute, which is only read.
     var olderAttribute: XattrName? {
         switch self {
         case .privileged: nil
@@ -25,7 +25,7 @@ package enum OwnerStore: Sendable {
         }
     }
 
-    /// Attributes that the daemon may not set either are kept behind this prefix.
+    /// The prefix under which attributes are stored that the daemon may not set either.
     static let escape: XattrName = "user.containers.override_"
 }
 
@@ -33,9 +33,9 @@ package enum OwnerStore: Sendable {
 struct StoredOwner: Equatable {
     var uid: UInt32
     var gid: UInt32
-    /// With the type bits where a type was written, else without.
+    /// With the type bits if the attribute has a type.
     var mode: UInt32
-    /// The kernel's 32-bit encoding, of a device.
+    /// The kernel's 32-bit encoding; of devices only.
     var rdev: UInt32 = 0
 
     init(uid: UInt32, gid: UInt32, mode: UInt32) {
@@ -44,14 +44,14 @@ struct StoredOwner: Equatable {
         self.mode = mode
     }
 
-    /// nil for anything that is no such text.
+    /// nil for any other text.
     init?(parsing bytes: [UInt8]) {
         let fields = String(decoding: bytes, as: UTF8.self)
             .split(separator: ":", maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count >= 3, let uid = UInt32(fields[0]), let gid = UInt32(fields[1]),
             let mode = UInt32(fields[2], radix: 8)
         else { return nil }
-        // Older writers put the type's bits in as well.
+        // Older writers include the type bits.
         self.init(uid: uid, gid: gid, mode: mode & 0o7777)
         guard fields.count == 4 else { return }
         let type = fields[3]

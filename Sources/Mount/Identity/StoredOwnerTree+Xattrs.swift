@@ -2,14 +2,14 @@ import Linux
 
 import SystemPackage
 
-/// Attributes: those that the daemon may not set are kept under another name.
+/// Attributes that the daemon may not set are stored under another name.
 extension StoredOwnerTree {
-    /// The name below of one inside.
+    /// The name under which an attribute is stored.
     func stored(_ name: XattrName) -> XattrName {
         store == .user && name.hasPrefix("security.") ? OwnerStore.escape + name : name
     }
 
-    /// The name inside of one below; nil for what is not to be seen.
+    /// The name of a stored attribute in the mount; nil for a hidden one.
     func visible(_ stored: XattrName) -> XattrName? {
         guard stored != store.attribute, stored != store.olderAttribute, !ACL.names.contains(stored) else {
             return nil
@@ -21,7 +21,7 @@ extension StoredOwnerTree {
         return inner
     }
 
-    /// Whether a name may be used from inside: EOPNOTSUPP for ACLs, EPERM for the daemon's own.
+    /// Whether a process may use a name: EOPNOTSUPP for ACLs, EPERM for the daemon's own.
     func check(_ name: XattrName) throws(FSError) {
         if ACL.names.contains(name) { throw .system(.notSupported) }
         if visible(name) != name { throw .system(.notPermitted) }

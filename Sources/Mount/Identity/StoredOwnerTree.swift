@@ -5,11 +5,11 @@ package import Nodes
 import Glibc
 import SystemPackage
 
-/// A tree whose files and directories have their owner and mode in an attribute; to the filesystem below, all
-/// that is made belongs to the daemon, which so needs no privileges.
+/// A tree whose files and directories have their owner and mode in an attribute. To the filesystem below, every file
+/// belongs to the daemon, which therefore needs no privileges.
 ///
-/// Other types can't have such an attribute and are the daemon's own. The attribute itself is not to be seen
-/// inside. ACLs are not supported: they would have to agree with a mode that the filesystem below does not know.
+/// Files of other types can't have such an attribute and belong to the daemon. The mount does not show the
+/// attribute. ACLs are not supported: they would have to agree with a mode that the filesystem below does not know.
 package final class StoredOwnerTree: Operations {
     private let tree: any Operations
     package var base: (any Operations)? { tree }
@@ -26,7 +26,7 @@ package final class StoredOwnerTree: Operations {
         mode & S_IFMT == S_IFREG || mode & S_IFMT == S_IFDIR
     }
 
-    /// What the attribute says; nil without one. EIO for one that says nothing.
+    /// The contents of the attribute; nil without one. EIO where they can't be parsed.
     private func owner(of node: UInt64) throws(FSError) -> StoredOwner? {
         var value = try tree.xattr(store.attribute, of: node)
         if value == nil, let older = store.olderAttribute { value = try tree.xattr(older, of: node) }
@@ -73,7 +73,7 @@ package final class StoredOwnerTree: Operations {
         try shown(try tree.link(node, as: name, in: parent))
     }
 
-    /// A link that the layer has as a file with the target in it.
+    /// Reads the target of a symbolic link, which the layer may have as a regular file.
     package func target(of node: UInt64) throws(FSError) -> [UInt8] {
         let status = try tree.attributes(of: node)
         guard status.mode & S_IFMT == S_IFREG, let owner = try owner(of: node), owner.mode & S_IFMT == S_IFLNK
@@ -95,7 +95,7 @@ package final class StoredOwnerTree: Operations {
         let next: UInt64
     }
 
-    /// In portions: the tree below holds its lock while it lists, and must not be asked for attributes then.
+    /// Lists in portions: the tree below holds its lock while it lists, and must not be asked for attributes then.
     package func list(
         _ node: UInt64,
         from offset: UInt64,
@@ -177,7 +177,7 @@ package final class StoredOwnerTree: Operations {
         Caller(uid: geteuid(), gid: getegid(), umask: caller.umask)
     }
 
-    /// Records the owner of what was just made; takes it away again where that fails.
+    /// Records the owner of a new file; removes the file again where that fails.
     private func give(
         _ status: Attributes,
         _ name: UnsafeRawBufferPointer?,
@@ -194,7 +194,7 @@ package final class StoredOwnerTree: Operations {
                 if isDirectory { owner.mode |= S_ISGID }
             }
             try set(owner, of: status.id)
-            // The daemon must get at what belongs to it, and nobody may run it as the daemon.
+            // The daemon must be able to open its own file, and no user may run it as the daemon.
             let needed: UInt32 = status.mode & 0o777 | (isDirectory ? 0o700 : 0o600)
             if status.mode & 0o7777 != needed {
                 var change = AttributeChange()
@@ -245,14 +245,14 @@ package final class StoredOwnerTree: Operations {
         return try hasMore ? shown(tree.change(node, rest)) : self.attributes(of: node)
     }
 
-    /// What a write or a chown takes from a file: set-id bits and capabilities.
+    /// Drops what a write or a chown takes from a file: set-id bits and capabilities.
     private func dropPrivileges(of node: UInt64) throws(FSError) {
         let status = try self.attributes(of: node)
         guard status.mode & S_IFMT == S_IFREG else { return }
         if try tree.xattr(stored(FileCapability.name), of: node) != nil {
             try tree.removeXattr(stored(FileCapability.name), of: node)
         }
-        // Set-group-id without the right to execute for the group means something else.
+        // Set-group-id without group execution has another meaning.
         let dropped: UInt32 = S_ISUID | (status.mode & S_IXGRP != 0 ? S_ISGID : 0)
         guard status.mode & dropped != 0 else { return }
         try set(StoredOwner(uid: status.uid, gid: status.gid, mode: status.mode & ~dropped), of: node)
