@@ -12,7 +12,7 @@ package enum ChainID {
         }
     }
 
-    /// One chain ID for each prefix of `diffIDs` (bottom to top), the whole stack's last.
+    /// One chain ID for each prefix of `diffIDs` (bottom to top), that of the whole stack last.
     package static func all(of diffIDs: [Digest]) -> [Digest] {
         var chains: [Digest] = []
         for diffID in diffIDs { chains.append(adding(diffID, to: chains.last)) }

@@ -1,7 +1,7 @@
 import Linux
 
-/// A SHA-256 digest, written `sha256:<64 lower-case hex digits>`. The only algorithm the ecosystem uses
-/// in practice; `sha512:` parses as nil, so that callers can say so.
+/// A SHA-256 digest, written `sha256:<64 lower-case hex digits>`. The ecosystem uses no other algorithm in practice;
+/// `sha512:` parses as nil, so that callers can say so.
 package struct Digest: Hashable, Sendable {
     // The digest's bytes in order, eight to a word, big-endian: comparing words compares bytes.
     private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -14,7 +14,7 @@ package struct Digest: Hashable, Sendable {
         self.init(filled: bytes)
     }
 
-    /// The caller vouches for 32 bytes.
+    /// Precondition: `bytes` has 32 bytes.
     init(filled bytes: UnsafeRawBufferPointer) {
         func word(_ index: Int) -> UInt64 {
             UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
@@ -98,7 +98,7 @@ extension Digest: CustomStringConvertible {
     static let descriptionCount = prefix.utf8CodeUnitCount + hexCount
     private static let prefix: StaticString = "sha256:"
 
-    /// Fills the first 71 bytes of `buffer` with what `description` says.
+    /// Fills the first 71 bytes of `buffer` with the text of `description`.
     func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
         let prefix = Digest.prefix.utf8CodeUnitCount
         for position in 0..<prefix { buffer[position] = Digest.prefix.utf8Start[position] }

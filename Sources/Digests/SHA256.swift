@@ -1,6 +1,6 @@
 import CCodecs
 
-/// SHA-256 of a stream. A value: a copy continues on its own.
+/// SHA-256 of a stream. A value: a copy continues independently.
 package struct SHA256: Sendable {
     private var context = ccodecs_sha256()
 

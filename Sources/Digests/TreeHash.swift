@@ -1,17 +1,17 @@
 import CCodecs
 
-/// The digest that fs-verity gives a file: a tree of SHA-256 over blocks of 4,096 bytes, without a salt.
-/// As `fsverity digest FILE` prints it (Linux, Documentation/filesystems/fsverity.rst).
+/// The digest that fs-verity gives a file: a tree of SHA-256 over blocks of 4,096 bytes, without a salt. `fsverity
+/// digest FILE` prints it (Linux, Documentation/filesystems/fsverity.rst).
 ///
 /// Blocks are independent of one another, so many are hashed at a time: on a CPU without SHA instructions that is
 /// five times as fast as SHA-256 of the whole.
 package struct TreeHash: ~Copyable {
     private static let blockSize = Int(CCODECS_BLOCK_SIZE)
     private static let digestSize = 32
-    /// Blocks that are collected before they are hashed: what the widest vectors take at a time.
+    /// How many blocks are collected before they are hashed: as many as the widest vectors take at a time.
     private static let batch = 16
 
-    /// Digests of the level below, less than a block of them: full ones are hashed at once.
+    /// Digests of the level below, fewer than fill a block: a full block is hashed at once.
     private struct Level {
         var pending: [UInt8] = []
         var total: UInt64 = 0
@@ -64,7 +64,7 @@ package struct TreeHash: ~Copyable {
         return hash.finish()
     }
 
-    /// The one digest at the top. An empty file has no tree: zeros.
+    /// The digest at the top of the tree. An empty file has no tree: zeros.
     private mutating func root() -> [UInt8] {
         if size == 0 { return [UInt8](repeating: 0, count: Self.digestSize) }
         let blocks = (filled + Self.blockSize - 1) / Self.blockSize
@@ -83,7 +83,7 @@ package struct TreeHash: ~Copyable {
         return levels[level].pending
     }
 
-    /// Whole blocks of the file.
+    /// Hashes whole blocks of the file.
     private mutating func hash(_ blocks: UnsafeRawBufferPointer) {
         let count = blocks.count / Self.blockSize
         guard count > 0, let start = blocks.baseAddress else { return }
@@ -108,7 +108,7 @@ package struct TreeHash: ~Copyable {
         add(above, to: level + 1)
     }
 
-    /// `block` is filled up with zeros.
+    /// Pads `block` with zeros.
     private static func hash(ofBlock block: [UInt8]) -> [UInt8] {
         let padded = block + [UInt8](repeating: 0, count: blockSize - block.count)
         var digest = [UInt8](repeating: 0, count: digestSize)

@@ -1,11 +1,11 @@
 import Glibc
 
-// Where symbolic links lead. Above the root is the root: nothing leaves the tree.
+// Resolving symbolic links. The root's parent is the root: nothing leaves the tree.
 extension AppliedLayers {
-    /// As for one layer: a path through more is as good as one in a circle.
+    /// The same limit as within one layer: a longer path is treated like a circle.
     private static let stepLimit = 1 << 14
 
-    /// A way into the tree, and the names behind it that are not there.
+    /// A path into the tree, and the names behind it that are missing.
     private struct Place {
         var way: Way
         var missing: [[UInt8]] = []
@@ -15,8 +15,8 @@ extension AppliedLayers {
         }
     }
 
-    /// The way to the directory at `path`, which is relative to `way`'s last or begins with a slash; made where it
-    /// is missing. nil: something on it is no directory, or it is through too many links.
+    /// The path to the directory at `path`, which is relative to the end of `way` or begins with a slash; missing
+    /// directories are made. nil where something on it is no directory, or it leads through too many links.
     mutating func directory(_ path: [UInt8], from way: Way) throws -> Way? {
         guard let place = try place(path, from: way) else { return nil }
         var way = place.way
@@ -24,7 +24,7 @@ extension AppliedLayers {
         return way
     }
 
-    /// What `path` names, from the root; links on the way are followed, but not the last name. nil where there is
+    /// The file at `path`, from the root; links on the path are followed, but not the last name. nil where there is
     /// nothing, or a directory.
     func file(_ path: [UInt8]) throws -> UInt32? {
         guard let name = path.split(separator: EntryPath.slash).last else { return nil }
@@ -46,7 +46,7 @@ extension AppliedLayers {
                 continue
             }
             guard place.missing.isEmpty, let node = child(Array(component), of: place.way.last ?? 0) else {
-                // No layer could have it: it is too long, or it would be a whiteout.
+                // No layer could have such a name: it is too long, or a whiteout's.
                 guard component.count <= EntryPath.componentLimit, !component.starts(with: ".wh.".utf8) else {
                     return nil
                 }

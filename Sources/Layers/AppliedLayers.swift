@@ -3,34 +3,34 @@ import Tar
 
 import Glibc
 
-/// The tree that layers make when one after another is unpacked over what is there: for stacks in which a layer
-/// has entries below a symbolic link of one below it, or hard links to files of one. Such an entry changes a place
-/// that the layer's own index does not name, so that merging directories of the same path is not enough.
+/// The tree that results from unpacking layers one over another, for stacks in which a layer has entries below a
+/// symbolic link of a layer below, or hard links to files of one. Such an entry changes a place that the layer's own
+/// index does not name, so merging directories of the same path is not enough.
 ///
-/// All of it is in memory: only stacks that need it pay for it.
+/// The tree is in memory, which only stacks that need it pay for.
 struct AppliedLayers {
     struct Node {
-        /// Which of the inputs its attributes and contents are of, and the inode there. A directory that is there
-        /// only because something is in it has none.
+        /// The input that its attributes and contents come from, and the inode there; nil for a directory that
+        /// exists only because something is in it.
         var source: (input: Int, inode: UInt32)?
         /// DT_*.
         var kind: UInt8
-        /// The last input that had it, or something in it: that input's whiteouts don't mean it.
+        /// The last input that had it, or something in it: that input's whiteouts don't apply to it.
         var touched: Int
-        /// Of a directory, where its children are in `children`.
+        /// For a directory, the position of its children in `children`.
         var slot = 0
     }
 
-    /// From the root down to a directory, both included; never empty.
+    /// The nodes from the root down to a directory, both included; never empty.
     typealias Way = [UInt32]
 
-    /// A directory of the input that is unpacked, and where to.
+    /// A directory of the current input that is to be unpacked, and where to.
     private struct Job {
         let directory: UInt32
         let way: Way
     }
 
-    /// What is behind a symbolic link of an earlier input.
+    /// A directory of the current input whose place is behind a symbolic link of an earlier input.
     private struct Detour {
         let directory: UInt32
         let name: [UInt8]
@@ -52,7 +52,7 @@ struct AppliedLayers {
     private var jobs: [Job] = []
     private var detours: [Detour] = []
     private var links: [Link] = []
-    /// Directories that only links have made.
+    /// How many directories exist only because links lead to them.
     private var made = 0
 
     /// As many as a layer may have entries.
@@ -74,7 +74,7 @@ struct AppliedLayers {
         let root = try inputs[number].inode(0)
         if root.isOpaque { clear(0) }
         if !root.isImplied { nodes[0].source = (number, 0) }
-        // What goes through a link comes after what the layer has at its own places, links among it.
+        // Entries behind a link come after those at the layer's own places, links included.
         jobs = [Job(directory: 0, way: [0])]
         while true {
             if let job = jobs.popLast() {
@@ -140,7 +140,7 @@ struct AppliedLayers {
         }
     }
 
-    /// Where a link leads to no directory, a directory takes its place.
+    /// If a link leads to no directory, a directory takes its place.
     private mutating func follow(_ detour: Detour) throws {
         guard let target = try target(of: detour.link), let way = try directory(target, from: detour.way)
         else {
@@ -154,7 +154,7 @@ struct AppliedLayers {
         jobs.append(Job(directory: detour.directory, way: way))
     }
 
-    /// The hard links to what is elsewhere, perhaps to one another.
+    /// Resolves the hard links to files elsewhere, which may be hard links themselves.
     private mutating func complete() throws {
         while !links.isEmpty {
             var left: [Link] = []
@@ -198,7 +198,7 @@ struct AppliedLayers {
         return add(Node(source: source, kind: UInt8(DT_DIR), touched: input, slot: children.count - 1))
     }
 
-    /// A directory that nothing but a link asks for.
+    /// Makes a directory that only a link leads to.
     mutating func makeDirectory(_ name: [UInt8], in directory: UInt32) throws -> UInt32 {
         made += 1
         guard made <= Self.madeLimit else {
@@ -211,7 +211,7 @@ struct AppliedLayers {
         return new
     }
 
-    /// What this input has itself stays.
+    /// Hides a node, except for what the current input itself has there.
     private mutating func hide(_ node: UInt32, _ name: [UInt8], in directory: UInt32) {
         if nodes[Int(node)].touched < input {
             children[nodes[Int(directory)].slot][name] = nil

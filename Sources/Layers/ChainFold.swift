@@ -3,24 +3,23 @@ import Linux
 import Digests
 import SystemPackage
 
-/// Folds a stack of layers into one tree in which nothing is left to hide.
+/// Folds a stack of layers into one tree without whiteouts.
 ///
-/// Directories are merged breadth first, names in byte order, and inodes numbered as they are first met: the
-/// numbers depend on the merged tree alone. So the same stack folds to the same numbers whether it is folded at
-/// once or onto an earlier chain, and a chain index can be thrown away and made again under mounted uppers'
-/// recorded inode numbers.
+/// Directories are merged breadth first, names in byte order, and inodes numbered as they are first met: the numbers
+/// depend on the merged tree alone. So a stack folds to the same numbers at once or onto an earlier chain, and a
+/// chain index can be deleted and made again under mounted uppers that have recorded its inode numbers.
 ///
-/// A layer that changes something through a symbolic link of a layer below, or links to a file of one, is found on
-/// the way; then the tree is that of `AppliedLayers`, numbered the same way.
+/// If a layer changes something through a symbolic link of a layer below, or links to a file of one, folding notices
+/// on the way; then the tree is that of `AppliedLayers`, numbered in the same way.
 package struct ChainFold {
-    /// A layer, or a chain of which the layers below are made.
+    /// A layer, or a chain that has the layers below.
     private struct Input {
         let index: LayerIndex
-        /// What its layer 0 is in the result.
+        /// The position of its first layer in the result.
         let base: Int
-        /// Its object numbers in the result; nil until met.
+        /// The numbers of its objects in the result; nil until met.
         var objects: [UInt32?]
-        /// A layer with directories that its tar omits, over something: they may be links there.
+        /// Whether this layer has directories that its tar omits, over other layers, which may have links there.
         var omitsDirectories: Bool
     }
 
@@ -84,7 +83,7 @@ package struct ChainFold {
         // Every layer has a root, and the roots always merge; the topmost opaque one hides those below.
         var parts = Parts()
         for input in inputs.indices.reversed() {
-            // What is hidden may have changed something elsewhere before it was.
+            // A layer that is hidden may have changed something elsewhere before.
             if parts.isClosed, inputs[input].omitsDirectories { throw ReachesElsewhere() }
             try parts.add(input, 0, inputs[input].index.inode(0))
         }
@@ -107,14 +106,14 @@ package struct ChainFold {
         }
     }
 
-    /// What a directory is made of, topmost first.
+    /// The parts of a directory, topmost first.
     private struct Parts {
         private(set) var list: [(input: Int, inode: UInt32)] = []
-        /// Where attributes come from: the topmost part that its tar really mentioned, also where an opaque mark
-        /// has hidden what that part has in it.
+        /// The source of the attributes: the topmost part that its tar really has, even if an opaque mark hides the
+        /// contents of that part.
         private(set) var attributes: (input: Int, inode: UInt32)?
         private(set) var lowest: (input: Int, inode: UInt32)?
-        /// An opaque mark hides what is in those below.
+        /// An opaque mark hides the contents of the parts below.
         private(set) var isClosed = false
         var isComplete: Bool { isClosed && attributes != nil }
 
@@ -218,7 +217,7 @@ package struct ChainFold {
         try builder.setEntries(of: job.directory, merged)
     }
 
-    /// What stays of one name. `candidates`: topmost first.
+    /// The resulting entry of one name. `candidates`: topmost first.
     private mutating func winner(
         of candidates: [(input: Int, entry: IndexEntry)]
     ) throws -> IndexBuilder.Entry? {
@@ -230,7 +229,7 @@ package struct ChainFold {
             if record.isDeferredLink { throw ReachesElsewhere() }
             let source = Source(input: input, inode: entry.inode)
             let number = try files[source] ?? addInode(input, entry.inode)
-            // Only a file with several names can be met again.
+            // Only a file with several names is met again.
             if record.nlink > 1 { files[source] = number }
             return IndexBuilder.Entry(try builder.addName(entry.name), inode: number, kind: entry.kind)
         }
@@ -247,7 +246,7 @@ package struct ChainFold {
         return IndexBuilder.Entry(try builder.addName(entry.name), inode: number, kind: entry.kind)
     }
 
-    /// Looks for an omitted directory where the layer below has a link, and for one that is hidden by now.
+    /// Throws where an omitted directory meets a link of the layer below, or is hidden by now.
     private func checkReach(of candidates: [(input: Int, entry: IndexEntry)]) throws {
         var isHidden = false
         for (upper, lower) in zip(candidates, candidates.dropFirst()) {
@@ -267,7 +266,7 @@ package struct ChainFold {
         }
     }
 
-    /// The same numbers as by merging.
+    /// Numbers the tree as merging does.
     private mutating func write(_ tree: AppliedLayers) throws {
         func add(_ node: AppliedLayers.Node) throws -> UInt32 {
             guard let source = node.source else { return try builder.addInode(ChainFold.newDirectory) }

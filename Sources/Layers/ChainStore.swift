@@ -4,21 +4,22 @@ package import SystemPackage
 import Glibc
 import Linux
 
-/// The chain indexes: a cache under chains/, by chainID. What is missing or damaged is folded again.
+/// The chain indexes: a cache under chains/, by chainID. A missing or damaged one is folded again.
 package struct ChainStore: Sendable {
     private let layout: StoreLayout
     private let isLocked: Bool
 
-    /// `isLocked`: the caller has the store's lock exclusively, so that it can't be had once more.
+    /// `isLocked`: the caller has the store's lock exclusively, so this must not lock it again.
     package init(layout: StoreLayout, isLocked: Bool = false) {
         self.layout = layout
         self.isLocked = isLocked
     }
 
-    /// Where the index of a stack is, or would be. `layers`: bottom to top; an empty stack has one, too.
+    /// The path of a stack's index, which need not exist. `layers`: bottom to top; an empty stack has one, too.
     package func path(for layers: [Digest]) -> FilePath { path(of: ChainID.all(of: layers).last) }
 
-    /// The same for who knows the stack's chainID already, which takes a hash for each layer. nil: the empty stack.
+    /// The same for a caller that knows the stack's chainID, which takes a hash for each layer. nil: the empty
+    /// stack.
     package func path(of chainID: Digest?) -> FilePath {
         chainID.map { layout.chain($0) } ?? layout.chains.appending("empty")
     }
@@ -33,8 +34,7 @@ package struct ChainStore: Sendable {
         return try LayerIndex(path, verifying: false)
     }
 
-    /// The index of a stack if it is there, of which only the header has been checked: `hasRightChecksum` says
-    /// whether the rest is what was written.
+    /// The index of a stack if it exists. Only its header has been checked: `hasRightChecksum` checks the rest.
     package func unverified(for layers: [Digest], chainID: Digest?) -> LayerIndex? {
         guard let index = try? LayerIndex(path(of: chainID), verifying: false), index.layers == layers
         else { return nil }
@@ -55,7 +55,7 @@ package struct ChainStore: Sendable {
     }
 
     private func fold(_ layers: [Digest]) throws -> IndexBuilder {
-        // A commit adds one layer to a chain that is there: then only two trees need to be merged.
+        // A commit adds one layer to an existing chain, so only two trees need to be merged.
         if let top = layers.last, layers.count > 1 {
             let below = Array(layers.dropLast())
             if let chain = try? LayerIndex(path(for: below), verifying: true), chain.layers == below {
@@ -66,7 +66,7 @@ package struct ChainStore: Sendable {
     }
 
     private func write(_ builder: consuming IndexBuilder, to path: FilePath) throws {
-        // Whoever gets this lock exclusively may sweep tmp/. Callers that have it shared get it once more.
+        // A process with this lock held exclusively may sweep tmp/. Callers that hold it shared get it once more.
         let lock = isLocked ? nil : try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
         defer { withExtendedLifetime(lock) {} }
         let staging = try layout.staging("chain")
@@ -75,7 +75,8 @@ package struct ChainStore: Sendable {
         try naming("write \(file)") {
             let fd = try OwnedFD.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o400)
             try builder.write(to: fd)
-            // Not for durability, it is a cache: a crash must not leave a file of the right size full of zeros.
+            // Not for durability, since it is a cache: a crash must not leave a file of the right size full of
+            // zeros.
             try fd.synchronize()
         }
         try naming("rename \(file) to \(path)") { try file.rename(to: path) }

@@ -2,9 +2,9 @@ package import Linux
 package import Digests
 package import SystemPackage
 
-/// Puts an index together in memory and writes it.
+/// Builds an index in memory and writes it.
 ///
-/// Inodes are numbered in the order they are added; the first must be the root directory. A directory's
+/// Inodes are numbered in the order in which they are added; the first must be the root directory. A directory's
 /// entries are set once, when all its children have their numbers. Link counts are counted here.
 package struct IndexBuilder {
     package let kind: IndexKind
@@ -17,10 +17,10 @@ package struct IndexBuilder {
     private var xattrOffsets: [[UInt8]: UInt32] = [:]
     private var objects: [(digest: Digest, size: UInt64)] = []
     private var objectNumbers: [Digest: UInt32] = [:]
-    /// Of a chain: the names of inodes that have several.
+    /// For a chain: the names of inodes that have several.
     private var links: [(inode: UInt32, slot: UInt32, directory: UInt32)] = []
 
-    /// `layers`: diffIDs bottom to top. A layer's own is known only at the end, hence `write(layer:)`.
+    /// `layers`: diffIDs, bottom to top. A layer's own diffID is known only at the end, hence `write(layer:)`.
     package init(kind: IndexKind, layers: [Digest] = []) {
         self.kind = kind
         self.layers = layers
@@ -78,7 +78,7 @@ package struct IndexBuilder {
         UInt64(try addText(target))
     }
 
-    /// A symbolic link's target that was added; empty for anything else.
+    /// The target of a symbolic link that was added; empty for any other inode.
     func text(of record: InodeRecord) -> [UInt8] {
         guard record.contentKind == ContentKind.inline.rawValue, let start = Int(exactly: record.content),
             let count = Int(exactly: record.size), start <= names.count, count <= names.count - start
@@ -163,7 +163,7 @@ package struct IndexBuilder {
         entryCount += UInt32(list.count)
     }
 
-    /// What leads from an inode back to its name. Precondition: its link count is that of the names before.
+    /// Records which entry leads to an inode. Precondition: the link count is that of the names before.
     private mutating func note(_ slot: UInt32, of inode: UInt32, in directory: UInt32) {
         let record = inodes[Int(inode)]
         guard !record.isDirectory else { return inodes[Int(inode)].content = UInt64(slot) }
@@ -172,7 +172,7 @@ package struct IndexBuilder {
         links.append((inode, slot, directory))
     }
 
-    /// The inodes as they are written, and the section of links.
+    /// The inodes to be written, and the section of links.
     private func linked() throws(Errno) -> (inodes: [InodeRecord], links: [UInt8]) {
         guard !links.isEmpty else { return (inodes, []) }
         var records = inodes

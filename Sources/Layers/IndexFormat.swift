@@ -1,4 +1,5 @@
-/// The index file: version 1 of a layer's, 2 of a chain's. Little-endian, sections 8-byte aligned, written once and never changed.
+/// The index file: version 1 for a layer's, 2 for a chain's. Little-endian, sections 8-byte aligned, written once
+/// and never changed.
 ///
 /// ```
 /// header    256 bytes: "micaidx\n" · version u32 · kind u32 · file size u64 · header CRC u32 · body CRC u32 ·
@@ -31,7 +32,8 @@ enum IndexFormat {
 }
 
 extension IndexKind {
-    /// Those of layers stay as they were written. A chain is a cache: version 2 leads from an inode back to its names.
+    /// Layers keep the version they were written in. A chain is a cache: version 2 leads from an inode back to its
+    /// names.
     var version: UInt32 {
         switch self {
         case .layer: 1
@@ -40,11 +42,11 @@ extension IndexKind {
     }
 }
 
-/// What an index describes.
+/// The kind of tree that an index describes.
 package enum IndexKind: UInt32, Sendable {
     /// One layer, whiteouts and opaque marks included.
     case layer = 1
-    /// A stack, folded: nothing left to hide.
+    /// A folded stack, without whiteouts.
     case chain = 2
 }
 
@@ -65,29 +67,29 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
     package var mode: UInt32 = 0
     package var uid: UInt32 = 0
     package var gid: UInt32 = 0
-    /// Names of a file; 2 + subdirectories of a directory.
+    /// The number of a file's names; of a directory, 2 and one for each subdirectory.
     package var nlink: UInt32 = 0
-    /// In bytes; of a symbolic link, its target's length.
+    /// In bytes; the length of a symbolic link's target.
     package var size: UInt64 = 0
     package var mtimeSeconds: Int64 = 0
     package var mtimeNanoseconds: UInt32 = 0
     /// The kernel's 32-bit encoding (new_encode_dev): minor & 0xff | major << 8 | (minor & ~0xff) << 12.
     package var rdev: UInt32 = 0
-    /// As `contentKind` says. Of a directory in a chain, the slot of its name.
+    /// Its meaning depends on `contentKind`. For a directory in a chain, the slot of its name.
     package var content: UInt64 = 0
     /// Offset of the list in the section of xattrs, plus 1; 0 for none.
     package var xattrs: UInt32 = 0
-    /// Of a directory, the slots of its entries. Of anything else in a chain where its names are: of one, its slot and
-    /// no count; of several, the first of `links` and how many.
+    /// For a directory, the slots of its entries. For any other inode of a chain, its names: with one name its slot,
+    /// and no count; with several the first of `links`, and how many.
     package var firstEntry: UInt32 = 0
     package var entryCount: UInt32 = 0
-    /// The directory a directory is in. Of a file with several names, the first one's.
+    /// The directory that a directory is in. For a file with several names, that of the first one.
     package var parent: UInt32 = 0
-    /// Position of the layer it came from, 0 at the bottom.
+    /// The position of the layer that it came from, 0 at the bottom.
     package var layer: UInt16 = 0
     package var contentKind: UInt8 = 0
     package var flags: UInt8 = 0
-    /// Of a file with holes, 1 + the blocks of 512 bytes that its data takes; 0 for any other.
+    /// For a file with holes, 1 and the blocks of 512 bytes that its data takes; 0 for any other.
     private var allocated: UInt32 = 0
 
     package init() {}
@@ -96,33 +98,33 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
 
     /// The directory hides everything that lower layers have in it.
     package static let opaque: UInt8 = 1
-    /// The tar never mentioned this directory, only something in it: attributes come from below, if there are any;
-    /// and if there is a symbolic link below, then what is in it goes where the link leads.
+    /// The tar does not have this directory, only something in it: it takes its attributes from below, if there are
+    /// any; and if there is a symbolic link below, its entries go where the link leads.
     package static let implied: UInt8 = 2
-    /// A hard link to a file that only the layers below have: `content` and `size` are of its path, from the root.
+    /// A hard link to a file that only the layers below have: `content` and `size` locate its path, from the root.
     package static let deferredLink: UInt8 = 4
-    /// Of a layer's root: there are implied directories below it.
+    /// On a layer's root: there are implied directories below it.
     static let omitsDirectories: UInt8 = 8
-    /// Of a layer's root: there are deferred links.
+    /// On a layer's root: there are deferred links.
     static let defersLinks: UInt8 = 16
 
     package var isOpaque: Bool { flags & InodeRecord.opaque != 0 }
     package var isImplied: Bool { flags & InodeRecord.implied != 0 }
     package var isDeferredLink: Bool { flags & InodeRecord.deferredLink != 0 }
     var omitsDirectories: Bool { flags & InodeRecord.omitsDirectories != 0 }
-    /// Of a layer's root: whether there are hard links that only the layers below can complete.
+    /// On a layer's root: whether there are hard links that only the layers below can resolve.
     package var defersLinks: Bool { flags & InodeRecord.defersLinks != 0 }
     package var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     package var isRegular: Bool { mode & 0o170000 == 0o100000 }
     package var isSymlink: Bool { mode & 0o170000 == 0o120000 }
 
-    /// What st_blocks says of a file: blocks of 512 bytes.
+    /// The st_blocks of a file, in units of 512 bytes.
     package var blocks: UInt64 {
         guard isRegular else { return 0 }
         return allocated > 0 ? UInt64(allocated) - 1 : size / 512 + (size % 512 == 0 ? 0 : 1)
     }
 
-    /// `data`: bytes of a file that are not holes.
+    /// `data`: how many bytes of a file are not in holes.
     package mutating func setAllocated(data: UInt64) {
         allocated = UInt32(clamping: data / 512 + (data % 512 == 0 ? 0 : 1) + 1)
     }
@@ -130,7 +132,7 @@ package struct InodeRecord: BitwiseCopyable, Sendable {
     /// DT_*: the type bits of `mode`, shifted.
     package var kind: UInt8 { UInt8(truncatingIfNeeded: mode >> 12 & 15) }
 
-    /// The slots of a directory's entries, as far as they make sense at all; none of anything else.
+    /// The slots of a directory's entries, if they make sense; none for any other inode.
     package var entries: Range<UInt32> {
         guard isDirectory else { return 0..<0 }
         return firstEntry..<(firstEntry &+ entryCount < firstEntry ? firstEntry : firstEntry &+ entryCount)

@@ -4,9 +4,9 @@ import SystemPackage
 
 import Glibc
 
-/// One export under way: gathers the pieces of a recipe into large ones.
+/// One export in progress: gathers the pieces of a recipe into large ones.
 final class LayerAssembly {
-    /// The object the last piece came from; most come from there again.
+    /// The object that the last piece came from, as most next pieces do.
     private final class OpenObject {
         let digest: Digest
         let fd: OwnedFD
@@ -105,7 +105,7 @@ final class LayerAssembly {
         }
     }
 
-    /// Lets `fill` write `count` bytes in pieces; it fills each buffer it gets.
+    /// Lets `fill` write `count` bytes in pieces; it fills each buffer that it gets.
     private func append(
         _ count: UInt64,
         _ sink: (UnsafeRawBufferPointer) throws -> Void,

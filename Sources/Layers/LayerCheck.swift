@@ -4,9 +4,9 @@ import SystemPackage
 
 import Glibc
 
-/// Looks whether a layer in the store is what was loaded: its index, pack and recipe, and the objects it needs.
+/// Checks that a layer in the store is what was loaded: its index, pack and recipe, and the objects that it needs.
 package struct LayerCheck: Sendable {
-    /// A part that is damaged or missing, and what is wrong with it.
+    /// A damaged or missing part, and what is wrong with it.
     package struct Damage: Sendable, Equatable {
         package enum Part: Sendable, Equatable {
             /// The layer's own directory: index, pack, recipe.
@@ -21,13 +21,13 @@ package struct LayerCheck: Sendable {
 
     package init(layout: StoreLayout) { self.layout = layout }
 
-    /// Whether all of it is there and as it was: reads everything, because the tar is made again and compared with the
-    /// diffID.
+    /// Whether the layer is complete and unchanged. It reads everything, because it makes the tar again and compares
+    /// it with the diffID.
     package func isWhole(_ diffID: Digest) -> Bool {
         do {
             let index = try ChainStore(layout: layout).layer(diffID)
             try LayerExport(layout: layout).write(diffID) { _ in }
-            // The tar says nothing of holes.
+            // The tar does not have holes.
             let extents = try extents(of: diffID, isDeep: true)
             for number in 0..<index.objectCount {
                 let (digest, size) = try index.object(number)
@@ -44,11 +44,11 @@ package struct LayerCheck: Sendable {
         }
     }
 
-    /// What is damaged; empty where nothing is. `isDeep`: everything is read. Without that, only what can be told from
-    /// the files' sizes and from the checksums of index and recipe. `known`: objects that were found whole already; those
-    /// that are found now are added.
+    /// What is damaged; empty where nothing is. `isDeep`: reads everything. Otherwise it checks only the files'
+    /// sizes, and the checksums of index and recipe. `known`: objects that were found whole already, to which those
+    /// found now are added.
     package func damage(of diffID: Digest, isDeep: Bool, known: inout Set<Digest>) -> [Damage] {
-        // What gives the tar back is whole, whatever its objects are called: older stores named them by SHA-256.
+        // A layer that gives its tar back is whole, whatever its objects' names: older stores named them by SHA-256.
         if isDeep, isWhole(diffID), let index = try? ChainStore(layout: layout).layer(diffID) {
             for number in 0..<index.objectCount {
                 if let object = try? index.object(number) { known.insert(object.digest) }
@@ -87,7 +87,7 @@ package struct LayerCheck: Sendable {
         return damage
     }
 
-    /// The pack has to have at least what the index refers to.
+    /// The pack must have at least what the index refers to.
     private func checkPack(of diffID: Digest, _ index: LayerIndex) throws {
         let path = layout.layer(diffID).appending("pack")
         let size = UInt64(clamping: try naming("read \(path)") { try path.status().st_size })
@@ -99,7 +99,7 @@ package struct LayerCheck: Sendable {
         }
     }
 
-    /// Where the tar had each object's data, from the recipe. Not `isDeep`: only its header is looked at.
+    /// Where the tar had each object's data, from the recipe. Without `isDeep`, only the recipe's header is read.
     private func extents(
         of diffID: Digest,
         isDeep: Bool

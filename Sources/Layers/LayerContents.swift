@@ -4,9 +4,9 @@ import SystemPackage
 import Glibc
 import Digests
 
-/// Reads file contents that an index refers to: packs and objects, through a few open files.
+/// Reads the file contents that an index refers to, from packs and objects, through a few open files.
 ///
-/// Safe for any number of threads. A file that is missing or shorter than the index says answers EIO.
+/// Safe for any number of threads. A file that is missing, or shorter than the index says, answers EIO.
 package final class LayerContents: Sendable {
     private let layout: StoreLayout
     private let index: LayerIndex
@@ -15,9 +15,9 @@ package final class LayerContents: Sendable {
     private let windows: PackWindows?
 
     /// - Parameters:
-    ///   - openFiles: how many are kept open; a stack may have more layers than a process may have files.
-    ///   - holdsPacksOnce: whoever reads caches what it reads: pages of a pack that have been read to their end need not
-    ///     stay in memory as well.
+    /// - openFiles: how many files stay open; a stack may have more layers than a process may have files open.
+    /// - holdsPacksOnce: the reader caches what it reads, so pages of a pack that have been read to their end need
+    ///   not stay in memory as well.
     package init(
         layout: StoreLayout,
         index: LayerIndex,
@@ -55,8 +55,7 @@ package final class LayerContents: Sendable {
         return count
     }
 
-    /// The open file that has an inode's contents, and the offset at which they begin in it. The reference
-    /// keeps it open.
+    /// The open file that has an inode's contents, and the offset at which they begin. The reference keeps it open.
     package func locate(_ inode: InodeRecord) throws(FSError) -> (file: OpenFile, start: UInt64) {
         switch ContentKind(rawValue: inode.contentKind) {
         case .packed:
@@ -73,12 +72,12 @@ package final class LayerContents: Sendable {
         }
     }
 
-    /// A content that is not there is damage of the store, not an absent name: EIO.
+    /// Missing contents are damage of the store, not an absent name: EIO.
     private func open(_ key: UInt64, _ path: @autoclosure () -> FilePath) throws(FSError) -> OpenFile {
         do {
             return try files.file(key) { () throws(Errno) in
                 do throws(Errno) {
-                    // Who reads a mount leaves the store as it is.
+                    // Reading a mount must not change the store.
                     return try OwnedFD.open(path(), O_RDONLY | __O_NOATIME)
                 } catch .notPermitted {
                     return try OwnedFD.open(path(), O_RDONLY)

@@ -10,13 +10,13 @@ package struct LayerExport: Sendable {
 
     package init(layout: StoreLayout) { self.layout = layout }
 
-    /// Bytes of the tar that `write` will give.
+    /// The size in bytes of the tar that `write` makes.
     package func size(of diffID: Digest) throws -> UInt64 {
         try RecipeReader(layout.layer(diffID).appending("recipe")).header.tarSize
     }
 
-    /// Calls `sink` with the tar, piece by piece. Throws after the last piece where the digest is not the
-    /// layer's: the pieces must not count before this returns.
+    /// Passes the tar to `sink`, piece by piece. Throws after the last piece where the digest is not the layer's:
+    /// the pieces must not count before this returns.
     package func write(_ diffID: Digest, to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
         try LayerAssembly(layout, diffID).run(sink)
     }

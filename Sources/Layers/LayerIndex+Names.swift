@@ -2,14 +2,14 @@ package import Linux
 
 /// From an inode of a chain back to its names.
 extension LayerIndex {
-    /// Calls `body` with each name of `number`, in the order of slots, and the directory that it is in, until it returns
-    /// false. None of the root. However large the tree is, it looks at nothing but these names.
+    /// Calls `body` with each name of `number`, in the order of slots, and with its directory, until it returns
+    /// false; not for the root. However large the tree is, it looks at nothing but these names.
     package func forEachName(
         of number: UInt32,
         _ body: (_ directory: UInt32, _ entry: IndexEntry) throws(FSError) -> Bool
     ) throws(FSError) {
         let record = try inode(number)
-        // Those of layers do not have it.
+        // Layer indexes do not have this information.
         guard kind == .chain else { throw .corruptIndex(offset: UInt64(number)) }
         guard number != 0 else { return }
         if record.isDirectory || record.entryCount == 0 {

@@ -6,9 +6,9 @@ import CCodecs
 
 /// The directory tree of a layer, or of a folded stack, mapped read-only.
 ///
-/// A lookup is a binary search in mapped memory: no system call, no lock, no allocation. Every offset that is
-/// read is checked before it is used, so a damaged index answers `FSError.corruptIndex`; the header's checksum
-/// is always verified on opening, the body's on request.
+/// A lookup is a binary search in mapped memory: no system call, no lock, no allocation. Every offset is checked
+/// before it is used, so a damaged index answers `FSError.corruptIndex`; the header's checksum is always verified on
+/// opening, the body's on request.
 package struct LayerIndex: Sendable {
     private let file: MappedFile
     package let kind: IndexKind
@@ -23,8 +23,8 @@ package struct LayerIndex: Sendable {
     private nonisolated(unsafe) let linkTable: UnsafeRawBufferPointer
     package let inodeCount: UInt32
 
-    /// Throws a `Failure` that names `path` for anything that is not a whole index of this version.
-    /// `verifying` reads all of it once, to compare the checksum.
+    /// Throws a `Failure` that names `path` for anything but a whole index of this version. `verifying` reads all of
+    /// it once, to compare the checksum.
     package init(_ path: FilePath, verifying: Bool) throws {
         let file: MappedFile
         do { file = try MappedFile(path) } catch { throw Failure("open the index \(path)", error) }
@@ -74,7 +74,7 @@ package struct LayerIndex: Sendable {
         inodeCount = UInt32(count)
     }
 
-    /// Whether all of it is as it was written. Reads all of it.
+    /// Whether the index is unchanged. Reads all of it.
     package var hasRightChecksum: Bool { LayerIndex.hasRightChecksum(file.bytes) }
 
     private static func hasRightChecksum(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -120,7 +120,7 @@ package struct LayerIndex: Sendable {
         )
     }
 
-    /// The entry in `slot`, which counts all directories' entries through.
+    /// The entry in `slot`, a number that counts the entries of all directories.
     @inline(__always)
     package func entry(_ slot: UInt32) throws(FSError) -> IndexEntry {
         let at = Int(slot) * IndexFormat.entryStride
@@ -136,7 +136,7 @@ package struct LayerIndex: Sendable {
         )
     }
 
-    /// The link of a chain at `position`: the slot of an entry, and the directory that it is in.
+    /// The link of a chain at `position`: the slot of an entry, and its directory.
     func link(_ position: UInt32) throws(FSError) -> (slot: UInt32, directory: UInt32) {
         let at = Int(position) * IndexFormat.linkStride
         guard at + IndexFormat.linkStride <= linkTable.count else { throw .corruptIndex(offset: UInt64(at)) }
@@ -145,7 +145,7 @@ package struct LayerIndex: Sendable {
         return (linkTable.loadUnaligned(fromByteOffset: at, as: UInt32.self), directory)
     }
 
-    /// Finds `name` in a directory, or nil. A layer's whiteouts are found as such.
+    /// Finds `name` in a directory, or nil. In a layer it may be a whiteout.
     package func lookup(
         _ name: UnsafeRawBufferPointer,
         in directory: InodeRecord
@@ -161,8 +161,8 @@ package struct LayerIndex: Sendable {
         try lookup(name, in: inode(directory))
     }
 
-    /// The slot of `name`, by binary search: first on the eight bytes in the entry itself, so that most
-    /// probes touch one cache line, on the whole name only where those are equal.
+    /// The slot of `name`, by binary search on the eight bytes in the entry itself, so that most probes touch one
+    /// cache line, and on the whole name only where those are equal.
     @inline(__always)
     func slot(of name: UnsafeRawBufferPointer, in directory: InodeRecord) throws(FSError) -> UInt32? {
         let range = directory.entries
@@ -192,7 +192,7 @@ package struct LayerIndex: Sendable {
         return nil
     }
 
-    /// A symbolic link's target; empty for anything else.
+    /// The target of a symbolic link; empty for any other inode.
     package func target(of inode: InodeRecord) throws(FSError) -> UnsafeRawBufferPointer {
         guard inode.contentKind == ContentKind.inline.rawValue else {
             return UnsafeRawBufferPointer(start: nil, count: 0)

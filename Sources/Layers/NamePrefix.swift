@@ -2,7 +2,7 @@ import Glibc
 
 /// The order of names in an index: memcmp(3), shorter first.
 enum NamePrefix {
-    /// The first eight bytes as one big-endian number, zero-padded: its order never contradicts the names'.
+    /// The first eight bytes as one big-endian number, zero-padded: its order never contradicts that of the names.
     @inline(__always)
     static func of(_ name: UnsafeRawBufferPointer) -> UInt64 {
         if name.count >= 8 { return UInt64(bigEndian: name.loadUnaligned(as: UInt64.self)) }

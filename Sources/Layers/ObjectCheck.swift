@@ -4,7 +4,7 @@ import SystemPackage
 
 import Glibc
 
-/// Reads an object to see whether it is what its name says.
+/// Reads an object to check that it is what its name says.
 struct ObjectCheck: ~Copyable {
     private static let pieceSize = 1 << 20
 
@@ -15,7 +15,7 @@ struct ObjectCheck: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// `extents`: where the object has data, ascending; nil: everywhere. EIO and the like from the disk.
+    /// `extents`: where the object has data, ascending; nil: everywhere. EIO and the like come from the disk.
     func isWhole(
         _ digest: Digest,
         size: UInt64,
@@ -35,7 +35,7 @@ struct ObjectCheck: ~Copyable {
         }
         if ObjectStore.name(of: hash.finish(), size: size, extents: extents) == digest { return true }
         guard extents.count == 1, extents[0].length == size else { return false }
-        // As older stores named them.
+        // Older stores named them by SHA-256.
         var old = SHA256()
         var done: UInt64 = 0
         while let piece = try piece(of: extents[0], from: &done) { old.update(piece) }
@@ -67,7 +67,7 @@ struct ObjectCheck: ~Copyable {
         return UnsafeRawBufferPointer(piece)
     }
 
-    /// Looks only at what is no hole.
+    /// Reads only what is not in holes.
     private func isZero(_ range: Range<UInt64>) throws(Errno) -> Bool {
         var position = range.lowerBound
         while position < range.upperBound {

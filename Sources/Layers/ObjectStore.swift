@@ -6,15 +6,15 @@ import Glibc
 
 /// Contents shared by all layers: read-only files named by a digest.
 ///
-/// The name of a plain content is its fs-verity digest (`TreeHash`). A content with holes is named by its map and
-/// its data, so that neither making nor checking the name walks through a hole of terabytes.
+/// A plain content is named by its fs-verity digest (`TreeHash`), one with holes by its map and its data, so that
+/// neither making nor checking the name reads through a hole of terabytes.
 package struct ObjectStore: Sendable {
     private let layout: StoreLayout
 
     package init(_ layout: StoreLayout) { self.layout = layout }
 
-    /// Whether the store has this object, whole: all of it is read, and compared with its name. `extents`: where it has
-    /// data; nil: everywhere. One that is damaged, or can't be read, counts as absent.
+    /// Whether the store has this object, whole: reads all of it, and compares it with its name. `extents`: where it
+    /// has data; nil: everywhere. A damaged or unreadable object counts as absent.
     package func contains(
         _ digest: Digest,
         size: UInt64,
@@ -32,13 +32,13 @@ package struct ObjectStore: Sendable {
         }
     }
 
-    /// EIO, and what filesystems say that find their own checksums wrong; ELOOP of what is a symbolic link.
+    /// EIO, and the errors of filesystems that find their own checksums wrong; ELOOP for a symbolic link.
     static func isDamage(_ errno: Errno) -> Bool {
         [EIO, EUCLEAN, EBADMSG, EILSEQ, ELOOP].contains(errno.rawValue)
     }
 
-    /// Gives a staged, synced file its name, in place of what has it: the staged one is known to be whole, and who has
-    /// the other one open keeps it.
+    /// Gives a staged, synced file its name, in place of another that has it: the staged one is known to be whole,
+    /// and processes that have the other one open keep it.
     package func adopt(_ staged: FilePath, as digest: Digest) throws {
         let path = layout.object(digest)
         do {
@@ -53,8 +53,8 @@ package struct ObjectStore: Sendable {
         }
     }
 
-    /// Lets the kernel check every read of a staged object against its name, where the filesystem can. Returns false
-    /// where it can't: then it need not be asked for others. Failure where what is on disk is not what was written.
+    /// Makes the kernel check every read of a staged object against its name. False where the filesystem can't, so
+    /// that others need not be tried. Failure where the disk returns something else than was written.
     func protect(_ staged: FilePath, as digest: Digest) throws -> Bool {
         let file = try naming("open \(staged)") { try OwnedFD.open(staged, O_RDONLY) }
         do throws(Errno) {
@@ -62,7 +62,7 @@ package struct ObjectStore: Sendable {
         } catch {
             return false
         }
-        // The kernel has read it again for that. What has holes has a name of another kind.
+        // For the digest the kernel has read the file again. The name of a file with holes is of another kind.
         guard let measured = file.verityDigest(), measured != digest.bytes else { return true }
         throw Failure(
             "the object \(digest) came out as another one when it was read again",
@@ -72,9 +72,9 @@ package struct ObjectStore: Sendable {
 }
 
 extension ObjectStore {
-    /// What a content of `size` bytes is called whose `extents` hold, back to back, what has the digest `data`. With
-    /// holes, the SHA-256 of `"mica sparse content 2\n"`, the size, the number of extents, each one's offset and
-    /// length (u64, little-endian), and `data`.
+    /// The name of a content of `size` bytes, in whose `extents` lies, back to back, data with the digest `data`.
+    /// With holes, it is the SHA-256 of `"mica sparse content 2\n"`, the size, the number of extents, each one's
+    /// offset and length (u64, little-endian), and `data`.
     static func name(of data: Digest, size: UInt64, extents: [(offset: UInt64, length: UInt64)]) -> Digest {
         if extents.count == 1, extents[0].offset == 0, extents[0].length == size { return data }
         var text = Array("mica sparse content 2\n".utf8)

@@ -3,14 +3,16 @@ import Synchronization
 
 import Glibc
 
-/// Takes out of memory what has been read of packs, where whoever read it caches it too.
+/// Drops what has been read of packs from the page cache, where the reader caches it too.
 ///
-/// By windows, because the kernel keeps pages in larger pieces, which go only whole: a window goes when nearly all of
-/// it has been read. What is read again in between counts again, and costs a page from the disk at worst.
+/// It works by windows, because the kernel keeps pages in larger pieces and drops only whole ones: a window is
+/// dropped when nearly all of it has been read. Bytes that are read again count again, and cost at worst a page from
+/// the disk.
 final class PackWindows: Sendable {
-    /// Bytes: as far as the kernel reads ahead, and so as its pieces can be long. Pieces lie at multiples of their size.
+    /// In bytes: as far as the kernel reads ahead, and so as large as its pieces can be. Pieces lie at multiples of
+    /// their size.
     private static let size: UInt64 = 128 << 10
-    /// Of a window; the rest may be no file's any more.
+    /// How much of a window must be read; the rest may belong to no file any more.
     private static let enough = size / 8 * 7
 
     private struct Window: Hashable {
@@ -18,10 +20,10 @@ final class PackWindows: Sendable {
         let number: UInt64
     }
 
-    /// Bytes that were read, of windows that are not done.
+    /// How many bytes were read, of windows that are not done.
     private let consumed = Mutex<[Window: UInt64]>([:])
 
-    /// All of `count` bytes from `start` of a pack has been read, through `file`.
+    /// Records that `count` bytes from `start` of a pack have been read, through `file`.
     func note(pack: UInt16, _ file: OpenFile, from start: UInt64, count: UInt64) {
         let end = start + count
         var position = start

@@ -4,23 +4,23 @@ package import SystemPackage
 
 import Glibc
 
-/// Where everything is. Paths only; what the files hold is documented where they are written.
+/// The paths of a store. What the files hold is documented where they are written.
 package struct StoreLayout: Sendable {
     package let root: FilePath
 
     package init(root: FilePath) { self.root = root }
 
     package var database: FilePath { root.appending("mica.db") }
-    /// Shared by whoever stages, publishes and records; exclusive for whoever sweeps.
+    /// Held shared to stage, publish and record; exclusively to sweep.
     package var lock: FilePath { root.appending("lock") }
-    /// How many durable changes the database has had: see `StoreGeneration`.
+    /// The number of durable changes that the database has had: see `StoreGeneration`.
     package var generation: FilePath { root.appending("generation") }
-    /// Room that is given back before something is freed: see `StoreReserve`.
+    /// Room that is freed before something is removed from a full store: see `StoreReserve`.
     package var reserve: FilePath { root.appending("reserve") }
-    /// What `fsck --repair` has set apart. Nothing of mica's looks in there.
+    /// What `fsck --repair` has set apart. mica never reads it.
     package var lost: FilePath { root.appending("lost") }
     package var tmp: FilePath { root.appending("tmp") }
-    /// Blobs on their way from a registry, named by their digests: what stays of them the next pull goes on with.
+    /// Blobs that are being pulled from a registry, named by their digests: the next pull resumes what is left here.
     package var arrivals: FilePath { root.appending("arrivals") }
     package var layers: FilePath { root.appending("layers") }
     package var objects: FilePath { root.appending("objects") }
@@ -52,11 +52,11 @@ package struct StoreLayout: Sendable {
         for directory in [root, tmp, layers, objects, chains, snapshots, containers, mounts] {
             try naming("create \(directory)") { try directory.makeDirectories(mode: 0o700) }
         }
-        // So that it need not be made where there is no room for a file any more.
+        // Made now, so that it need not be made when the disk is full.
         try naming("create \(lock)") { _ = try OwnedFD.open(lock, O_RDWR | O_CREAT, mode: 0o600) }
     }
 
-    /// A new directory in tmp/, the caller's own, to be renamed into place or removed.
+    /// Makes a new directory in tmp/ for the caller, to be renamed into place or removed.
     package func staging(_ purpose: String) throws -> FilePath {
         var template = Array(tmp.appending("\(purpose)-XXXXXX").string.utf8CString)
         Unfinished.begin()

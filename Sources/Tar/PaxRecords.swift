@@ -1,4 +1,4 @@
-/// What PAX extended headers say about an entry.
+/// The PAX extended headers of an entry.
 struct PaxRecords {
     var path: [UInt8]?
     var linkTarget: [UInt8]?
@@ -34,7 +34,7 @@ struct PaxRecords {
         let name = String(decoding: key, as: UTF8.self)
         do {
             switch name {
-            // An empty value takes back what an earlier record said.
+            // An empty value cancels an earlier record.
             case "path": path = value.isEmpty ? nil : try Self.name(value)
             case "linkpath": linkTarget = value.isEmpty ? nil : try Self.name(value)
             case "size": size = value.isEmpty ? nil : try TarNumber.decimal(value)
@@ -42,7 +42,7 @@ struct PaxRecords {
             case "gid": gid = value.isEmpty ? nil : try TarNumber.decimal(value)
             case "mtime": modified = value.isEmpty ? nil : try TarNumber.time(value)
             default:
-                // Not by `name`: to text, a byte that follows may be a part of the prefix's last character.
+                // Not by `name`: in a String, a byte that follows may be a part of the prefix's last character.
                 if key.starts(with: Self.xattrPrefix.utf8) {
                     try setXattr(Self.unescape(key.dropFirst(Self.xattrPrefix.utf8.count)), Array(value))
                 } else if name.hasPrefix("GNU.sparse.") {
@@ -73,7 +73,7 @@ struct PaxRecords {
         return Array(value)
     }
 
-    /// GNU tar writes `=` and `%` in an attribute's name as %3D and %25, for a key ends at the first `=`.
+    /// GNU tar writes `=` and `%` in an attribute's name as %3D and %25, because a key ends at the first `=`.
     private static func unescape(_ name: ArraySlice<UInt8>) -> [UInt8] {
         guard name.contains(UInt8(ascii: "%")) else { return Array(name) }
         var result: [UInt8] = []

@@ -1,18 +1,18 @@
-/// GNU tar's three ways to write a file with holes in PAX: records of offset and length (0.0), one record with
-/// the whole map (0.1), or the map before the data (1.0).
+/// GNU tar's three ways to write a file with holes in PAX: records of offset and length (0.0), one record with the
+/// whole map (0.1), or a map in front of the data (1.0).
 struct PaxSparse {
-    /// Extents a file may have: 16 MB of memory, and far more than a filesystem would hand out.
+    /// How many extents a file may have: 16 MB of memory, and far more than a filesystem would return.
     static let extentLimit = 1 << 20
 
     var name: [UInt8]?
     var size: UInt64?
     var major: UInt64?
     var minor: UInt64?
-    /// Offset and length by turns.
+    /// Offsets and lengths, alternating.
     private var numbers: [UInt64] = []
     private var isPresent = false
 
-    /// Whether the map stands before the data, in decimal lines.
+    /// Whether the map is in front of the data, in decimal lines.
     var isMapInData: Bool { major == 1 && minor == 0 }
     var isSparse: Bool { isPresent || isMapInData }
 

@@ -1,28 +1,28 @@
-/// One entry of a tar: everything but its content.
+/// One entry of a tar, without its content.
 package struct TarEntry: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
         case file, directory, symbolicLink, hardLink, characterDevice, blockDevice, fifo
     }
 
-    /// As the tar spells it: bytes, perhaps absolute, perhaps with `..`, perhaps ending in a slash.
+    /// As the tar has it: bytes, perhaps absolute, with `..`, or ending in a slash.
     package var path: [UInt8]
     package var kind: Kind
-    /// The twelve permission bits; what kind of file it is, `kind` says.
+    /// The twelve permission bits, without the file type, which is in `kind`.
     package var mode: UInt32
     package var uid: UInt32
     package var gid: UInt32
-    /// Bytes of a file as a reader of the file sees it, holes included; 0 for everything else.
+    /// The size in bytes that a reader of the file sees, holes included; 0 for all other kinds.
     package var size: UInt64
-    /// Since 1970; may be negative.
+    /// The time since 1970; may be negative.
     package var modified: Time
-    /// Of a symbolic link: its text. Of a hard link: the path of an earlier entry.
+    /// The target of a symbolic link; for a hard link, the path of an earlier entry.
     package var linkTarget: [UInt8]
     package var device: Device
     package var xattrs: [Xattr]
-    /// Where the content's bytes belong in a file that has holes: ascending, without overlap, none empty.
-    /// nil: everywhere.
+    /// Where the content's bytes belong in a file with holes: ascending, without overlap, none empty. nil:
+    /// everywhere.
     package var extents: [Extent]?
-    /// Bytes from the start of the tar to the content.
+    /// The number of bytes from the start of the tar to the content.
     package var contentOffset: UInt64
 
     package init(
@@ -53,7 +53,7 @@ package struct TarEntry: Sendable, Equatable {
         self.contentOffset = contentOffset
     }
 
-    /// Bytes that the tar holds of the content: less than `size` where there are holes.
+    /// How many bytes of the content the tar holds: fewer than `size` where there are holes.
     package var storedSize: UInt64 {
         // The reader has checked that the sum is no more than `size`.
         extents.map { $0.reduce(0) { $0 &+ $1.length } } ?? size
@@ -61,7 +61,7 @@ package struct TarEntry: Sendable, Equatable {
 }
 
 extension TarEntry {
-    /// `seconds` plus 0..<1,000,000,000 nanoseconds, before 1970 too.
+    /// `seconds` and 0..<1,000,000,000 nanoseconds after that, before 1970 too.
     package struct Time: Sendable, Equatable {
         package var seconds: Int64
         package var nanoseconds: UInt32
@@ -72,7 +72,7 @@ extension TarEntry {
         }
     }
 
-    /// Twelve bits of major and twenty of minor number: all that Linux has.
+    /// Twelve bits of major and twenty of minor number, which is all that Linux has.
     package struct Device: Sendable, Equatable {
         package var major: UInt32
         package var minor: UInt32

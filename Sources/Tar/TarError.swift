@@ -1,11 +1,12 @@
-/// What is wrong with a tar, before the reader adds which tar and which entry.
+/// What is wrong with a tar. The reader adds which tar and which entry.
 struct TarError: Error {
     let reason: String
     init(_ reason: String) { self.reason = reason }
 }
 
 extension String {
-    /// A name for messages: quoted, control characters and what is not UTF-8 made visible, and cut short.
+    /// A name for messages: quoted, with control characters and bytes that are not UTF-8 made visible, and
+    /// shortened.
     package static func quoting(_ name: some Collection<UInt8>) -> String {
         var text = ""
         for scalar in String(decoding: name.prefix(200), as: UTF8.self).unicodeScalars {

@@ -6,7 +6,7 @@ struct TarHeader {
 
     let bytes: UnsafeRawBufferPointer
 
-    /// `bytes` are `TarHeader.size` many.
+    /// `bytes` has `TarHeader.size` bytes.
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     func field(_ range: Range<Int>) -> UnsafeRawBufferPointer {
@@ -23,7 +23,8 @@ struct TarHeader {
         return field(508..<512).elementsEqual("tar\0".utf8) ? .star : .ustar
     }
 
-    /// The bytes' sum with the checksum's own field taken as spaces. Historic writers summed signed chars.
+    /// The sum of the bytes, with the checksum's own field counted as spaces. Historic writers added up signed
+    /// chars.
     func verifyChecksum() throws(TarError) {
         var unsigned: Int64 = 8 * 0x20
         var signed: Int64 = 8 * 0x20
@@ -58,7 +59,7 @@ struct TarHeader {
         do { return try TarNumber.parse(field(range)) } catch { throw TarError("\(what) \(error.reason)") }
     }
 
-    /// Bytes of data that follow, unless a PAX record says otherwise.
+    /// How many bytes of data follow, unless a PAX record says otherwise.
     func size() throws(TarError) -> UInt64 {
         let size = try number(124..<136, "its size")
         guard let size = UInt64(exactly: size) else { throw TarError("its size is negative: \(size)") }

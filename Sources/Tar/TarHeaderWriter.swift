@@ -1,4 +1,4 @@
-/// Spells an entry as one ustar header, behind a PAX header for whatever does not fit into it.
+/// Writes an entry as one ustar header, after a PAX header for what does not fit into it.
 enum TarHeaderWriter {
     static func headers(of entry: TarEntry) -> [UInt8] {
         var path = entry.path
@@ -64,13 +64,13 @@ enum TarHeaderWriter {
         }
     }
 
-    /// The largest number in an octal field of `width` bytes, the last of them NUL.
+    /// The largest number for an octal field of `width` bytes, the last of them NUL.
     private static func octalLimit(_ width: Int) -> UInt64 { 1 << (3 * UInt64(width - 1)) - 1 }
 
-    /// ustar's two fields for a path; nil where it fits into neither.
+    /// ustar's two fields for a path; nil where the path does not fit into them.
     private static func split(_ path: [UInt8]) -> (prefix: [UInt8], name: [UInt8])? {
         if path.count <= 100 { return ([], path) }
-        // The slash between the two is not written; the name may not be empty.
+        // The slash between the two is not written; the name must not be empty.
         for slash in stride(from: min(155, path.count - 2), to: 0, by: -1) where path[slash] == 0x2f {
             guard path.count - slash - 1 <= 100 else { return nil }
             return (Array(path[..<slash]), Array(path[(slash + 1)...]))
@@ -78,7 +78,7 @@ enum TarHeaderWriter {
         return nil
     }
 
-    /// What readers that do not know PAX would extract the records to.
+    /// The name under which readers without PAX would extract the records.
     private static func paxName(_ path: [UInt8]) -> [UInt8] {
         let last = path.split(separator: UInt8(ascii: "/")).last ?? []
         return Array(("PaxHeaders.0/".utf8 + last).prefix(100))
@@ -98,7 +98,7 @@ enum TarHeaderWriter {
         return Array("\(isNegative ? "-" : "")\(seconds.magnitude)\(digits)".utf8)
     }
 
-    /// `length key=value\n`, where the length counts its own digits.
+    /// `length key=value\n`, where the length includes its own digits.
     private static func record(_ key: [UInt8], _ value: [UInt8]) -> [UInt8] {
         let rest = key.count + value.count + 3
         var length = rest + String(rest).utf8.count
@@ -119,7 +119,7 @@ private struct RawHeader {
         for (position, byte) in zip(range, value) { bytes[position] = byte }
     }
 
-    /// Leading zeros, NUL at the end. What does not fit is in a PAX record; the field gets zeros.
+    /// With leading zeros, and NUL at the end. A value that does not fit is in a PAX record; the field gets zeros.
     mutating func set(_ range: Range<Int>, octal value: UInt64) {
         var rest = value < 1 << (3 * UInt64(range.count - 1)) ? value : 0
         for position in range.dropLast().reversed() {

@@ -1,7 +1,7 @@
 /// The numbers in a header's fixed-width fields.
 enum TarNumber {
-    /// Octal digits, or GNU's base 256: two's complement, big-endian, marked by the first byte's top bit.
-    /// An empty field is 0.
+    /// Octal digits, or GNU's base 256: two's complement, big-endian, marked by the top bit of the first byte. An
+    /// empty field is 0.
     static func parse(_ field: UnsafeRawBufferPointer) throws(TarError) -> Int64 {
         guard let first = field.first, first & 0x80 != 0 else { return try octal(field) }
         return try base256(field)
@@ -12,7 +12,7 @@ enum TarNumber {
         var rest = field[...]
         while let byte = rest.first, byte == 0x20 || byte == 0 { rest = rest.dropFirst() }
         for byte in rest {
-            // What stands behind the terminator is rubbish of a longer value that was there before.
+            // Bytes after the terminator are left over from a longer value.
             if byte == 0 || byte == 0x20 { break }
             guard byte >= 0x30, byte <= 0x37 else { throw TarError("is not an octal number") }
             let (shifted, overflow) = value.multipliedReportingOverflow(by: 8)
@@ -26,7 +26,7 @@ enum TarNumber {
         let isNegative = (field.first ?? 0) & 0x40 != 0
         var value: Int64 = isNegative ? -1 : 0
         for (position, byte) in field.enumerated() {
-            // The mark is no part of the number: it takes the sign's place.
+            // The mark is not part of the number: it takes the sign's place.
             let byte = position == 0 ? (isNegative ? byte | 0x80 : byte & 0x7f) : byte
             guard value >= Int64.min >> 8, value <= Int64.max >> 8 else { throw TarError("is too large") }
             value = value << 8 | Int64(byte)

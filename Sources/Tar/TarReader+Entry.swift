@@ -1,7 +1,7 @@
 import Linux
 
 extension TarReader {
-    /// Reads headers up to and with the one that an entry is made of; nil at the end marker or the source's end.
+    /// Reads headers up to and including an entry's own; nil at the end marker or the source's end.
     mutating func parseEntry() throws -> TarEntry? {
         var pax: PaxRecords?
         var longPath: [UInt8]?
@@ -24,14 +24,14 @@ extension TarReader {
             try header.verifyChecksum()
             switch header.type {
             case UInt8(ascii: "x"), UInt8(ascii: "X"):
-                // A second one takes the first one's place, as with docker and its kin.
+                // A second one replaces the first, as with docker and its kin.
                 var records = PaxRecords()
                 try records.parse(metadata(header.size()))
                 pax = records
                 if let path = records.path { enter(path) }
             case UInt8(ascii: "g"):
-                // POSIX has them hold for all entries that follow; docker and its kin read them and let them be. A
-                // layer must not be one tree to them, and to who looks for holes in it, and another one here.
+                // In POSIX they apply to all entries that follow; docker and its kin read and ignore them. A layer
+                // must not be one tree for those tools, and for vulnerability scanners, and another one here.
                 var records = PaxRecords()
                 try records.parse(metadata(header.size()))
             case UInt8(ascii: "L"):
@@ -41,7 +41,7 @@ extension TarReader {
             case UInt8(ascii: "K"):
                 longLink = Array(try metadata(header.size()).prefix { $0 != 0 })
             case UInt8(ascii: "V"), UInt8(ascii: "A"):
-                // A volume's label, Solaris' ACLs: nothing of the tree.
+                // A volume's label, and Solaris's ACLs: not part of the tree.
                 try skipData(header.size())
             default:
                 return try entry(header, pax ?? PaxRecords(), longPath, longLink)
@@ -55,7 +55,7 @@ extension TarReader {
         _ longPath: [UInt8]?,
         _ longLink: [UInt8]?
     ) throws -> TarEntry {
-        // GNU's names before POSIX', whatever comes first, as with docker and its kin.
+        // GNU's names take precedence over POSIX's, whichever come first, as with docker and its kin.
         let path = named(longPath) ?? pax.sparse.name ?? pax.path ?? header.path
         enter(path)
         let kind = try kind(of: header, path)
@@ -74,8 +74,8 @@ extension TarReader {
             device: isDevice ? try device(header) : .init(major: 0, minor: 0),
             xattrs: pax.xattrs
         )
-        // Links, directories and devices have no data, whatever their size field says; so hold all readers
-        // of images. A dump's directory ('D') lists its names.
+        // Links, directories and devices have no data, whatever their size field says: all readers of images agree.
+        // A dump's directory ('D') lists its names.
         if kind == .file {
             if isSparse {
                 try expectSparse(&entry, header, pax.sparse, stored)
@@ -95,7 +95,7 @@ extension TarReader {
     private func kind(of header: TarHeader, _ path: [UInt8]) throws(TarError) -> TarEntry.Kind {
         switch header.type {
         case 0:
-            // v7 had no type for directories.
+            // v7 has no type for directories.
             path.last == UInt8(ascii: "/") ? .directory : .file
         case UInt8(ascii: "0"), UInt8(ascii: "7"): .file
         case UInt8(ascii: "S"): .file

@@ -1,7 +1,7 @@
 import Linux
 
 extension TarReader {
-    /// Finds a file's map of holes in whichever of the four places GNU tar has put it over the years.
+    /// Finds a file's map of holes in one of the four places where GNU tar has put it over the years.
     mutating func expectSparse(
         _ entry: inout TarEntry,
         _ header: TarHeader,
@@ -64,8 +64,8 @@ extension TarReader {
         }
     }
 
-    /// PAX 1.0: lines of decimal digits, the number of extents first, padded to whole blocks. Returns how
-    /// many bytes of the data that took.
+    /// PAX 1.0: lines of decimal digits, the number of extents first, padded to whole blocks. Returns also how many
+    /// bytes of the data the map took.
     private mutating func mapInData(_ stored: UInt64) throws -> ([TarEntry.Extent], UInt64) {
         var numbers: [UInt64] = []
         var expected = 1

@@ -2,32 +2,32 @@ package import Linux
 
 /// Reads a tar once, from the front: v7, ustar, GNU, star and PAX, also mixed.
 ///
-/// What it says is untrusted: numbers are checked, headers bounded, and nothing but one buffer and the current
-/// entry is held. Errors are `Failure`s that name the tar and the entry.
+/// The tar is untrusted: numbers are checked, headers bounded, and only one buffer and the current entry are in
+/// memory. Errors are `Failure`s that name the tar and the entry.
 package struct TarReader: ~Copyable {
-    /// Bytes of one extended header or long name.
+    /// The limit in bytes of one extended header or long name.
     static let metadataLimit: UInt64 = 1 << 20
     private static let bufferSize = 1 << 18
 
     private var source: any ByteSource
     private let subject: String
-    /// Gets every byte that is no content: headers, padding, what follows the end. In order with the content.
+    /// Gets every byte that is not content: headers, padding, and what follows the end, in order with the content.
     private let literal: ((UnsafeRawBufferPointer) throws -> Void)?
     private let buffer: UnsafeMutableRawBufferPointer
-    /// What of `buffer` is still to be read.
+    /// The part of `buffer` that is still to be read.
     private var window: Range<Int> = 0..<0
 
-    /// Bytes taken out of the source so far, without what waits in the buffer.
+    /// How many bytes were taken out of the source so far, without those in the buffer.
     package private(set) var offset: UInt64 = 0
-    /// Bytes of the current entry's content that are still to come, and of the padding behind it.
+    /// How many bytes of the current entry's content are still to come, and of the padding after it.
     private var contentLeft: UInt64 = 0
     private var paddingLeft: UInt64 = 0
-    /// The path last seen, for messages.
+    /// The last path, for messages.
     private var current: [UInt8]?
     private var isAtEnd = false
 
-    /// Whether the two blocks of zeros were there. A tar without them may have been cut off between two
-    /// entries; only a digest can tell.
+    /// Whether the two blocks of zeros were there. A tar without them may have been cut off between two entries,
+    /// which only a digest can tell.
     package private(set) var hasEndMarker = false
 
     /// `named` is the subject of messages: "image X, layer 2".
@@ -44,8 +44,8 @@ package struct TarReader: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// The next entry; nil at the end, when everything behind it has been read, too. What is left of the
-    /// entry before is skipped (and goes to `literal`).
+    /// The next entry; nil at the end, after everything behind it has been read, too. The rest of the entry before
+    /// is skipped (and goes to `literal`).
     package mutating func next() throws -> TarEntry? {
         guard !isAtEnd else { return nil }
         try skip(contentLeft)
@@ -65,11 +65,11 @@ package struct TarReader: ~Copyable {
         }
     }
 
-    /// Bytes of the current entry's content, without holes; 0 once it has been read.
+    /// Reads bytes of the current entry's content, without holes; 0 once it has been read.
     package mutating func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
         let wanted = min(UInt64(target.count), contentLeft)
         guard wanted > 0 else { return 0 }
-        // Straight from the source where the buffer has nothing and would only be in between.
+        // Straight from the source where the buffer is empty and would only add a copy.
         if window.isEmpty, wanted >= Self.bufferSize {
             let count = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: target[..<Int(wanted)]))
             guard count > 0 else { throw truncated() }
@@ -84,7 +84,7 @@ package struct TarReader: ~Copyable {
         return count
     }
 
-    /// Lends the rest of the current entry's content piece by piece, without copying.
+    /// Passes the rest of the current entry's content piece by piece, without copying.
     package mutating func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         while contentLeft > 0 {
             try fill()
@@ -109,7 +109,7 @@ package struct TarReader: ~Copyable {
     private func truncated() -> Failure { failure("the tar ends here, \(contentLeft) bytes too early") }
 }
 
-// What the parser is made of.
+// The primitives of the parser.
 extension TarReader {
     /// Makes the window non-empty.
     private mutating func fill() throws {
@@ -119,7 +119,7 @@ extension TarReader {
         window = 0..<count
     }
 
-    /// The next 512 bytes, lent until the next read; they go to `literal`. nil where the source ends instead.
+    /// The next 512 bytes, valid until the next read; they go to `literal`. nil where the source ends instead.
     mutating func block() throws -> UnsafeRawBufferPointer? {
         if window.count < TarHeader.size {
             let rest = UnsafeRawBufferPointer(rebasing: buffer[window])
@@ -162,12 +162,12 @@ extension TarReader {
         return bytes
     }
 
-    /// From here on, failures name this entry.
+    /// Makes failures name this entry from here on.
     mutating func enter(_ path: [UInt8]) { current = path }
 
-    /// What `read` and `forEachPiece` hand out. `consumed` bytes of the data have been read already.
+    /// Sets how much `read` and `forEachPiece` return. `consumed` bytes of the data have been read already.
     mutating func expectContent(_ stored: UInt64, consumed: UInt64 = 0) throws(TarError) {
-        // A tar beyond this does not exist; so the sums below cannot overflow.
+        // No tar is larger than this; so the sums below can't overflow.
         guard stored < 1 << 62 else { throw TarError("its size \(stored) is impossible") }
         contentLeft = stored - consumed
         paddingLeft = (512 - stored % 512) % 512
@@ -177,7 +177,7 @@ extension TarReader {
         var left = count
         while left > 0 {
             if window.isEmpty, literal == nil {
-                // Over gigabytes that nobody asked for, where the source can seek.
+                // Seeks over unwanted data, which may be gigabytes, where the source can.
                 let skipped = min(try source.skip(left), left)
                 offset += skipped
                 left -= skipped
@@ -201,7 +201,7 @@ extension TarReader {
         paddingLeft = 0
     }
 
-    /// A block of zeros has been read: the other one of the end marker.
+    /// Reads the second block of the end marker after a first block of zeros.
     mutating func readEndMarker() throws {
         guard let second = try block() else { return }
         guard TarHeader(second).isZero else { throw TarError("a block of zeros between two entries") }

@@ -1,9 +1,8 @@
 import Linux
 
-/// Writes a tar in the PAX format. The same entries give the same bytes, always.
+/// Writes a tar in the PAX format. The same entries always give the same bytes.
 ///
-/// A file's content follows its header through `write`; `finish` ends the tar. Nothing is written after an
-/// error.
+/// A file's content follows its header through `write`; `finish` ends the tar. Nothing is written after an error.
 package struct TarWriter: ~Copyable {
     private static let bufferSize = 1 << 16
 
@@ -19,8 +18,8 @@ package struct TarWriter: ~Copyable {
         buffer.reserveCapacity(Self.bufferSize)
     }
 
-    /// Writes `entry`'s headers. Where it is a file, `entry.size` bytes must follow. Maps of holes cannot be
-    /// written: `entry.extents` is ignored.
+    /// Writes `entry`'s headers. For a file, `entry.size` bytes must follow. Maps of holes can't be written:
+    /// `entry.extents` is ignored.
     package mutating func add(_ entry: TarEntry) throws {
         try endContent()
         current = entry.path
@@ -29,7 +28,7 @@ package struct TarWriter: ~Copyable {
         try append(TarHeaderWriter.headers(of: entry))
     }
 
-    /// A file and its whole content; `entry.size` is taken from there.
+    /// Writes a file and its whole content, which determines `entry.size`.
     package mutating func add(_ entry: TarEntry, content: [UInt8]) throws {
         var entry = entry
         entry.size = UInt64(content.count)

@@ -5,17 +5,17 @@ import Tar
 import Digests
 import Glibc
 
-/// Puts the contents of a layer's files into its pack and into staged objects, and into the recipe what came
-/// from where. Memory does not grow with the size of a file.
+/// Puts the contents of a layer's files into its pack and into staged objects, and records in the recipe which bytes
+/// of the tar they were. Memory does not grow with the size of a file.
 struct ContentStaging: ~Copyable {
     /// Contents up to this size are packed.
     ///
-    /// Measured on a Debian image of 1.3 GB: 92 % of its 47,700 files are at most 32 KiB and hold 15 % of the
-    /// bytes. Importing takes the same time with 16, 32 and 64 KiB, so the middle: 16 makes 3,100 more objects
-    /// for 5 % of the bytes; 64 would take 86 MB more out of what images share.
+    /// Measured on a Debian image of 1.3 GB: 92 % of its 47,700 files are at most 32 KiB and hold 15 % of the bytes.
+    /// Importing takes the same time with 16, 32 and 64 KiB, so this is the middle: 16 makes 3,100 more objects for
+    /// 5 % of the bytes; 64 would take 86 MB more out of what images share.
     static let packLimit: UInt64 = 32 << 10
-    /// Contents up to this size are hashed before anything is written: most of those that the store has
-    /// already cost no I/O at all.
+    /// Contents up to this size are hashed before anything is written: most of those that the store has already take
+    /// no I/O.
     private static let bufferSize = 1 << 20
 
     private let objects: FilePath
@@ -23,14 +23,14 @@ struct ContentStaging: ~Copyable {
     private let pack: PackWriter
     private let recipe: RecipeWriter
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
-    /// In `objects`, by their digests.
+    /// The objects staged in `objects`, by digest.
     private(set) var staged: Set<Digest> = []
-    /// In the store already, and whole.
+    /// Objects known to be in the store, and whole.
     private var present: Set<Digest> = []
-    /// Bytes of content in the tar.
+    /// How many bytes of content the tar has.
     private(set) var contentSize: UInt64 = 0
 
-    /// `objects`: an existing directory for staged objects, which get their digests for names.
+    /// `objects`: an existing directory for staged objects, which are named by their digests.
     init(objects: FilePath, store: ObjectStore, pack: PackWriter, recipe: RecipeWriter) {
         self.objects = objects
         self.store = store
@@ -66,7 +66,7 @@ struct ContentStaging: ~Copyable {
             try recipe.packed(at: offset, count: entry.size)
             return .packed(offset)
         }
-        // A hole this small is not worth keeping.
+        // A hole this small is not worth preserving.
         content.initializeMemory(as: UInt8.self, repeating: 0)
         for extent in extents {
             let range = Int(extent.offset)..<Int(extent.offset + extent.length)
@@ -153,7 +153,7 @@ struct ContentStaging: ~Copyable {
         var rest = target
         while !rest.isEmpty {
             let count = try tar.read(into: rest)
-            // The reader throws where the tar is cut short; its own sums are checked.
+            // The reader throws where the tar is cut short, and checks its own sums.
             guard count > 0 else { throw tar.failure("its content is shorter than its size") }
             rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...])
         }

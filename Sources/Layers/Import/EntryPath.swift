@@ -1,15 +1,15 @@
 import Tar
 
-/// Where an entry goes, below the root of its layer.
+/// Turns an entry's path into a place below the root of its layer.
 enum EntryPath {
-    /// What Linux takes in a system call, and so what any other tool could have unpacked.
+    /// The limit of Linux's system calls, within which any other tool could have unpacked the entry.
     static let limit = 4095
     static let componentLimit = 255
     static let slash = UInt8(ascii: "/")
 
-    /// The components of a tar's path: a leading `/` and every `.` left out, and every `..` together with what is
-    /// before it, whatever that is. Empty for the root. As in a chroot, nothing is above the root of a path that
-    /// begins with `/`; a relative one that goes there is refused.
+    /// The components of a tar's path, without a leading `/` and every `.`; every `..` is left out together with the
+    /// component before it, whatever that is. Empty for the root. As in a chroot, nothing is above the root of a
+    /// path that begins with `/`; a relative path that goes there is refused.
     static func components(_ path: [UInt8]) throws(LayerError) -> [ArraySlice<UInt8>] {
         guard !path.isEmpty else { throw LayerError("its name is empty") }
         guard path.count <= limit else {
@@ -40,7 +40,7 @@ enum EntryPath {
     }
 }
 
-/// Why an entry can't be part of a layer, before the import adds which layer and which entry.
+/// Why an entry can't be part of a layer. The import adds which layer and which entry.
 struct LayerError: Error {
     let reason: String
     init(_ reason: String) { self.reason = reason }

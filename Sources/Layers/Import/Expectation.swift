@@ -1,10 +1,10 @@
 package import Digests
 
-/// What a manifest and a config promise of a layer. nil: not known, not checked.
+/// What a manifest and a config say of a layer. A nil value is unknown, and not checked.
 package struct Expectation: Sendable {
-    /// Of the tar.
+    /// The digest of the tar.
     package var diffID: Digest?
-    /// Of the bytes as they come, compressed or not.
+    /// The digest of the blob, compressed or not.
     package var blobDigest: Digest?
     package var blobSize: UInt64?
 

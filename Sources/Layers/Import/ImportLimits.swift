@@ -1,13 +1,13 @@
-/// What one layer may make mica hold in memory. Beyond any real image, and small enough that a tar made to
-/// hurt fails with a message: at these limits an import takes some 600 MB for entries, or 150 MB for names.
+/// How much of one layer mica holds in memory. The limits are beyond any real image, and small enough that a hostile
+/// tar fails with a message: at these limits an import takes some 600 MB for entries, or 150 MB for names.
 package struct ImportLimits: Sendable {
-    /// Entries of the tar, and the directories they imply.
+    /// Entries of the tar, and the directories that they imply.
     package var entries: Int
     /// Names and targets of symbolic links, in bytes.
     package var nameBytes: Int
     /// Names and values of extended attributes, in bytes.
     package var xattrBytes: Int
-    /// Bytes of one file, holes included: what ext4 takes.
+    /// Bytes of one file, holes included: ext4's limit.
     package var fileSize: UInt64
 
     package init(entries: Int, nameBytes: Int, xattrBytes: Int, fileSize: UInt64) {

@@ -7,10 +7,10 @@ import Glibc
 
 /// Turns a layer's tar into an index, a pack, objects and a recipe.
 ///
-/// The tar is untrusted: nothing is ever written to a path that it names, every number is checked, and memory
-/// is bounded by `ImportLimits`. Safe for any number of threads at once.
+/// The tar is untrusted: nothing is ever written to a path that it names, every number is checked, and memory is
+/// bounded by `ImportLimits`. Safe for any number of threads at once.
 package struct LayerImport: Sendable {
-    /// Bytes of an entry's name, a directory's slash included.
+    /// Bytes of an entry's name, including a directory's slash.
     package static let longestPath = EntryPath.limit
 
     private let layout: StoreLayout
@@ -21,15 +21,15 @@ package struct LayerImport: Sendable {
         self.limits = limits
     }
 
-    /// Reads one layer to its end, checks it against `expecting` and stages it in tmp/; nothing is visible
-    /// before `publish`. Compression is told by the first bytes.
+    /// Reads one layer to its end, checks it against `expecting` and stages it in tmp/; nothing is visible before
+    /// `publish`. Compression is detected by the first bytes.
     ///
-    /// `standsAlone`: there are no layers below. A layer that has some may have hard links to their files; whether
-    /// these are there is known once it is folded with them (`StagedLayer.defersLinks`).
+    /// `standsAlone`: there are no layers below. Otherwise the layer may have hard links to their files; whether
+    /// those exist is known once the layer is folded with them (`StagedLayer.defersLinks`).
     ///
-    /// The caller holds the store's lock, shared, until what was published is recorded. `named` is the subject
-    /// of messages ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on
-    /// another thread.
+    /// The caller holds the store's lock, shared, until the published layer is recorded. `named` is the subject of
+    /// messages ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on another
+    /// thread.
     package func stage(
         _ source: consuming some ByteSource,
         named: String,
@@ -123,7 +123,7 @@ package struct LayerImport: Sendable {
         if let expected = expecting.diffID, expected != diffID {
             throw Failure("\(named): the layer's diffID is \(diffID), the image's config says \(expected)")
         }
-        // Some writers leave the end marker out. Whether that is one of them, only a digest can tell.
+        // Some writers leave out the end marker. Only a digest can tell whether this is one of them.
         guard hasEndMarker || expecting.diffID != nil else {
             throw Failure("\(named): the tar ends without its end marker; it may have been cut short")
         }

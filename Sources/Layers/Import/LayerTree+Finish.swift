@@ -2,8 +2,7 @@ import Linux
 import SystemPackage
 
 extension LayerTree {
-    /// The index of what is there at the end. Breadth first, names in byte order: the same tar gives the same
-    /// index, always.
+    /// The index of the finished tree. Breadth first, names in byte order: the same tar always gives the same index.
     consuming func finish() throws(Errno) -> IndexBuilder {
         var numbers: [UInt32: UInt32] = [:]
         var queue: [UInt32] = [0]
@@ -19,7 +18,7 @@ extension LayerTree {
             for (name, child) in names {
                 var record = inodes[Int(child)].withoutSlot
                 if !whiteouts.isEmpty, whiteouts.remove(name) != nil, record.isDirectory {
-                    // A whiteout beside a directory of the same name leaves of it what this layer has.
+                    // A whiteout beside a directory of the same name leaves only what this layer has of it.
                     record.flags |= InodeRecord.opaque
                     record.flags &= ~InodeRecord.implied
                 }

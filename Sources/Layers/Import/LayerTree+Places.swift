@@ -2,9 +2,9 @@ import Tar
 
 import Glibc
 
-// Where a path leads in the layer. It never leaves it: above the root is the root.
+// Resolving paths in the layer. The root's parent is the root: nothing leaves the layer.
 extension LayerTree {
-    /// As many symbolic links as others follow in one path, and what they may be made of.
+    /// As many symbolic links as other tools follow in one path, and how many components they may have.
     static let linkLimit = 255
     private static let stepLimit = 1 << 14
 
@@ -22,7 +22,7 @@ extension LayerTree {
         }
     }
 
-    /// The directory that has `path`'s entries; what is missing on the way is created as implied.
+    /// The directory for `path`'s entries; missing directories on the path are created as implied.
     mutating func directory(at path: ArraySlice<ArraySlice<UInt8>>) throws(LayerError) -> UInt32 {
         if let recent, recent.path.elementsEqual(path) { return recent.inode }
         let inode: UInt32
@@ -35,7 +35,7 @@ extension LayerTree {
         return inode
     }
 
-    /// nil where something on the way is missing, or is no directory.
+    /// nil where a component is missing, or is no directory.
     private func plainDirectory(at path: ArraySlice<ArraySlice<UInt8>>) -> UInt32? {
         var inode: UInt32 = 0
         for component in path {
@@ -58,7 +58,7 @@ extension LayerTree {
         return inode
     }
 
-    /// Follows `path` from the root, and every symbolic link on it.
+    /// Resolves `path` from the root, and follows every symbolic link on it.
     private func place(of path: ArraySlice<ArraySlice<UInt8>>) throws(LayerError) -> Place {
         var place = Place()
         var rest = Array(path.reversed())
@@ -101,7 +101,7 @@ extension LayerTree {
         return place
     }
 
-    /// What a hard link names: an earlier entry that is not a directory, or something that the layers below have.
+    /// The target of a hard link: an earlier entry that is not a directory, or a file of the layers below.
     mutating func linked(_ entry: TarEntry) throws(LayerError) -> UInt32 {
         let quoted = String.quoting(entry.linkTarget)
         let found: Place

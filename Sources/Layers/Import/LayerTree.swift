@@ -4,13 +4,14 @@ import Tar
 
 import Glibc
 
-/// A layer's directory tree while its tar is read: entries replace one another until the end.
+/// A layer's directory tree while its tar is read: later entries replace earlier ones.
 ///
-/// Nothing here touches a filesystem. Inodes that are replaced stay in memory to the end; the limits count
-/// them, so that they cannot add up.
-/// An entry below a symbolic link goes where the link leads inside of the layer, as for whoever unpacks it into a
-/// directory of its own (`LayerTree+Places.swift`). What of the way the layer does not have is implied
-/// directories; where the layers below have a link there, folding goes on from it.
+/// Nothing here touches a filesystem. Replaced inodes stay in memory to the end; the limits count them, so that they
+/// can't add up.
+///
+/// An entry below a symbolic link goes where the link leads inside the layer, as when the layer is unpacked into a
+/// directory of its own (`LayerTree+Places.swift`). Directories on the path that the layer does not have are
+/// implied; where the layers below have a link there, folding follows it.
 struct LayerTree {
     struct Directory {
         var children: [[UInt8]: UInt32] = [:]
@@ -19,17 +20,17 @@ struct LayerTree {
 
     var inodes: [InodeRecord] = []
     var directories: [Directory] = []
-    /// The parent of the entry before: most entries have the same.
+    /// The parent of the last entry, which is that of most next ones.
     var recent: (path: [ArraySlice<UInt8>], inode: UInt32)?
     var builder = IndexBuilder(kind: .layer)
     private let limits: ImportLimits
-    /// Whether there is nothing below that a hard link could mean.
+    /// Whether there are no layers below to which a hard link could lead.
     let standsAlone: Bool
     private var nameBytes = 0
     private var xattrBytes = 0
-    /// What each list in the index holds.
+    /// The contents of each list in the index.
     private var xattrLists: [UInt32: [TarEntry.Xattr]] = [:]
-    /// Entries of the tar.
+    /// How many entries the tar has.
     private(set) var entryCount = 0
 
     init(limits: ImportLimits, standsAlone: Bool) throws(LayerError) {
@@ -38,13 +39,13 @@ struct LayerTree {
         _ = try addImpliedDirectory()
     }
 
-    /// Adds an entry of the tar; `content` is a file's.
+    /// Adds an entry of the tar; `content` is for a file.
     mutating func add(_ entry: TarEntry, _ content: StoredContent) throws(LayerError) {
         entryCount += 1
         guard entryCount <= limits.entries else {
             throw LayerError("the layer has more than \(limits.entries) entries")
         }
-        // The recipe needs it even where the tree, in the end, does not.
+        // The recipe needs the object even if the tree, in the end, does not.
         if case .object(let digest) = content { _ = builder.addObject(digest, size: entry.size) }
         let path = try EntryPath.components(entry.path)
         guard let name = path.last else { return try setRoot(entry) }
@@ -71,20 +72,20 @@ struct LayerTree {
         switch entry.kind {
         case .hardLink:
             inode = try linked(entry)
-            // The attributes of a file of the layers below stay what they are there.
+            // A file of the layers below keeps the attributes that it has there.
             if !inodes[Int(inode)].isDeferredLink { try setAttributes(linked: inode, entry) }
         case .directory:
             if let old, inodes[Int(old)].isDirectory {
-                // Directory over directory: new attributes, same children.
+                // A directory over a directory gets new attributes and keeps its children.
                 return try setAttributes(of: old, entry)
             }
             inode = try addDirectory(entry)
-            // What was there in between has replaced the directory of a layer below with all that is in it.
+            // The entry in between has replaced the directory of a layer below, with all that is in it.
             if old != nil { inodes[Int(inode)].flags |= InodeRecord.opaque }
         default:
             inode = try addInode(try record(entry, content))
         }
-        // The way to the last entry may have been through it.
+        // The cached path to the last entry may have led through it.
         if let old, inodes[Int(old)].isDirectory || inodes[Int(old)].isSymlink { recent = nil }
         directories[slot(parent)].children[name] = inode
     }
@@ -94,7 +95,7 @@ struct LayerTree {
         try setAttributes(of: 0, entry)
     }
 
-    /// Where a directory's children are: kept in `firstEntry` until the index has real ones.
+    /// The position of a directory's children, which `firstEntry` holds until the index has real entries.
     func slot(_ directory: UInt32) -> Int { Int(inodes[Int(directory)].firstEntry) }
 
     // MARK: Adding
@@ -130,8 +131,8 @@ struct LayerTree {
         inodes[Int(directory)] = record
     }
 
-    /// As docker, containerd and podman unpack it: what the entry of a second name says goes to the file that all of its
-    /// names share. Attributes that it does not mention stay, but for capabilities, which chown(2) drops.
+    /// As docker, containerd and podman unpack a hard link: its entry's attributes go to the file that all its names
+    /// share. Attributes that the entry does not mention stay, except capabilities, which chown(2) drops.
     private mutating func setAttributes(linked inode: UInt32, _ entry: TarEntry) throws(LayerError) {
         var record = inodes[Int(inode)]
         if !record.isSymlink { record.mode = record.mode & S_IFMT | entry.mode & 0o7777 }
@@ -153,7 +154,7 @@ struct LayerTree {
     {
         var record = InodeRecord()
         record.mode = entry.mode & 0o7777 | Self.type(entry.kind)
-        // Linux has no modes for links; other systems' archivers write what theirs had.
+        // Linux has no modes for links; archivers of other systems write theirs.
         if record.isSymlink { record.mode = S_IFLNK | 0o777 }
         record.uid = entry.uid
         record.gid = entry.gid
@@ -184,7 +185,7 @@ struct LayerTree {
         try setText(of: &record, target)
     }
 
-    /// Where a symbolic link, or a deferred link, leads.
+    /// Sets the target of a symbolic link or a deferred hard link.
     mutating func setText(of record: inout InodeRecord, _ text: [UInt8]) throws(LayerError) {
         try countName(text.count)
         record.size = UInt64(text.count)
@@ -203,7 +204,7 @@ struct LayerTree {
         -> UInt32
     {
         var xattrs = xattrs
-        // Linux has these on files and directories only: a mount would list what nobody can read.
+        // Linux has these on files and directories only: a mount would list attributes that can't be read.
         if !record.isRegular, !record.isDirectory { xattrs.removeAll { $0.name.starts(with: "user.".utf8) } }
         if xattrs.isEmpty { return 0 }
         for xattr in xattrs {

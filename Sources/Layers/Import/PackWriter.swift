@@ -4,18 +4,18 @@ import SystemPackage
 import CCodecs
 import Glibc
 
-/// Writes a layer's pack: small contents back to back, each different one once.
+/// Writes a layer's pack: small contents back to back, equal ones once.
 final class PackWriter {
     private let fd: OwnedFD
     private var buffer: [UInt8] = []
-    /// What has been written of the pack, and is not in `buffer`.
+    /// How many bytes of the pack were written, without those in `buffer`.
     private var written: UInt64 = 0
-    /// By checksum and size: the last content that had them. Only a comparison makes two contents the same.
+    /// By checksum and size: the offset of the last content that had them. Equality takes a comparison.
     private var known: [UInt64: UInt64] = [:]
     private var other: [UInt8] = []
 
     private static let bufferSize = 1 << 20
-    /// Contents remembered to be found again: about 40 MB. Later ones are merely stored twice.
+    /// How many contents are remembered: about 40 MB. Later duplicates are merely stored twice.
     private static let knownLimit = 1 << 20
 
     /// Takes `fd`, an empty file open for reading and writing.

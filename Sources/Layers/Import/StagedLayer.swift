@@ -2,30 +2,30 @@ package import Digests
 import Linux
 import SystemPackage
 
-/// A layer that has been read and checked, but that nobody can see yet.
+/// A layer that has been read and checked, but is not visible yet.
 package struct StagedLayer: Sendable {
     package let diffID: Digest
     /// Bytes of the uncompressed tar.
     package let tarSize: UInt64
-    /// Bytes of the files' contents that the tar holds: without holes, twice what is in it twice.
+    /// How many bytes of file contents the tar holds: without holes, and counting duplicates.
     package let contentSize: UInt64
-    /// Entries of the tar.
+    /// How many entries the tar has.
     package let entries: Int
 
     let layout: StoreLayout
     let staging: FilePath
-    /// Those of `staging`/objects.
+    /// The objects in `staging`/objects.
     let objects: Set<Digest>
 
-    /// What will be the layer's index once it is published.
+    /// The index, which becomes the layer's once it is published.
     package func index() throws -> LayerIndex {
         try LayerIndex(staging.appending("layer").appending("index"), verifying: false)
     }
 
-    /// Makes the layer durable, then visible; fine if it is there already.
+    /// Makes the layer durable, then visible. A layer that is there already is no error.
     ///
-    /// Every file is on disk before it gets its name, and the objects have their names before the layer does:
-    /// so a layer directory under its own name is whole, whenever the machine stopped.
+    /// Every file is on disk before it gets its name, and the objects get their names before the layer does: so a
+    /// layer directory under its own name is complete, whenever the machine stopped.
     package func publish() throws {
         let store = ObjectStore(layout)
         for digest in objects {
@@ -42,8 +42,8 @@ package struct StagedLayer: Sendable {
         }
         let layer = layout.layer(diffID)
         do {
-            // The same tar makes the same layer, so what is there already is this one, or a damaged one: in either case
-            // this one is whole, and takes its place.
+            // The same tar makes the same layer, so a layer that is there already equals this one or is damaged: in
+            // either case this one is whole, and replaces it.
             try staging.appending("layer").rename(to: layer, exchangingWith: staging.appending("old"))
         } catch {
             throw Failure("name the layer \(layer)", error)
@@ -52,10 +52,10 @@ package struct StagedLayer: Sendable {
         discard()
     }
 
-    /// All that is staged is on disk when this returns.
+    /// Syncs all that is staged.
     private func synchronize() throws {
-        // A file at a time costs a flush of the disk for each; all of the filesystem at once, what others have
-        // written meanwhile, too: the files that a commit has just read, for one.
+        // Syncing file by file takes a flush of the disk for each; syncing the filesystem also writes what other
+        // processes have dirty, such as the files that a commit has just read.
         guard objects.isEmpty else {
             return try naming("sync \(staging)") { try staging.synchronizeFilesystem() }
         }
@@ -65,6 +65,6 @@ package struct StagedLayer: Sendable {
         }
     }
 
-    /// Removes what is staged. After `publish` there is nothing left to do.
+    /// Removes the staged files. After `publish` there are none.
     package func discard() { try? staging.removeTree() }
 }

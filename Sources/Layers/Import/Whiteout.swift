@@ -1,4 +1,4 @@
-/// What the OCI specification means by names that begin `.wh.`.
+/// What names that begin with `.wh.` mean in the OCI specification.
 package enum Whiteout {
     package static let prefix = Array(".wh.".utf8)
     package static let opaqueName = prefix + prefix + Array(".opq".utf8)
@@ -6,9 +6,9 @@ package enum Whiteout {
     case no
     /// Hides this name of the layers below.
     case name(ArraySlice<UInt8>)
-    /// Hides everything the layers below have in the directory.
+    /// Hides everything that the layers below have in the directory.
     case opaque
-    /// aufs kept its own books in names like `.wh..wh.plnk`: not part of the tree.
+    /// aufs's own records, in names like `.wh..wh.plnk`: not part of the tree.
     case metadata
 
     init(_ component: ArraySlice<UInt8>) throws(LayerError) {

@@ -21,7 +21,7 @@ enum RecipeFormat {
 
     enum Instruction: UInt8 { case end, literal, packed, object, range }
 
-    /// The longest literal: what the reader holds in memory.
+    /// The longest literal, which the reader holds in memory.
     static let literalLimit = 1 << 16
 
     /// A number takes at most ten bytes.

@@ -4,7 +4,7 @@ import SystemPackage
 
 import Glibc
 
-/// Reads a recipe's instructions. Whatever the file says, memory stays bounded and an error is a `Failure`.
+/// Reads a recipe's instructions. Whatever the file holds, memory stays bounded and an error is a `Failure`.
 final class RecipeReader {
     enum Step {
         case literal([UInt8])

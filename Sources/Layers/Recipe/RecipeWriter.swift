@@ -4,7 +4,7 @@ import SystemPackage
 
 import CCodecs
 
-/// Writes a recipe while the tar goes by. A class: the tar's reader calls it for literals, the import for
+/// Writes a recipe while the tar is read. A class, because the tar's reader calls it for literals and the import for
 /// contents, in the order of the tar.
 final class RecipeWriter {
     private let fd: OwnedFD
@@ -16,7 +16,7 @@ final class RecipeWriter {
     private var bodySize: UInt64 = 0
     private var object: Digest?
 
-    /// Headers repeat themselves so much that a higher level hardly finds more.
+    /// Headers are so repetitive that a higher level saves hardly more.
     private static let level: CInt = 3
 
     /// Takes `fd`, an empty file open for writing.

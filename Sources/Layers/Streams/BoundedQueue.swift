@@ -1,8 +1,8 @@
 import Linux
 
-/// Hands elements from one thread to another; whoever is ahead waits.
+/// Passes elements from one thread to another; the faster one waits.
 final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
-    // Everything below is touched with `lock` held only.
+    // Safe to share: everything below is touched only under `lock`.
     private let lock = Lock()
     private let capacity: Int
     private var elements: [Element] = []
@@ -13,7 +13,7 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         self.capacity = capacity
     }
 
-    /// Waits for room. False once the queue is closed: nobody wants more.
+    /// Waits for room. False once the queue is closed, because the consumer wants no more.
     func push(_ element: Element) -> Bool {
         lock.locked {
             while elements.count >= capacity, !isClosed { lock.wait() }
@@ -24,7 +24,7 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Waits for an element. nil once the queue is closed and empty; throws what it was closed with.
+    /// Waits for an element. nil once the queue is closed and empty; throws the error that it was closed with.
     func pop() throws -> Element? {
         try lock.locked {
             while elements.isEmpty, !isClosed { lock.wait() }
@@ -37,7 +37,7 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Ends the queue: by the producer when there is no more, by the consumer when it wants no more.
+    /// Ends the queue. The producer calls it when there is no more, the consumer when it wants no more.
     func close(throwing error: (any Error)? = nil) {
         lock.locked {
             if !isClosed { self.error = error }

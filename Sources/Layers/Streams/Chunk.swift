@@ -1,9 +1,9 @@
 import Synchronization
 
-/// A piece of a stream, filled by one thread and then only read, by any number of them. Its memory goes back
-/// to the pool with the last reference.
+/// A piece of a stream, filled by one thread and then only read, by any number of threads. Its memory goes back to
+/// the pool with the last reference.
 final class Chunk: @unchecked Sendable {
-    // Safe to share: written only before it is handed on.
+    // Safe to share: written only before it is passed on.
     private let memory: UnsafeMutableRawBufferPointer
     private let pool: ChunkPool
     private var count = 0
@@ -21,7 +21,7 @@ final class Chunk: @unchecked Sendable {
         return count
     }
 
-    /// What is still free; `extend` says how much of it has been filled.
+    /// The part that is still free; `extend` says how much of it has been filled.
     var room: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: memory[count...]) }
     func extend(by filled: Int) { count += filled }
 
@@ -29,8 +29,8 @@ final class Chunk: @unchecked Sendable {
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 }
 
-/// Recycles chunks' memory: giving pages back to the kernel and faulting them in again for every chunk would
-/// cost more than what is done with them.
+/// Recycles chunks' memory: giving pages back to the kernel and faulting them in again for every chunk would take
+/// longer than the work on them.
 final class ChunkPool: @unchecked Sendable {
     static let chunkSize = 1 << 18
 

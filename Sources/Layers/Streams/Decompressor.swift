@@ -1,11 +1,11 @@
 package import Linux
 
-/// A stream as it was before it was compressed: gzip and zstd are told by their first bytes, everything else
-/// passes as it is. Truncated and damaged data throws a `Failure` that names the stream.
+/// Decompresses a stream: gzip and zstd are detected by their first bytes, all else passes unchanged. Truncated and
+/// damaged data throws a `Failure` that names the stream.
 package struct Decompressor: ByteSource {
     package enum Format: Sendable { case plain, gzip, zstd }
 
-    // A class, because a protocol's value must be copyable and a codec's state is not.
+    // A class, because a protocol's value must be copyable and a codec's state isn't.
     fileprivate final class State: @unchecked Sendable {
         var source: any ByteSource
         let named: String
@@ -15,7 +15,7 @@ package struct Decompressor: ByteSource {
         var codec: (any Inflating)?
         var format: Format?
         var isAtEnd = false
-        /// What was decompressed as a whole, and how much of it was read.
+        /// A stream that was decompressed as a whole, and how much of it was read.
         var whole: UnsafeMutableRawBufferPointer?
         var position = 0
         let wholeLimit: Int
@@ -40,7 +40,7 @@ package struct Decompressor: ByteSource {
 
     private let state: State
 
-    /// `named` is the subject of messages. `tap` sees the bytes as they come from `source`, in order, each once.
+    /// `named` is the subject of messages. `tap` gets the bytes as they come from `source`, in order, each once.
     /// `wholeLimit`: gzip of at most so many bytes is read to its end before anything comes out.
     package init(
         _ source: any ByteSource,
@@ -51,7 +51,7 @@ package struct Decompressor: ByteSource {
         state = State(source, named, wholeLimit, tap)
     }
 
-    /// Reads as far as it takes to know.
+    /// Detects the format, and reads as far as that takes.
     package mutating func format() throws -> Format {
         if let format = state.format { return format }
         while state.window.count < 4, try state.refill() {}
@@ -133,7 +133,7 @@ extension Decompressor.State {
         return .plain
     }
 
-    /// Where all of it can be had at once, it is decompressed at once. Else what was read is the window.
+    /// Decompresses the stream as a whole where it is small enough. Otherwise the window has what was read.
     fileprivate func inflateWhole() throws {
         while window.count < wholeLimit, !isAtEnd {
             if window.count == input.count { grow() }
@@ -160,7 +160,7 @@ extension Decompressor.State {
 
     fileprivate func pass(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         if window.isEmpty {
-            // Nothing in between any more: straight into the caller's buffer.
+            // The window is empty from here on: straight into the caller's buffer.
             let count = isAtEnd ? 0 : try source.read(into: buffer)
             if count == 0 { isAtEnd = true }
             if count > 0 { try tap?(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }

@@ -1,10 +1,10 @@
 import CCodecs
 import Linux
 
-/// gzip, by zlib, for what is too large for `WholeGzip`: any number of members, zeros behind the last one.
+/// gzip, by zlib, for streams too large for `WholeGzip`: any number of members, zeros after the last one.
 final class GzipStream: Inflating {
     private let stream: UnsafeMutablePointer<z_stream>
-    /// 15 bits of window, and 16 for "gzip's header and checksum".
+    /// 15 bits of window; 16 stands for gzip's header and checksum.
     private static let windowBits: CInt = 15 + 16
 
     private enum State { case member, between, padding }
@@ -31,11 +31,11 @@ final class GzipStream: Inflating {
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer
     ) throws(CodecError) -> (consumed: Int, produced: Int) {
-        // Inside a member zlib may have output left without any more input.
+        // Inside a member zlib may have output left without more input.
         guard state == .member || !input.isEmpty else { return (0, 0) }
         if state == .between, !isFirst, input.first == 0 { state = .padding }
         if state == .padding {
-            // Tapes and some registries pad with zeros; gzip(1) lets them pass, too.
+            // Tapes and some registries pad with zeros, which gzip(1) accepts, too.
             guard input.allSatisfy({ $0 == 0 }) else {
                 throw CodecError("something else follows the gzip data")
             }
@@ -47,7 +47,7 @@ final class GzipStream: Inflating {
             state = .member
             isFirst = false
         }
-        // z_stream counts in 32 bits; what does not fit comes in the next call.
+        // z_stream counts in 32 bits; the rest comes in the next call.
         let input = UnsafeRawBufferPointer(rebasing: input.prefix(1 << 30))
         let output = UnsafeMutableRawBufferPointer(rebasing: output.prefix(1 << 30))
         // next_in is not const in zlib's interface; inflate only reads.

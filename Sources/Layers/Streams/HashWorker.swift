@@ -1,13 +1,13 @@
 import Linux
 import Digests
 
-/// Hashes two streams on a thread of its own: a layer's tar, and the blob it came in.
+/// Hashes two streams on a separate thread: a layer's tar, and the blob that it came in.
 final class HashWorker: Sendable {
     enum Stream: Sendable { case tar, blob }
 
-    /// What the thread works on; a class apart, so that the thread does not keep its owner alive.
+    /// The thread's state; a separate class, so that the thread does not keep its owner alive.
     private final class Hashes: @unchecked Sendable {
-        // Written by the thread only, read when it is done.
+        // Safe to share: only the thread writes, and the results are read after its end.
         var tar = SHA256()
         var blob = SHA256()
         let queue = BoundedQueue<(stream: Stream, chunk: Chunk)>(capacity: 8)

@@ -1,9 +1,9 @@
 import Linux
 
-/// One compressed format. The seam for a faster implementation: bytes in, bytes out, no I/O.
+/// One compressed format, so that a faster implementation can be put in: bytes in, bytes out, no I/O.
 protocol Inflating: AnyObject {
-    /// Decompresses from the front of `input` into `output`; both counts may be 0 at once only when more input
-    /// is needed. Throws a `CodecError` where the data is damaged.
+    /// Decompresses from the front of `input` into `output`; both counts are 0 at once only when more input is
+    /// needed. Throws a `CodecError` where the data is damaged.
     func inflate(
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer
@@ -13,7 +13,7 @@ protocol Inflating: AnyObject {
     var isComplete: Bool { get }
 }
 
-/// Why compressed data cannot be decompressed.
+/// Why compressed data can't be decompressed.
 struct CodecError: Error {
     let reason: String
     init(_ reason: String) { self.reason = reason }

@@ -1,16 +1,16 @@
 import Linux
 import Digests
 
-/// Reads a compressed layer on a thread of its own and hands out its tar: decompression, hashing and what the
-/// caller does with the bytes run side by side. Memory is bounded by the queues.
+/// Reads a compressed layer on a separate thread and returns its tar: decompression, hashing and the caller's work
+/// on the bytes run side by side. Memory is bounded by the queues.
 final class ReadAhead: ByteSource, @unchecked Sendable {
     private let producer: Producer
     private let worker: WorkerThread
-    // The reading thread's.
+    // Used by the reading thread only.
     private var chunk: Chunk?
     private var offset = 0
 
-    /// `blobLimit`: bytes that the source may have. `progress` gets the sum of the bytes read from it so far.
+    /// `blobLimit`: how many bytes the source may have. `progress` gets the number of bytes read from it so far.
     init(
         _ source: any ByteSource,
         named: String,
@@ -45,8 +45,8 @@ final class ReadAhead: ByteSource, @unchecked Sendable {
         return piece.count
     }
 
-    /// After the last byte has been read: what the tar and the blob were. The blob's digest is only right
-    /// where it was asked for.
+    /// Called after the last byte has been read: the digests of the tar and the blob. The blob's is only right where
+    /// it was asked for.
     func finish() -> (tar: Digest, blob: Digest, blobSize: UInt64) {
         stop()
         let (tar, blob) = producer.hashes.finish()
@@ -60,7 +60,7 @@ final class ReadAhead: ByteSource, @unchecked Sendable {
 }
 
 extension ReadAhead {
-    /// What the thread works on; a class apart, so that the thread does not keep its owner alive.
+    /// The thread's state; a separate class, so that the thread does not keep its owner alive.
     private final class Producer: @unchecked Sendable {
         let chunks = BoundedQueue<Chunk>(capacity: 8)
         let hashes: HashWorker
@@ -69,7 +69,7 @@ extension ReadAhead {
         private let isHashingBlob: Bool
         private let blobLimit: UInt64?
         private let progress: (@Sendable (UInt64) -> Void)?
-        // Written by the thread only, read when it is done.
+        // Only the thread writes these, and they are read after its end.
         private(set) var blobSize: UInt64 = 0
         private(set) var isPlain = false
 

@@ -1,18 +1,18 @@
 import CCodecs
 
-/// gzip, by libdeflate: what fits into memory as a whole, compressed and not, is decompressed in less than half the time
-/// that zlib takes.
+/// gzip, by libdeflate: a stream that fits into memory as a whole, compressed and not, is decompressed in less than
+/// half the time that zlib takes.
 package enum WholeGzip {
-    /// Bytes of input, and of output, above which it is zlib's: several layers at once are in memory.
+    /// Bytes of input, and of output, above which zlib is used, because several layers are in memory at once.
     package static let limit = 24 << 20
     static let outputLimit = 64 << 20
 
-    /// Any number of members, with zeros behind the last one. nil for what is too large or not right: zlib, which is
-    /// to say what is wrong, takes it from the beginning.
+    /// Any number of members, with zeros after the last one. nil for data that is too large or damaged: zlib then
+    /// takes it from the beginning, and reports what is wrong.
     static func inflate(_ input: UnsafeRawBufferPointer) -> UnsafeMutableRawBufferPointer? {
         guard input.count >= 18, let codec = libdeflate_alloc_decompressor() else { return nil }
         defer { libdeflate_free_decompressor(codec) }
-        // What is at the end is the size of the last member, modulo 2^32; mostly there is one.
+        // The last four bytes are the size of the last member, modulo 2^32; mostly there is only one.
         let size = Int(input.loadUnaligned(fromByteOffset: input.count - 4, as: UInt32.self).littleEndian)
         for room in [size, outputLimit] where room <= outputLimit {
             let output = UnsafeMutableRawBufferPointer.allocate(byteCount: max(room, 1), alignment: 64)

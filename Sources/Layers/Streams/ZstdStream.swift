@@ -1,14 +1,14 @@
 import CCodecs
 import Linux
 
-/// zstd, by libzstd: any number of frames, skippable ones as well.
+/// zstd, by libzstd: any number of frames, including skippable ones.
 final class ZstdStream: Inflating {
     private let context: OpaquePointer
     private var isBetweenFrames = false
     private var hasBegun = false
 
-    /// log2 of the largest window: 128 MiB, what `zstd -d` takes without being told to take more. It bounds
-    /// what a hostile frame can make us allocate.
+    /// log2 of the largest window: 128 MiB, the default limit of `zstd -d`. It bounds what a hostile frame can make
+    /// mica allocate.
     private static let windowLogMax: CInt = 27
 
     init() throws(CodecError) {
