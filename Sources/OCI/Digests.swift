@@ -1,3 +1,3 @@
-// Who reads images reads digests. They are a module of their own for those who must not link Foundation,
-// which the JSON here needs: Layers, and with it micafs.
+// Readers of images read digests. Digests are a separate module for modules that must not link Foundation, which
+// JSON here needs: Layers, and with it micafs.
 @_exported public import Digests

@@ -1,9 +1,9 @@
 import Linux
 
-/// The name of an image: `[domain/]path[:tag][@digest]`, made whole by docker's rules, so that `debian`,
+/// The name of an image: `[domain/]path[:tag][@digest]`, completed by docker's rules, so that `debian`,
 /// `library/debian:latest` and `docker.io/library/debian` are one name.
 package struct ImageReference: Hashable, Sendable {
-    /// A host, maybe with a port; `localhost` for images made here.
+    /// A host, perhaps with a port; `localhost` for images made here.
     package let domain: String
     /// Lower-case components, separated by slashes.
     package let path: String
@@ -59,10 +59,10 @@ package struct ImageReference: Hashable, Sendable {
         self.digest = digest
     }
 
-    /// `domain/path`, whole.
+    /// `domain/path`, complete.
     package var name: String { "\(domain)/\(path)" }
 
-    /// As people write it: without `docker.io/` and `library/`.
+    /// As users write it: without `docker.io/` and `library/`.
     package var familiarName: String {
         guard domain == "docker.io" else { return name }
         let library = "library/"
@@ -70,7 +70,7 @@ package struct ImageReference: Hashable, Sendable {
         return String(path.dropFirst(library.count))
     }
 
-    /// As people write it, with its tag and digest.
+    /// As users write it, with its tag and digest.
     package var familiar: String { familiarName + suffix }
 
     private var suffix: String { (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "") }
@@ -86,7 +86,7 @@ package struct ImageReference: Hashable, Sendable {
         return (String(first), String(name[name.index(after: slash)...]))
     }
 
-    /// What may follow the colon.
+    /// Whether this may follow the colon.
     package static func isTag(_ tag: some StringProtocol) -> Bool {
         guard let first = tag.utf8.first, tag.utf8.count <= 128, first != 0x2d, first != 0x2e else {
             return false
@@ -134,6 +134,6 @@ package struct ImageReference: Hashable, Sendable {
 }
 
 extension ImageReference: CustomStringConvertible {
-    /// Whole: `docker.io/library/debian:latest`. What the store keeps.
+    /// The complete name, as the store has it: `docker.io/library/debian:latest`.
     package var description: String { name + suffix }
 }

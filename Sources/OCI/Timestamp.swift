@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// RFC 3339 times, as image configs have them, to and from seconds since 1970.
+/// RFC 3339 times, as in image configs, to and from seconds since 1970.
 package enum Timestamp {
     /// nil where `text` is no RFC 3339 time. Fractions of a second are dropped.
     package static func seconds(_ text: String) -> Int64? {
@@ -30,12 +30,12 @@ package enum Timestamp {
         return daysSince1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
     }
 
-    /// The same, but nil for the first second of the year 1, by which Go's programs say that they know no time.
+    /// The same, but nil for the first second of the year 1, which Go programs write for an unknown time.
     package static func known(_ text: String) -> Int64? {
         seconds(text).flatMap { $0 == -62_135_596_800 ? nil : $0 }
     }
 
-    /// Seconds since 1970: now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org/specs/source-date-epoch).
+    /// Seconds since 1970: now, or the value of SOURCE_DATE_EPOCH (reproducible-builds.org/specs/source-date-epoch).
     package static func ofCreation() throws -> Int64 {
         guard let value = getenv("SOURCE_DATE_EPOCH") else { return Int64(time(nil)) }
         let text = String(cString: value)
@@ -67,14 +67,14 @@ package enum Timestamp {
         return bytes[0] == 0x2d ? -east : east
     }
 
-    /// Years 0 to 9999 have four digits; everything beyond is held there.
+    /// Years 0 to 9999 have four digits; times outside are clamped to them.
     private static func clampedDay(_ seconds: Int64) -> (day: Int64, second: Int64) {
         let clamped = min(max(seconds, -62_167_219_200), 253_402_300_799)
         let second = ((clamped % 86400) + 86400) % 86400
         return ((clamped - second) / 86400, second)
     }
 
-    /// Years that begin in March put the leap day last.
+    /// Years that begin in March have the leap day last.
     private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400

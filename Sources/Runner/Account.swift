@@ -3,7 +3,7 @@ import SystemPackage
 
 import Glibc
 
-/// Who a program runs as.
+/// The user that a program runs as.
 package struct Account: Sendable, Equatable {
     package var uid: UInt32
     package var gid: UInt32
@@ -11,7 +11,7 @@ package struct Account: Sendable, Equatable {
     package var groups: [UInt32]
     package var home: String
 
-    /// What setgroups(2) takes.
+    /// The limit of setgroups(2).
     private static let mostGroups = 65536
 
     package init(uid: UInt32, gid: UInt32, groups: [UInt32] = [], home: String = "/") {
@@ -22,8 +22,8 @@ package struct Account: Sendable, Equatable {
     }
 
     /// Looks `user` ("user", "uid", "user:group", "uid:gid", either part may be a name or a number) up in
-    /// /etc/passwd and /etc/group below `root`, never outside. Docker's rules: digits are a number, also where
-    /// an entry is named so, and need no entry; a group that is named alone replaces the supplementary ones.
+    /// /etc/passwd and /etc/group below `root`, never outside. Docker's rules: digits are a number, even if an entry
+    /// has such a name, and need no entry; an explicit group replaces the supplementary ones.
     package init(of user: String, root: borrowing OwnedFD) throws {
         let parts = user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init
@@ -46,7 +46,7 @@ package struct Account: Sendable, Equatable {
         }
     }
 
-    /// What a user or a group is looked up by.
+    /// The key by which a user or a group is looked up.
     private enum Wanted {
         case number(UInt32)
         case name([UInt8])
@@ -95,7 +95,7 @@ package struct Account: Sendable, Equatable {
         var home: String
     }
 
-    /// The first entry that fits.
+    /// The first entry that matches.
     private static func passwd(_ wanted: Wanted, _ root: borrowing OwnedFD) throws -> Entry? {
         var found: Entry?
         try AccountFile.forEachLine(of: "/etc/passwd", root: root, passingOverLongLines: true) { line in
@@ -110,7 +110,7 @@ package struct Account: Sendable, Equatable {
     }
 
     private static func group(_ wanted: Wanted, _ root: borrowing OwnedFD) throws -> UInt32 {
-        // It is what it is, whatever the file says of it.
+        // A number needs no entry in the file.
         if case .number(let gid) = wanted { return gid }
         var found: UInt32?
         try AccountFile.forEachLine(of: "/etc/group", root: root) { line in

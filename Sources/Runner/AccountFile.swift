@@ -4,15 +4,15 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// /etc/passwd and /etc/group of an image: untrusted, so read only if they are files, up to a limit, a line at a time
-/// and without a copy of what nobody asked for.
+/// /etc/passwd and /etc/group of an image: untrusted, so they are read only if they are regular files, up to a
+/// limit, line by line and without copying fields that are not needed.
 enum AccountFile {
     static let limit = 16 << 20
-    /// A group of 100,000 members has less.
+    /// More than a group of 100,000 members has.
     static let longestLine = 1 << 20
 
-    /// Calls `body` with each line until it returns false. A file that is missing has none. A line that is too long is
-    /// passed over (`passingOver`), or a Failure.
+    /// Calls `body` with each line until it returns false. A missing file has no lines. A line that is too long is
+    /// skipped (`passingOver`), or a Failure.
     static func forEachLine(
         of path: FilePath,
         root: borrowing OwnedFD,
@@ -20,8 +20,8 @@ enum AccountFile {
         _ body: (borrowing Line) throws -> Bool
     ) throws {
         do {
-            // Looked at before it is opened: to open a device does something, and files of the kernel's that look like
-            // others are read with the rights of this process.
+            // Checked before it is opened, because opening a device has effects, and the kernel's own files, which
+            // may look regular, would be read with the rights of this process.
             let place = try root.open(inRoot: path, CInt(CLINUX_O_PATH))
             guard try place.status().st_mode & Glibc.S_IFMT == Glibc.S_IFREG,
                 !ofTheKernel.contains(place.use { clinux_filesystem_type($0) })
@@ -51,7 +51,7 @@ enum AccountFile {
     ) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longestLine, alignment: 16)
         defer { buffer.deallocate() }
-        // What of the buffer is filled with the beginning of a line, and how much has been read.
+        // How much of the buffer holds the beginning of a line, and how much has been read.
         var used = 0
         var total = 0
         var isWithinLongLine = false
@@ -83,12 +83,12 @@ enum AccountFile {
         }
     }
 
-    /// Fields between colons.
+    /// A line of fields between colons.
     struct Line: ~Copyable {
         private let bytes: UnsafeRawBufferPointer
         init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-        /// nil where there are not so many.
+        /// nil where there are fewer fields.
         func field(_ number: Int) -> Field? {
             var rest = bytes
             for _ in 0..<number {
@@ -106,12 +106,12 @@ enum AccountFile {
 
         var isEmpty: Bool { bytes.isEmpty }
         var text: [UInt8] { Array(bytes) }
-        /// An id in decimal; nil for everything else.
+        /// A decimal ID; nil for anything else.
         var id: UInt32? { AccountFile.number(bytes) }
 
         func equals(_ other: [UInt8]) -> Bool { bytes.count == other.count && bytes.elementsEqual(other) }
 
-        /// Whether `name` is in this list with commas.
+        /// Whether `name` is in this comma-separated list.
         func lists(_ name: [UInt8]) -> Bool {
             var rest = bytes
             while true {
@@ -123,8 +123,8 @@ enum AccountFile {
         }
     }
 
-    /// An id, 0 to 2³¹-1 as docker has it: (uid_t)-1 would mean "unchanged" to setresuid(2). Zeros in front don't
-    /// count. nil for everything else.
+    /// An ID from 0 to 2³¹-1, as in docker: (uid_t)-1 would mean "unchanged" to setresuid(2). Leading zeros don't
+    /// count. nil for anything else.
     static func number(_ digits: some Collection<UInt8>) -> UInt32? {
         guard !digits.isEmpty else { return nil }
         var value: UInt32 = 0

@@ -20,13 +20,13 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
     package static let auditWrite = number(29)
     package static let setfcap = number(31)
 
-    /// What docker gives a container by default.
+    /// Docker's default for containers.
     package static let container: Capabilities = [
         .chown, .dacOverride, .fowner, .fsetid, .kill, .setgid, .setuid, .setpcap, .netBindService, .netRaw,
         .sysChroot, .mknod, .auditWrite, .setfcap,
     ]
 
-    /// By number.
+    /// In the order of their numbers.
     private static let names = [
         "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
         "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK",
@@ -39,7 +39,7 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
         "CHECKPOINT_RESTORE",
     ]
 
-    /// `name`: "CAP_CHOWN". One that nobody knows is not in the set.
+    /// `name`: "CAP_CHOWN". False for unknown names.
     func contains(named name: String) -> Bool {
         guard let number = Capabilities.names.firstIndex(where: { name == "CAP_\($0)" }) else { return false }
         return contains(Capabilities(rawValue: 1 << UInt64(number)))

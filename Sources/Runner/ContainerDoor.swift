@@ -4,11 +4,11 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// How a container that runs is entered: by the namespaces and the root of its process 1, or of another thread of that
-/// where the first one has ended, and with it all that it had.
+/// The namespaces and the root by which a running container is entered: those of its process 1, or of another thread
+/// of that process if its first thread has ended, and with it all that it had.
 struct ContainerDoor: ~Copyable {
     let root: OwnedFD
-    /// nil: the process itself will do.
+    /// nil: the process itself is used.
     private let thread: OpenFile?
 
     /// `leader`: a pidfd of process 1, whose number is `pid`.
@@ -39,7 +39,7 @@ struct ContainerDoor: ~Copyable {
             }
             guard raw >= 0 else { continue }
             let opened = OwnedFD(adopting: raw)
-            // Looked at after the opening: it is one of this process.
+            // Checked after the opening, so it is a thread of this process.
             guard task.exists, !leader.hasEnded else { continue }
             root = open
             thread = OpenFile(opened)
@@ -48,7 +48,7 @@ struct ContainerDoor: ~Copyable {
         throw Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
     }
 
-    /// Calls `body` with what setns(2) takes.
+    /// Calls `body` with the descriptor for setns(2).
     borrowing func use<R>(_ leader: borrowing OwnedFD, _ body: (CInt) throws -> R) throws -> R {
         if let thread { return try thread.fd.use(body) }
         return try leader.use(body)

@@ -4,9 +4,9 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// A running program in a container, a child of this process. Whoever has it must `wait` for it.
+/// A running program in a container, a child of this process. Its owner must `wait` for it.
 package final class ContainerProcess: Sendable {
-    /// In the host's pid namespace.
+    /// In the host's PID namespace.
     package let pid: Int32
     package let pidfd: OwnedFD
     private let terminal: OwnedFD?
@@ -17,7 +17,7 @@ package final class ContainerProcess: Sendable {
         self.terminal = terminal
     }
 
-    /// The master of the program's terminal, nil where it has none. Stays this object's.
+    /// The master of the program's terminal, nil where it has none. This object owns it.
     package var terminalFD: CInt? {
         switch terminal {
         case .some(let fd): fd.raw
@@ -31,8 +31,9 @@ package final class ContainerProcess: Sendable {
         guard result >= 0 else { throw Errno(rawValue: -result) }
     }
 
-    /// Waits for the end and reaps: once only. What another process of the container traces can't be reaped before
-    /// that lets go of it, which may be never: how it ended is known all the same, and the host's init gets the rest.
+    /// Waits for the end and reaps the process; call it once. A process that another one in the container traces
+    /// can't be reaped before that lets go of it, which may be never: its exit status is known all the same, and the
+    /// host's init reaps it later.
     package func wait() throws(Errno) -> ExitStatus {
         while true {
             var watched = pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0)

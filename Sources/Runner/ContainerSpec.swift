@@ -1,7 +1,7 @@
-/// Everything that is decided about a container before it starts: containers/<id>/config.json.
+/// All that is decided about a container before it starts: containers/<id>/config.json.
 package struct ContainerSpec: Codable, Sendable, Equatable {
     package enum Network: String, Codable, Sendable, CaseIterable {
-        /// A network namespace with nothing but lo.
+        /// A network namespace with only lo.
         case none
         /// The host's.
         case host
@@ -14,17 +14,17 @@ package struct ContainerSpec: Codable, Sendable, Equatable {
     package var network: Network
     package var volumes: [Volume]
     package var readOnlyRoot: Bool
-    /// Sent by `stop`; a signal's name or number.
+    /// The signal that `stop` sends; its name or number.
     package var stopSignal: String
-    /// nil: the usual ones.
+    /// nil: the default limits.
     package var resources: Resources?
-    /// Whether set-user-ID programs and file capabilities give nothing. nil: they do.
+    /// Whether set-user-ID programs and file capabilities grant nothing. nil: they do grant privileges.
     package var noNewPrivileges: Bool?
-    /// `unconfined`, or the path of the profile that its filter was made of. nil: SeccompProfile.standard.
+    /// `unconfined`, or the path of the profile that its filter was made from. nil: SeccompProfile.standard.
     package var seccomp: String?
-    /// Gone with everything it wrote once it has ended.
+    /// Removed, with everything it wrote, once it has ended.
     package var removeAtExit: Bool
-    /// nil in what an earlier version wrote: the standard ones.
+    /// nil in files of earlier versions: the standard limits.
     package var logLimits: LogLimits?
 
     package init(

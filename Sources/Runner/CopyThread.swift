@@ -3,18 +3,17 @@ import SystemPackage
 
 import Glibc
 
-/// A thread that moves bytes with blocking calls: what one reader doesn't take must not hold up another,
-/// or a signal.
+/// A thread that copies bytes with blocking calls, so that one slow reader delays neither another one nor a signal.
 struct CopyThread {
     private let thread: WorkerThread?
 
-    /// Runs `body` at once in the caller where no thread can be had.
+    /// Runs `body` in the calling thread where no thread can be had.
     init(_ body: @escaping @Sendable () -> Void) {
         thread = try? WorkerThread(body)
         if thread == nil { body() }
     }
 
-    /// Waits for its end. Once at most.
+    /// Waits for its end. Call it at most once.
     func join() {
         thread?.join()
     }
@@ -23,8 +22,8 @@ struct CopyThread {
         thread?.detach()
     }
 
-    /// Reads `source` to its end, or to an error, and gives every piece to `sink`; ends as well when that
-    /// throws. For one whose thread blocks SIGTTIN, as a relay's do: while other jobs have the terminal it waits.
+    /// Reads `source` to its end, or to an error, and passes every piece to `sink`; ends also when that throws. For
+    /// threads that block SIGTTIN, as a stdio proxy's do: while another job has the terminal it waits.
     static func copy(from source: CInt, to sink: (UnsafeRawBufferPointer) throws -> Void) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
         defer { buffer.deallocate() }

@@ -2,7 +2,7 @@
 package enum Environment {
     package static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// `base` with `changes` applied in order: a name that is there keeps its place and gets the new value.
+    /// `base` with `changes` applied in order: an existing name stays in its place and gets the new value.
     package static func merging(_ base: [String], _ changes: [String]) -> [String] {
         var merged: [String] = []
         var places: [Substring: Int] = [:]
@@ -18,8 +18,7 @@ package enum Environment {
         return merged
     }
 
-    /// `environment` with what a program is to get in the end: an empty HOME is as good as none, and the user's own
-    /// one takes its place.
+    /// `environment` for the program: an empty HOME counts as none, so that the user's own takes its place.
     package static func withoutEmptyHome(_ environment: [String]) -> [String] {
         environment.filter { $0 != "HOME=" }
     }

@@ -1,11 +1,11 @@
-/// How a container, or a program in it, ended; numbered as docker and the shells do.
+/// How a container, or a program in it, ended, with the numbers of docker and the shells.
 package struct ExitStatus: RawRepresentable, Hashable, Sendable, Codable {
     package let rawValue: Int32
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
-    /// mica itself failed: the program was never tried.
+    /// mica itself failed: it did not try to execute the program.
     package static let failed = ExitStatus(rawValue: 125)
-    /// The program is there, but can't be executed.
+    /// The program exists, but can't be executed.
     package static let notExecutable = ExitStatus(rawValue: 126)
     package static let notFound = ExitStatus(rawValue: 127)
     /// Killed by `signal`.

@@ -4,13 +4,13 @@ import CLinux
 import Glibc
 import Linux
 
-/// The terminal that the user sits at, while a container's terminal is behind it.
+/// The user's terminal, while it shows a container's terminal.
 ///
-/// The kernel stops a job in the background that touches its terminal (SIGTTOU, SIGTTIN). That may happen before there
-/// is a program, and not while there is one: whoever stops it has this process as its parent, and waits for it.
+/// The kernel stops a background job that touches its terminal (SIGTTOU, SIGTTIN). That may happen before there is a
+/// program, but not while there is one, because its parent is this process, which waits for it.
 package struct HostTerminal: ~Copyable {
     private let fd: CInt
-    /// As it was, once it is raw.
+    /// The settings before raw mode; nil unless it is raw.
     private var before: termios?
 
     package static func isTerminal(_ fd: CInt) -> Bool { isatty(fd) == 1 }
@@ -24,16 +24,16 @@ package struct HostTerminal: ~Copyable {
         return nil
     }
 
-    /// Whether another job has our terminal, this one being in the background.
+    /// Whether another job has the terminal and this one is in the background.
     static func isAnothers(_ fd: CInt) -> Bool {
         let group = tcgetpgrp(fd)
         return group > 0 && group != getpgrp()
     }
 
-    /// Before a program is started that will have this terminal, -1 for none: in the background this process sleeps here
-    /// until it is brought to the foreground.
+    /// Called before a program is started that will have this terminal, -1 for none: in the background this process
+    /// stops here until it is brought to the foreground.
     package static func comeForward(_ fd: CInt) {
-        // Where a caller's caller has it blocked, the kernel would let us through.
+        // If a caller has blocked the signal, the kernel would not stop this process.
         var stopping = sigset_t()
         var before = sigset_t()
         sigemptyset(&stopping)
@@ -44,12 +44,12 @@ package struct HostTerminal: ~Copyable {
         if tcgetattr(fd, &same) == 0 { _ = try? Errno.retrying { tcsetattr(fd, TCSADRAIN, &same) } }
     }
 
-    /// -1 for none: then nothing is done.
+    /// -1 for no terminal: all calls do nothing then.
     init(_ fd: CInt) { self.fd = fd }
 
-    /// Raw mode until the value ends: every key is the container's. In the background it is somebody else's, and stays as
-    /// it is: to be called again when this process goes on. Nothing that can be caught ends the process in between, since
-    /// Relay takes the signals.
+    /// Switches to raw mode until the value ends, so that every key goes to the container. In the background the
+    /// terminal belongs to another job and is left alone: call this again when the process continues. No signal that
+    /// can be caught ends the process in between, because Relay takes them.
     mutating func makeRaw() {
         guard fd >= 0, !HostTerminal.isAnothers(fd) else { return }
         var found = termios()

@@ -1,15 +1,15 @@
 import Glibc
 import Linux
 
-/// Somebody who asks again and again for an end: three times SIGINT or SIGTERM within ten seconds. (Over an hour a
-/// program may well get more, as an interpreter does whose lines are interrupted by Ctrl-C.)
+/// A user who asks repeatedly for an end: three times SIGINT or SIGTERM within ten seconds. (Over an hour a program
+/// may well get more, such as an interpreter whose lines are interrupted by Ctrl-C.)
 struct Impatience {
     private static let times = 3
     private static let seconds = 10
 
     private var last: [Int] = []
 
-    /// Seconds that go on steadily.
+    /// `now`: in seconds of a steady clock.
     mutating func isEnough(with signal: Int32, at now: Int = Impatience.now) -> Bool {
         guard [SIGINT, SIGTERM].contains(signal) else { return false }
         last = last.filter { now - $0 < Impatience.seconds } + [now]

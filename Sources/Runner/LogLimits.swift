@@ -1,14 +1,14 @@
 import Linux
 
-/// How much is kept of what a container writes: the newest, in files that are filled one after the other.
+/// How much of a container's output is kept: the newest, in files that are filled one after the other.
 package struct LogLimits: Codable, Sendable, Equatable {
-    /// Bytes in a file.
+    /// The size of a file in bytes.
     package var size: Int
     package var files: Int
 
     package static let smallest = 4096
     package static let mostFiles = 100
-    /// 30 MiB, as much as a few days of a talkative service.
+    /// 30 MiB, which lasts a talkative service a few days.
     package static let standard = LogLimits(size: 10 << 20, files: 3)
 
     package init(size: Int, files: Int) {
@@ -16,7 +16,7 @@ package struct LogLimits: Codable, Sendable, Equatable {
         self.files = files
     }
 
-    /// docker's `--log-opt`: `max-size=10m` and `max-file=3`, of which the last one counts.
+    /// docker's `--log-opt`: `max-size=10m` and `max-file=3`; the last of each counts.
     package init(parsing options: [String]) throws {
         self = .standard
         for option in options {
@@ -42,7 +42,7 @@ package struct LogLimits: Codable, Sendable, Equatable {
         }
     }
 
-    /// Bytes, or with k, m or g (and perhaps b behind it) KiB, MiB, GiB.
+    /// In bytes, or with k, m or g (and perhaps b) in KiB, MiB or GiB.
     private static func size(_ text: String) throws -> Int {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let units = ["": 0, "b": 0, "k": 10, "kb": 10, "m": 20, "mb": 20, "g": 30, "gb": 30]

@@ -4,12 +4,12 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// One mount below the container's root, before it becomes C.
+/// One mount below the container's root, before it is written into a plan.
 struct MountPoint {
     enum Kind {
         /// A new filesystem of this type.
         case filesystem(String)
-        /// A path of the host's. `file`: it is not a directory.
+        /// A path of the host. `file`: it is not a directory.
         case bind(String, file: Bool)
         /// A tmpfs with the device nodes.
         case devices
@@ -19,7 +19,7 @@ struct MountPoint {
     var target: String
     var options: [(String, String)] = []
     var attributes: Int32 = 0
-    /// The image may not decide with a symbolic link where this goes.
+    /// A symbolic link of the image must not decide where this goes.
     var strict = false
     var optional = false
 
@@ -104,8 +104,8 @@ extension MountPoint {
         return mounts
     }
 
-    /// Nodev unless the volume is itself a device of the host's /dev: a container may make nodes and links, in its root
-    /// and in volumes, but none of the nodes opens, also not as a volume of the next one.
+    /// Nodev unless the volume is itself a device of the host's /dev: a container may make nodes and links, in its
+    /// root and in volumes, but none of the nodes can be opened, not even as a volume of another container.
     init(_ volume: Volume, status: stat) {
         let type = status.st_mode & Glibc.S_IFMT
         let isDevice = MountPoint.isDevice(volume.source)
@@ -116,11 +116,11 @@ extension MountPoint {
         )
     }
 
-    /// Whether `path`, as it is written, is a device in the host's /dev itself: in nothing that is mounted there, and by
-    /// no link, of which a container may have made one.
+    /// Whether `path`, as written, is a device directly in the host's /dev, not in a filesystem mounted there, and
+    /// not through a link, which a container may have made.
     private static func isDevice(_ path: String) -> Bool {
         var path = FilePath(path)
-        // What comes before `..` may be a link.
+        // A component before `..` may be a link.
         guard !path.components.contains(where: { $0.kind == .parentDirectory }) else { return false }
         path.lexicallyNormalize()
         guard path.removePrefix("/dev"), !path.isEmpty,

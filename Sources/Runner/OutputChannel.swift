@@ -5,23 +5,23 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// One stream of a program's, on its way to the log and then to the client.
+/// One output stream of a program, on its way to the log and then to the client.
 ///
-/// A client that does not read holds up the thread that copies, and through it the program, but never the end: once
-/// the program is gone, `takeOver` brings what is left to the log, and to this thread for when the client goes on.
+/// A client that does not read blocks the thread that copies, and through it the program, but never the end: once
+/// the program is gone, `takeOver` moves what is left to the log, and to this thread for when the client continues.
 final class OutputChannel: Sendable {
     private struct State: ~Copyable {
-        /// What to read from, where it is this object's.
+        /// The descriptor to read from, if this object owns it.
         var pipe: OwnedFD?
         var isTakenOver = false
         var isDone = false
-        /// Logged, and still to be handed on.
+        /// Bytes that are in the log and still have to go to the client.
         var rest: [UInt8] = []
-        /// Closed at the end, for whoever waits for it.
+        /// Closed at the end, for a thread that waits for it.
         var end: OwnedFD?
     }
 
-    /// No pipe holds more (/proc/sys/fs/pipe-max-size); a program in the background may write for ever.
+    /// The largest size of a pipe (/proc/sys/fs/pipe-max-size); a program in the background may write for ever.
     private static let mostLeft = 1 << 20
 
     private let state: Mutex<State>
@@ -31,7 +31,7 @@ final class OutputChannel: Sendable {
     private let log: Relay.Sink
     private let client: Relay.Sink
 
-    /// Of what is read from `source`, which is `pipe` or the terminal of `process`.
+    /// For the stream that is read from `source`, which is `pipe` or the terminal of `process`.
     init(
         _ source: CInt,
         owning pipe: consuming OwnedFD? = nil,
@@ -44,13 +44,13 @@ final class OutputChannel: Sendable {
         (self.source, self.process, self.stream, self.log, self.client) = (
             source, process, stream, log, client
         )
-        // From the beginning: what poll(2) has seen may be gone when it is to be read. Whoever is in the container can
-        // open the other end anew, and take it. Our end's flags are ours alone.
+        // From the beginning, because bytes that poll(2) has seen may be gone when they are to be read: a process in
+        // the container can open the other end anew and take them. The flags of our end are not shared.
         _ = fcntl(source, F_SETFL, O_NONBLOCK)
     }
 
-    /// Copies until the stream ends, `takeOver` or the client's end; the latter closes the stream, which the program
-    /// notices. For a thread of its own.
+    /// Copies until the stream ends, `takeOver` is called, or the client is gone; the latter closes the stream,
+    /// which the program notices. Runs on a thread of its own.
     func copy() {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
         defer {
@@ -69,8 +69,8 @@ final class OutputChannel: Sendable {
                     guard count > 0 else { return }
                 }
                 guard let count = try state.withLock({ $0.isTakenOver ? 0 : try read(into: buffer) }) else {
-                    // After the program's end it takes what is there and waits for no more: one in the background may
-                    // have the other end for ever.
+                    // After the program's end it takes what is there and waits for no more, because a program in the
+                    // background may have the other end open for ever.
                     if watched[1].revents != 0 { break }
                     continue
                 }
@@ -85,7 +85,7 @@ final class OutputChannel: Sendable {
         } catch {}
     }
 
-    /// After the program's end: what it has written is in the log when this returns, whatever the client does.
+    /// Called after the program's end: its output is in the log when this returns, whatever the client does.
     func takeOver() {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
         defer { buffer.deallocate() }
@@ -98,7 +98,7 @@ final class OutputChannel: Sendable {
         }
     }
 
-    /// Something to poll: readable once everything has been handed on. nil where it has been.
+    /// A descriptor that becomes readable once everything has gone to the client. nil where it has already.
     func end() -> OwnedFD? {
         state.withLock { state in
             guard !state.isDone, let pipe = try? Pipe() else { return nil }
@@ -115,13 +115,13 @@ final class OutputChannel: Sendable {
         }
     }
 
-    /// Under the lock, and never waiting. Bytes; 0 at the end, nil while there is nothing.
+    /// Called under the lock; never waits. Returns bytes read; 0 at the end, nil while there are none.
     private func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int? {
         let count: Int
         do throws(Errno) {
             count = try Errno.retrying { Glibc.read(source, buffer.baseAddress, buffer.count) }
         } catch {
-            // At the end of a terminal read(2) says EIO, which is as good.
+            // At the end of a terminal read(2) fails with EIO.
             return error == .wouldBlock ? nil : 0
         }
         guard count > 0 else { return 0 }

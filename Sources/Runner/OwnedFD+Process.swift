@@ -3,7 +3,7 @@ import Linux
 import Glibc
 
 extension OwnedFD {
-    /// Of a pidfd: whether its process has ended.
+    /// Whether the process of this pidfd has ended.
     var hasEnded: Bool {
         use { raw in
             var watched = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)

@@ -4,10 +4,10 @@ package import SystemPackage
 import CLinux
 import Glibc
 
-/// A process that can be told from a later one with the same number.
+/// A process that can be told from a later one with the same PID.
 package struct ProcessIdentity: Codable, Sendable, Equatable {
     package var pid: Int32
-    /// Clock ticks from boot to its start: /proc/<pid>/stat.
+    /// Its start in clock ticks since boot: /proc/<pid>/stat.
     package var started: UInt64
 
     /// nil when there is no such process.
@@ -25,8 +25,8 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
         let raw = clinux_pidfd_open(pid)
         guard raw >= 0 else { return nil }
         let pidfd = OwnedFD(adopting: raw)
-        // Looked at after the opening: now the number can't go to another. A state of `Z` is no end: the first of several
-        // threads may have ended alone.
+        // Checked after the opening, when the number can't go to another process. The state `Z` is not the end: the
+        // first of several threads may have ended alone.
         guard ProcessStatus(of: pid)?.started == started, !pidfd.hasEnded else { return nil }
         return pidfd
     }

@@ -1,16 +1,16 @@
-/// A program in a container: its first one, or one that `exec` adds.
+/// A program in a container: its first one, or one that `exec` starts.
 package struct ProcessSpec: Codable, Sendable, Equatable {
-    /// Never empty. arguments[0] without a slash is looked for in PATH, inside.
+    /// Never empty. arguments[0] without a slash is looked up in the container's PATH.
     package var arguments: [String]
     /// NAME=VALUE, each name once.
     package var environment: [String]
     /// Absolute.
     package var directory: String
-    /// "user", "uid", "user:group" or "uid:gid", looked up inside; empty is root.
+    /// "user", "uid", "user:group" or "uid:gid", looked up in the container; empty is root.
     package var user: String
-    /// Whether standard streams are a terminal of the container's.
+    /// Whether standard streams are a terminal of the container.
     package var terminal: Bool
-    /// Whether standard input is passed on, instead of being empty.
+    /// Whether standard input is passed on; otherwise it is empty.
     package var interactive: Bool
 
     package init(

@@ -3,14 +3,14 @@ import SystemPackage
 
 import Glibc
 
-/// What /proc/<pid>/stat says of a process at one moment.
+/// The state of a process in /proc/<pid>/stat at one moment.
 struct ProcessStatus {
     /// `R`, `S`, `D`, `T` for stopped, `Z` for one that has ended and was not waited for …
     let state: UInt8
     let parent: Int32
-    /// Clock ticks from boot to its start.
+    /// Its start in clock ticks since boot.
     let started: UInt64
-    /// As wait(2) has it; 0 where this process may not know.
+    /// As from wait(2); 0 where this process may not know it.
     let exit: Int32
 
     /// nil when there is no such process.
@@ -21,7 +21,7 @@ struct ProcessStatus {
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = bytes[(end + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-        // The first one here is number 3 of proc(5).
+        // The first field here is number 3 of proc(5).
         guard fields.count > 49, let state = fields[0].first,
             let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
             let started = UInt64(String(decoding: fields[19], as: UTF8.self)),
@@ -30,12 +30,12 @@ struct ProcessStatus {
         (self.state, self.parent, self.started, self.exit) = (state, parent, started, exit)
     }
 
-    /// Or its first thread has, while others go on.
+    /// Whether it, or only its first thread, has ended.
     var hasEnded: Bool { state == UInt8(ascii: "Z") }
-    /// By a signal, or by who traces it.
+    /// By a signal, or by a tracer.
     var isStopped: Bool { state == UInt8(ascii: "T") }
 
-    /// How it ended; nil while it has not.
+    /// Its exit status; nil while it runs.
     var exitStatus: ExitStatus? {
         guard hasEnded else { return nil }
         let signal = exit & 0x7f

@@ -4,9 +4,9 @@ package import SystemPackage
 import Glibc
 import Synchronization
 
-/// The standard streams of a program that is about to start, and our ends of them.
+/// The standard streams of a program that is about to start, and this process's ends of them.
 package final class ProcessStreams: Sendable {
-    /// Of a terminal, in characters; 0 where nobody knows.
+    /// The size of a terminal in characters; 0 where it is unknown.
     package struct WindowSize: Sendable, Equatable {
         package var rows: UInt16
         package var columns: UInt16
@@ -16,13 +16,13 @@ package final class ProcessStreams: Sendable {
         }
     }
 
-    /// The program's, passed on at the start and then closed here.
+    /// The program's ends, which are passed on at the start and then closed here.
     private struct Theirs: ~Copyable, Sendable {
         var input: OwnedFD?
         var output: OwnedFD?
         var error: OwnedFD?
     }
-    /// To write its input, to read its output and errors.
+    /// The ends to write its input, and to read its output and errors.
     private struct Ours: ~Copyable, Sendable {
         var input: OwnedFD?
         var output: OwnedFD?
@@ -31,7 +31,7 @@ package final class ProcessStreams: Sendable {
     private let theirs: Mutex<Theirs>
     private let ours: Mutex<Ours>
 
-    /// A terminal of the container's, whose master the started process has.
+    /// A terminal of the container, whose master the started process has.
     package init(terminal size: WindowSize) {
         ours = Mutex(Ours())
         theirs = Mutex(Theirs())
@@ -56,7 +56,7 @@ package final class ProcessStreams: Sendable {
         terminal = nil
     }
 
-    /// /dev/null, all of them.
+    /// /dev/null for all streams.
     package init() throws(Errno) {
         let null = try OwnedFD.open("/dev/null", O_RDWR)
         ours = Mutex(Ours())
@@ -66,18 +66,19 @@ package final class ProcessStreams: Sendable {
         terminal = nil
     }
 
-    // duplicate() gives descriptors above 2, even where we were started without standard streams.
+    // duplicate() returns descriptors above 2, even if this process was started without standard streams.
 
-    /// What the program gets as 0, 1 and 2; -1: nothing.
+    /// The descriptors for the program's 0, 1 and 2; -1: none.
     var standard: [CInt] { theirs.withLock { [$0.input.raw, $0.output.raw, $0.error.raw] } }
 
-    /// nil where there is to be no terminal.
+    /// nil where there is no terminal.
     let terminal: WindowSize?
 
-    /// The program has its ends. While we had them too, their other ends would never see an end.
+    /// Closes the program's ends once it has them: as long as this process has them open too, their other ends never
+    /// see an end.
     func closeTheirs() { theirs.withLock { $0 = Theirs() } }
 
-    /// Our end of its input, where it has one that is no terminal, and nobody took it.
+    /// This process's end of the program's input, unless that is a terminal or was taken already.
     package func takeInput() -> OwnedFD? { ours.withLock { $0.input.take() } }
     func takeOutput() -> OwnedFD? { ours.withLock { $0.output.take() } }
     func takeError() -> OwnedFD? { ours.withLock { $0.error.take() } }

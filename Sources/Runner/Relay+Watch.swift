@@ -5,8 +5,9 @@ import CLinux
 import Glibc
 
 extension Relay {
-    /// For a program that another process runs: calls `ready` whenever `source` can be read, until that returns false, and
-    /// `signalled` with each signal that this process gets meanwhile. `terminal`: raw until then; -1 for none.
+    /// For a program that another process runs: calls `ready` whenever `source` can be read, until that returns
+    /// false, and `signalled` with each signal that this process gets meanwhile. `terminal`: raw until then; -1 for
+    /// none.
     package func watch(
         _ source: CInt,
         terminal: CInt,
@@ -30,8 +31,7 @@ extension Relay {
         }
     }
 
-    /// Gives what is read from `source` to `sink`, on a thread of its own that is not waited for, to the end, or until
-    /// that throws.
+    /// Passes what is read from `source` to `sink`, on a detached thread, to the end or until that throws.
     package func read(_ source: CInt, _ sink: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) {
         CopyThread { CopyThread.copy(from: source, to: sink) }.detach()
     }

@@ -5,31 +5,32 @@ import Glibc
 import Synchronization
 import SystemPackage
 
-/// Stands between a program in a container and whoever started it: copies streams, forwards signals and
-/// window sizes, and waits for the end.
+/// The stdio proxy between a program in a container and the process that started it: copies streams, forwards
+/// signals and window sizes, and waits for the end.
 package struct Relay: ~Copyable {
     package enum Stream: String, Sendable {
         case output = "stdout"
         case error = "stderr"
     }
 
-    /// Gets everything the program writes, in order per stream, from one thread a stream. When it throws,
-    /// the stream is closed, and the program notices (SIGPIPE).
+    /// Gets everything the program writes, in order for each stream, from one thread for each stream. When it
+    /// throws, the stream is closed, and the program notices (SIGPIPE).
     package typealias Sink = @Sendable (Stream, UnsafeRawBufferPointer) throws -> Void
 
     private static let forwarded: [Int32] = [
         SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGIO, SIGPWR,
         SIGXCPU,
     ]
-    /// What asks whoever gets it to end.
+    /// The signals that ask a process to end.
     private static let ending: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
     private static let mask = forwarded.reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
-    /// What would stop this process for touching the terminal from the background, and with it the end of a program.
+    /// The signals that would stop this process when it touches the terminal from the background, and so delay the
+    /// program's end.
     private static let held = UInt64(1) << UInt64(SIGTTIN) | 1 << UInt64(SIGTTOU)
 
     let signals: OwnedFD
 
-    /// Takes this thread's signals: do it before the program starts, so that none is lost in between, and after
+    /// Takes this thread's signals. Call it before the program starts, so that none is lost in between, and after
     /// `HostTerminal.comeForward`.
     package init() throws {
         signal(SIGPIPE, SIG_IGN)
@@ -41,7 +42,7 @@ package struct Relay: ~Copyable {
 
     deinit { clinux_release_signals(Relay.mask | Relay.held) }
 
-    /// A program that has ended, and what of its output is still on its way to the client.
+    /// A program that has ended, and the output that is still on its way to the client.
     package struct Ended: ~Copyable {
         package let status: ExitStatus
         fileprivate let copies: [Copy]
@@ -52,8 +53,8 @@ package struct Relay: ~Copyable {
         let thread: CopyThread
     }
 
-    /// Returns when the program has ended and everything it wrote has been handed on. `input`: a descriptor
-    /// whose bytes become its standard input, -1 for none; it stays open. `terminal`: one that is raw meanwhile.
+    /// Returns when the program has ended and all its output has been passed on. `input`: a descriptor whose bytes
+    /// become its standard input, -1 for none; it stays open. `terminal`: one that is raw meanwhile.
     package func run(
         _ process: ContainerProcess,
         _ streams: ProcessStreams,
@@ -67,8 +68,8 @@ package struct Relay: ~Copyable {
         return status
     }
 
-    /// The same, up to the program's end: everything it wrote has gone through `log`, which waits for nobody; what
-    /// `client` does not take is left for `deliver`.
+    /// The same up to the program's end: all its output has gone through `log`, which waits for no client; what
+    /// `client` has not taken is left for `deliver`.
     package func follow(
         _ process: ContainerProcess,
         _ streams: ProcessStreams,
@@ -90,7 +91,7 @@ package struct Relay: ~Copyable {
         return Ended(status: status, copies: copies)
     }
 
-    /// Returns when the client has got everything, or a signal says that nobody waits for it.
+    /// Returns when the client has got everything, or a signal ends the wait.
     package func deliver(_ ended: consuming Ended) {
         for copy in ended.copies {
             if let end = copy.channel.end(), isToEnd(before: end) {
@@ -116,8 +117,8 @@ package struct Relay: ~Copyable {
         }
     }
 
-    /// Hands signals on. A program that does not end when it is asked to three times is killed: at the third Ctrl-C
-    /// whoever sits there wants their prompt back.
+    /// Forwards signals. A program that does not end when it is asked to three times is killed: at the third Ctrl-C
+    /// the user wants the prompt back.
     private func forward(until process: ContainerProcess, _ host: inout HostTerminal) throws {
         var impatience = Impatience()
         var watched = [
@@ -138,7 +139,7 @@ package struct Relay: ~Copyable {
         }
     }
 
-    /// Not joined: it may wait for a key for ever.
+    /// Not joined, because it may wait for a key for ever.
     private func feed(_ process: ContainerProcess, _ streams: ProcessStreams, from source: CInt) {
         let pipe = Handle(streams.takeInput())
         CopyThread {
@@ -174,7 +175,7 @@ package struct Relay: ~Copyable {
     }
 }
 
-/// Carries a descriptor into a thread, which owns it from there.
+/// Passes a descriptor to a thread, which owns it from there.
 private final class Handle: Sendable {
     private let fd: Mutex<OwnedFD?>
     init(_ fd: consuming OwnedFD?) { self.fd = Mutex(fd) }

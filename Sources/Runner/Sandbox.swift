@@ -6,19 +6,20 @@ import Glibc
 
 /// Starts containers: namespaces, mounts, identity, program.
 ///
-/// The thread that prepares or joins must outlive the container where `diesWithCaller`: the kernel ties their lives.
+/// With `diesWithCaller`, the thread that prepares or joins must outlive the container: the kernel ends the
+/// container with it.
 package enum Sandbox {
     /// A container in its namespaces and cgroup, before it has a root.
     package final class Antechamber {
         fileprivate let entrance: Entrance
         fileprivate init(_ entrance: Entrance) { self.entrance = entrance }
 
-        /// Of its process, in our pid namespace.
+        /// The PID of its process, in this process's PID namespace.
         package var pid: Int32 { entrance.pid }
     }
 
-    /// The first half of a start, for which the root need not be there yet: a process that is alone in new namespaces,
-    /// and in `group`. It ends with the value, unless it is started.
+    /// The first half of a start, which does not need the root yet: a process that is alone in new namespaces, and
+    /// in `group`. It ends with this value, unless it is started.
     package static func prepare(
         _ spec: ContainerSpec,
         streams: ProcessStreams,
@@ -38,8 +39,8 @@ package enum Sandbox {
     }
 
     /// Starts `spec`'s program as process 1 of new namespaces, with the directory `root` (host path) as its root.
-    /// `files` are bound into the container like volumes, before those. `filter`: what its processes may ask of the
-    /// kernel; nil: anything. `made` gets the paths in the root that had to be created to mount something on them,
+    /// `files` are bound into the container like volumes, before those. `filter`: the system calls that its
+    /// processes may make; nil: all. `made` gets the paths in the root that had to be created as mount points,
     /// parents first, whether the program starts or not.
     package static func start(
         _ spec: ContainerSpec,
@@ -96,7 +97,7 @@ package enum Sandbox {
         return try entrance.go(plan, isJoining: true)
     }
 
-    /// The root directory as the container of `leader`, a pidfd of process 1, sees it: to look paths up in, O_PATH.
+    /// The root directory as the container of `leader`, a pidfd of process 1, sees it: to look up paths in, O_PATH.
     package static func root(_ leader: borrowing OwnedFD, pid: Int32) throws -> OwnedFD {
         try ContainerDoor(leader, pid: pid).root.duplicate()
     }
@@ -121,12 +122,12 @@ package enum Sandbox {
         plan.head.directory = plan.string(process.directory)
         plan.head.uid = account.uid
         plan.head.gid = account.gid
-        // The primary one too: a set-gid program must not get a user around what is denied to their group.
+        // Including the primary group: a set-gid program must not get a user around a denial to their group.
         plan.head.groups = plan.array([account.gid] + account.groups)
         plan.head.capabilities = Capabilities.container.rawValue
         plan.head.filter = plan.array(filter?.bytes ?? [], size: SeccompFilter.instruction)
         if spec.noNewPrivileges == true { plan.head.flags |= UInt32(ENTER_NO_NEW_PRIVILEGES) }
-        // Those that the kind of plan does not use.
+        // The fields that this kind of plan does not use.
         let empty = plan.string("")
         let none = plan.strings([])
         (plan.head.root, plan.head.hostname) = (empty, empty)

@@ -1,11 +1,11 @@
 import Linux
 package import SystemPackage
 
-/// A file or directory of the host's, seen in the container: `SOURCE:DESTINATION[:ro]`.
+/// A file or directory of the host that a container sees: `SOURCE:DESTINATION[:ro]`.
 package struct Volume: Codable, Sendable, Equatable {
-    /// Absolute path of the host.
+    /// An absolute path of the host.
     package var source: String
-    /// Absolute path in the container; resolved inside its root.
+    /// An absolute path in the container; resolved inside its root.
     package var destination: String
     package var readOnly: Bool
 
@@ -15,7 +15,7 @@ package struct Volume: Codable, Sendable, Equatable {
         self.readOnly = readOnly
     }
 
-    /// `directory`: what a source that begins with `./` or `../`, or is one of these, is relative to.
+    /// `directory`: the base of a source that begins with `./` or `../`, or is one of these.
     package init(parsing text: String, in directory: FilePath = "/") throws {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 || parts.count == 3 else {

@@ -20,11 +20,11 @@ static int drop_bounding_set(const struct plan *plan) {
 int take_identity(const struct plan *plan) {
     const struct enter_plan *head = plan->head;
     const char *name = plan->arguments[0];
-    // A session keyring of its own; a kernel without keys has nothing to leak.
+    // A session keyring of its own; a kernel without keys has none to leak.
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0);
     if (drop_bounding_set(plan) < 0) return -1;
     if (has(plan, ENTER_NO_NEW_PRIVILEGES)) TRY("forbid new privileges to", name, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-    // While there is still the right to install one without giving up new privileges. What follows has to pass it.
+    // Installed while this process may do so without giving up new privileges. All calls from here on must pass it.
     if (head->filter.count > 0) {
         struct sock_fprog program = {(unsigned short)head->filter.count, (struct sock_filter *)plan->filter};
         TRY("install the seccomp filter of", name, (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
@@ -33,7 +33,7 @@ int take_identity(const struct plan *plan) {
     TRY("set the group of", name, (int)syscall(SYS_setresgid, head->gid, head->gid, head->gid));
     TRY("set the user of", name, (int)syscall(SYS_setresuid, head->uid, head->uid, head->uid));
 
-    // The kernel took a user's capabilities with the change of uid; asking for them again would be EPERM.
+    // The kernel dropped the capabilities with the change of uid; asking for them again would be EPERM.
     uint64_t granted = head->uid == 0 ? head->capabilities : 0;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {
@@ -45,10 +45,10 @@ int take_identity(const struct plan *plan) {
     return 0;
 }
 
-/// 0: there is no such file. -1: it has been reported, or errno says why not.
+/// 0: there is no such file. -1: the failure has been reported, or errno says why not.
 static int execute(const struct plan *plan, const char *path) {
     execve(path, (char *const *)plan->arguments, (char *const *)plan->environment);
-    // A script whose interpreter is missing is there, so it is not "not found" in the next directory.
+    // The script exists and its interpreter is missing, so it must not count as "not found" in this directory.
     if (errno != ENOENT || faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0) return 0;
     errno = ENOENT;
     return failed("find the interpreter or loader of", plan->arguments[0]);
@@ -62,7 +62,7 @@ static int search(const struct plan *plan, const char *name) {
     for (;; start = end + 1) {
         end = start + strcspn(start, ":");
         size_t length = (size_t)(end - start);
-        // Relative directories are not searched: the working directory may be anybody's.
+        // Relative directories are not searched: any user may own the working directory.
         if (*start == '/' && length + name_length + 2 <= sizeof path) {
             memcpy(path, start, length);
             path[length] = '/';
@@ -79,7 +79,7 @@ static int search(const struct plan *plan, const char *name) {
 
 int execute_program(const struct plan *plan) {
     const char *name = plan->arguments[0];
-    // What nobody hears of nobody would wait for.
+    // If mica is gone, no process would wait for the program.
     if (executing() < 0) return -1;
     if (!*name) errno = ENOENT;
     else if ((strchr(name, '/') ? execute(plan, name) : search(plan, name)) < 0) return -1;

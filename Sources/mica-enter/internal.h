@@ -1,6 +1,6 @@
 // mica-enter puts one program into a container: it makes or joins the container's namespaces, takes the program's
-// identity, and executes it. It is started by mica from a sealed memfd, with an empty environment, and knows nothing
-// but the plan that it reads from a pipe (enter.h).
+// identity, and executes it. mica starts it from a sealed memfd, with an empty environment, and it knows nothing but
+// the plan that it reads from a pipe (enter.h).
 #pragma once
 
 #define _GNU_SOURCE
@@ -28,20 +28,20 @@ struct plan {
 
 static inline int has(const struct plan *plan, uint32_t flag) { return (plan->head->flags & flag) != 0; }
 
-/// Reads and checks what comes before the plan. -1 and errno: EPROTO for one that this program does not understand.
+/// Reads and checks what comes before the plan. -1 and errno: EPROTO for another version's.
 int read_start(int pipe, struct enter_start *start);
-/// Reads and checks the plan. -1 and errno: EPROTO for one that this program does not understand.
+/// Reads and checks the plan. -1 and errno: EPROTO for another version's.
 int read_plan(int pipe, struct plan *plan);
-/// The string at `offset` of a plan that has been checked.
+/// The string at `offset` of a checked plan.
 const char *plan_string(const struct plan *plan, uint32_t offset);
-/// A list of strings of a plan that has been checked, with NULL at the end; NULL and errno.
+/// A list of strings of a checked plan, with NULL at the end; NULL and errno.
 const char **plan_list(const struct plan *plan, struct enter_span span);
 
-/// Tells mica. `fd`: a descriptor that goes along, or -1. -1 and errno when mica is gone.
+/// Sends a report to mica. `fd`: a descriptor to send along, or -1. -1 and errno when mica is gone.
 int report(uint32_t kind, int32_t number, const char *text, int fd);
-/// Tells mica what failed, with errno: "`action` `object`". Only the first failure is told. Returns -1.
+/// Reports what failed, with errno: "`action` `object`". Only the first failure is reported. Returns -1.
 int failed(const char *action, const char *object);
-/// From here on failures are those of the program's execution.
+/// Makes later failures count as those of the program's execution.
 int executing(void);
 
 #define TRY(action, object, call)                              \
@@ -49,7 +49,7 @@ int executing(void);
         if ((call) < 0) return failed((action), (object));     \
     } while (0)
 
-/// A device number of which major and minor are below 256; makedev(3) is a function of a library, unless it is inlined.
+/// A device number whose major and minor are below 256; makedev(3) is a library function, unless it is inlined.
 static inline dev_t device_number(unsigned major, unsigned minor) { return (dev_t)(major << 8 | minor); }
 
 /// Turns -errno into -1 and errno.
@@ -59,27 +59,27 @@ static inline int checked(int result) {
     return -1;
 }
 
-/// A null device that nobody else has, open, on a filesystem that is mounted nowhere. What a container does to it is done
-/// to no other. -1 and errno.
+/// An open null device of this container alone, on a filesystem that is mounted nowhere, so that changes to it
+/// affect no other container. -1 and errno.
 int own_null_device(void);
 
 /// Builds the mounts below plan->root and pivots into it. `terminal` gets the new terminal.
 int enter_root(const struct plan *plan, int *terminal);
 
 /// Opens a new terminal of the container's devpts below `root`, sends the master to mica, returns the other end.
-/// `console`: also bound over /dev/console.
+/// `console`: also binds it over /dev/console.
 int open_terminal(const struct plan *plan, int root, int console);
 
 /// Opens `path` inside `root` (O_PATH), creating what is missing: directories, and where `file` an empty file at the
-/// end. Dangling links are followed, inside, unless `strict`. Where `quietly`, what it creates is reported and does
-/// not count as a change of the directory it is in. -1 and errno.
+/// end. Dangling links are followed, inside, unless `strict`. Where `quietly`, created files are reported and leave
+/// the times of their directory alone. -1 and errno.
 int make_path(int root, const char *path, int file, int strict, int quietly);
 
-/// Opens what is at `path` inside `root` (O_PATH), or `strict`: without following a link. -1 and errno.
+/// Opens `path` inside `root` (O_PATH); `strict`: without following a link. -1 and errno.
 int open_inside(int root, const char *path, int strict);
 
-/// Keyring, bounding set, seccomp filter, groups, gid, uid, capabilities.
+/// Sets keyring, bounding set, seccomp filter, groups, gid, uid, capabilities.
 int take_identity(const struct plan *plan);
 
-/// execve(2), with a search in plan->search. Returns only on failure, which it has reported.
+/// execve(2), with a search in plan->search. Returns only on failure, after reporting it.
 int execute_program(const struct plan *plan);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-// Ignored and blocked signals survive execve, and mica may well ignore SIGPIPE.
+// Ignored and blocked signals survive execve, and mica may ignore SIGPIPE.
 static void default_signals(void) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -21,7 +21,7 @@ static void default_signals(void) {
 
 static int death_signal;
 
-/// Dies with mica from here on, where that is wanted; -1 if mica has died before.
+/// Makes this process die with mica, where that is wanted; -1 if mica has died before.
 static int tie(void) {
     TRY("tie the life of", "mica-enter", prctl(PR_SET_PDEATHSIG, death_signal));
     struct pollfd socket = {.fd = ENTER_REPORTS};
@@ -30,14 +30,14 @@ static int tie(void) {
 
 static int enter_cgroups(const struct enter_start *start) {
     for (int fd = ENTER_TASKS; fd < ENTER_TASKS + (int)start->cgroups; fd++) {
-        // A thread that moves itself needs no lock that waits for the whole machine: kernel/cgroup, cgroup_procs_write.
+        // A thread that moves itself needs no machine-wide lock: kernel/cgroup, cgroup_procs_write.
         TRY("enter", "a cgroup", (int)write(fd, "0", 1));
         close(fd);
     }
     return 0;
 }
 
-/// What keeps a service of the host's from being killed for want of memory is not the container's.
+/// The container must not inherit an oom_score_adj that protects a service of the host.
 static void be_killed_as_usual(void) {
     char adjustment[16];
     int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
@@ -61,8 +61,8 @@ static int make_container(const struct plan *plan, int *terminal) {
     return enter_root(plan, terminal);
 }
 
-/// Enters the leader's namespaces. Returns in a new process, mica's child, that is born in the PID namespace and has
-/// no memory in common with anybody; this one is never seen there, and ends.
+/// Enters the leader's namespaces. Returns in a new process, mica's child, that is born in the PID namespace and
+/// shares no memory with any other; this process is never visible there, and ends.
 static int join_container(const struct plan *plan, int *terminal) {
     static const int kinds[] = {CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWNS};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -89,13 +89,13 @@ static int is_null_device(int fd) {
     return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == device_number(1, 3);
 }
 
-/// Puts the container's null device in the place of the host's, whose mode and owner are everybody's.
+/// Replaces the host's null device, whose mode and owner all processes share, by the container's own.
 static int replace_null_devices(const struct plan *plan) {
     int own = -1;
     for (int fd = 0; fd < 3; fd++) {
         if (!is_null_device(fd)) continue;
         if (own < 0) {
-            // Whatever the container has put there: it does not block, and is looked at.
+            // The container may have put anything there: opening it must not block, and its type is checked.
             own = open("/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
             if (own < 0 || !is_null_device(own)) own = own_null_device();
         }
@@ -109,7 +109,7 @@ static int take_streams(const struct plan *plan, int terminal) {
     TRY("start a session for", plan->arguments[0], setsid());
     for (int fd = 0; fd < 3; fd++) {
         if (terminal >= 0) TRY("pass standard streams to", plan->arguments[0], dup2(terminal, fd));
-        // /dev/stdout and its like are opened anew, by name: the user has to own them.
+        // /dev/stdout and the like are reopened by name, so the user must own them.
         struct stat status;
         if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) (void)!fchown(fd, plan->head->uid, (gid_t)-1);
     }
@@ -133,12 +133,12 @@ static int run(const struct plan *plan) {
     int entered = has(plan, ENTER_JOIN) ? join_container(plan, &terminal) : make_container(plan, &terminal);
     if (entered < 0 || replace_null_devices(plan) < 0) return -1;
     if (take_streams(plan, terminal) < 0) return -1;
-    // Closed, not just marked: a working directory of /proc/self/fd/N must find nothing of the host's.
+    // Closed, not just marked: a working directory of /proc/self/fd/N must not lead to the host.
     TRY("close descriptors for", plan->arguments[0], close_range(ENTER_REPORTS + 1, ~0U, 0));
     close(ENTER_PLAN);
     TRY("close descriptors for", plan->arguments[0], fcntl(ENTER_REPORTS, F_SETFD, FD_CLOEXEC));
     if (take_identity(plan) < 0) return -1;
-    // A change of user has undone both.
+    // The change of user has undone both.
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || tie() < 0 || go_to_directory(plan) < 0) return -1;
     umask(022);
     return execute_program(plan);
@@ -158,7 +158,7 @@ static int begin(void) {
 
 int main(void) {
     struct stat pipe, socket;
-    // First of all: nobody may look into this process, or trace it, wherever it will be.
+    // First of all: no other process may look into this one, or trace it, wherever it will be.
     if (prctl(PR_SET_DUMPABLE, 0) < 0) return 125;
     if (fstat(ENTER_PLAN, &pipe) < 0 || !S_ISFIFO(pipe.st_mode) || fstat(ENTER_REPORTS, &socket) < 0 ||
         !S_ISSOCK(socket.st_mode)) {

@@ -7,8 +7,8 @@
 
 enum { PROC_SUPER_MAGIC = 0x9fa0 };
 
-// Every mount is made detached and attached to a descriptor that was resolved inside the root, so no
-// path that the image could have bent is ever mounted on.
+// Every mount is made detached, and attached to a descriptor that was resolved inside the root, so that no path that
+// the image could have redirected is ever mounted on.
 
 static int attach(int tree, int directory, const char *name) {
     int flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
@@ -41,9 +41,9 @@ static int bind_over(int tree, int directory, const char *name) {
     return result;
 }
 
-// The node is bound over itself, because the tmpfs becomes nodev afterwards: with CAP_MKNOD and no
-// device control group, a node that the container makes must not open. A host that denies mknod lends
-// its own node, read-only (which only concerns its mode and times).
+// The node is bound over itself, because the tmpfs becomes nodev afterwards: with CAP_MKNOD and no device control
+// group, a node that the container makes must not open. Where the host denies mknod, its own node is used, read-only
+// (which concerns only its mode and times).
 static int device(int dev, const char *name, unsigned major, unsigned minor, const char *host) {
     int tree;
     if (mknodat(dev, name, S_IFCHR | 0666, device_number(major, minor)) == 0) {
@@ -86,8 +86,8 @@ static int fill_devices(int dev) {
     return 0;
 }
 
-// The filesystems that are mounted here and are neither the image nor a volume, by st_dev: the kernel's, and what
-// covers some of theirs.
+// The filesystems, by st_dev, that are mounted here and are neither the image nor a volume: the kernel's, and those
+// that cover parts of them.
 static dev_t own[64];
 static size_t own_count;
 
@@ -99,9 +99,9 @@ static int remember(int tree) {
     return 0;
 }
 
-/// Whether a volume may be mounted on `target`, which `path` led to: not on the root, and on what is not the image's
-/// only where the path itself says so. A link of the image or of a volume that leads there would put somebody else's
-/// files in the place of devices and of what is masked.
+/// Whether a volume may be mounted on `target`, to which `path` led: not on the root, and outside of the image only
+/// where the path itself leads there. A link of the image or of a volume that leads there would replace devices and
+/// masked files by other files.
 static int may_cover(int root, const char *path, int target) {
     struct stat top, status, strict;
     if (fstat(root, &top) < 0 || fstat(target, &status) < 0) return -1;
@@ -160,7 +160,7 @@ static int mask(int root, const char *path) {
         uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
         tree = checked(kernel_new_filesystem("tmpfs", NULL, attributes));
     } else {
-        // The one that was made here: nothing of anybody else's is mounted yet.
+        // The one that was made here: only the kernel's filesystems are mounted yet.
         int null = open_existing(root, "/dev/null");
         TRY("open", "/dev/null", null);
         tree = open_tree(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -184,8 +184,8 @@ static int freeze(int root, const char *path) {
     return close(target);
 }
 
-/// Settings of a network that is the container's own, as docker has them: every user may listen on every port, and ping.
-/// What this kernel does not have, or does not take for the groups of a user namespace, stays as it is.
+/// Settings of a network of the container's own, as in docker: every user may listen on every port, and ping.
+/// Settings that this kernel does not have, or does not accept for the groups of a user namespace, stay as they are.
 static int open_network(int root) {
     static const char *const settings[][2] = {
         {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
@@ -205,7 +205,7 @@ static int open_network(int root) {
 static int pivot(const struct plan *plan, int root) {
     TRY("change to the root", plan->root, fchdir(root));
     TRY("pivot to the root", plan->root, syscall(SYS_pivot_root, ".", "."));
-    // The old root is stacked on the new one, and ".": the one on top.
+    // The old root is stacked on the new one, and ".": this unmounts the one on top.
     TRY("leave the host's root for", plan->root, umount2(".", MNT_DETACH));
     TRY("change to the root", plan->root, chdir("/"));
     return 0;
@@ -218,7 +218,7 @@ int enter_root(const struct plan *plan, int *terminal) {
     TRY("open the root", plan->root, root);
     TRY("restrict the root", plan->root, change(root, MOUNT_ATTR_NODEV, 0));
     TRY("mount the root", plan->root, move_mount(root, "", AT_FDCWD, plan->root, MOVE_MOUNT_F_EMPTY_PATH));
-    // What is the kernel's is mounted and covered before anything that somebody else has written to.
+    // The kernel's filesystems are mounted and covered before anything that the image or a volume can influence.
     for (uint32_t i = 0; i < plan->head->mounts.count; i++)
         if (plan->mounts[i].kind != ENTER_MOUNT_BIND && add_mount(plan, &plan->mounts[i], root) < 0) return -1;
     // While /proc/sys can be written to.

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-// `done` is what has been resolved (a path inside the root, links included), `rest` what has not.
+// `done` is the part that has been resolved (a path inside the root, links included), `rest` what has not.
 struct walk {
     char done[PATH_MAX];
     char rest[PATH_MAX];
@@ -19,7 +19,7 @@ int open_inside(int root, const char *path, int strict) {
     return checked(kernel_open(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, KERNEL_BENEATH));
 }
 
-/// Takes the next component off `rest` into `name`. 0 at the end, -1 when it is too long.
+/// Moves the next component from `rest` to `name`. 0 at the end, -1 when it is too long.
 static int next_name(struct walk *walk) {
     char *start = walk->rest;
     while (*start == '/') start++;
@@ -31,7 +31,7 @@ static int next_name(struct walk *walk) {
     return length > 0;
 }
 
-/// `name` is a dangling link in `parent`: goes on with its target in front of what is left.
+/// `name` is a dangling link in `parent`: goes on with its target in front of the rest.
 static int follow(struct walk *walk, int parent) {
     ssize_t length = readlinkat(parent, walk->name, walk->target, sizeof walk->target - 1);
     if (length < 0) return -1;
@@ -49,20 +49,20 @@ static int create(int parent, const char *name, int file) {
     return fd < 0 ? -1 : close(fd);
 }
 
-/// As `create`, but the directory looks as if nothing had happened, and `path` is remembered.
+/// As `create`, but gives the directory its times back and reports `path`.
 static int make_mount_point(int parent, const char *name, int file, const char *path) {
     struct stat before = {0};
     int known = fstat(parent, &before);
     if (create(parent, name, file) < 0) return -1;
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before.st_mtim};
-    // A filesystem that does not like it loses nothing but the looks.
+    // Where the filesystem refuses, only the times differ.
     if (known == 0) (void)!utimensat(parent, "", times, AT_EMPTY_PATH);
     return report(ENTER_MADE, 0, path, -1);
 }
 
 static int is_last(const struct walk *walk) { return walk->rest[strspn(walk->rest, "/")] == 0; }
 
-/// One component that open_inside(done + name) did not find. 0 when it is there now, 1 when it was a link.
+/// Creates a component that open_inside(done + name) did not find. 0 when it is there now, 1 when it was a link.
 static int supply(struct walk *walk, int root, size_t parent_length, int file, int strict, int quietly) {
     walk->done[parent_length] = 0;
     int parent = open_inside(root, walk->done, strict);
@@ -73,7 +73,7 @@ static int supply(struct walk *walk, int root, size_t parent_length, int file, i
         errno = ELOOP;
         result = S_ISLNK(status.st_mode) && !strict && follow(walk, parent) == 0 ? 1 : -1;
     } else {
-        // Somebody else's container may share the directory and be faster.
+        // Another container may share the directory and be faster.
         int is_file = file && is_last(walk);
         walk->done[parent_length] = '/';
         result = quietly ? make_mount_point(parent, walk->name, is_file, walk->done)
@@ -94,7 +94,7 @@ int make_path(int root, const char *path, int file, int strict, int quietly) {
     struct walk walk = {.done = ""};
     if (strlen(path) >= sizeof walk.rest) return errno = ENAMETOOLONG, -1;
     strcpy(walk.rest, path);
-    // Every turn takes a component or follows a link; 40 links is what the kernel allows.
+    // Every turn takes a component or follows a link; the kernel allows 40 links.
     int links = 0, more;
     while ((more = next_name(&walk)) > 0) {
         size_t before = strlen(walk.done), length = strlen(walk.name);

@@ -1,5 +1,5 @@
-// The part of a C library that this program needs: system calls, and a few functions over strings. There is no other
-// library in it: whatever it does stands in this directory.
+// The part of a C library that this program needs: system calls, and a few functions over strings. It links no other
+// library: all its code is in this directory.
 
 #include "internal.h"
 
@@ -175,7 +175,7 @@ int prctl(int option, ...) {
     return (int)syscall(SYS_prctl, option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }
 
-// Of the kernel's struct, which is not libc's; what `action` may be here needs no more of it.
+// In the layout of the kernel's struct, which differs from libc's; mica-enter needs no more of `action`.
 int sigaction(int signal, const struct sigaction *action, struct sigaction *old) {
     struct {
         void (*handler)(int);
@@ -204,7 +204,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { return syscal
 
 // ── Memory and strings
 
-// Whatever is allocated lives until the program is executed.
+// Allocated memory lives until the program is executed.
 void *malloc(size_t size) {
     long memory = syscall(SYS_mmap, NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == -1 ? NULL : (void *)memory;

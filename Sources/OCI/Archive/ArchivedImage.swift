@@ -1,27 +1,27 @@
-/// An image that a layout or an archive holds, its documents read and verified, its layers not.
+/// An image in a layout or an archive: its documents have been read and verified, its layers not.
 package struct ArchivedImage: Sendable {
-    /// Familiar references; empty for one that nobody named.
+    /// Familiar references; empty for an image without a name.
     package var names: [String]
     /// The digest of `config`: the image's ID.
     package let id: Digest
-    /// As it is in the archive.
+    /// The bytes in the archive.
     package let config: [UInt8]
     package let manifestDigest: Digest?
     /// Bottom to top.
     package let layers: [ArchivedLayer]
 
-    /// What messages call it.
+    /// The name in messages.
     package var label: String { names.first ?? String(id.hex.prefix(12)) }
 }
 
-/// Where a layer's blob is, and what it should be.
+/// Where a layer's blob is, and its expected digest and size.
 package struct ArchivedLayer: Sendable {
-    /// Of the uncompressed tar, as the image's config says.
+    /// The digest of the uncompressed tar, according to the image's config.
     package let diffID: Digest
     /// The blob's name in the archive.
     package let file: String
-    /// Of the blob as it is stored; nil where the format doesn't say.
+    /// The digest of the blob as it is stored; nil where the format doesn't have it.
     package let blobDigest: Digest?
-    /// Bytes of the blob as it is stored; nil where the format doesn't say.
+    /// The size in bytes of the blob as it is stored; nil where the format doesn't have it.
     package let blobSize: UInt64?
 }

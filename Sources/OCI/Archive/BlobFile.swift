@@ -1,16 +1,16 @@
 package import Linux
 
-/// Some bytes of an open file: a file of a layout, or an entry of an archive where it lies.
-/// Reading never moves the file's offset, so that several threads can read blobs of one archive.
+/// A range of an open file: a file of a layout, or an entry of an archive. Reading never moves the file's offset, so
+/// several threads can read blobs of one archive.
 package struct BlobFile: Sendable {
-    // A class, because a descriptor has one owner and an archive many blobs.
+    // A class, because a descriptor has one owner and an archive has many blobs.
     package final class Shared: Sendable {
         package let fd: OwnedFD
         package init(_ fd: consuming OwnedFD) { self.fd = fd }
     }
 
     private let file: Shared
-    /// Bytes, both.
+    /// In bytes.
     private let offset: UInt64
     package let size: UInt64
     private let arrival: (any BlobArrival)?
@@ -22,7 +22,7 @@ package struct BlobFile: Sendable {
         arrival = nil
     }
 
-    /// A whole file that is being written.
+    /// A whole file that is still being written.
     package init(_ file: Shared, size: UInt64, arrival: any BlobArrival) {
         self.file = file
         offset = 0
@@ -32,7 +32,7 @@ package struct BlobFile: Sendable {
 
     package func source() -> Source { Source(file: file, arrival: arrival, offset: offset, left: size) }
 
-    /// Everything. Failure when it is longer than `limit` bytes, or shorter than it was.
+    /// The whole blob. Failure when it is longer than `limit` bytes, or shorter than it was.
     package func contents(limit: Int, name: String) throws -> [UInt8] {
         guard size <= UInt64(limit) else {
             throw Failure("\(name) has \(size) bytes; more than \(limit) are not read")
@@ -55,7 +55,7 @@ package struct BlobFile: Sendable {
 
         package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
             let want = Int(min(UInt64(buffer.count), left))
-            // As much as fits, as of a file that is whole.
+            // As many bytes as have arrived, as with a complete file.
             if let arrival, want > 0 {
                 let end = offset + UInt64(want)
                 var there = try arrival.arrived(beyond: offset)
@@ -68,7 +68,7 @@ package struct BlobFile: Sendable {
                 at: offset
             )
             offset += UInt64(count)
-            // A file that ends too early is at its end: whoever reads knows how much there should be.
+            // A file that ends too early is at its end: the reader knows how long it should be.
             left = count < want ? 0 : left - UInt64(count)
             return count
         }
@@ -84,7 +84,7 @@ package struct BlobFile: Sendable {
 
 /// The bytes of a file that is being written.
 package protocol BlobArrival: Sendable {
-    /// Waits until there is more than the first `offset` bytes: how many there are, or, at the end, `offset`. Failure
-    /// when no more come.
+    /// Waits until there are more than the first `offset` bytes, and returns how many there are, or `offset` at the
+    /// end. Failure when no more will come.
     func arrived(beyond offset: UInt64) throws -> UInt64
 }

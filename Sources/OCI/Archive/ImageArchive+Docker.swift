@@ -1,6 +1,6 @@
 import Linux
 
-/// `manifest.json` of a docker-archive: one of these an image. Docker spells the members like this.
+/// One element of a docker-archive's `manifest.json`, for one image, with docker's spelling of the members.
 package struct DockerManifest: Codable {
     package var config: String
     package var repoTags: [String]?
@@ -29,7 +29,7 @@ package struct DockerManifest: Codable {
 extension ImageArchive {
     func dockerImages(manifest bytes: [UInt8]) throws -> [ArchivedImage] {
         let name = "manifest.json of \(files.name)"
-        // A list in an archive of docker's, an object where skopeo has put an image's own manifest.
+        // A list in docker's archives, an object where skopeo has put an image's own manifest.
         guard bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) != UInt8(ascii: "{") else {
             throw Failure(
                 "\(files.name) is what skopeo calls dir: and podman docker-dir, neither an OCI layout nor a docker-archive",
@@ -61,7 +61,7 @@ extension ImageArchive {
                     ArchivedLayer(
                         diffID: diffID,
                         file: file,
-                        // In the legacy form the name is an ID of something else.
+                        // In the legacy form the name is another kind of ID.
                         blobDigest: file.hasPrefix("blobs/") ? ImageArchive.digest(inName: file) : nil,
                         blobSize: nil
                     )
@@ -70,8 +70,8 @@ extension ImageArchive {
         }
     }
 
-    /// Adds the names that a docker-archive gives to images that the layout beside it has as well. What is wrong
-    /// with it is no reason not to read the layout.
+    /// Adds the names that a docker-archive gives to images that are also in the layout beside it. Errors in it are
+    /// ignored, because the layout can be read all the same.
     func addNames(of manifest: [UInt8], to images: inout [ArchivedImage]) {
         let manifests = try? JSONDocument.decode([DockerManifest].self, from: manifest, name: "manifest.json")
         for manifest in manifests ?? [] {

@@ -1,7 +1,7 @@
 import Linux
 
 extension ImageArchive {
-    /// Indexes in indexes that anybody has seen are two deep.
+    /// Real indexes in indexes are two deep.
     private static let depthLimit = 8
 
     func layoutImages(
@@ -22,7 +22,7 @@ extension ImageArchive {
                 continue
             }
             let name = try name(of: entry)
-            // One name over several entries is one image for several platforms.
+            // One name over several entries means one image for several platforms.
             if let group = groups.firstIndex(where: { $0.name == name }), name != nil || entry.platform != nil
             {
                 groups[group].entries.append(entry)
@@ -32,7 +32,7 @@ extension ImageArchive {
         }
         for (name, entries) in groups {
             let label = name ?? entries.first.map { String($0.digest.hex.prefix(12)) } ?? files.name
-            // The only one there is can be for another machine: who loads it may just want to look.
+            // A single image may be for another machine: the user may just want to look at it.
             let entry =
                 entries.count == 1
                 ? entries[0] : try Index.choose(entries, for: host, name: "image \(label)")
@@ -78,14 +78,14 @@ extension ImageArchive {
 
     private enum Kind { case index, manifest }
 
-    /// What a document is must be the same by its type and by its members: one that is both would be
-    /// different images to different readers.
+    /// The kind of a document must be the same by its type and by its members: a document that could be both would
+    /// be different images to different readers.
     private static func kind(of bytes: [UInt8], _ descriptor: Descriptor, name: String) throws -> Kind {
         struct Members: Decodable {
             enum CodingKeys: CodingKey {
                 case schemaVersion, mediaType, manifests, layers, config, fsLayers, blobs
             }
-            /// Something that counts only as being there.
+            /// A member of which only the presence counts.
             struct Present: Decodable {
                 init(from decoder: any Decoder) {}
             }
@@ -138,7 +138,7 @@ extension ImageArchive {
         return isIndex ? .index : .manifest
     }
 
-    /// What has a manifest and is no image. Signatures have an image's config: what their layers are tells.
+    /// The kind of a manifest that is not an image's. Signatures have an image's config, but other layers.
     private static func otherKind(of manifest: Manifest) -> String? {
         let config = manifest.config.mediaType
         if config == MediaType.dockerPlugin { return "a plugin of docker's" }
@@ -163,7 +163,7 @@ extension ImageArchive {
         let config = try blob(manifest.config, limit: JSONDocument.configLimit, name: "\(label): its config")
         let diffIDs: [Digest]
         do { diffIDs = try ImageConfig(json: config, name: "\(label): its config").diffIDs } catch {
-            // An unusual type does not make an image of it.
+            // A config of an unusual type does not make an image.
             guard MediaType.isConfig(type) else {
                 throw NotAnImage(kind: "an artifact, its config is \(type)")
             }
@@ -199,14 +199,14 @@ extension ImageArchive {
         )
     }
 
-    /// containerd's annotation has the whole name; OCI's has the tag, or, from some tools, the whole name.
+    /// containerd's annotation has the whole name; OCI's has the tag or, from some tools, the whole name.
     private func name(of entry: Descriptor) throws -> String? {
         if let name = entry.annotations?[Annotation.imageName], !name.isEmpty {
             return try familiar(name)
         }
         guard let name = entry.annotations?[Annotation.refName], !name.isEmpty else { return nil }
         if name.contains("/") || name.contains(":") { return try familiar(name) }
-        // A file name need not be a good image name: the image is there without it, by its ID.
+        // A file name need not be a valid image name: without it, the image has only its ID.
         return stem.flatMap { try? ImageReference("\($0):\(name)").familiar }
     }
 

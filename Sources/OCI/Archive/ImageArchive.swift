@@ -1,10 +1,10 @@
 import Linux
 
-/// The images in an OCI layout or a docker-archive. One that is both is read as the layout, which has more
-/// to verify, with the names of both.
+/// The images in an OCI layout or a docker-archive. An archive that is both is read as a layout, which has more to
+/// verify, with the names of both.
 package struct ImageArchive: Sendable {
     let files: any ImageFiles
-    /// What an image is called whose name is only a tag: the archive's file name. nil: nothing.
+    /// The name of images that have only a tag: the archive's file name. nil: none.
     let stem: String?
 
     package init(_ files: some ImageFiles, stem: String?) {
@@ -12,9 +12,8 @@ package struct ImageArchive: Sendable {
         self.stem = stem
     }
 
-    /// Every image that runs on `host`, or says nothing about where it runs; in the archive's order. Failure
-    /// when one of them is damaged, or has nothing for `host`, and where there is none. `skipping` hears of what is
-    /// beside them.
+    /// Every image that runs on `host`, or does not say where it runs, in the archive's order. Failure when one of
+    /// them is damaged or has nothing for `host`, and where there is none. `skipping` receives the other entries.
     package func images(
         for host: Platform = .host,
         skipping: (SkippedEntry) -> Void = { _ in }
@@ -38,7 +37,7 @@ package struct ImageArchive: Sendable {
         return ImageArchive.merged(found)
     }
 
-    /// The blob of `layer`. Failure when it is missing or not as long as it should be; `name`: for messages.
+    /// The blob of `layer`. Failure when it is missing or has the wrong size; `name`: for messages.
     package func open(_ layer: ArchivedLayer, name: String) throws -> BlobFile {
         guard let blob = try files.file(layer.file) else {
             throw Failure("\(name): \(layer.file) is missing from \(files.name)")
@@ -49,12 +48,12 @@ package struct ImageArchive: Sendable {
         return blob
     }
 
-    /// nil where there is none.
+    /// nil where there is no such document.
     func document(_ name: String, limit: Int) throws -> [UInt8]? {
         try files.file(name).map { try $0.contents(limit: limit, name: "\(name) of \(files.name)") }
     }
 
-    /// The document that `descriptor` refers to, of the size and digest that it says.
+    /// The document that `descriptor` refers to, verified by its size and digest.
     func blob(_ descriptor: Descriptor, limit: Int, name: String) throws -> [UInt8] {
         let file = ImageArchive.file(descriptor.digest)
         guard let blob = try files.file(file) else {
@@ -75,8 +74,8 @@ package struct ImageArchive: Sendable {
         guard digest == expected else { throw Failure("\(name) is damaged: its digest is \(digest)") }
     }
 
-    /// Whether there is the file that makes an index.json an OCI layout's. Without one it is refused, unless there is
-    /// something else to read (`orElse`).
+    /// Whether the archive has the file that makes its index.json an OCI layout's. Without that file index.json is
+    /// refused, unless there is something else to read (`orElse`).
     private func isLayout(orElse hasOther: Bool) throws -> Bool {
         struct Marker: Decodable {
             enum CodingKeys: CodingKey { case imageLayoutVersion }
@@ -100,7 +99,7 @@ package struct ImageArchive: Sendable {
         return true
     }
 
-    /// One entry an image, with all its names.
+    /// One entry for each image, with all its names.
     private static func merged(_ images: [ArchivedImage]) -> [ArchivedImage] {
         var result: [ArchivedImage] = []
         var places: [Digest: Int] = [:]

@@ -3,8 +3,8 @@ package import SystemPackage
 
 import Glibc
 
-/// An image layout, or an unpacked docker-archive, as a directory. Opens regular files in it and nothing else:
-/// symbolic links are followed, and none leads out.
+/// An image layout, or an unpacked docker-archive, as a directory. Opens only regular files in it: symbolic links
+/// are followed, but none leads out.
 package struct LayoutDirectory: ImageFiles {
     package let name: String
     private let directory: BlobFile.Shared
@@ -23,7 +23,7 @@ package struct LayoutDirectory: ImageFiles {
         else { return nil }
         return try naming("open \(name) in \(self.name)") { () -> BlobFile? in
             do {
-                // Not waiting for whoever might write to a FIFO.
+                // Does not wait for a writer if it is a FIFO.
                 let fd = try directory.fd.open(inRoot: path, O_RDONLY | O_NONBLOCK)
                 let status = try fd.status()
                 guard status.st_mode & S_IFMT == S_IFREG else {
@@ -31,7 +31,7 @@ package struct LayoutDirectory: ImageFiles {
                 }
                 return BlobFile(BlobFile.Shared(fd), offset: 0, size: UInt64(status.st_size))
             } catch Errno.noSuchFileOrDirectory {
-                // Not only missing: what is there is not the file.
+                // It may be there, and not be a file.
                 guard (try? directory.fd.open(inRoot: path, O_PATH | O_NOFOLLOW)) == nil else {
                     throw Failure(
                         "\(name) in \(self.name) is a symbolic link that leads out of it, or nowhere",

@@ -1,4 +1,4 @@
-/// Something in an archive that is no image: a signature, an attestation, a chart.
+/// An entry of an archive that is not an image: a signature, an attestation, a chart.
 package struct SkippedEntry: Sendable, Equatable {
     /// Its name in the archive, or the beginning of its digest.
     package let name: String
@@ -6,7 +6,7 @@ package struct SkippedEntry: Sendable, Equatable {
     package let kind: String
 }
 
-/// Thrown where an image was looked for: it is this instead.
+/// Thrown when something that should be an image is something else.
 struct NotAnImage: Error {
     let kind: String
 }

@@ -3,7 +3,7 @@ import Tar
 
 import Glibc
 
-/// An image archive: a tar whose files are read where they lie. Nothing is unpacked.
+/// An image archive: a tar whose files are read in place. Nothing is unpacked.
 package struct TarArchive: ImageFiles {
     private enum Place {
         case file(offset: UInt64, size: UInt64)
@@ -11,7 +11,7 @@ package struct TarArchive: ImageFiles {
         case link([UInt8])
     }
 
-    /// What an index in memory may cost. Archives have a few entries a layer.
+    /// A limit for the index in memory. Archives have a few entries for each layer.
     private static let entryLimit = 100_000
     private static let linkLimit = 16
 

@@ -38,12 +38,12 @@ extension ConfigChange.Instruction {
         }
     }
 
-    /// `["a", "b"]` as it is, anything else through the shell. No variables: the shell expands them.
+    /// `["a", "b"]` unchanged, all else through the shell. Variables stay: the shell expands them.
     func command(_ text: Substring, _ shell: [String]?) throws -> [String] {
         try list(text) ?? (shell ?? ["/bin/sh", "-c"]) + [String(text)]
     }
 
-    /// nil where `text` is no JSON array.
+    /// nil where `text` is not a JSON array.
     func list(_ text: Substring) throws -> [String]? {
         guard text.hasPrefix("["),
             let values = try? JSONDocument.decode([JSONValue].self, from: Array(text.utf8), name: name)
@@ -81,7 +81,7 @@ extension ConfigChange.Instruction {
         }
     }
 
-    /// Split at spaces outside of quotes; quotes and backslashes stay in the words.
+    /// Splits at spaces outside of quotes; quotes and backslashes stay in the words.
     private func quotedWords() throws -> [Substring] {
         var result: [Substring] = []
         var start: Substring.Index?
@@ -127,7 +127,7 @@ extension ConfigChange.Instruction {
         return "/" + parts.joined(separator: "/")
     }
 
-    /// What a build that begins with the image does first: kept as it is written.
+    /// An instruction for builds that start from the image, unchanged.
     private func trigger() throws -> String {
         let instruction = rest.firstWord.word.uppercased()
         let known = [

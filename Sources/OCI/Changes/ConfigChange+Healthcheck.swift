@@ -39,7 +39,7 @@ extension ConfigChange.Instruction {
         }
     }
 
-    /// `1m30s`, `1.5h`, `500ms`. Docker takes nothing between 0 and a millisecond.
+    /// `1m30s`, `1.5h`, `500ms`. Docker accepts nothing between 0 and a millisecond.
     private func nanoseconds(_ text: Substring) throws -> Int64 {
         let invalid = failure("\"\(text)\" is not a duration: expected one like 1m30s")
         if text == "0" { return 0 }

@@ -1,12 +1,12 @@
 import Linux
 
-/// Instructions that change how an image's containers start, written as in a Dockerfile: `CMD ["sh"]`,
-/// `ENV NAME=value`, `EXPOSE 80/tcp`. For `--change` of import and commit. Several lines are several instructions.
+/// Instructions that change how an image's containers start, written as in a Dockerfile: `CMD ["sh"]`, `ENV
+/// NAME=value`, `EXPOSE 80/tcp`. For `--change` of import and commit. Each line is an instruction.
 ///
-/// The facts are of Docker's Dockerfile reference, and of what `docker commit --change` takes.
+/// The rules are those of Docker's Dockerfile reference, and of `docker commit --change`.
 package struct ConfigChange: Sendable {
     struct Instruction: Sendable {
-        /// Upper-case.
+        /// In upper case.
         let name: String
         let rest: Substring
 
@@ -46,13 +46,13 @@ package struct ConfigChange: Sendable {
         var hasCommand = false
         for instruction in changes.flatMap(\.instructions) {
             if instruction.name == "CMD" { hasCommand = true }
-            // The CMD that came with the image was for its own ENTRYPOINT.
+            // The image's CMD was for its own ENTRYPOINT.
             if instruction.name == "ENTRYPOINT", !hasCommand { config.command = nil }
             try instruction.apply(to: &config)
         }
     }
 
-    /// Without comments, and with the lines that a backslash goes on with.
+    /// The lines without comments, joined where a backslash continues them.
     private static func lines(_ text: String) -> [Substring] {
         var lines: [Substring] = []
         var open = ""
@@ -78,7 +78,7 @@ extension Substring {
         return rest
     }
 
-    /// And what comes after it and the space behind.
+    /// The first word, and the rest without the space between them.
     var firstWord: (word: Substring, rest: Substring) {
         let word = prefix { !$0.isWhitespace }
         return (word, dropFirst(word.count).drop { $0.isWhitespace })

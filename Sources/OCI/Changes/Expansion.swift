@@ -5,7 +5,7 @@ struct Expansion {
 
     private let variables: [Substring: Substring]
 
-    /// `environment`: `NAME=value`. Of a name that is there twice the first one counts.
+    /// `environment`: `NAME=value`. If a name occurs twice, the first one counts.
     init(environment: [String]) {
         var variables: [Substring: Substring] = [:]
         for entry in environment {
@@ -15,13 +15,13 @@ struct Expansion {
         self.variables = variables
     }
 
-    /// All of it as one word: spaces stay.
+    /// The text as one word: spaces stay.
     func word(_ text: Substring) throws(SyntaxError) -> String {
         var reader = Reader(rest: text, variables: variables)
         return try reader.read(until: nil).text
     }
 
-    /// Split at spaces, also those that come out of a variable, but at none in quotes.
+    /// Splits at spaces, also those from a variable, but not those in quotes.
     func words(_ text: Substring) throws(SyntaxError) -> [String] {
         var reader = Reader(rest: text, variables: variables)
         return try reader.read(until: nil).words
@@ -84,7 +84,7 @@ struct Expansion {
                 case "\"": return result
                 case "$": result += try variable()
                 case "\\":
-                    // Before anything else it is itself.
+                    // Before any other character, a backslash is a backslash.
                     if let next = rest.first, next == "\"" || next == "$" || next == "\\" {
                         result.append(next)
                         rest.removeFirst()

@@ -1,9 +1,9 @@
 import Linux
 
-/// What EXPOSE takes: `80`, `53/udp`, `8000-8010/tcp`. Of `127.0.0.1:80:8080`, which docker takes, too, only the port
-/// of the container says something about an image.
+/// A port of EXPOSE: `80`, `53/udp`, `8000-8010/tcp`. Of `127.0.0.1:80:8080`, which docker accepts, too, only the
+/// container's port counts for an image.
 struct PortRange {
-    /// `80/tcp`, each.
+    /// Each as `80/tcp`.
     let ports: [String]
 
     init(_ text: String, of instruction: ConfigChange.Instruction) throws {

@@ -1,8 +1,8 @@
-/// One document's reference to another: what it is, how long, and its digest.
+/// One document's reference to another: its type, size and digest.
 package struct Descriptor: Codable, Sendable {
     package var mediaType: String
     package var digest: Digest
-    /// Bytes of the blob.
+    /// The size of the blob in bytes.
     package var size: UInt64
     package var annotations: [String: String]?
     package var platform: Platform?
@@ -33,7 +33,7 @@ package struct Descriptor: Codable, Sendable {
         self.platform = platform
     }
 
-    /// Build provenance that rides along in an index: nothing that could run.
+    /// Build provenance, which an index may have beside images: it can't run.
     package var isAttestation: Bool {
         annotations?["vnd.docker.reference.type"] == "attestation-manifest"
             || platform?.os == "unknown" && platform?.architecture == "unknown"

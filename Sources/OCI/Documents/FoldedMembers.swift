@@ -1,5 +1,5 @@
-/// The members of a JSON object, found by their names in any letter case, as Go's decoder and so docker finds them:
-/// some tools, Java's among them, write `layers` for `Layers`.
+/// The members of a JSON object by their names in any letter case, which is how Go's decoder, and so docker, finds
+/// them: some tools, such as those in Java, write `layers` for `Layers`.
 struct FoldedMembers<Key: CodingKey> {
     private struct Name: CodingKey {
         let stringValue: String
@@ -16,7 +16,7 @@ struct FoldedMembers<Key: CodingKey> {
         names = Dictionary(grouping: container.allKeys) { $0.stringValue.lowercased() }
     }
 
-    /// nil where there is none, or null. One name in two spellings is refused: every reader would take another.
+    /// nil where there is none, or null. One name in two spellings is refused: each reader would take another.
     func value<Value: Decodable>(_ key: Key) throws -> Value? {
         let found = names[key.stringValue.lowercased()] ?? []
         guard let name = found.first else { return nil }
@@ -42,7 +42,7 @@ struct FoldedMembers<Key: CodingKey> {
         return value
     }
 
-    /// A list, where docker takes a single string for a list of one.
+    /// A list; like docker, a single string counts as a list of one.
     func list(_ key: Key) throws -> [String]? {
         do { return try value(key) } catch let error as DecodingError {
             guard case .typeMismatch = error, let single: String = try? value(key) else { throw error }

@@ -1,5 +1,5 @@
-/// What an image's config says, as far as mica reads it. The config itself stays the bytes it came as:
-/// their digest is the image's ID.
+/// The parts of an image's config that mica reads. The config itself stays unchanged: the digest of its bytes is the
+/// image's ID.
 package struct ImageConfig: Codable, Sendable {
     package var architecture: String?
     package var os: String?
@@ -29,12 +29,12 @@ package struct ImageConfig: Codable, Sendable {
         history = try members.value(.history)
     }
 
-    /// Reads a config; `name` is what errors call it.
+    /// Parses a config; `name` is its name in errors.
     package init(json: [UInt8], name: String) throws {
         self = try JSONDocument.decode(ImageConfig.self, from: json, name: name)
     }
 
-    /// The layers, bottom to top, by the digest of their tars.
+    /// The layers, bottom to top, by the digests of their tars.
     package var diffIDs: [Digest] { rootfs.diffIDs ?? [] }
 
     /// Seconds since 1970; 0 where the config has no time.
@@ -56,9 +56,9 @@ package struct ImageConfig: Codable, Sendable {
         /// `SIGTERM`, or a number.
         package var stopSignal: String?
         package var healthcheck: Healthcheck?
-        /// What commands are given to that are no lists of words; `/bin/sh -c` where it is missing.
+        /// The shell for commands that are not lists of words; `/bin/sh -c` where it is missing.
         package var shell: [String]?
-        /// Instructions for whoever builds on the image.
+        /// Instructions for builds that start from the image.
         package var onBuild: [String]?
 
         package init() {}
@@ -116,13 +116,13 @@ package struct ImageConfig: Codable, Sendable {
         }
     }
 
-    /// One step that made the image.
+    /// One step in making the image.
     package struct History: Codable, Sendable {
         package var created: String?
         package var createdBy: String?
         package var author: String?
         package var comment: String?
-        /// The step changed the config only: it has no layer.
+        /// The step changed only the config: it has no layer.
         package var emptyLayer: Bool?
 
         package init(created: String?, createdBy: String?, comment: String? = nil, emptyLayer: Bool? = nil) {
@@ -151,7 +151,7 @@ package struct ImageConfig: Codable, Sendable {
     package struct Healthcheck: Codable, Sendable {
         /// `["NONE"]`, `["CMD", argument …]` or `["CMD-SHELL", command]`.
         package var test: [String]?
-        /// Nanoseconds.
+        /// In nanoseconds.
         package var interval: Int64?
         package var timeout: Int64?
         package var startPeriod: Int64?

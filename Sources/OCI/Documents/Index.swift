@@ -22,8 +22,8 @@ package struct Index: Codable, Sendable {
         self.manifests = manifests
     }
 
-    /// The entry that runs best on `host`. One without a platform runs everywhere, unless something says
-    /// that it is meant.
+    /// The entry that runs best on `host`. An entry without a platform runs everywhere, unless another one says that
+    /// it is for this host.
     package static func choose(_ candidates: [Descriptor], for host: Platform, name: String) throws
         -> Descriptor
     {
@@ -32,7 +32,7 @@ package struct Index: Codable, Sendable {
             guard let platform = image.platform else { return (image, -1) }
             return platform.rank(on: host).map { (image, $0) }
         }
-        // The first of equals: what the index lists first is what its author prefers.
+        // The first of equals, because an index lists first what its author prefers.
         var best: (Descriptor, Int)?
         for candidate in ranked where candidate.1 > (best?.1 ?? Int.min) { best = candidate }
         if let best { return best.0 }

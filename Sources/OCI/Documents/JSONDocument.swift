@@ -3,11 +3,11 @@ import Linux
 
 /// Reading and writing the JSON documents of images.
 package enum JSONDocument {
-    /// Bytes. What a manifest or an index may have; a config's history can be longer.
+    /// In bytes, for a manifest or an index; a config's history can be longer.
     package static let manifestLimit = 4 << 20
     package static let configLimit = 8 << 20
 
-    /// `name` is what errors call the document.
+    /// `name` is the document's name in errors.
     package static func decode<Value: Decodable>(
         _ type: Value.Type,
         from bytes: [UInt8],
@@ -27,7 +27,7 @@ package enum JSONDocument {
         }
     }
 
-    /// Keys sorted and no spaces: the same value gives the same bytes, hence the same digest.
+    /// Keys are sorted and there are no spaces: the same value gives the same bytes, and so the same digest.
     package static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -1,4 +1,4 @@
-/// Any JSON: for documents that are passed on with fields nobody here knows.
+/// Any JSON, for documents that are passed on with unknown fields.
 package indirect enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -8,7 +8,7 @@ package indirect enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// nil where this is no object, or has no such member.
+    /// nil where this is not an object, or has no such member.
     package subscript(_ key: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }
@@ -24,7 +24,7 @@ package indirect enum JSONValue: Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// The member of this name in any letter case; set, it is the only one, and spelled like this.
+    /// The member of this name in any letter case; setting it leaves only this spelling.
     package subscript(folded key: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }

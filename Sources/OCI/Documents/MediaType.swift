@@ -11,8 +11,8 @@ package enum MediaType {
     package static func isIndex(_ type: String) -> Bool { type == index || type == dockerIndex }
     package static func isManifest(_ type: String) -> Bool { type == manifest || type == dockerManifest }
 
-    /// An image's config. Beside the two right ones there are those that docker takes as well, because some
-    /// registry or tool has written them at some time: they say nothing.
+    /// Whether this is the type of an image's config. Besides the two proper types docker accepts others, because
+    /// registries or tools have written them at some time; they carry no information.
     package static func isConfig(_ type: String) -> Bool {
         let plain = type.prefix { $0 != ";" }
         return [
@@ -21,10 +21,10 @@ package enum MediaType {
         ].contains(String(plain))
     }
 
-    /// Has an image's documents and is none.
+    /// Has an image's documents, but is not an image.
     package static let dockerPlugin = "application/vnd.docker.plugin.v1+json"
 
-    /// A layer whose blob is a tar, compressed or not; which way, its first bytes say.
+    /// A layer whose blob is a tar; its first bytes say how it is compressed.
     package static func isLayer(_ type: String) -> Bool {
         let families = [
             "application/vnd.oci.image.layer.v1.tar",
@@ -38,7 +38,7 @@ package enum MediaType {
         } || vague.contains(type)
     }
 
-    /// A tar for all that anybody knows.
+    /// Types that do not rule out a tar.
     private static let vague = [
         "", "application/octet-stream", "application/x-tar", "application/tar", "application/gzip",
         "application/x-gzip", "application/tar+gzip", "application/zstd",

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// What an image runs on, in Go's words.
+/// The platform of an image, in Go's terms.
 package struct Platform: Codable, Hashable, Sendable {
     package var architecture: String
     package var os: String
@@ -22,7 +22,8 @@ package struct Platform: Codable, Hashable, Sendable {
         self.variant = variant
     }
 
-    /// `text`: OS/ARCHITECTURE[/VARIANT], or an architecture of Linux's. Failure (exit code 2) for anything else.
+    /// `text`: OS/ARCHITECTURE[/VARIANT], or one of Linux's names of architectures. Failure (exit code 2) for
+    /// anything else.
     package init(parsing text: String) throws {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard (1...3).contains(parts.count), !parts.contains("") else {
@@ -54,7 +55,7 @@ package struct Platform: Codable, Hashable, Sendable {
         }
     }()
 
-    /// How well an image for `self` runs on `host`: nil not at all, greater is better.
+    /// How well an image for `self` runs on `host`: nil for not at all; greater is better.
     package func rank(on host: Platform) -> Int? {
         guard os == host.os, architecture == host.architecture else { return nil }
         func level(_ variant: String?) -> Int? { variant.flatMap { Int($0.drop { $0 == "v" }) } }
@@ -62,7 +63,7 @@ package struct Platform: Codable, Hashable, Sendable {
         if variant == host.variant { return 100 }
         switch architecture {
         case "arm", "amd64":
-            // v7 runs v6 and v5. Nobody knows here what this amd64 can: v1 is what all can.
+            // v7 runs v6 and v5. What this amd64 can do is not known here: v1 is what all can.
             guard let wanted = level(variant), wanted <= level(host.variant) ?? 1 else { return nil }
             return 1 + wanted
         case "arm64": return variant == "v8" ? 2 : nil

@@ -1,13 +1,13 @@
-/// Looks for an object that has one name twice. JSON's readers don't agree on what that means: Go's take the last,
-/// Swift's the first; and an image must not be two.
+/// Looks for an object that has one name twice. JSON readers don't agree on what that means: Go's take the last
+/// value, Swift's the first; and an image must not mean two things.
 struct RepeatedName {
     private let bytes: [UInt8]
     private var position = 0
-    /// The names of each object that is open; nil for a list.
+    /// The names of each open object; nil for a list.
     private var open: [Set<[UInt8]>?] = []
     private var isName = false
 
-    /// nil where there is none, and in what is no JSON.
+    /// nil where there is none, and for text that is not JSON.
     static func first(in bytes: [UInt8]) -> String? {
         var search = RepeatedName(bytes: bytes)
         return search.run()
@@ -54,7 +54,7 @@ struct RepeatedName {
         position += 1
     }
 
-    /// Up to the closing quote, without escapes: they would make one name look like two.
+    /// The text up to the closing quote, without resolving escapes, which could make one name look like two.
     private mutating func text() -> [UInt8] {
         var text: [UInt8] = []
         while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {

@@ -4,16 +4,16 @@ import SystemPackage
 import Glibc
 
 extension ControlGroup {
-    /// Whether somebody has paused container `id`: its own cgroup is frozen, not one that it is in.
+    /// Whether container `id` is paused: its own cgroup is frozen, not one above it.
     package static func isPaused(_ id: String) -> Bool {
         ((try? ControlGroupHierarchy.all()) ?? []).contains { $0.isFrozen(id) }
     }
 
-    /// Freezes all processes of container `id`. Returns when they are; Failure, and they go on, where one does not come to
-    /// a halt.
+    /// Freezes all processes of container `id` and returns when they have stopped. If one does not stop, it thaws
+    /// them again and throws a Failure.
     package static func pause(_ id: String) throws {
         let hierarchies = try ControlGroupHierarchy.all().filter { $0.hasFreezer(for: id) }
-        // One is enough: version 2 where the kernel has it.
+        // One hierarchy is enough: version 2 where the kernel has it.
         guard let hierarchy = hierarchies.first(where: { $0.version == .two }) ?? hierarchies.first else {
             throw Failure(
                 "the container has no cgroup that can be frozen",
@@ -33,7 +33,7 @@ extension ControlGroup {
         )
     }
 
-    /// Lets them go on.
+    /// Thaws them.
     package static func unpause(_ id: String) throws {
         for hierarchy in try ControlGroupHierarchy.all() where hierarchy.isFrozen(id) {
             try naming("thaw the cgroup of container \(id.prefix(12))") { try hierarchy.thaw(id) }
@@ -53,7 +53,7 @@ extension ControlGroupHierarchy {
 
     func thaw(_ id: String) throws(Errno) { try put(version == .two ? "0" : "THAWED", id) }
 
-    /// By itself.
+    /// Whether the cgroup itself is frozen.
     func isFrozen(_ id: String) -> Bool {
         switch version {
         case .two: text(of: file, id) == "1\n"
@@ -68,7 +68,8 @@ extension ControlGroupHierarchy {
         }
     }
 
-    /// Failure (failedPrecondition): who enters would stop on its way, and hold up its parent.
+    /// Failure (failedPrecondition) where it is frozen, because a process that enters would stop halfway, and block
+    /// its parent.
     func checkThatNothingFreezes(_ id: String) throws {
         let exit = ExitStatus.failed.rawValue
         guard !isFrozen(id) else {
@@ -79,7 +80,7 @@ extension ControlGroupHierarchy {
                 exitCode: exit
             )
         }
-        // With a group that it is in.
+        // It may be frozen with a group above it.
         guard hasComeToHalt(id) else { return }
         throw Failure(
             "the container's cgroup is frozen",

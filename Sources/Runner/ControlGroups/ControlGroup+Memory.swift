@@ -2,7 +2,7 @@ import Linux
 import SystemPackage
 
 extension ControlGroup {
-    /// Whether the kernel has killed a process in it for want of memory, since it was made.
+    /// Whether the kernel has killed a process in it for lack of memory.
     package var hasKilledForMemory: Bool {
         hierarchies.contains { hierarchy in
             let text =

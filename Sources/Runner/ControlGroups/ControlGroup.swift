@@ -3,29 +3,30 @@ import SystemPackage
 
 import Glibc
 
-/// A container's cgroup, `mica/<id>` below the root of each hierarchy: it holds all of its processes and nothing else,
-/// limits what they use, and is how they are found when nobody else knows them any more.
+/// A container's cgroup, `mica/<id>` below the root of each hierarchy. It holds all of the container's processes and
+/// no others, limits what they use, and is how they are found when the process that started them is gone.
 package struct ControlGroup: Sendable {
-    /// Below a hierarchy's root, as docker's "docker".
+    /// Below a hierarchy's root, like docker's "docker".
     package static let parent = "mica"
 
     let id: String
     let hierarchies: [ControlGroupHierarchy]
-    /// For CLONE_INTO_CGROUP: the directory in version 2. nil where the kernel has none.
+    /// The directory in version 2, for CLONE_INTO_CGROUP. nil where the kernel has none.
     let unified: OpenFile?
     /// `tasks` of version 1, open for writing: a thread that writes 0 there moves itself.
     let tasks: [OpenFile]
 
-    /// Makes the cgroup of container `id`, with `limits`. Failure: a limit that can't be enforced, by its controller's
-    /// name, or cgroups that can't be made, or are frozen with what is above.
+    /// Makes the cgroup of container `id`, with `limits`. Failure for a limit that can't be enforced, with its
+    /// controller's name, and for cgroups that can't be made, or are frozen with a group above.
     package init(of id: String, limits: Resources) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
         (unified, tasks) = try ControlGroup.make(id, in: hierarchies) { try limits.apply(to: id, in: $0) }
     }
 
-    /// The cgroup of container `id`, whose process 1 is `leader`, a pidfd. One that was started without, by an earlier
-    /// mica, gets one. Failure: it has ended, or is frozen: who enters would stop on its way, and hold up its parent.
+    /// The cgroup of container `id`, whose process 1 is `leader`, a pidfd. A container of an earlier mica, which has
+    /// none, gets one. Failure where the container has ended or is frozen, because a process that enters would stop
+    /// halfway, and block its parent.
     package init(existing id: String, leader: borrowing OwnedFD) throws {
         self.id = id
         hierarchies = try ControlGroupHierarchy.all()
@@ -33,7 +34,8 @@ package struct ControlGroup: Sendable {
             (unified, tasks) = try ControlGroup.doors(to: id, in: hierarchies)
         } catch Errno.noSuchFileOrDirectory {
             (unified, tasks) = try ControlGroup.make(id, in: hierarchies) { _ in
-                // Made again after the end, it would be nobody's to remove. While the leader lives, it is its runner's.
+                // Made again after the end, nothing would remove it. While the leader lives, the process that runs
+                // it does.
                 if leader.hasEnded {
                     throw Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
                 }
@@ -41,7 +43,7 @@ package struct ControlGroup: Sendable {
         }
     }
 
-    /// None is left behind by a failure, also one of `prepare`.
+    /// Leaves no cgroup behind after a failure, including one of `prepare`.
     private static func make(
         _ id: String,
         in hierarchies: [ControlGroupHierarchy],
@@ -57,7 +59,7 @@ package struct ControlGroup: Sendable {
         }
     }
 
-    /// SIGKILL to whatever is in the cgroup of container `id`, frozen or not.
+    /// SIGKILL to all processes in the cgroup of container `id`, frozen or not.
     package static func kill(_ id: String) {
         for hierarchy in (try? ControlGroupHierarchy.all()) ?? [] { hierarchy.kill(id) }
     }
@@ -84,11 +86,11 @@ package struct ControlGroup: Sendable {
         return (unified, tasks)
     }
 
-    /// Kills what is left in it, and removes it. Whether it is gone.
+    /// Kills its remaining processes and removes it. Returns whether it is gone.
     @discardableResult
     package func remove() -> Bool { ControlGroup.remove(id, from: hierarchies) }
 
-    /// The same for a container that somebody else has started. What is not there is fine.
+    /// The same for a container that another process has started. A missing cgroup is no error.
     @discardableResult
     package static func remove(_ id: String) -> Bool {
         guard let hierarchies = try? ControlGroupHierarchy.all() else { return false }
@@ -96,7 +98,7 @@ package struct ControlGroup: Sendable {
     }
 
     private static func remove(_ id: String, from hierarchies: [ControlGroupHierarchy]) -> Bool {
-        // What is dying leaves a cgroup a moment after its process is gone.
+        // A dying process leaves its cgroup a moment after it is gone.
         for attempt in 0..<200 {
             let left = hierarchies.filter { !$0.remove(id) }
             if left.isEmpty { return true }

@@ -5,10 +5,10 @@ import CLinux
 import Glibc
 
 extension ControlGroupHierarchy {
-    /// Of the cgroup of container `id`, below a hierarchy's root.
+    /// The path of container `id`'s cgroup, below a hierarchy's root.
     static func path(_ id: String) -> FilePath { FilePath("\(ControlGroup.parent)/\(id)") }
 
-    /// The directory of container `id`, made where it is missing. O_PATH.
+    /// The cgroup directory of container `id`, made where it is missing. O_PATH.
     func make(_ id: String) throws -> OwnedFD {
         try naming("make the cgroup \(ControlGroup.parent)/\(id) of \(name)") { () throws(Errno) in
             let parent = try child(ControlGroup.parent, of: directory.fd)
@@ -25,7 +25,7 @@ extension ControlGroupHierarchy {
         if !isThere, parent.use({ mkdirat($0, name, 0o755) }) == -1, Errno.last != .fileExists { throw .last }
         let child = try parent.open(path, O_PATH | O_DIRECTORY)
         guard controllers.contains("cpuset") else { return child }
-        // A new cgroup of version 1 has no CPUs and no memory to run on, and takes nobody.
+        // A new cgroup of version 1 has no CPUs and no memory nodes, and accepts no process.
         for file: FilePath in ["cpuset.cpus", "cpuset.mems"] {
             let own = try child.open(file, O_RDONLY).contents(limit: 1 << 16)
             if own.allSatisfy({ $0 == UInt8(ascii: "\n") }) {
@@ -54,19 +54,20 @@ extension ControlGroupHierarchy {
             || Errno.last == .noSuchFileOrDirectory
     }
 
-    /// SIGKILL to all processes in the cgroup of `id` and in those that were made in it, frozen ones as well.
+    /// SIGKILL to all processes in the cgroup of `id` and in those that were made in it, including frozen ones.
     func kill(_ id: String) {
         guard let group = try? directory.fd.open(ControlGroupHierarchy.path(id), O_RDONLY | O_DIRECTORY)
         else {
             return
         }
-        // Linux 5.14: all at once, whatever is being born meanwhile.
+        // Linux 5.14: kills all at once, also processes that are just being forked.
         if (try? group.write(Array("1".utf8), to: "cgroup.kill")) != nil { return }
         walk(id, arrive: { end(id, in: $0) })
     }
 
-    /// Goes through the cgroup of `id` and all that were made in it: only a container with rights to it can have made
-    /// any, by any name, as many and as deep as it likes. What vanishes or moves meanwhile is left to the next walk.
+    /// Walks the cgroup of `id` and all that were made in it. Only a container with rights to its cgroup can have
+    /// made any, with any names, as many and as deep as it likes. Groups that vanish or move meanwhile are left to
+    /// the next walk.
     private func walk(
         _ id: String,
         arrive: (borrowing OwnedFD) -> Void = { _ in },
@@ -74,7 +75,8 @@ extension ControlGroupHierarchy {
     ) {
         let path = FilePath(ControlGroup.parent)
         guard let parent = try? directory.fd.open(path, O_RDONLY | O_DIRECTORY) else { return }
-        // It may be making more while this goes on. So many can't be there: each takes memory of the kernel's.
+        // The container may be making more meanwhile. More than this can't be there: each takes memory of the
+        // kernel's.
         var isLeft = 10_000_000
         try? TreeWalk.walk(
             Array(id.utf8),
@@ -98,7 +100,7 @@ extension ControlGroupHierarchy {
             let raw = clinux_pidfd_open(pid)
             guard raw >= 0 else { continue }
             let process = OwnedFD(adopting: raw)
-            // Asked after the opening: now the number can't go to another.
+            // Checked after the opening, when the number can't go to another process.
             let groups = try? OwnedFD.open(FilePath("/proc/\(pid)/cgroup"), O_RDONLY).contents(limit: 1 << 20)
             guard let groups,
                 String(decoding: groups, as: UTF8.self).contains("/\(ControlGroup.parent)/\(id)")
@@ -111,7 +113,7 @@ extension ControlGroupHierarchy {
 }
 
 extension OwnedFD {
-    /// Writes `bytes` to the existing file `name` in this directory with one write(2), as cgroup files want it.
+    /// Writes `bytes` to the existing file `name` in this directory with one write(2), as cgroup files require.
     func write(_ bytes: [UInt8], to name: FilePath) throws(Errno) {
         try open(name, O_WRONLY).writeAll(bytes)
     }

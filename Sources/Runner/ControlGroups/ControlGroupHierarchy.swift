@@ -4,20 +4,20 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// A hierarchy of cgroups that this kernel has: one of version 1 for some controllers, or the one of version 2.
+/// A cgroup hierarchy of this kernel: one of version 1 for some controllers, or the one of version 2.
 ///
-/// A process is in one cgroup of each. A container has to leave all of the host's: where it was in one with the host's
-/// processes, it could freeze and kill them.
+/// A process is in one cgroup of each. A container must leave all of the host's: in a cgroup with the host's
+/// processes it could freeze and kill them.
 package struct ControlGroupHierarchy: Sendable {
     package enum Version: Sendable, Equatable { case one, two }
 
     package let version: Version
-    /// Of version 1: "memory", "name=systemd" … Empty for version 2, whose cgroup.controllers says it.
+    /// For version 1: "memory", "name=systemd" … Empty for version 2, which has cgroup.controllers.
     let controllers: [String]
-    /// The root, as far up as this process sees.
+    /// The root, as far up as this process can see.
     let directory: OpenFile
 
-    /// All that there are: /proc/self/cgroup. One that is mounted nowhere is opened nevertheless.
+    /// All hierarchies in /proc/self/cgroup, including those that are not mounted.
     package static func all() throws -> [ControlGroupHierarchy] {
         let bytes: [UInt8]
         do {
@@ -35,7 +35,7 @@ package struct ControlGroupHierarchy: Sendable {
             let controllers = fields[1].split(separator: ",").map(String.init)
             return try ControlGroupHierarchy(fields[0] == "0" ? .two : .one, controllers, mounts)
         }
-        // Version 2 is there even before somebody mounts it.
+        // Version 2 exists even before it is mounted.
         if !found.contains(where: { $0.version == .two }),
             let two = try? ControlGroupHierarchy(.two, [], mounts)
         {
@@ -57,7 +57,7 @@ package struct ControlGroupHierarchy: Sendable {
         }
         // CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC.
         let magic: Int64 = version == .two ? 0x6367_7270 : 0x27_e0eb
-        // Something else may be mounted over it.
+        // Another filesystem may be mounted over it.
         if let mount, let open = try? OwnedFD.open(mount.target, O_PATH | O_DIRECTORY),
             open.use({ clinux_filesystem_type($0) }) == magic
         {
@@ -67,14 +67,14 @@ package struct ControlGroupHierarchy: Sendable {
         }
     }
 
-    /// A mount of its own, which no other process sees.
+    /// A private mount, which no other process sees.
     private static func mount(_ version: Version, _ controllers: [String]) throws -> OwnedFD {
         let memory = CStrings()
         var options: [String] = []
         for controller in controllers {
             options +=
                 controller.hasPrefix("name=") ? ["name", String(controller.dropFirst(5))] : [controller, ""]
-            // A hierarchy without controllers says so.
+            // A hierarchy without controllers is named.
             if controller.hasPrefix("name=") { options += ["none", ""] }
         }
         let raw = withExtendedLifetime(memory) {

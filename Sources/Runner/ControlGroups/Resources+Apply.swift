@@ -4,8 +4,8 @@ import SystemPackage
 import Glibc
 
 extension Resources {
-    /// The default limit of processes is left out where the machine has no controller for it; what the user asked for
-    /// is not. `isChange`: the container runs, and what is nil stays as it is.
+    /// The default limit of processes is skipped where the machine has no controller for it; a limit that the user
+    /// gave is not. `isChange`: the container runs, and nil values stay unchanged.
     package func apply(to id: String, in hierarchies: [ControlGroupHierarchy], isChange: Bool = false) throws
     {
         if let memory {
@@ -35,7 +35,7 @@ extension Resources {
         }
     }
 
-    /// `files`: name, contents, and whether the kernel must have it.
+    /// `files`: name, contents, and whether the kernel must have the file.
     private func set(
         _ controller: String,
         to id: String,
@@ -57,7 +57,7 @@ extension Resources {
             do {
                 try hierarchy.write(files, of: id)
             } catch Errno.invalidArgument {
-                // Of two limits of version 1 the upper one has to be raised first, and lowered last.
+                // Of version 1's two limits the upper one must be raised first and lowered last.
                 try hierarchy.write(files.reversed(), of: id)
             }
         } catch let errno as Errno {
@@ -72,7 +72,7 @@ extension Resources {
 }
 
 extension ControlGroupHierarchy {
-    /// Whether it can limit what `controller` is about: "memory", "cpu", "pids".
+    /// Whether it can apply limits of `controller`: "memory", "cpu", "pids".
     package func has(_ controller: String) -> Bool {
         switch version {
         case .one: return controllers.contains(controller)
@@ -80,7 +80,7 @@ extension ControlGroupHierarchy {
         }
     }
 
-    /// Version 2: the controller has to be handed down from the root to the containers' cgroups.
+    /// For version 2: enables the controller from the root down to the containers' cgroups.
     func enable(_ controller: String) throws(Errno) {
         guard version == .two else { return }
         let parent = try directory.fd.open(FilePath(ControlGroup.parent), O_PATH | O_DIRECTORY)
@@ -88,7 +88,7 @@ extension ControlGroupHierarchy {
         try enable(controller, in: parent)
     }
 
-    /// `isNeeded`: a kernel that does not have the file is an error.
+    /// `isNeeded`: it is an error if the kernel does not have the file.
     typealias Setting = (name: FilePath, text: String, isNeeded: Bool)
 
     func write(_ settings: [Setting], of id: String) throws {

@@ -1,19 +1,19 @@
 import Linux
 
-/// What a container may use of the machine. nil: as much as there is, but for processes.
+/// The limits of a container. nil: none, except for processes.
 package struct Resources: Codable, Sendable, Equatable {
-    /// Bytes. Swap comes on top, as much again, as in docker.
+    /// In bytes, without swap, of which it gets as much again, as in docker.
     package var memory: UInt64?
     /// Thousandths of a CPU: 1500 is one and a half.
     package var milliCPUs: UInt64?
     /// Processes and threads at a time; 0: no limit. nil: `usualProcesses`, where the machine can limit them.
     package var processes: UInt64?
 
-    /// As many processes as podman allows.
+    /// podman's default.
     package static let usualProcesses: UInt64 = 2048
-    /// Less than this the program that enters the container could not start in: docker's limit.
+    /// docker's minimum: with less, the program that enters the container could not start.
     package static let leastMemory: UInt64 = 6 << 20
-    /// cpu.max and cfs_quota_us take 1 ms in a period of 100 ms at least.
+    /// The minimum of cpu.max and cfs_quota_us is 1 ms in a period of 100 ms.
     package static let leastMilliCPUs: UInt64 = 10
 
     package init(memory: UInt64? = nil, milliCPUs: UInt64? = nil, processes: UInt64? = nil) {

@@ -1,6 +1,6 @@
 import CLinux
 
-/// A plan for mica-enter while it is being written: its head, and what that refers to by offsets.
+/// A plan for mica-enter that is being written: its head, and the data that the head refers to by offsets.
 struct EnterPlan {
     var head = enter_plan()
     private var bytes = [UInt8](repeating: 0, count: MemoryLayout<enter_plan>.size)
@@ -38,7 +38,7 @@ struct EnterPlan {
         return span
     }
 
-    /// The whole. nil when it is larger than mica-enter takes.
+    /// The complete plan. nil when it is larger than mica-enter accepts.
     func finished() -> [UInt8]? {
         var whole = bytes
         whole.append(0)

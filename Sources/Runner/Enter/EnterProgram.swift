@@ -8,7 +8,7 @@ import Glibc
 enum EnterProgram {
     static let name = "mica-enter"
 
-    /// A copy of it that nobody can change: what is executed in a container can be reached from there.
+    /// An immutable copy of the program, because a container can reach what is executed in it.
     static func sealed() throws -> OwnedFD {
         let path = try path()
         let file = try naming("open \(path)") { try OwnedFD.open(path, O_RDONLY) }
@@ -17,7 +17,8 @@ enum EnterProgram {
         return OwnedFD(adopting: raw)
     }
 
-    /// $MICA_ENTER, or beside this program, or in ../libexec/mica. Not in PATH: it runs with all rights.
+    /// $MICA_ENTER, or the file beside this program, or in ../libexec/mica. Not from PATH, because it runs with all
+    /// rights.
     private static func path() throws -> FilePath {
         if let path = getenv("MICA_ENTER"), path.pointee != 0 { return FilePath(platformString: path) }
         let directory = try HostProcess.program().removingLastComponent()

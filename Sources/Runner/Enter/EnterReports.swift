@@ -4,17 +4,17 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// What mica-enter had to say until it executed the program, or ended.
+/// The reports of mica-enter until it executed the program, or ended.
 struct EnterReports: ~Copyable {
     private(set) var made: [[UInt8]] = []
-    /// Of the process that joins, in our pid namespace; 0: there is none.
+    /// The PID of the process that joins, in this process's PID namespace; 0: there is none.
     private(set) var pid: Int32 = 0
     private var process: OwnedFD?
     private(set) var isExecuting = false
     private(set) var failure: Failure?
     private var terminal: OwnedFD?
 
-    /// Reads to the end, which is there when nobody has the socket any more.
+    /// Reads to the end, which comes when no process has the socket open any more.
     init(of socket: borrowing OwnedFD) throws {
         let size = MemoryLayout<enter_report>.size + Int(ENTER_LONGEST_TEXT)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
@@ -71,7 +71,7 @@ struct EnterReports: ~Copyable {
         let words = "\(action) \(object)"
         switch errno {
         case .noMemory where !isExecuting, .noSuchProcess where !isExecuting:
-            // A pid namespace whose first process is gone takes no other.
+            // A PID namespace whose process 1 is gone accepts no other process.
             if action.hasPrefix("enter the namespaces") || action.hasPrefix("start a process") {
                 return Failure("the container has ended", exitCode: ExitStatus.failed.rawValue)
             }

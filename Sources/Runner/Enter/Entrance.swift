@@ -6,16 +6,16 @@ import Glibc
 
 /// A mica-enter that has been started and waits for its plan.
 final class Entrance {
-    /// In our pid namespace.
+    /// In this process's PID namespace.
     let pid: Int32
     private let pidfd: OwnedFD
     private let plan: OwnedFD
     private let reports: OwnedFD
-    /// Whether it has been waited for, which is done once, or is another's to wait for.
+    /// Whether it has been waited for, which is done once, or another object waits for it.
     private var isGivenAway = false
 
-    /// Starts it in `group`, and in new `namespaces` (CLONE_NEW*), which it makes while the caller goes on, but for that
-    /// of PIDs. `leader`: the pidfd of a process whose namespaces it is to join, -1 for none.
+    /// Starts it in `group`, and in new `namespaces` (CLONE_NEW*), which it makes while the caller goes on, except
+    /// the PID namespace. `leader`: the pidfd of a process whose namespaces it joins, -1 for none.
     init(
         _ streams: ProcessStreams,
         namespaces: Int32,
@@ -53,7 +53,7 @@ final class Entrance {
         withUnsafeBytes(of: start) { write($0) }
     }
 
-    /// One that is gone says why, or how it ended.
+    /// Ignores errors: a mica-enter that is gone has reported why, or its exit status tells.
     private func write(_ bytes: UnsafeRawBufferPointer) {
         _ = bytes.baseAddress.map { clinux_write_quietly(plan.raw, $0, bytes.count) }
     }
@@ -74,7 +74,7 @@ final class Entrance {
                 exitCode: ExitStatus.failed.rawValue
             )
         }
-        // It has been executed. Nobody does so again: it is not what a container finds to execute at /proc/self/exe.
+        // It has been executed, and must not be again: a container finds it at /proc/self/exe.
         program.use { _ = fchmod($0, 0) }
         return (pid, pidfd)
     }
@@ -85,8 +85,8 @@ final class Entrance {
         _ = clinux_wait(pidfd.raw)
     }
 
-    /// Has it do what `plan` says. Returns once the program runs, `isJoining` as another process than this one. `made`
-    /// gets the paths that had to be created to mount something on them, also before a failure. Once at most.
+    /// Makes it carry out `plan`. Returns once the program runs, `isJoining` as another process than this one.
+    /// `made` gets the paths that had to be created as mount points, also before a failure. Call it at most once.
     func go(_ plan: EnterPlan, isJoining: Bool, made: ([[UInt8]]) -> Void = { _ in }) throws
         -> ContainerProcess
     {
@@ -113,17 +113,17 @@ final class Entrance {
             return ContainerProcess(pid: pid, pidfd: try pidfd.duplicate(), terminal: told.takeTerminal())
         }
         if let failure = told.failure { throw failure }
-        // Nobody has the socket any more: it has ended, or is about to.
+        // No process has the socket open any more: mica-enter has ended, or is about to.
         isGivenAway = true
         throw Entrance.failure(ExitStatus(rawValue: clinux_wait(pidfd.raw)))
     }
 
-    /// For one that ended with `status` and without a word.
+    /// The failure of one that ended with `status` without a report.
     private static func failure(_ status: ExitStatus) -> Failure {
         let how =
             status.rawValue > 128
             ? "was killed by signal \(status.rawValue - 128)" : "could not say what failed"
-        // SIGSYS, or a system call that failed.
+        // SIGSYS, or a system call that the filter refused.
         let isFiltered = status == .killed(by: SIGSYS) || status.rawValue <= 128
         return Failure(
             "\(EnterProgram.name) \(how)",
@@ -149,6 +149,6 @@ private struct SocketPair: ~Copyable {
         theirs = OwnedFD(adopting: ends[1])
     }
 
-    /// The other is closed.
+    /// Closes the other end.
     consuming func takeOurs() -> OwnedFD { ours }
 }

@@ -5,9 +5,9 @@ import CSeccomp
 import Glibc
 
 extension SeccompFilter {
-    /// The filter of `profile`, which takes libseccomp as long as a tenth of a container's start: kept at `path`, which
-    /// nobody but the caller may write to. A file of another profile, of another version of libseccomp, or a damaged
-    /// one is made anew.
+    /// The filter of `profile`, for which libseccomp takes up to a tenth of a container's start, so it is cached at
+    /// `path`, which only the caller may write to. A file for another profile, of another version of libseccomp, or
+    /// a damaged one is made anew.
     package init(_ profile: SeccompProfile, cachedAt path: FilePath) throws {
         let key = SeccompFilter.key(of: profile)
         let file = try? OwnedFD.open(path, O_RDONLY | O_NOFOLLOW).contents(limit: 1 << 20)
@@ -34,7 +34,7 @@ extension SeccompFilter {
         }
     }
 
-    /// 64 bytes: what it is made of, and by what.
+    /// 64 bytes that identify the profile, and the version that translated it.
     private static func key(of profile: SeccompProfile) -> [UInt8] {
         var hash = FNV()
         if let version = seccomp_version()?.pointee {
@@ -64,7 +64,7 @@ extension SeccompFilter {
     }
 }
 
-/// FNV-1a of 64 bits: tells versions of one program apart, no more.
+/// FNV-1a of 64 bits, to tell versions of one program apart, no more.
 private struct FNV {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

@@ -9,12 +9,12 @@ import SystemPackage
 package struct SeccompFilter: Sendable, Equatable {
     package let bytes: [UInt8]
 
-    /// Bytes of one instruction.
+    /// The size of one instruction in bytes.
     static let instruction = MemoryLayout<sock_filter>.stride
     /// BPF_MAXINSNS.
     static let longest = 4096
 
-    /// What an earlier `init(_:)` made. Failure: not a filter.
+    /// A filter that an earlier `init(_:)` made. Failure: it is not a filter.
     package init(stored bytes: [UInt8]) throws {
         guard bytes.count % SeccompFilter.instruction == 0,
             bytes.count <= SeccompFilter.longest * SeccompFilter.instruction,
@@ -29,7 +29,7 @@ package struct SeccompFilter: Sendable, Equatable {
         guard let context else { throw Failure("make a seccomp filter", Errno(rawValue: ENOMEM)) }
         defer { seccomp_release(context) }
         try check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, CSECCOMP_ACT_KILL_PROCESS))
-        // A tree: fewer comparisons for a call than there are calls.
+        // A tree, so that a call takes fewer comparisons than there are calls.
         try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2))
         #if arch(x86_64)
         if profile.coversOtherABIs { try check(seccomp_arch_add(context, CSECCOMP_ARCH_X86)) }
@@ -55,14 +55,14 @@ package struct SeccompFilter: Sendable, Equatable {
                 UInt32(comparisons.count),
                 comparisons
             )
-            // -EDOM: this architecture can't have it. -EEXIST: an earlier rule says it already.
+            // -EDOM: this architecture can't have the rule. -EEXIST: an earlier rule is the same.
             if ![0, -EDOM, -EEXIST].contains(code) {
                 throw Failure("make a seccomp filter for \(name)", Errno(rawValue: -code))
             }
         }
     }
 
-    /// libseccomp takes one condition an argument: several are alternatives, as in docker.
+    /// libseccomp accepts one condition for each argument: several are alternatives, as in docker.
     private static func alternatives(_ conditions: [SeccompProfile.Condition]) -> [[SeccompProfile.Condition]]
     {
         let arguments = Set(conditions.map(\.argument))
@@ -70,7 +70,7 @@ package struct SeccompFilter: Sendable, Equatable {
     }
 
     private static func exported(_ context: scmp_filter_ctx) throws -> [UInt8] {
-        // It writes to a descriptor only.
+        // libseccomp writes only to a descriptor.
         let raw = clinux_memory_file("seccomp")
         guard raw >= 0 else { throw Failure("make a seccomp filter", Errno(rawValue: -raw)) }
         let file = OwnedFD(adopting: raw)

@@ -59,7 +59,7 @@ extension SeccompProfile {
             var minKernel: String?
         }
 
-        /// nil where it is not about this machine or process.
+        /// nil where the rule is not for this machine or process.
         func rule(in profile: String, _ capabilities: Capabilities) throws -> Rule? {
             if let includes {
                 if let caps = includes.caps, !caps.allSatisfy(capabilities.contains(named:)) { return nil }

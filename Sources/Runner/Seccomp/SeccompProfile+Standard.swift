@@ -1,12 +1,11 @@
 import Glibc
 
 extension SeccompProfile {
-    /// What a container gets that asks for nothing else: what programs need, docker's default in intent. See
-    /// docs/SECURITY.md.
+    /// The default profile: the calls that programs need, like docker's default. See docs/SECURITY.md.
     ///
-    /// Names of both 64-bit and 32-bit ABIs. What is in neither list fails with ENOSYS, as on a kernel that does not
-    /// have it, so that programs take their other way; what is refused by name fails with EPERM, as it would without
-    /// the capability that it asks for.
+    /// It has the names of 64-bit and 32-bit ABIs. A call in neither list fails with ENOSYS, as on a kernel without
+    /// it, so that programs use another way; a call that is refused by name fails with EPERM, as it would without
+    /// the capability that it needs.
     package static let standard = SeccompProfile(
         otherwise: .fail(UInt16(ENOSYS)),
         rules: [Rule(names: allowed.flatMap(\.self), action: .allow)]
@@ -131,7 +130,7 @@ extension SeccompProfile {
     private static let machine = ["uname", "sysinfo", "getrandom"]
 
     private static let refused: [[String]] = [
-        // The tree of mounts, and namespaces.
+        // The mount tree, and namespaces.
         [
             "mount", "umount", "umount2", "pivot_root", "open_tree", "move_mount", "mount_setattr", "fsopen",
             "fsconfig",
@@ -149,7 +148,7 @@ extension SeccompProfile {
         ],
         // The machine's name and clock.
         ["sethostname", "setdomainname", "settimeofday", "stime", "clock_settime", "clock_settime64"],
-        // Memory of others, and where it is.
+        // The memory of other processes, and memory placement.
         [
             "kcmp", "pidfd_getfd", "process_madvise", "userfaultfd", "vmsplice", "move_pages",
             "migrate_pages", "mbind",
@@ -157,11 +156,11 @@ extension SeccompProfile {
         ],
     ]
 
-    /// New namespaces would bring the rights that the container does not have: a user namespace gives all
-    /// capabilities in it. clone3(2) keeps its flags in memory, where no filter can look; programs do without it.
+    /// New namespaces would grant rights that the container does not have: a user namespace has all capabilities in
+    /// it. clone3(2) has its flags in memory, where a filter can't look; programs do without it.
     private static let namespaces =
         flags("clone", namespaceFlags)
-        // CLONE_NEWTIME, which is an exit signal's bit in clone(2).
+        // CLONE_NEWTIME, which has a bit of the exit signal in clone(2).
         + flags("unshare", namespaceFlags + [0x80])
 
     /// NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
@@ -169,7 +168,7 @@ extension SeccompProfile {
         0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000,
     ]
 
-    /// `call`, whose first argument is flags, fails with EPERM where it has one of `refused`.
+    /// `call`, whose first argument is flags, fails with EPERM if they include one of `refused`.
     private static func flags(_ call: String, _ refused: [UInt64]) -> [Rule] {
         let none = Condition(argument: 0, comparison: .maskedEqual, value: refused.reduce(0, |), second: 0)
         return [Rule(names: [call], action: .allow, conditions: [none])]
@@ -179,7 +178,7 @@ extension SeccompProfile {
             }
     }
 
-    /// Linux, Linux in 32 bits, UNAME26 (0x20000) with either, and the question which one it is.
+    /// Linux, 32-bit Linux, UNAME26 (0x20000) with either, and the query for the current one.
     private static let personalities = [0, 0x8, 0x20000, 0x20008, 0xffff_ffff].map { (value: UInt64) in
         Rule(
             names: ["personality"],

@@ -1,4 +1,4 @@
-/// Which system calls a container's processes may make: rules by name, before they are a filter.
+/// The system calls that a container's processes may make, as rules by name, from which a filter is made.
 package struct SeccompProfile: Sendable, Equatable {
     package enum Action: Sendable, Equatable {
         case allow
@@ -9,7 +9,7 @@ package struct SeccompProfile: Sendable, Equatable {
         case trace(UInt16)
     }
 
-    /// What has to be true of an argument. Bits that `mask` leaves out are not looked at.
+    /// A condition on an argument. Bits that `mask` leaves out don't count.
     package struct Condition: Sendable, Equatable {
         package enum Comparison: String, Sendable {
             case notEqual = "SCMP_CMP_NE"
@@ -29,19 +29,19 @@ package struct SeccompProfile: Sendable, Equatable {
     }
 
     package struct Rule: Sendable, Equatable {
-        /// Names that this architecture, or libseccomp, does not know are left out.
+        /// Names that are unknown to this architecture, or to libseccomp, are left out.
         package var names: [String]
         package var action: Action
-        /// All of them; of several for one argument, one is enough.
+        /// All must hold; of several for one argument, one is enough.
         package var conditions: [Condition] = []
     }
 
-    /// For what no rule is about.
+    /// The action for calls without a rule.
     package var otherwise: Action
     package var rules: [Rule]
-    /// Whether programs of the machine's other ABIs (32-bit x86) run under it; they are killed otherwise.
+    /// Whether programs of the machine's other ABIs (32-bit x86) run under it; otherwise they are killed.
     package var coversOtherABIs: Bool
-    /// Whether only the usual families of sockets can be had (`SocketFamilies`).
+    /// Whether only sockets of the usual families can be made (`SocketFamilies`).
     package var limitsSocketFamilies: Bool
 
     package init(

@@ -2,13 +2,13 @@ import CSeccomp
 
 import Glibc
 
-/// The beginning of a filter that lets through sockets of the usual families only. Others fail with EAFNOSUPPORT, as
-/// where the kernel has none: AF_PACKET sees and forges the traffic of a network that is the host's, AF_VSOCK speaks
-/// with the hypervisor, and the rare ones have had more holes than users.
+/// The beginning of a filter that allows sockets of the usual families only. Others fail with EAFNOSUPPORT, as on a
+/// kernel without them: AF_PACKET sees and forges the traffic of a network that is the host's, AF_VSOCK speaks with
+/// the hypervisor, and the rare ones have had more holes than users.
 ///
-/// By hand, because libseccomp takes a condition on socket(2) of 32-bit x86 for one on socketcall(2) too and loses it
-/// there: arguments of socketcall(2) are in memory, where no filter can look. So its socket() and socketpair() do not exist here;
-/// programs built for Linux 4.3 or later have the direct call.
+/// Written by hand, because libseccomp applies a condition on 32-bit x86's socket(2) to socketcall(2), too, and
+/// loses it there: the arguments of socketcall(2) are in memory, where a filter can't look. So its socket() and
+/// socketpair() are refused here; programs built for Linux 4.3 or later make the direct call.
 enum SocketFamilies {
     private static let allowed: [UInt32] = [
         UInt32(AF_UNIX), UInt32(AF_INET), UInt32(AF_INET6), UInt32(AF_NETLINK),
@@ -23,8 +23,8 @@ enum SocketFamilies {
     private static let jumpIfEqual = UInt16(BPF_JMP | BPF_JEQ | BPF_K)
     private static let end = UInt16(BPF_RET | BPF_K)
 
-    /// socket(2) and socketpair(2): of this architecture, and of 32-bit x86; and the first argument of socketcall(2) for
-    /// them, SYS_SOCKET and SYS_SOCKETPAIR.
+    /// The numbers of socket(2) and socketpair(2), for this architecture and for 32-bit x86; and the first argument
+    /// of socketcall(2) for them, SYS_SOCKET and SYS_SOCKETPAIR.
     #if arch(x86_64)
     private static let native: [UInt32] = [41, 53]
     #else
@@ -34,12 +34,12 @@ enum SocketFamilies {
     private static let socketcall: UInt32 = 102
     private static let muxed: [UInt32] = [1, 8]
 
-    /// Falls off its end for everything that is none of its business.
+    /// Falls off its end for all other calls.
     static var program: [sock_filter] {
-        // From the end: how far a jump goes is known then.
+        // Built from the end, where the distance of a jump is known.
         var program = [fails(EAFNOSUPPORT)]
         func prepend(_ instruction: sock_filter) { program.insert(instruction, at: 0) }
-        /// Past the end from an instruction that is about to be prepended.
+        /// The distance past the end from an instruction that is about to be prepended.
         func through() -> UInt8 { UInt8(program.count) }
         for family in allowed.reversed() {
             prepend(sock_filter(code: jumpIfEqual, jt: through(), jf: 0, k: family))
