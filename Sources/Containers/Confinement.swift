@@ -9,7 +9,7 @@ import Glibc
 /// What keeps a container's processes from the rest of the machine, beside their namespaces.
 struct Confinement {
     let group: ControlGroup
-    /// nil: they may ask the kernel for anything.
+    /// nil: the container's processes may make every system call.
     let filter: SeccompFilter?
 
     /// For a container that is about to run: makes its cgroup.
@@ -23,7 +23,7 @@ struct Confinement {
         }
     }
 
-    /// For one that runs.
+    /// For a container that is running.
     init(joining container: Container, leader: borrowing OwnedFD, in layout: StoreLayout) throws {
         group = try ControlGroup(existing: container.record.id, leader: leader)
         filter = try Confinement.filter(of: container, in: layout)

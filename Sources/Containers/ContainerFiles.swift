@@ -15,27 +15,27 @@ package struct ContainerFiles: Sendable {
     package var config: FilePath { directory.appending("config.json") }
     /// A ContainerState as JSON. Replaced by rename, so it is always whole.
     package var state: FilePath { directory.appending("state") }
-    // What the container wrote is in log.0, log.1 and so on (LogFormat).
+    // The container's output is in log.0, log.1 and so on (LogFormat).
 
     /// Where its root is mounted while it runs.
     package var root: FilePath { directory.appending("rootfs") }
-    /// Held by whoever runs, or removes, the container.
+    /// Held by the process that runs, or removes, the container.
     package var lock: FilePath { directory.appending("lock") }
-    /// Held by whoever changes what it was asked for.
+    /// Held by the process that changes the container's configuration.
     package var configLock: FilePath { directory.appending("config.lock") }
     /// Held by the mount's daemon.
     package var mountLock: FilePath { directory.appending("mount.lock") }
-    /// What the mount's daemon, and the supervisor of a detached container, have to say.
+    /// The messages of the mount's daemon, and of the supervisor of a detached container.
     package var daemonLog: FilePath { directory.appending("micafs.log") }
     package var supervisorLog: FilePath { directory.appending("supervisor.log") }
-    /// The seccomp filter that was made of a profile of the user's own, as the kernel takes it.
+    /// The seccomp filter compiled from the user's own profile, in the kernel's format.
     package var filter: FilePath { directory.appending("seccomp") }
     package var hostname: FilePath { directory.appending("hostname") }
     package var hosts: FilePath { directory.appending("hosts") }
     package var resolver: FilePath { directory.appending("resolv.conf") }
 
-    /// nil when there is none yet. One that is there and can't be read says `unknown`, and why: nobody knows whether
-    /// the container was started.
+    /// nil when the container has no state yet. A state that can't be read gives `unknown` with the reason: whether
+    /// the container was started is not known.
     package func readState() -> ContainerState? {
         do {
             let bytes = try OwnedFD.open(state, O_RDONLY).contents(limit: 1 << 20)

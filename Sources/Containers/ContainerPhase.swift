@@ -1,4 +1,4 @@
-/// What a container can be, and what leads from one to the other: the whole of its life, in one place
+/// The states of a container and the events that lead from one to the next: its whole life, in one place
 /// (docs/adr/0033-lives-of-containers.md).
 ///
 ///     created ─start→ running ─end→ exited ─start→ running
@@ -7,18 +7,18 @@
 ///     created, restarting, exited ─fail→ exited
 package enum ContainerPhase: String, Codable, Sendable, CaseIterable {
     case created, running, paused, restarting, exited
-    /// What was written down of it can't be read; it may have run. Never written.
+    /// The recorded state can't be read; the container may have run. Never written.
     case unknown
 
     package enum Event: Sendable, CaseIterable {
         case start, pause, unpause, restart
-        /// Its process 1 has ended, or nobody knows more of it: whoever ran it was killed, the machine was switched off.
+        /// Process 1 has ended, or its supervisor is gone (it was killed, or the machine was switched off).
         case end
         /// It could not be started.
         case fail
     }
 
-    /// nil: the event is none for a container that is this.
+    /// nil: the event can't happen in this state.
     package func after(_ event: Event) -> ContainerPhase? {
         switch (self, event) {
         case (.created, .start), (.exited, .start), (.restarting, .start): .running
@@ -31,7 +31,7 @@ package enum ContainerPhase: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Whether it has processes.
+    /// Whether the container has processes.
     package var isAlive: Bool { self == .running || self == .paused }
 
     /// For messages: `container web …`.

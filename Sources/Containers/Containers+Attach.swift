@@ -10,12 +10,12 @@ import Synchronization
 extension Containers {
     package enum Attached: Sendable, Equatable {
         case ended(ExitStatus)
-        /// By Ctrl-P Ctrl-Q, or because its output could not be handed on: it runs on.
+        /// By Ctrl-P Ctrl-Q, or because its output could not be passed on: the container keeps running.
         case detached
     }
 
-    /// Is a container's other side until it ends, or the user detaches: what it writes from now on, its input, signals and
-    /// the size of its terminal. Only of one that runs in the background. It lives on when this process does not.
+    /// Connects the caller's streams to a container that runs in the background, until it ends or the user detaches:
+    /// output from now on, input, signals and the size of the terminal. The container outlives this process.
     package func attach(to container: Container, _ attachment: Attachment) throws -> Attached {
         let name = container.record.name
         guard case .running = status(of: container) else {
@@ -98,7 +98,7 @@ extension Containers {
     }
 }
 
-/// Keys on their way, until those that detach.
+/// Looks for the detach keys in the input on its way to the container.
 private final class Detaching: Sendable {
     private let keys = Mutex((finder: DetachKeys(), isDone: false))
     private let socket: OpenFile

@@ -6,23 +6,23 @@ import FoundationEssentials
 import Linux
 
 extension Containers {
-    /// Gives it another name. Failure (alreadyExists) where something has that.
+    /// Renames a container. Failure (alreadyExists) when the name is taken.
     package func rename(_ container: Container, to name: String) throws {
         try ContainerName.check(name)
         try store.rename(container: container.record.id, to: name)
-        // Nothing is renamed, and nothing is said of that, where it has been removed meanwhile.
+        // The store renames nothing, and reports nothing, when the container has been removed meanwhile.
         guard try store.containers().contains(where: { $0.id == container.record.id }) else {
             throw Failure("no such container: \(container.record.name)", kind: .notFound)
         }
     }
 
-    /// Changes what it may use of the machine: at once where it runs, and from its next start on. What is nil stays as it
-    /// is. Failure, and nothing is changed, where a limit can't be enforced.
+    /// Changes resource limits: at once in a running container, and for every later start. A limit that is nil
+    /// stays. Failure, and nothing is changed, where a limit can't be enforced.
     package func update(_ container: Container, _ changes: Resources) throws {
         let lock = try naming("lock \(container.files.configLock)") {
             try FileLock(container.files.configLock)
         }
-        // Others may have changed it until now.
+        // Another process may have changed the spec before we got the lock.
         var spec = try self.container(named: container.record.id).spec
         var resources = spec.resources ?? Resources()
         resources.memory = changes.memory ?? resources.memory
@@ -38,7 +38,7 @@ extension Containers {
         _ = consume lock
     }
 
-    /// As it is kept, in the store and in config.json.
+    /// The encoding used in the store and in config.json.
     static func json(_ spec: ContainerSpec) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -34,7 +34,7 @@ extension Containers {
         for volume in spec.volumes { try makeSource(of: volume) }
 
         let json = try Containers.json(spec)
-        // It ends when the machine stops: then there is nothing to be kept of it.
+        // A container that is removed at its end does not outlive the machine: nothing need be durable.
         let durably = !spec.removeAtExit
         let record = try add(
             ContainerRecord(
@@ -72,7 +72,7 @@ extension Containers {
         }
     }
 
-    /// Where no name was given, makes some up until one is free.
+    /// Without a given name, tries random names until one is free.
     private func add(_ new: ContainerRecord, durably: Bool) throws -> ContainerRecord {
         var record = new
         for attempt in 0..<20 {
@@ -87,7 +87,7 @@ extension Containers {
         throw Failure("no free name for the container was found", advice: "Give it one: --name NAME.")
     }
 
-    /// As docker does: a source that is missing becomes a directory.
+    /// As docker does: a missing source becomes a directory.
     private func makeSource(of volume: Volume) throws {
         var status = FileStatus()
         if stat(volume.source, &status) == 0 { return }

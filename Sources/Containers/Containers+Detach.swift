@@ -16,7 +16,7 @@ extension Containers {
             try OwnedFD.open(container.files.supervisorLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
                 .duplicate()
         }
-        // Above the numbers they get there.
+        // Above the descriptor numbers that the supervisor gets.
         let status3 = OwnedFD(adopting: try Errno.check(fcntl(theirs.raw, F_DUPFD_CLOEXEC, 4)))
         _ = try HostProcess(
             [program, "supervise", "--root", store.layout.root.string, container.record.id],
@@ -26,7 +26,7 @@ extension Containers {
         try Containers.awaitStart(status, consume theirs, consume status3)
     }
 
-    /// The supervisor's side: `status` gets one line, `ok` or `<exit code> <message>`, and then closed.
+    /// The supervisor's side: `status` gets one line, `ok` or `<exit code> <message>`, and is then closed.
     package func supervise(_ container: Container, status: CInt) throws -> ExitStatus {
         var status: OwnedFD? = OwnedFD(adopting: status)
         do {
@@ -52,7 +52,7 @@ extension Containers {
         _ first: consuming OwnedFD,
         _ second: consuming OwnedFD
     ) throws {
-        // Only the supervisor's copies may be left, or the end would never come.
+        // Only the supervisor may hold the write ends, or the reader would never see end of file.
         _ = consume first
         _ = consume second
         let reader = try status.read.duplicate()

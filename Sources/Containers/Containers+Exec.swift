@@ -4,7 +4,7 @@ package import Runner
 import Linux
 
 extension Containers {
-    /// What a user asks of `exec`; the container says the rest.
+    /// What a user asks of `exec`; the container's spec supplies the rest.
     package struct ExecRequest: Sendable {
         package var arguments: [String]
         package var environment: [String] = []
@@ -29,7 +29,7 @@ extension Containers {
         }
     }
 
-    /// Runs one more program in a running container, to its end.
+    /// Runs one more program in a running container, until it ends.
     package func execute(
         _ request: ExecRequest,
         in container: Container,
@@ -42,7 +42,8 @@ extension Containers {
             ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
             : ProcessStreams(interactive: process.interactive)
         let running = try start(process, in: container, streams, diesWithCaller: true)
-        // Not before: a container can hold up what enters it, and a signal must end this then, and that with it.
+        // Only now: a container can stall what enters it. Until here a signal must end this process, and the program
+        // with it.
         let relay = try Relay()
         return try relay.run(
             running,
@@ -53,8 +54,8 @@ extension Containers {
         )
     }
 
-    /// The same, left alone: without streams. Its parent is this process, so when that has ended the host's init
-    /// reaps it (the kernel looks for a new parent in the old one's pid namespace).
+    /// The same, detached and without streams. Its parent is this process, so after that has ended the host's init
+    /// reaps it (the kernel reparents within the old parent's pid namespace).
     package func executeDetached(_ request: ExecRequest, in container: Container) throws {
         var process = request.process(in: container.spec)
         process.terminal = false

@@ -5,16 +5,16 @@ import Linux
 import SystemPackage
 
 extension Containers {
-    /// How a container is doing, as far as can be known.
+    /// A container's status, as far as it can be known.
     package enum Status: Sendable, Equatable {
         case created
         /// `since`: Unix nanoseconds.
         case running(ProcessIdentity, since: Int64)
         case paused(ProcessIdentity, since: Int64)
         case restarting
-        /// nil: whoever was watching was killed, or the machine stopped.
+        /// nil: its supervisor was killed, or the machine stopped.
         case exited(Int32?, at: Int64?)
-        /// What was written down of it can't be read; with the reason. It may have run.
+        /// The recorded state can't be read, for this reason. The container may have run.
         case unknown(String)
 
         package var phase: ContainerPhase {
@@ -36,8 +36,8 @@ extension Containers {
         return .paused(process, since: since)
     }
 
-    /// What was written last, and the lock says whether the writer is still there. One that is paused is taken for
-    /// running: only its cgroup knows better.
+    /// The state written last; the lock says whether its writer is still alive. A paused container counts as
+    /// running, because only its cgroup knows that it is paused.
     func recordedStatus(of container: Container) -> Status {
         guard let state = container.files.readState() else { return .created }
         switch state.phase {
@@ -45,7 +45,7 @@ extension Containers {
         case .unknown: return .unknown(state.error ?? "")
         case .exited: return .exited(state.exitCode, at: state.finished)
         case .restarting:
-            // Its lock goes from hand to hand meanwhile.
+            // Between two runs the lock changes hands.
             let isAtIt = FileLock.isHeld(container.files.lock) || state.supervisor?.open() != nil
             return isAtIt ? .restarting : .exited(state.exitCode, at: state.finished)
         case .running, .paused:

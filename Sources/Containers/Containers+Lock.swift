@@ -6,21 +6,22 @@ import SystemPackage
 import Glibc
 
 extension Containers {
-    /// A container's lock, as soon as nobody has it; nil where somebody runs the container, and would have it until that
-    /// ends. Who else has it, to start the container or to clean up behind it, say, lets go of it before long.
+    /// Takes a container's lock as soon as it is free. nil when a supervisor runs the container, and would hold the
+    /// lock until that ends; every other holder (one that starts the container or cleans up, say) releases it before
+    /// long.
     ///
     /// Failure (notFound, with `exitCode`) where the container has been removed.
     func lockUnlessRunning(_ container: Container, exitCode: Int32 = 1) throws -> FileLock? {
         while true {
             if let lock = try lockIfFree(container, exitCode: exitCode) {
-                // What was locked may have been on its way out.
+                // The locked container may just have been removed.
                 guard container.files.directory.exists else {
                     throw Containers.removed(container, exitCode: exitCode)
                 }
                 return lock
             }
             let state = container.files.readState()
-            // Without its supervisor it is what that has left, and somebody is cleaning it up.
+            // A running state without a living supervisor is a leftover that another process is cleaning up.
             if state?.phase == .running, state?.supervisor?.open() != nil { return nil }
             usleep(10_000)
         }
@@ -45,12 +46,12 @@ extension Containers {
         )
     }
 
-    /// Whether it is what `alreadyRuns` says, of this process or of a supervisor.
+    /// Whether the error is `alreadyRuns`, raised by this process or reported by a supervisor.
     static func saysItRuns(_ error: any Error, _ container: Container) -> Bool {
         (error as? Failure)?.message == alreadyRuns(container).message
     }
 
-    /// Whoever wanted to run it was too late.
+    /// Another process started the container first.
     static func alreadyRuns(_ container: Container) -> Failure {
         Failure(
             "container \(container.record.name) \(ContainerPhase.running.description)",

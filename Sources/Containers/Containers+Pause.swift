@@ -4,8 +4,8 @@ import Linux
 import Runner
 
 extension Containers {
-    /// Stops all of its processes where they are, until `unpause`. Failure (failedPrecondition) for one that does not run, or
-    /// is paused.
+    /// Freezes all processes of a container until `unpause`. Failure (failedPrecondition) when it is not running, or
+    /// is paused already.
     package func pause(_ container: Container) throws {
         try require(.pause, of: container, or: "Nothing of it can be paused.")
         try ControlGroup.pause(container.record.id)
@@ -16,7 +16,7 @@ extension Containers {
         try ControlGroup.unpause(container.record.id)
     }
 
-    /// Failure (failedPrecondition) where the container is not what `event` can happen to; `advice` goes with it.
+    /// Failure (failedPrecondition) when `event` can't happen in the container's state; `advice` goes with it.
     func require(_ event: ContainerPhase.Event, of container: Container, or advice: String) throws {
         let status = status(of: container)
         guard status.phase.after(event) == nil else { return }

@@ -4,9 +4,8 @@ import Snapshots
 import SystemPackage
 
 extension Containers {
-    /// Cleans up behind those who were killed while they ran a container: kills what is left of it, unmounts its root,
-    /// writes down that it has ended, and removes it where that was to happen at its end. Returns what could not be
-    /// done.
+    /// Cleans up after supervisors that were killed: kills what is left of their containers, unmounts the roots,
+    /// records the end, and removes containers that were to go at their end. Returns what could not be done.
     ///
     /// Cheap where there is nothing to do: a look at each container's state.
     @discardableResult
@@ -25,19 +24,19 @@ extension Containers {
         return problems
     }
 
-    /// Whether somebody began to run it, and nobody does any more though there is something left to be done.
+    /// Whether a process began to run the container and is gone, with something left to be done.
     private func isAbandoned(_ container: Container, _ table: MountTable) -> Bool {
         let files = container.files
-        // No lock file: it was created, and whoever did that may be about to run it, unless the machine stopped.
+        // No lock file: the container was created and may be about to be run, unless the machine has stopped since.
         guard files.lock.exists else {
             return container.spec.removeAtExit && container.record.created < UnixTime.boot
         }
-        // What can't be read stays as it is, for somebody to look at.
+        // A state that can't be read stays as it is, for a person to look at.
         let state = files.readState()
         let isFinished = [.exited, .unknown, .created].contains(state?.phase)
-        // Between two runs its lock is nobody's.
+        // Between two runs the lock is free.
         if state?.phase == .restarting, state?.supervisor?.open() != nil { return false }
-        // One that was only copied to is to be started yet.
+        // One that was only copied to has not been started yet.
         let isToGo = container.spec.removeAtExit && state?.phase != .created
         guard
             !isFinished || isToGo || table.top(at: files.root) != nil || FileLock.isHeld(files.mountLock)
@@ -49,10 +48,10 @@ extension Containers {
         let files = container.files
         // Its row was on disk when the machine stopped, its directory was not.
         guard files.directory.exists else { return try store.removeContainer(container.record.id) }
-        // Somebody else may be at it, or may have removed it.
+        // Another process may be cleaning up, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
         if container.spec.removeAtExit, files.readState()?.phase != .created {
-            // One that survived whoever ran it, as it can with its death signal cleared, ends here.
+            // A container can survive its supervisor if it cleared its death signal. It ends here.
             ControlGroup.remove(container.record.id)
             try removeLocked(container)
         } else {
@@ -61,8 +60,9 @@ extension Containers {
         _ = consume lock
     }
 
-    /// What has to be done before it is started again: cleans up behind whoever ran it and was killed. The caller has its
-    /// lock. Returns what was written down last, nil where it was never started. Failure where nobody knows.
+    /// Prepares a container for its next start: cleans up after a supervisor that was killed. The caller holds its
+    /// lock. Returns the last state, nil for a container that was never started. Failure when the state can't be
+    /// read.
     func cleared(_ container: Container) throws -> ContainerState? {
         let files = container.files
         guard let state = files.readState() else {
@@ -90,7 +90,7 @@ extension Containers {
         return FileLock.isHeld(files.mountLock) || MountTable.current().top(at: files.root) != nil
     }
 
-    /// The caller has its lock, and nobody runs it.
+    /// The caller holds the lock, and the container does not run.
     private func cleanUp(_ container: Container) throws {
         let files = container.files
         ControlGroup.remove(container.record.id)

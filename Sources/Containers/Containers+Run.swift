@@ -8,15 +8,15 @@ import Snapshots
 import SystemPackage
 
 extension Containers {
-    /// What stands between a container and its user while it runs.
+    /// The streams between a container and its user while it runs.
     package struct Attachment: Sendable {
-        /// Bytes for its standard input: a descriptor of ours, -1 for none.
+        /// The descriptor that its standard input is read from; -1 for none.
         package var input: CInt
-        /// The user's terminal, to be raw meanwhile; -1 for none.
+        /// The user's terminal, raw while the container runs; -1 for none.
         package var terminal: CInt
-        /// Gets its output, after the log has. It may block: nobody who stops or removes the container waits for it.
+        /// Gets the output after the log. It may block: stopping or removing the container does not wait for it.
         package var sink: Relay.Sink
-        /// Lets others attach meanwhile; it has to get what `sink` gets.
+        /// Lets clients attach while the container runs; it has to get everything that `sink` gets.
         var monitor: Monitor?
 
         package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping Relay.Sink = { _, _ in }) {
@@ -26,8 +26,8 @@ extension Containers {
         }
     }
 
-    /// Runs a container that was created, or has ended, to its end, on this thread, and cleans up behind it. The container
-    /// dies with this thread. `started` is called once its program runs.
+    /// Runs a container that was created, or has ended, until it ends, on this thread, and cleans up after it. The
+    /// container dies with this thread. `started` is called once its program runs.
     ///
     /// A Failure whose exit code is 126 or 127 means that the program could not be executed.
     package func run(
@@ -40,7 +40,7 @@ extension Containers {
         let relay = try Relay()
         let ended = try runToEnd(container, attachment, relay, started)
         let status = ended.status
-        // By now it is cleaned up and let go.
+        // By now everything is cleaned up and unlocked.
         relay.deliver(ended)
         return status
     }
@@ -88,7 +88,7 @@ extension Containers {
         _ started: () throws -> Void
     ) throws -> Relay.Ended {
         let files = container.files
-        // Who removes it unmounts it on the way.
+        // Removal unmounts the root on its way.
         defer { if !container.spec.removeAtExit { unmountRoot(of: container) } }
         let process = container.spec.process
         let streams =
@@ -116,7 +116,7 @@ extension Containers {
             files: NetworkFiles.volumes(of: container),
             streams: streams,
             filter: confinement.filter,
-            // Not worth a failure: a diff would show them.
+            // Not worth a failure: without it a diff lists the mount points.
             made: { try? store.note(mountPoints: $0, in: snapshot) }
         )
 
@@ -137,7 +137,7 @@ extension Containers {
             log: { log.append($0, $1) },
             client: attachment.sink
         )
-        // Nobody will read how it ended.
+        // The record of its end goes with the container.
         if container.spec.removeAtExit { return ended }
         state.phase = .exited
         state.process = nil
@@ -160,7 +160,7 @@ extension Containers {
             layers: snapshot.layers,
             snapshot: store.layout.snapshot(snapshot.id),
             source: container.record.name,
-            // As the container sees it, and the host has no use for them either.
+            // The container's view is mounted nodev, and the host has no use for its devices either.
             options: ["nodev"]
         )
         try roots.mount(
@@ -173,23 +173,23 @@ extension Containers {
         return snapshot.id
     }
 
-    /// After the container. Whoever else uses its root, a shell in the directory or a mount namespace with a copy of the
-    /// mount, gets errors from it from now on; what was written is in the upper. A daemon that hangs is killed. False where
-    /// not even that ended it.
+    /// Called after the container has ended. Other users of the root (a shell in the directory, a mount namespace
+    /// with a copy of the mount) get errors from it afterwards; everything written is in the upper. A daemon that
+    /// hangs is killed. False when not even that ended it.
     @discardableResult
     func unmountRoot(of container: Container) -> Bool {
         let (root, lock) = (container.files.root, container.files.mountLock)
         do {
             try Unmount.unmount(root, .polite)
         } catch {
-            // Before it is out of the tree, where the kernel writes what it still holds of its data.
+            // Before the lazy unmount, during which the kernel writes back the data that it still holds.
             _ = Unmount.end(lock, killing: true)
             try? Unmount.unmount(root, .lazy)
         }
         return Unmount.end(lock, killing: true)
     }
 
-    /// The first half of it, where nobody wants what was written.
+    /// The first half of unmountRoot, for a container whose data is thrown away.
     func takeOutRoot(of container: Container) {
         let root = container.files.root
         do {
@@ -200,7 +200,7 @@ extension Containers {
     }
 
     private func recordFailure(_ error: any Error, of container: Container) throws {
-        // What was written last stays true where it says more: the container did run.
+        // The last state stays when it says more: the container did run.
         guard (container.files.readState()?.phase ?? .created).after(.fail) != nil else { return }
         var state = ContainerState(.exited)
         state.exitCode = (Containers.asRunFailure(error)).exitCode
@@ -209,7 +209,7 @@ extension Containers {
         try write(state, of: container)
     }
 
-    /// Everything that is not about the program itself is 125.
+    /// Every failure that is not about the program itself exits with 125.
     private static func asRunFailure(_ error: any Error) -> Failure {
         var failure = error as? Failure ?? Failure("\(error)")
         let own = [ExitStatus.notExecutable.rawValue, ExitStatus.notFound.rawValue]

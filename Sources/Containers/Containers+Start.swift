@@ -6,14 +6,15 @@ import SystemPackage
 import Glibc
 
 extension Containers {
-    /// Starts a container in the background that was created, or has ended: what it wrote is there. One that runs is fine.
+    /// Starts a container that was created, or has ended, in the background, with everything it wrote. One that runs
+    /// is left alone.
     package func start(_ container: Container) throws {
         if status(of: container).phase == .running { return }
         try require(.start, of: container, or: "mica unpause lets one go on that is paused.")
         do {
             try runDetached(container)
         } catch {
-            // Somebody else may have been faster, and may have seen its end by now.
+            // Another process may have started it first, and it may have ended since.
             guard Containers.saysItRuns(error, container) || isRunning(container) else { throw error }
         }
     }
@@ -46,8 +47,8 @@ extension Containers {
         }
     }
 
-    /// Waits for the end of a container, and returns its exit status; at once for one that does not run, 0 for one that
-    /// never did. nil: nobody saw how it ended.
+    /// Waits for the end of a container and returns its exit status; at once for one that does not run, 0 for one
+    /// that never did. nil: its end was not observed.
     package func wait(for container: Container) throws -> Int32? {
         switch status(of: container) {
         case .created:
@@ -58,7 +59,7 @@ extension Containers {
             throw Failure("how container \(container.record.name) ended is not known: \(reason)")
         case .running, .paused, .restarting: break
         }
-        // It is said in there, also where the container goes with its end.
+        // The lock file has the exit status, even after the container was removed.
         let lock = try naming("wait for container \(container.record.name)") {
             try FileLock(container.files.lock, .shared)
         }
@@ -66,7 +67,8 @@ extension Containers {
     }
 }
 
-/// How a container ended, in its lock file: whoever waits for the lock has it open, also when everything else is gone.
+/// A container's exit status, in its lock file: a process that waits for the lock has the file open even after the
+/// container was removed.
 enum EndNote {
     /// `status`: nil while it runs. `lock`: locked for writing.
     static func write(_ status: Int32?, to lock: CInt) {

@@ -11,12 +11,12 @@ extension Containers {
     package func kill(_ container: Container, with signal: Signal) throws {
         let process = try leader(of: container)
         try naming("send a signal to container \(container.record.name)") { try process.send(signal) }
-        // What is to end must not sleep on.
+        // A killed process must not stay frozen.
         if signal == .kill { try? ControlGroup.unpause(container.record.id) }
     }
 
-    /// Asks it to end with `signal`, or with its stop signal, and kills it after `seconds`. One that is not running is
-    /// fine.
+    /// Sends `signal`, or the container's stop signal, and kills the container after `seconds`. One that is not
+    /// running is left alone.
     package func stop(_ container: Container, seconds: Int, with signal: Signal? = nil) throws {
         let status = statusOnceStarted(container)
         if case .unknown = status { _ = try leader(of: container) }
@@ -27,9 +27,9 @@ extension Containers {
         try? ControlGroup.unpause(container.record.id)
         if !process.waitForEnd(milliseconds: milliseconds) {
             try? process.send(.kill)
-            // A frozen process does not die, and process 1 waits for all others.
+            // A frozen process does not die, and process 1 waits for all the others.
             if !process.waitForEnd(milliseconds: 1000) { ControlGroup.kill(container.record.id) }
-            // Nor does one before those that others have started in it were waited for.
+            // Process 1 ends only after the parents of processes started by exec have reaped them.
             for attempt in 0..<20 where !process.waitForEnd(milliseconds: 500) {
                 Stragglers.send(attempt < 4 ? .goOn : .kill, toParentsOfThoseWith: process)
             }
@@ -41,7 +41,7 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
-        // Whoever runs it still has to clean up, and to write down how it ended.
+        // The supervisor still has to clean up and to record the exit status.
         guard waitForSupervisor(of: container) else {
             throw Failure(
                 "container \(container.record.name) has ended, but whoever ran it has not let go of it",
@@ -51,12 +51,13 @@ extension Containers {
         }
     }
 
-    /// A `mica run` that was put to sleep (Ctrl-Z) cleans up behind its container as well. It is woken, and killed where
-    /// that is in vain, as something may put it to sleep again and again: then it is cleaned up here. False after a minute.
+    /// Waits until the supervisor has cleaned up. A stopped `mica run` (Ctrl-Z) is woken, and killed if that does
+    /// not help, as another process may stop it again and again; then the container is cleaned up here. False after
+    /// a minute.
     private func waitForSupervisor(of container: Container) -> Bool {
         for attempt in 0..<600 {
             if Unmount.waitForDaemon(container.files.lock, milliseconds: 100) {
-                // One that has come to its end has left nothing.
+                // A supervisor that has come to its end has left nothing to do.
                 if container.files.readState()?.phase == .running { try? reclaim(container) }
                 return true
             }
@@ -70,7 +71,7 @@ extension Containers {
         Stragglers.send(signal, ifStopped: supervisor)
     }
 
-    /// Waits while it is being started.
+    /// Waits while the container is being started.
     private func statusOnceStarted(_ container: Container) -> Status {
         for _ in 0..<500 {
             let status = recordedStatus(of: container)
@@ -90,7 +91,7 @@ extension Containers {
         guard let lock = try lockForRemoval(container, force: force) else {
             return try store.removeContainer(container.record.id)  // somebody else was faster
         }
-        // Whoever ran it may have been killed before it did so.
+        // The supervisor may have been killed before it did this.
         guard ControlGroup.remove(container.record.id) else {
             throw Failure(
                 "processes of container \(container.record.name) are still in its cgroup, and can't be killed",
@@ -112,11 +113,11 @@ extension Containers {
         )
     }
 
-    /// nil where it has been removed. `force`: kills whoever runs it. Failure (failedPrecondition) while somebody has the
-    /// lock, and does not let go of it.
+    /// nil where the container has been removed. `force`: kills its supervisor. Failure (failedPrecondition) when
+    /// the lock is held and not released.
     private func lockForRemoval(_ container: Container, force: Bool) throws -> FileLock? {
         for attempt in 0..<(force ? 200 : 10) {
-            // Forced, whoever runs it gets time to clean up; else it is a matter of those who look.
+            // With `force` the supervisor gets time to clean up; without, only short-lived holders are waited for.
             let milliseconds = force ? min(attempt, 1) * 50 : 10
             if Unmount.waitForDaemon(container.files.lock, milliseconds: milliseconds) {
                 do throws(Errno) {
@@ -130,11 +131,11 @@ extension Containers {
                 usleep(10_000)
             }
             guard force else { continue }
-            // Again and again: it may only be about to start.
+            // Repeatedly: the container may only be about to start.
             let leader = container.files.readState()?.process
             try? leader?.send(.kill)
             ControlGroup.kill(container.record.id)
-            // Who sleeps is woken, and killed where that was in vain a few times.
+            // Stopped parents are woken, and killed after some attempts.
             let signal: Signal = attempt < 50 ? .goOn : .kill
             if attempt % 10 == 9, let leader { Stragglers.send(signal, toParentsOfThoseWith: leader) }
             wakeSupervisor(of: container, signal)
@@ -147,17 +148,17 @@ extension Containers {
         )
     }
 
-    /// nil when somebody has it. A full disk has room for it.
+    /// nil when the lock is held. Works on a full disk.
     private func lockMakingRoom(_ container: Container) throws(Errno) -> FileLock? {
         let path = container.files.lock
         return try store.makingRoom { () throws(Errno) -> FileLock? in try FileLock(trying: path) }
     }
 
-    /// The caller has the container's lock, and it does not run.
+    /// The caller holds the lock, and the container does not run.
     func removeLocked(_ container: Container) throws {
         let files = container.files
         takeOutRoot(of: container)
-        // What is mounted can't be removed with its mount point, and must not be.
+        // A mount point can't be removed with what is mounted on it, and must not be.
         guard !files.root.isMountPoint else {
             throw Failure(
                 "the root of container \(container.record.name) is still mounted at \(files.root), and can't be unmounted",
@@ -166,14 +167,14 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
-        // What is in tmp/ without this lock is garbage.
+        // Without this lock the collector takes files in tmp/ for garbage.
         let change = try store.lockForChange()
-        // The row first: who finds it finds the rest. What is left of the rest is the collector's. While the row
-        // goes, so does the daemon, which may write to the files until then.
+        // The row first: a process that finds it also finds the files. Files that stay behind are the collector's.
+        // The daemon, which may write to the files until then, is ended meanwhile.
         try store.removeContainer(container.record.id, durably: !container.spec.removeAtExit) {
             _ = Unmount.end(files.mountLock, killing: true)
         }
-        // Nothing is made for it, so that it can go where there is no room for anything.
+        // A rename needs no new directory, so it works on a full disk.
         let trash = store.layout.tmp.appending("removed-\(container.record.id)")
         do {
             try store.makingRoom { () throws(Errno) in

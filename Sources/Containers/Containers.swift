@@ -14,7 +14,7 @@ package struct Containers: Sendable {
 
     package init(_ store: Store) { self.init(store, roots: DaemonMount(store.layout)) }
 
-    /// `roots`: what mounts them.
+    /// `roots`: mounts the containers' root filesystems.
     package init(_ store: Store, roots: any RootMount) {
         self.store = store
         self.roots = roots
@@ -28,8 +28,8 @@ package struct Containers: Sendable {
     /// Newest first.
     package func all() throws -> [Container] { try store.containers().map { try container($0) } }
 
-    /// Writes down what a container has come to: on disk when this returns, unless it goes at its end anyway. A disk that
-    /// the container has filled has room for that.
+    /// Records a container's state, durably unless the container is removed at its end. Works on a disk that the
+    /// container has filled.
     func write(_ state: ContainerState, of container: Container) throws {
         let bytes = Array(try JSONEncoder().encode(state))
         let path = container.files.state

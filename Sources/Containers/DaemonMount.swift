@@ -19,9 +19,9 @@ package struct DaemonMount: RootMount {
         meanwhile: () throws -> Void
     ) throws {
         let chains = ChainStore(layout: layout)
-        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        // A chain that is not indexed yet is staged in tmp/, where nothing is safe without this lock.
         let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
-        // The daemon opens it meanwhile: all of it is read once, which takes as long as a mount.
+        // The daemon opens the index meanwhile. Verifying reads all of it, which takes as long as a mount.
         var known = chains.unverified(for: tree.layers, chainID: tree.chainID)
         if known == nil { _ = try chains.index(for: tree.layers) }
         var isWhole = true
@@ -55,12 +55,12 @@ package struct DaemonMount: RootMount {
         let daemon = try start(arguments, errors, ready, lock)
         let end = ready.takeReadEnd()
         let done = Result { try meanwhile() }
-        // It writes a byte when the mount answers, and lives on; what else it had to say is in the other pipe.
+        // The daemon writes a byte when the mount answers, and lives on; its messages are in the other pipe.
         var byte: UInt8 = 0
         let count = withUnsafeMutableBytes(of: &byte) { buffer in (try? end.readFully(into: buffer)) ?? 0 }
         let answers = count == 1 && (try? target.status()) != nil
         if answers { return try done.get() }
-        // It may have come as far as that, and ends with its mount.
+        // The daemon may have mounted before it failed; it ends with its mount.
         if count == 1 || MountTable.current().isDead(target) { try? Unmount.unmount(target, .lazy) }
         let status = try daemon.wait()
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)
@@ -69,15 +69,14 @@ package struct DaemonMount: RootMount {
         throw Failure("micafs failed to mount \(target) (status \(status))", advice: "See \(log).")
     }
 
-    /// `errors`, `ready`: of which the daemon alone has the ends to write to. Descriptors 3 and 4 are `lock` and
-    /// `ready`.
+    /// The daemon alone gets the write ends of `errors` and `ready`. Its descriptors 3 and 4 are `lock` and `ready`.
     private func start(
         _ arguments: [String],
         _ errors: borrowing Pipe,
         _ ready: borrowing Pipe,
         _ lock: CInt
     ) throws -> HostProcess {
-        // posix_spawn(3) duplicates them one after the other: none may be what another one becomes.
+        // posix_spawn(3) duplicates them one after the other: none may have a number that another one gets.
         let own = try [errors.write.raw, lock, ready.write.raw].map { descriptor in
             OpenFile(OwnedFD(adopting: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 5))))
         }
@@ -86,9 +85,9 @@ package struct DaemonMount: RootMount {
         }
     }
 
-    /// Brings the data that a snapshot has left in its image into its upper. Nothing may be mounted.
+    /// Copies the data that a snapshot still reads from its image into its upper. It must not be mounted.
     func settle(_ tree: RootTree) throws {
-        // A chain that is not there yet is staged in tmp/, where nothing is safe without this lock.
+        // A chain that is not indexed yet is staged in tmp/, where nothing is safe without this lock.
         let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
         _ = try ChainStore(layout: layout).index(for: tree.layers)
         _ = consume change
@@ -102,7 +101,7 @@ package struct DaemonMount: RootMount {
         throw Failure(described: message.isEmpty ? "micafs failed (status \(status))" : message)
     }
 
-    /// micafs over a tree whose chain is there, without what it is to do with it.
+    /// micafs's command line for a tree whose chain is indexed, without the operation.
     private func command(_ tree: RootTree) throws -> [String] {
         let chain = ChainStore(layout: layout).path(of: tree.chainID)
         var arguments = [
@@ -112,7 +111,7 @@ package struct DaemonMount: RootMount {
             arguments += [
                 "--upper", snapshot.appending("upper").string, "--work", snapshot.appending("work").string,
             ]
-            // Nobody but mica reads these uppers, and a commit gives everything back to its owner.
+            // Only mica reads these uppers, and a commit restores the owners.
             if !Privileges.canSetTrustedXattrs { arguments.append("--keep-owners") }
         }
         return arguments
@@ -120,11 +119,11 @@ package struct DaemonMount: RootMount {
 
     private static func text(of pipe: borrowing OwnedFD) -> String {
         var buffer = [UInt8](repeating: 0, count: 65536)
-        // What is there, and no more: we have the other end as well.
+        // Only what has arrived: this process has the other end open as well.
         let count = buffer.withUnsafeMutableBytes { bytes in
             pipe.use { max(0, Glibc.read($0, bytes.baseAddress, bytes.count)) }
         }
-        // Among them may be one of fusermount3's.
+        // One of the lines may be from fusermount3.
         let lines = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n")
         return lines.map { $0.hasPrefix("micafs: ") ? $0.dropFirst(8) : $0 }.joined(separator: "\n")
     }
@@ -132,7 +131,7 @@ package struct DaemonMount: RootMount {
     /// $MICA_MICAFS, or beside this program, or in ../libexec/mica, or in PATH.
     private static func program() throws -> String {
         if let path = getenv("MICA_MICAFS"), path.pointee != 0 { return String(cString: path) }
-        // No path arithmetic: what FilePath instantiates for that takes a fiftieth of a mount.
+        // No path arithmetic: FilePath's generic instantiations for it take a fiftieth of a mount.
         let program = try HostProcess.program().string
         let directory = program[..<(program.lastIndex(of: "/") ?? program.startIndex)]
         let path = getenv("PATH").map { String(cString: $0) } ?? ""

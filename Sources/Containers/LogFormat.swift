@@ -3,11 +3,11 @@ import Linux
 import Runner
 import SystemPackage
 
-/// A container's log: `log.0`, `log.1` and so on in its directory, each full before the next one is begun. A name is
-/// never used again, so a reader that has one open knows what comes after it. Numbers are little-endian.
+/// A container's log: `log.0`, `log.1` and so on in its directory, each full before the next one is begun. Names are
+/// never reused, so a reader with one file open knows which comes next. Numbers are little-endian.
 ///
-/// A file is 16 bytes, magic, version and the CRC-32C of both, and then records, each what was read from a stream at
-/// once: CRC-32C of the rest of it, length of the data × 2 + stream, time in Unix nanoseconds, data.
+/// A file is 16 bytes (magic, version and the CRC-32C of both) followed by records, one for each read from a stream:
+/// CRC-32C of the rest of the record, length of the data × 2 + stream, time in Unix nanoseconds, data.
 enum LogFormat {
     static let magic: UInt64 = 0x0a67_6f6c_6163_696d  // "micalog\n" read little-endian
     static let version: UInt32 = 1
@@ -61,14 +61,14 @@ enum LogFormat {
     }
 
     enum Found {
-        /// `size`: with its header.
+        /// `size`: including the header.
         case record(LogRecord, size: Int)
-        /// More bytes are needed than there are.
+        /// The record needs more bytes than there are.
         case unfinished
         case damaged
     }
 
-    /// What `bytes` begin with.
+    /// The record at the beginning of `bytes`.
     static func record(_ bytes: UnsafeRawBufferPointer) -> Found {
         guard bytes.count >= recordHeader else { return .unfinished }
         let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))

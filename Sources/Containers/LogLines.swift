@@ -1,7 +1,7 @@
 import Runner
 
-/// Finds the lines in the records of a log. Each stream has its own: a line that one of them has begun goes on after
-/// what came from the other.
+/// Finds the lines in the records of a log. The streams are separate: a line begun on one of them continues after
+/// output of the other.
 package struct LogLines: Sendable {
     /// The part of a line that is in one record.
     package struct Piece: Sendable, Equatable {
@@ -11,7 +11,7 @@ package struct LogLines: Sendable {
         package var bytes: ArraySlice<UInt8>
     }
 
-    /// Of those that have begun.
+    /// The number of lines that have begun.
     package private(set) var count = 0
     /// The line that a stream is in the middle of.
     private var output: Int?

@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 import Linux
 
-/// Reads a log while it may still be growing, and while its oldest files go.
+/// Reads a log while it grows and while its oldest files are removed.
 package struct LogReader: ~Copyable {
     private struct Numbered {
         let number: Int
@@ -11,11 +11,11 @@ package struct LogReader: ~Copyable {
     }
 
     private let directory: FilePath
-    /// Those that were there at the last look and have not been read to the end, in order.
+    /// The files found at the last look and not read to the end yet, in order.
     private var files: [Numbered] = []
-    /// Of the last one that was opened; -1 before the first.
+    /// The number of the file opened last; -1 before the first.
     private var last = -1
-    /// Of the first of `files`: where what is in `buffer` begins, and how much of it there is.
+    /// Where the contents of `buffer` begin in the first of `files`, and how much of it there is.
     private var offset = 0
     private var used = 0
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
@@ -23,10 +23,10 @@ package struct LogReader: ~Copyable {
 
     /// Whether part of the log was removed before it was read.
     package private(set) var isBehind = false
-    /// A file that has something else than records in it: what is behind that in this file is not read.
+    /// A file with something other than records in it, of which the rest is skipped.
     package var damage: FilePath? { damaged.map { LogFormat.path(of: $0, in: directory) } }
 
-    /// In the directory of a container. A log that is not there yet is empty.
+    /// `directory`: the container's. A log that does not exist yet is empty.
     package init(_ directory: FilePath) { self.directory = directory }
 
     private init(_ directory: FilePath, _ files: [Numbered]) {
@@ -36,7 +36,7 @@ package struct LogReader: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// The number of lines in what is there. Before anything is read.
+    /// The number of lines so far. Call it before anything is read.
     package mutating func lines() throws -> Int {
         look()
         var other = LogReader(directory, files)
@@ -48,10 +48,10 @@ package struct LogReader: ~Copyable {
         }
     }
 
-    /// Records that have come since. Empty at the end, for now.
+    /// The records that have come since the last call. Empty at the end, for now.
     package mutating func next() throws -> [LogRecord] { try next(looking: true) }
 
-    /// `looking`: for files that are newer than those that are open.
+    /// `looking`: whether to look for files newer than those that are open.
     private mutating func next(looking: Bool) throws -> [LogRecord] {
         while true {
             if files.isEmpty, looking { look() }
@@ -61,7 +61,7 @@ package struct LogReader: ~Copyable {
             if records.isEmpty, !isFull, looking {
                 look()
                 isFull = files.count > 1
-                // Whatever was written to it was written before the next one was begun.
+                // Everything in this file was written before the next one was begun.
                 if isFull { records = try read(current) }
             }
             guard records.isEmpty, isFull else { return records }
@@ -72,7 +72,7 @@ package struct LogReader: ~Copyable {
 
     private mutating func look() {
         for number in LogFormat.numbers(in: directory) where number > last {
-            // It may just have been removed.
+            // The file may just have been removed.
             guard let file = try? OwnedFD.open(LogFormat.path(of: number, in: directory), O_RDONLY) else {
                 continue
             }

@@ -1,6 +1,6 @@
 package import Runner
 
-/// What a container wrote to one stream and was read at once.
+/// Output of a container, as one read from one stream returned it.
 package struct LogRecord: Sendable, Equatable {
     /// Never empty.
     package var bytes: [UInt8]

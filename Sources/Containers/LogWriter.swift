@@ -5,17 +5,17 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Writes what a container says to its log, byte for byte (`LogFormat`), and removes the oldest file of as many as are
-/// to be kept. Created with the first byte. Thread-safe.
+/// Writes a container's output to its log, byte for byte (`LogFormat`), and removes the oldest file beyond the
+/// limit. The first file is created with the first byte. Thread-safe.
 ///
-/// A log that can't be written (a full disk) costs what can't be, not the container's life.
+/// A log that can't be written (a full disk) loses output; the container runs on.
 package final class LogWriter: Sendable {
     private struct State: ~Copyable {
         var file: OwnedFD?
-        /// Of `file`, or of the next one.
+        /// The number of `file`, or of the next one.
         var number = 0
         var size = 0
-        /// What is about to be written: memory to be used again.
+        /// The record about to be written: a buffer that is reused.
         var bytes: [UInt8] = []
     }
     private let directory: FilePath
@@ -23,8 +23,8 @@ package final class LogWriter: Sendable {
     private let longest: Int
     private let state: Mutex<State>
 
-    /// In the directory of a container. `last`: how its last run ended; nil for its first. What is there goes on, in a new
-    /// file where nobody knows how the last one ends.
+    /// `directory`: the container's. `last`: the state after its last run; nil for its first. The log is continued,
+    /// in a new file where it is not known how the last one ends.
     package init(_ directory: FilePath, _ limits: LogLimits = .standard, behind last: ContainerState? = nil) {
         self.directory = directory
         self.limits = limits
@@ -84,7 +84,7 @@ package final class LogWriter: Sendable {
                 try file.writeAll(state.bytes)
                 state.size += state.bytes.count
             } catch {
-                // A piece of a record would hide what comes after it.
+                // A partial record would hide what comes after it.
                 isLost = (try? file.truncate(to: UInt64(state.size))) == nil
                 if !isLost { _ = lseek(file.raw, state.size, SEEK_SET) }
             }

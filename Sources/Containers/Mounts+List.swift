@@ -2,22 +2,22 @@ package import Linux
 package import Snapshots
 
 extension Mounts {
-    /// A mount on record, and where it is to be seen.
+    /// A recorded mount, and where it can be seen.
     package struct Listed: Sendable {
         package let record: MountRecord
-        /// Whether this mount namespace shows it at its place.
+        /// Whether it is visible at its target in this mount namespace.
         package let isHere: Bool
-        /// Where it does not: who keeps it alive. Empty: its daemon is about to end, or hangs.
+        /// If not: the processes that keep it alive. Empty: its daemon is about to end, or hangs.
         package let holders: [MountHolder]
     }
 
-    /// All that are there, dead ones too, oldest first. Rows of mounts that are gone are removed on the way.
+    /// All existing mounts, dead ones too, oldest first. Removes the rows of mounts that are gone.
     package func all() throws -> [Listed] {
         let records = try store.mounts()
         for record in records where !record.isLive && !record.isDead { try forget(record) }
         let table = MountTable.current()
         return records.filter { $0.isLive || $0.isDead }.map { record in
-            // What something else is mounted over is here nevertheless.
+            // A mount hidden by another one on top of it counts as here.
             let isHere = (try? isShown(record, in: table)) ?? true
             return Listed(record: record, isHere: isHere, holders: isHere ? [] : holders(of: record))
         }

@@ -4,7 +4,7 @@ package import SystemPackage
 import Snapshots
 
 extension Mounts {
-    /// Shows what has this name, read-only: an image, or what a container that has ended, or a snapshot, has come to.
+    /// Mounts an image, or the files of a container that has ended or of a snapshot, read-only.
     package func mount(_ name: String, at target: FilePath, options: [String] = Mounts.confining) throws {
         guard let key = try snapshotKey(of: name) else {
             return try mount(image: name, at: target, options: options)
@@ -16,7 +16,7 @@ extension Mounts {
         try mount(snapshot: key, at: target, options: options + ["ro"])
     }
 
-    /// The same, to be written to; of an image a new snapshot, as `mountWritable(image:)` makes it. Returns the key.
+    /// The same, writable; for an image with a new snapshot, as `mountWritable(image:)` makes it. Returns the key.
     package func mountWritable(
         _ name: String,
         key: String?,
@@ -30,7 +30,7 @@ extension Mounts {
         return found
     }
 
-    /// nil where an image has the name, or nothing has. Failure for a container that runs.
+    /// nil when the name is an image's, or unknown. Failure for a container that runs.
     private func snapshotKey(of name: String) throws -> String? {
         if (try? store.image(named: name)) != nil { return nil }
         let snapshot = try? store.snapshot(name)

@@ -4,8 +4,8 @@ package import Snapshots
 import SystemPackage
 
 extension Store {
-    /// Brings everything that a container, or an active snapshot, has left in its image into its upper, so that
-    /// others than mica can read that. failedPrecondition while it is mounted.
+    /// Copies all data that a container, or an active snapshot, still reads from its image into its upper, so that
+    /// other programs can read the upper. failedPrecondition while it is mounted.
     package func settle(_ name: String) throws {
         let container = try? container(named: name)
         if let container, let named = try? self.snapshot(name) { try container.check(isNotAlso: named, name) }

@@ -4,19 +4,19 @@ import Snapshots
 package import SystemPackage
 
 extension Mounts {
-    /// How much a mount's users count.
+    /// What an unmount means for the mount's users.
     package enum Users: Sendable {
-        /// One that somebody uses in this mount namespace stays.
+        /// A mount in use in this mount namespace stays.
         case matter
-        /// Out of sight at once; it ends with its last user.
+        /// The mount is detached at once (MNT_DETACH), and ends with its last user.
         case goOn
-        /// It ends for all of them.
+        /// The mount ends for all of them.
         case lose
     }
 
-    /// Takes a mount away. Unless its users `goOn`, it is gone for other mount namespaces as well when this returns, with
-    /// what was written safe in its upper, and its daemon has ended. Returns the key of the snapshot that stays behind, if
-    /// it was a writable one.
+    /// Unmounts. Unless its users `goOn`, when this returns the mount is gone from other mount namespaces as well,
+    /// its data is safe in its upper, and its daemon has ended. Returns the key of the snapshot that stays behind,
+    /// for a writable mount.
     package func unmount(_ target: FilePath, users: Users = .matter) throws -> String? {
         let target = resolved(target)
         let records = try store.mounts().filter { $0.target == target }
@@ -34,7 +34,7 @@ extension Mounts {
         }
         let lock = store.mountLock(record.id)
         if try isShown(record, in: .current()) { try takeOut(record, users) }
-        // Taken out lazily it may live on: the row stays true, and the collector removes it afterwards.
+        // A detached mount may live on: its row stays until the collector removes it.
         if users == .goOn, !Unmount.waitForDaemon(lock, milliseconds: 200) { return nil }
         guard Unmount.end(lock, killing: users == .lose) else {
             throw Failure(
@@ -48,10 +48,10 @@ extension Mounts {
         return snapshot.kind == .active ? key : nil
     }
 
-    /// Whether a mount can be seen at its place. Failure where something else is mounted over it.
+    /// Whether a mount is visible at its target. Failure when something else is mounted over it.
     func isShown(_ record: MountRecord, in table: MountTable) throws -> Bool {
         guard let device = MountDaemon.device(of: store.mountLock(record.id)) else {
-            // Of a daemon that does not say which it is only this is known.
+            // Without the daemon's device number, all that is known is whether anything is mounted there.
             return table.top(at: record.target) != nil
         }
         guard table.entries.contains(where: { $0.target == record.target && $0.device == device }) else {
@@ -71,10 +71,10 @@ extension Mounts {
         let target = record.target
         do {
             do {
-                // A dead one can only give errors to whoever is in it.
+                // A dead mount only gives errors to the processes in it.
                 try Unmount.unmount(target, users == .goOn || record.isDead ? .lazy : .polite)
             } catch .resourceBusy where users == .lose {
-                // Before it is out of the tree, where the kernel writes what it still holds of its data.
+                // Before the lazy unmount, during which the kernel writes back the data that it still holds.
                 _ = Unmount.end(store.mountLock(record.id), killing: true)
                 try Unmount.unmount(target, .lazy)
             }
@@ -89,7 +89,7 @@ extension Mounts {
         }
     }
 
-    /// umount(8) does not wait for the daemon to end, and does not end what other namespaces see.
+    /// umount(8) neither waits for the daemon to end nor ends the mount in other namespaces.
     func refuse(_ key: String, unlessEnding other: MountRecord) throws {
         guard (try? isShown(other, in: .current())) == false else {
             throw Failure("snapshot \(key) is mounted at \(other.target) already")

@@ -6,10 +6,10 @@ package import SystemPackage
 import Glibc
 import Linux
 
-/// Mounts that a user asks for: images to look at, snapshots to write to.
+/// Mounts made for a user: images to look at, snapshots to write to.
 package struct Mounts: Sendable {
-    /// An image's set-id programs and device nodes are whatever its maker put there: whoever can look into the mount
-    /// could use them, root's privileges included. Who trusts the image leaves these out.
+    /// An image's set-id programs and device nodes are its maker's choice, and every user who can reach the mount
+    /// could use them, with root's privileges. A user who trusts the image leaves these options out.
     package static let confining = ["nosuid", "nodev"]
 
     let store: Store
@@ -33,7 +33,7 @@ package struct Mounts: Sendable {
         try mount(tree, of: tree.chainID.map { "\($0)" }, at: target)
     }
 
-    /// Mounts the active snapshot `key`, to be written to.
+    /// Mounts the active snapshot `key`, writable.
     package func mount(snapshot key: String, at target: FilePath, options: [String] = Mounts.confining) throws
     {
         let target = try directory(target)
@@ -53,8 +53,8 @@ package struct Mounts: Sendable {
         try mount(tree, of: key, at: target)
     }
 
-    /// Mounts a new active snapshot of an image, or the one named `key` where that exists already (then `image`
-    /// has to be what it was made of). Returns the key.
+    /// Mounts a new active snapshot of an image, or the existing one named `key`, which has to be of that image.
+    /// Returns the key.
     package func mountWritable(
         image name: String,
         key: String?,
@@ -79,7 +79,7 @@ package struct Mounts: Sendable {
         // The collector must not look between the snapshot and its mount.
         let change = try store.lockForChange()
         defer { _ = change.raw }
-        // One that nobody named is of no use to anybody if this process is killed before it can be written to.
+        // A snapshot without a user's name is garbage if this process is killed before the mount exists.
         try store.prepare(new, parent: top, labels: key == nil ? [Store.startingLabel: ""] : [:])
         do {
             try mount(snapshot: new, at: target, options: options)
@@ -110,8 +110,7 @@ package struct Mounts: Sendable {
         _ = consume new
     }
 
-    /// What fusermount3 mounts for ordinary users is always confined: who asks for something else must not believe
-    /// that it was done.
+    /// fusermount3 always adds nosuid and nodev for ordinary users, so a request without them must fail.
     private func checkThatConfinementCanBeLeftOut(_ options: [String], at target: FilePath) throws {
         guard geteuid() != 0, let missing = Mounts.confining.first(where: { !options.contains($0) }) else {
             return
@@ -123,10 +122,10 @@ package struct Mounts: Sendable {
         )
     }
 
-    /// The target as the kernel will call it.
+    /// The target as the kernel will name it.
     private func directory(_ target: FilePath) throws -> FilePath {
         let path = resolved(target)
-        // The table takes longer to read than a mount to ask.
+        // Reading the mount table takes longer than asking the mount.
         if MountTable.isOrphan(path), MountTable.current().isDead(path) {
             throw Failure(
                 "mount at \(target): what is mounted there is dead, because its micafs was killed",
@@ -139,7 +138,7 @@ package struct Mounts: Sendable {
         return path
     }
 
-    /// Absolute and without links; as it is where that can't be had (a dead mount answers nothing).
+    /// Absolute and without links; unchanged where it can't be resolved (a dead mount answers nothing).
     func resolved(_ target: FilePath) -> FilePath {
         let known = target.withPlatformString { realpath($0, nil) }
         if let known {

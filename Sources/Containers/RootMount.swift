@@ -9,10 +9,11 @@ package struct RootTree: Sendable {
     package let chainID: Digest?
     /// The directory of an active snapshot (with `upper` and `work` in it); nil: read-only.
     package var snapshot: FilePath?
-    /// What /proc/self/mountinfo calls it.
+    /// The source in /proc/self/mountinfo.
     package var source: String
-    /// Mount options of micafs's: nosuid, nodev, noexec, noatime, relatime, whose files are shown as. None of them unless given: a container's root needs its
-    /// set-id programs, and is below a directory that only the store's owner may enter.
+    /// micafs's mount options: nosuid, nodev, noexec, noatime, relatime, and how owners are mapped. None unless
+    /// given: a container's root needs its set-id programs, and is below a directory that only the store's owner may
+    /// enter.
     package var options: [String]
 
     package init(layers: [Digest], snapshot: FilePath?, source: String, options: [String] = []) {
@@ -24,11 +25,11 @@ package struct RootTree: Sendable {
     }
 }
 
-/// Makes trees visible. The seam between containers and the file system: micafs in production.
+/// Mounts trees. The seam between containers and the filesystem: micafs in production.
 package protocol RootMount: Sendable {
-    /// Returns once `target` shows the tree. `lock` is a descriptor with an flock(2): whatever serves the mount
-    /// keeps it until it is gone. Its messages go to the file `log`. `meanwhile` is what the caller has to do that
-    /// needs no mount yet; when it throws, so does this, and the mount may be there.
+    /// Returns once `target` shows the tree. `lock` is a descriptor with an flock(2), which the daemon that serves
+    /// the mount holds until the mount is gone. Its messages go to the file `log`. `meanwhile` is work of the caller
+    /// that needs no mount yet; when it throws, so does this, and the mount may exist.
     func mount(
         _ tree: RootTree,
         at target: FilePath,

@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// What a user asks of `run`; the image says the rest.
+/// What a user asks of `run`; the image's config supplies the rest.
 package struct RunRequest: Sendable {
     package var image: String
     /// Replaces the image's command.
@@ -34,7 +34,7 @@ package struct RunRequest: Sendable {
 
     package static let unconfined = "unconfined"
 
-    /// The filter of a profile of the user's own; nil where there is none.
+    /// The filter compiled from the user's own profile; nil without one.
     func seccompFilter() throws -> SeccompFilter? {
         guard let seccomp, seccomp != RunRequest.unconfined else { return nil }
         let json = try naming("read the seccomp profile \(seccomp)") {

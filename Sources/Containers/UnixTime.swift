@@ -5,6 +5,6 @@ import Linux
 package enum UnixTime {
     package static var now: Int64 { KernelClock.now(CLOCK_REALTIME) }
 
-    /// When this machine started.
+    /// When this machine booted.
     static var boot: Int64 { now - KernelClock.now(CLOCK_BOOTTIME) }
 }

@@ -29,7 +29,7 @@ struct AttachCommand: ParsableCommand {
         try ExitStatus.ofCommand { try AttachCommand.attach(to: container, all, passingInput: !noStdin) }
     }
 
-    /// Throws the exit code of its command, unless it is left to itself.
+    /// Throws the exit code of the container's command, unless the user detaches.
     static func attach(to container: Container, _ all: Containers, passingInput: Bool) throws {
         let process = container.spec.process
         var request = ProcessRequest()

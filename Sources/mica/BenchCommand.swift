@@ -48,7 +48,7 @@ struct BenchLookupCommand: ParsableCommand {
 
     func run() throws {
         let store = try Store.open(global.layout)
-        // Nobody collects a chain while it is measured.
+        // The collector must not remove a chain while it is measured.
         let lock = try store.lockForChange()
         defer { _ = lock.raw }
         let layers = try store.image(named: image).layers

@@ -3,13 +3,13 @@ import SystemPackage
 
 import Glibc
 
-/// Standard output for lines that are bytes, as names of files are: as they are for programs, escaped for people, as
-/// ls(1) does it. Nothing else may print meanwhile.
+/// Standard output for lines of bytes, such as file names: verbatim for programs, escaped on a terminal, as ls(1)
+/// does it. Nothing else may print meanwhile.
 final class ByteOutput {
     private let isTerminal = isatty(STDOUT_FILENO) == 1
     private var buffer: [UInt8] = []
 
-    /// `bytes` and a newline.
+    /// Prints `bytes` and a newline.
     func line(_ bytes: [UInt8]) throws {
         buffer += isTerminal ? Printable.bytes(bytes) : bytes
         buffer.append(UInt8(ascii: "\n"))

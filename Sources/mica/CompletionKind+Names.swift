@@ -5,13 +5,13 @@ import OCI
 import Snapshots
 import SystemPackage
 
-/// What there is in the usual store, for shells when somebody presses Tab.
+/// The names in the usual store, for completion in shells.
 extension CompletionKind {
     static var images: CompletionKind { names { try $0.images().flatMap(\.names) } }
 
     static var containers: CompletionKind { names { try $0.containers().map(\.name) } }
 
-    /// Those that are written to; the rest are images' layers.
+    /// Active snapshots and views; committed ones are images' layers.
     static var snapshots: CompletionKind {
         names { try $0.snapshots().filter { $0.kind != .committed }.map(\.key) }
     }
@@ -27,12 +27,12 @@ extension CompletionKind {
 
     private static func names(_ list: @escaping @Sendable (Store) throws -> [String]) -> CompletionKind {
         .custom { _, _, _ in
-            // Nothing is to be made by it, or said.
+            // Completion must neither create a store nor print an error.
             guard let layout = try? GlobalOptions.layout(root: nil), layout.database.exists,
                 let store = try? Store.open(layout)
             else { return [] }
             let names = (try? list(store)) ?? []
-            // There a colon begins the description.
+            // In zsh a colon begins the description.
             guard CompletionShell.requesting == .zsh else { return names }
             return names.map {
                 $0.split(separator: ":", omittingEmptySubsequences: false).joined(separator: "\\:")

@@ -6,12 +6,12 @@ import SystemPackage
 import Glibc
 import Synchronization
 
-/// The user's standard streams, as a container's other side.
+/// Connects the user's standard streams to a container.
 struct Console {
     let attachment: Containers.Attachment
     private let output = Output()
 
-    /// What could not be written, and why: the first of it.
+    /// The first write that failed, and why.
     private final class Output: Sendable {
         let failure = Mutex<(stream: Relay.Stream, errno: Errno)?>(nil)
 
@@ -41,12 +41,12 @@ struct Console {
         ) { stream, bytes in try output.write(bytes, to: stream) }
     }
 
-    /// The exit status for a command that ended with `status`. Failure (exit code 125) where something that it wrote
-    /// could not be handed on. Where nobody reads any more, which is the reader's choice, a command that has noticed
-    /// nothing ends as one that SIGPIPE killed.
+    /// The exit status for a command that ended with `status`. Failure (exit code 125) when some of its output could
+    /// not be passed on. When the reader of our output has gone, by its own choice, a command that has not noticed
+    /// ends as if SIGPIPE had killed it.
     func exitStatus(_ status: ExitStatus) throws -> ExitStatus { try exitStatus(ended: status) ?? status }
 
-    /// The same for one that runs on: nil where all is well.
+    /// The same for a command that runs on: nil where all is well.
     func exitStatusOfDetached() throws -> ExitStatus? { try exitStatus(ended: nil) }
 
     private func exitStatus(ended status: ExitStatus?) throws -> ExitStatus? {

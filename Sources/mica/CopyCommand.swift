@@ -46,7 +46,7 @@ struct CopyCommand: ParsableCommand {
         try all.copy(from: ends.0, to: ends.1, keepingOwners: archive, following: followLink)
     }
 
-    /// As docker tells them apart: what begins with a slash or a dot is a path of the host's, whatever is in it.
+    /// As in docker, an argument that begins with a slash or a dot is a path of the host, whatever else is in it.
     private static func end(_ text: String, _ all: Containers) throws -> Containers.CopyEnd {
         if text == "-" { return .stream }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)

@@ -10,7 +10,7 @@ struct CreateCommand: ParsableCommand {
         _superCommandName: Mica.name,
         abstract: "Make a container, and don't start it.",
         discussion: "Prints its ID. mica start starts it.",
-        // -h is the hostname's, as in docker.
+        // -h is --hostname, as in docker.
         helpNames: .long
     )
 

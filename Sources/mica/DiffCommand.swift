@@ -52,7 +52,7 @@ struct DiffCommand: ParsableCommand {
     private struct Row: Encodable {
         var kind: String
         var path: String
-        /// Base64, of a path that is not UTF-8.
+        /// Base64 of a path that is not UTF-8.
         var bytes: String?
         var size: UInt64
         var difference: Int64

@@ -44,7 +44,7 @@ private struct Finding: Encodable {
     var what: String
     var state: State
     var detail: String
-    /// What to do about it.
+    /// How to mend it.
     var remedy: String?
 }
 
@@ -230,7 +230,7 @@ private enum Doctor {
         return Finding(what: "fusermount3", state: .ok, detail: "\(path); users \(others) share their mounts")
     }
 
-    /// What `run` can limit: --memory, --cpus, --pids-limit.
+    /// The limits that `run` can set: --memory, --cpus, --pids-limit.
     private static var controllers: Finding {
         let what = "cgroup controllers"
         guard Privileges.canMakeNamespaces else {
@@ -259,7 +259,7 @@ private enum Doctor {
         )
     }
 
-    /// Where uppers are to be. Whether one can be there is tried when it is mounted.
+    /// The directory for uppers. Whether one can be there is tried at its first mount.
     static func store(_ root: FilePath) -> Finding {
         let what = "store"
         var directory = root

@@ -4,9 +4,9 @@ import Linux
 import Runner
 import Snapshots
 
-/// What `mica exec` was asked for, without a command's properties: to make them takes a seventh of an exec.
+/// The arguments of `mica exec`, without a command's property wrappers: to make those takes a seventh of an exec.
 struct ExecRequest {
-    /// The store's directory; nil: the usual one.
+    /// The store's directory; nil: the default one.
     var root: String?
     var process = ProcessRequest()
     var isDetached = false
@@ -15,8 +15,8 @@ struct ExecRequest {
 
     init() {}
 
-    /// A command line with nothing in it but words that the parser would take as they are; nil for every other one,
-    /// which is the parser's (docs/adr/0016-plain-command-lines.md).
+    /// A command line of plain words that the parser would take as they are; nil for every other one, which is left
+    /// to the parser (docs/adr/0016-plain-command-lines.md).
     init?(plain arguments: ArraySlice<String>) {
         var rest = arguments
         while let option = rest.first, option.hasPrefix("-") {
@@ -50,7 +50,7 @@ struct ExecRequest {
         command = Array(rest)
     }
 
-    /// Throws an ExitCode with the command's status at its end, unless it is left alone.
+    /// Throws an ExitCode with the command's status when it ends, unless it is detached.
     func run() throws { try ExitStatus.ofCommand { try execute() } }
 
     private func execute() throws {

@@ -3,8 +3,8 @@ import Runner
 import SystemPackage
 
 extension ExitStatus {
-    /// Runs what ends with a command's status: a failure of ours ends with 125, because everything below would be
-    /// taken for the command's, unless it is 126 or 127 already.
+    /// Runs what ends with a command's status: mica's own failures end with 125 unless they are 126 or 127, because
+    /// everything lower would be taken for the command's.
     static func ofCommand(_ body: () throws -> Void) throws {
         do {
             try body()

@@ -43,7 +43,7 @@ struct ExportCommand: ParsableCommand {
         try file.finish()
     }
 
-    /// For a closure that escapes.
+    /// Holds the file for an escaping closure.
     private final class OutputBox {
         private var file: OutputFile
         init(_ file: consuming OutputFile) { self.file = file }

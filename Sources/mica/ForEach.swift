@@ -1,8 +1,8 @@
 import ArgumentParser
 import Linux
 
-/// Does the same to several things, prints the name of each that went well, and says what became of the
-/// others: one that fails doesn't keep the rest waiting.
+/// Runs `body` for every name and prints each name for which it succeeded; one failure is reported and does not stop
+/// the rest.
 func forEach(_ names: [String], _ body: (String) throws -> Void) throws {
     var code: Int32 = 0
     for name in names {

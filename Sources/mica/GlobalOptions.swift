@@ -5,7 +5,7 @@ import SystemPackage
 
 import Glibc
 
-/// What every verb takes: `@OptionGroup var global: GlobalOptions`.
+/// The options of every verb: `@OptionGroup var global: GlobalOptions`.
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -16,7 +16,7 @@ struct GlobalOptions: ParsableArguments {
     )
     var root: String?
 
-    /// Where the store is: --root, $MICA_ROOT, /var/lib/mica for root, $XDG_DATA_HOME/mica for everybody else.
+    /// The store's directory: --root, $MICA_ROOT, /var/lib/mica for root, $XDG_DATA_HOME/mica for other users.
     var layout: StoreLayout {
         get throws { try GlobalOptions.layout(root: root) }
     }

@@ -50,7 +50,7 @@ struct HistoryCommand: ParsableCommand {
     private func steps(of image: ImageRecord, in store: Store) throws -> [Step] {
         let config = try ImageConfig(json: image.config, name: "image \(image.id): its config")
         var history = config.history ?? []
-        // A history that doesn't fit the layers says nothing about any of them.
+        // A history that does not fit the layers says nothing about any of them.
         if history.count(where: { $0.emptyLayer != true }) != image.layers.count {
             history = image.layers.map { _ in .init(created: config.created, createdBy: nil) }
         }

@@ -3,18 +3,18 @@ import OCI
 
 import Glibc
 
-/// Which images `images NAME` lists: those whose name matches as in a shell, with any tag or with a tag that matches,
-/// too. Of `localhost/…`, which podman calls what it builds, the rest is enough.
+/// The images that `images NAME` lists: those whose name matches the shell pattern, with any tag, or with a tag that
+/// matches too. `localhost/`, which podman puts before names of its own builds, may be left out.
 struct ImageNamePattern {
     private let pattern: String
 
-    /// Failure where it can't be any image's name.
+    /// Failure where it can't be the name of any image.
     init(_ text: String) throws {
         if text.contains(where: { "*?[".contains($0) }) {
             pattern = text
         } else {
             let reference = try ImageReference(text)
-            // Without a tag it means them all.
+            // Without a tag all tags are meant.
             let isWhole = reference.tag != "latest" || text.hasSuffix(":latest")
             pattern = isWhole ? reference.familiar : reference.familiarName
         }

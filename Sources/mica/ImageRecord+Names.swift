@@ -2,9 +2,9 @@ import OCI
 import Snapshots
 
 extension ImageRecord {
-    /// As people write them: without `docker.io/library/`.
+    /// Familiar names: without `docker.io/library/`.
     var names: [String] { tags.map(familiar) }
 }
 
-/// A whole reference as people write it.
+/// A whole reference by its familiar name.
 func familiar(_ tag: String) -> String { (try? ImageReference(tag).familiar) ?? tag }

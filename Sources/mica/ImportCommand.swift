@@ -66,7 +66,7 @@ struct ImportCommand: ParsableCommand {
 }
 
 extension ImageInput {
-    /// Bytes; nil where nobody knows before the end.
+    /// Bytes; nil when the size is not known beforehand.
     fileprivate var size: UInt64? {
         guard case .path(let path) = self, let status = try? path.status(), status.st_mode & S_IFMT == S_IFREG
         else {

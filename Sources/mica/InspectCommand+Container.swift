@@ -8,7 +8,8 @@ import Snapshots
 import SystemPackage
 
 extension InspectCommand {
-    /// With docker's names, as far as docker has them. Times are RFC 3339, null where nothing of the kind happened.
+    /// With docker's field names, as far as docker has them. Times are RFC 3339, null for an event that has not
+    /// happened.
     static func document(of container: Container, in containers: Containers) throws -> JSONValue {
         let record = container.record
         let config = try JSONDocument.decode(

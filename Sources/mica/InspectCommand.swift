@@ -36,7 +36,7 @@ struct InspectCommand: ParsableCommand {
                 let containers = Containers(store)
                 return try InspectCommand.document(of: try containers.container(named: name), in: containers)
             } catch let failure as Failure where failure.kind == .notFound && type == nil {
-                // Perhaps it is an image.
+                // The name may be an image's.
             }
         }
         do {
@@ -46,7 +46,7 @@ struct InspectCommand: ParsableCommand {
         }
     }
 
-    /// With docker's names, as far as docker has them.
+    /// With docker's field names, as far as docker has them.
     static func document(of image: ImageRecord) throws -> JSONValue {
         let name = "image \(image.id): its config"
         let config = try JSONDocument.decode(JSONValue.self, from: image.config, name: name)

@@ -3,12 +3,12 @@ import Synchronization
 
 import Glibc
 
-/// SIGINT, SIGTERM and SIGHUP while something is being staged in the store, or written to a file: what is half done goes first, then the signal
-/// does what it always does.
+/// Handles SIGINT, SIGTERM and SIGHUP while a verb stages something in the store or writes to a file: removes what
+/// is half done, then lets the signal take its default action.
 enum Interruption {
     private static let isEnding = Atomic(false)
 
-    /// For a verb that stages. Before it has a second thread.
+    /// For a verb that stages. Call it before there is a second thread.
     static func cleansUp() {
         var set = sigset_t()
         sigemptyset(&set)
@@ -25,16 +25,16 @@ enum Interruption {
             pthread_sigmask(SIG_UNBLOCK, &set, nil)
             kill(getpid(), number)
         }
-        // Without one it ends as it would have anyway.
+        // Without the thread a signal ends the program as by default.
         if let thread { thread.detach() } else { pthread_sigmask(SIG_UNBLOCK, &set, nil) }
     }
 
-    /// What fails because of that is not worth a word: waits for the end.
+    /// Waits for the end of the program: failures caused by the clean-up are not reported.
     static func yield() {
         while isEnding.load(ordering: .sequentiallyConsistent) { pause() }
     }
 
-    /// As nohup(1) leaves SIGHUP, and a shell without job control SIGINT for what is in its background.
+    /// As nohup(1) does with SIGHUP, and a shell without job control with SIGINT for background jobs.
     private static func isIgnored(_ number: CInt) -> Bool {
         var action = sigaction()
         guard sigaction(number, nil, &action) == 0 else { return false }

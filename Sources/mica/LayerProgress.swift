@@ -3,7 +3,7 @@ import Images
 import OCI
 import Synchronization
 
-/// One row a layer, named as docker names it: by the beginning of its digest.
+/// One row for each layer, named, as in docker, by the beginning of its digest.
 final class LayerProgress: Sendable {
     private let progress: Progress
     private let rows = Mutex<[Digest: Int]>([:])

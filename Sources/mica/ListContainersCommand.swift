@@ -67,15 +67,15 @@ struct ListContainersCommand: ParsableCommand {
         var finished: String?
         /// created, running, paused, restarting, exited or unknown.
         var state: String
-        /// For people.
+        /// For the table: `Up 3 minutes`.
         var status: String
         var pid: Int32?
         /// Whether it runs without a root, because its micafs was killed.
         var rootLost = false
-        /// Missing while it runs, and when nobody saw how it ended.
+        /// Missing while it runs, and when its end was not observed.
         var exitCode: Int32?
         var error: String?
-        /// For people; not in JSON.
+        /// For the table; not in JSON.
         let age: String
         let phase: ContainerPhase
 

@@ -32,9 +32,9 @@ struct ListMountsCommand: ParsableCommand {
         var writable: Bool
         /// Its micafs was killed: it answers nothing, and can only be unmounted.
         var dead: Bool
-        /// Whether it shows at its directory, in this mount namespace.
+        /// Whether it is visible at its directory in this mount namespace.
         var here: Bool
-        /// Where it does not: who still has it.
+        /// If not: the processes that still use it.
         var holders: [Holder]
         /// RFC 3339.
         var created: String
@@ -43,7 +43,7 @@ struct ListMountsCommand: ParsableCommand {
     private struct Holder: Encodable {
         var pid: Int32
         var command: String
-        /// Where it sees the mount; nil where it only has something of it open.
+        /// Where it sees the mount; nil for a process that only has a file in it open.
         var directory: String?
     }
 
@@ -90,7 +90,7 @@ struct ListMountsCommand: ParsableCommand {
     }
 
     private func explain(_ row: Row) {
-        // A container may mount it where it likes, and be called what it likes.
+        // A container may choose where it mounts and what it is called.
         let target = Printable.text(row.target)
         print("\n\(target) was unmounted here (mica umount \(target) ends it). Who still has it:")
         for holder in row.holders {

@@ -4,7 +4,7 @@ import OCI
 
 import Glibc
 
-/// A moment as `logs --since` takes it: a time (RFC 3339; without a zone the machine's), seconds since 1970, or how
+/// A moment as `logs --since` takes it: a time (RFC 3339; local time without a zone), seconds since 1970, or how
 /// long ago (`90s`, `1h30m`).
 struct LogMoment: ExpressibleByArgument {
     /// Unix nanoseconds.
@@ -50,7 +50,7 @@ struct LogMoment: ExpressibleByArgument {
             let part = text.dropFirst(19).first == "." ? text.dropFirst(20).prefix { $0.isNumber } : ""
             return seconds * 1_000_000_000 + (fraction(part) ?? 0)
         }
-        // Without a zone, or a day alone: the fields are the machine's.
+        // Without a zone, or as a date alone, the fields are local time.
         for ending in ["Z", "T00:00:00Z"] {
             guard var seconds = Timestamp.seconds(text + ending).map({ time_t($0) }) else { continue }
             var fields = tm()
@@ -62,7 +62,7 @@ struct LogMoment: ExpressibleByArgument {
         return nil
     }
 
-    /// Of a second, in nanoseconds.
+    /// A decimal fraction of a second, in nanoseconds.
     private static func fraction(_ digits: some StringProtocol) -> Int64? {
         guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         let nine = String(digits.prefix(9))

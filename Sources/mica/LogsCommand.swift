@@ -51,7 +51,7 @@ struct LogsCommand: ParsableCommand {
         let first = try tail?.limit.map { max(0, try reader.lines() - $0) } ?? 0
         var lines = LogLines()
         while true {
-            // Asked before the last look: what it wrote until then is there.
+            // Asked before the last read, which then gets everything that the container wrote until it ended.
             let isRunning = follow && containers.isRunning(container)
             while true {
                 let records = try reader.next()

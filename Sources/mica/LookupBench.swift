@@ -6,7 +6,7 @@ import SystemPackage
 
 import Glibc
 
-/// Measures one stack of layers.
+/// Measures lookups in one stack of layers.
 struct LookupBench {
     /// Times in nanoseconds per name.
     struct Result: Encodable {
@@ -50,7 +50,7 @@ struct LookupBench {
     }
 
     private func inIndex(_ sample: LookupSample, finding: Bool) throws -> Double {
-        // Neither the tree's order nor the disk's: every search starts somewhere else.
+        // In random order, so that every search starts at another place.
         let order = Array(0..<sample.count).shuffled()
         var times: [Double] = []
         for _ in 0..<LookupBench.rounds {
@@ -88,7 +88,7 @@ struct LookupBench {
         defer { _ = target.withPlatformString { umount2($0, CInt(MNT_DETACH)) } }
 
         let directory = try OwnedFD.open(target, O_RDONLY | O_DIRECTORY)
-        // A path's directories are looked up on the way, once.
+        // The directories of a path are looked up on the way, once.
         result.mountFirst = try look(at: present, in: directory) / Double(present.lookups)
         result.mountFirstAbsent = try look(at: absent, in: directory) / Double(absent.count)
         var again: [Double] = []

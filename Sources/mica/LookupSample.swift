@@ -1,9 +1,9 @@
 import Layers
 import Linux
 
-/// Names spread evenly over a tree, in the tree's order, with the memory they need in one piece.
+/// Names spread evenly over a tree, in the tree's order, stored in one block of memory.
 struct LookupSample {
-    /// Lookups it takes to reach all of them from the root, when nothing is known yet.
+    /// The number of lookups needed to reach all of them from the root with cold caches.
     private(set) var lookups = 0
     private var directories: [UInt32] = []
     /// Paths from the root, each followed by a NUL. A path's last name is what is looked up in the index.

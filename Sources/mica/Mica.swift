@@ -34,13 +34,14 @@ struct Mica: ParsableCommand {
     static let version = "0.1.0"
 
     static func main() {
-        // A write beyond a limit on files' sizes is an error that says so.
+        // A write beyond RLIMIT_FSIZE is to fail with EFBIG.
         signal(SIGXFSZ, SIG_IGN)
-        // Whoever ignores it hands that down, and nobody could wait for a container.
+        // A parent that ignores SIGCHLD passes that on, and then waiting for a child fails.
         signal(SIGCHLD, SIG_DFL)
-        // What others have made O_NONBLOCK is waited for.
+        // Writes to descriptors that another process made O_NONBLOCK wait.
         clinux_wait_for_output()
-        // As glibc handed them to a constructor (CLinux/arguments.c): without /proc Swift would find none.
+        // The arguments that glibc passed to a constructor (CLinux/arguments.c): without /proc Swift would find
+        // none.
         let given = Array(CommandLine.arguments.dropFirst())
         var arguments = given
         do {
@@ -53,24 +54,24 @@ struct Mica: ParsableCommand {
                 var command = try parse(arguments)
                 try command.run()
             }
-            // What print() could not write is lost unless somebody looks.
+            // print() drops write errors; fflush(3) reports them.
             guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
         } catch {
             end(with: error, arguments)
         }
     }
 
-    /// The parser looks at every verb there is before it looks at the line, which takes longer than many a verb.
-    /// The one that is named is enough; where it does not know what to make of the line (or is asked for help),
-    /// the message takes the whole. Verbs have mica as their super-command: for a root of its own the parser first
-    /// tries twice whether it is asked for a completion script, which is half of its time.
+    /// The parser looks at every verb before it looks at the command line, which takes longer than many a verb. So
+    /// only the named verb parses; when it rejects the line (or is asked for help), the whole parser runs for its
+    /// message. Verbs have mica as their super-command: for a root of its own the parser first checks twice whether
+    /// it is asked for a completion script, which is half of its time.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
         let named = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
         if let named, let command = try? named.parseAsRoot(Array(arguments.dropFirst())) { return command }
         return try parseAsRoot(arguments)
     }
 
-    /// Says on standard error why nothing came of it, and exits.
+    /// Reports the error on standard error and exits.
     private static func end(with error: any Error, _ arguments: [String]) -> Never {
         Interruption.yield()
         switch error {
@@ -83,8 +84,8 @@ struct Mica: ParsableCommand {
             fflush(nil)
             Glibc.exit(1)
         case let code as ExitCode where code != .validationFailure:
-            // A container's, as a rule. ArgumentParser would make the whole help before it finds that there is no
-            // message.
+            // As a rule a container's status. ArgumentParser would build the whole help before it finds that there
+            // is no message.
             fflush(nil)
             Glibc.exit(code.rawValue)
         default: break
@@ -102,12 +103,12 @@ struct Mica: ParsableCommand {
         Glibc.exit(exitCode(for: error).rawValue)
     }
 
-    /// `mica: message` on standard error, in one line.
+    /// Prints `mica: message` on standard error, in one line.
     static func complain(_ message: String) { say("mica: \(Printable.text(message))\n") }
 
     static func complain(_ failure: Failure) { say("mica: \(failure)\n") }
 
-    /// On standard error, which may be a terminal, and what is said may quote anything.
+    /// Prints to standard error, which may be a terminal, text that may quote anything.
     private static func say(_ text: String) {
         let bytes = Array(Printable.text(text, lines: true).utf8)
         bytes.withUnsafeBytes { try? InheritedFD(STDERR_FILENO).writeAll($0) }

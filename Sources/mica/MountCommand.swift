@@ -57,11 +57,12 @@ struct MountCommand: ParsableCommand {
 
     func run() throws { try request.run() }
 
-    /// `SOURCE DIR -o OPTIONS`, which mount.fuse3(8) makes of `-t mica`, as a command line with the verb in it.
-    /// Nothing else has an option -o in third place: image and directory stand where a verb would. nil for all others.
+    /// Turns `SOURCE DIR -o OPTIONS`, which mount.fuse3(8) makes of `-t mica`, into a command line with a verb.
+    /// Nothing else has -o in third place, where image and directory stand in place of a verb. nil for every other
+    /// command line.
     ///
-    /// mount.fuse3 ends its options with `dev` and `suid`, each unless the user gave its opposite. That says nothing;
-    /// what a user gave stands before it.
+    /// mount.fuse3 ends its options with `dev` and `suid`, each unless the user gave its opposite, so those two mean
+    /// nothing; the user's options stand before them.
     static func helperForm(_ words: [String]) -> [String]? {
         guard words.count == 4, words[2] == "-o", Grammar.of(words[0]) == nil else { return nil }
         var options = words[3].split(separator: ",")

@@ -2,26 +2,26 @@ import ArgumentParser
 import Containers
 import Linux
 
-/// What follows -o: mount(8)'s options as far as they are the filesystem's business, and mica's own.
+/// The words after -o: mount(8)'s options as far as they concern the filesystem, and mica's own.
 struct MountOptions {
-    /// nil: nothing was said.
+    /// nil: not given.
     var isWritable: Bool?
     var name: String?
     var root: String?
-    /// Flags of mount(2), and what is in `switches` or `passed`: for the daemon.
+    /// Flags of mount(2) and options in `switches` or `passed`, for the daemon.
     private(set) var flags = Mounts.confining
 
-    /// Names for `suid` and `dev`, which mount(8) keeps from helpers.
+    /// Other names of `suid` and `dev`, which mount(8) does not pass to helpers.
     private static let synonyms = ["allow_suid": "suid", "allow_dev": "dev"]
 
-    /// Options with a value that the daemon knows; it checks the value.
+    /// The daemon's options with a value; the daemon checks the value.
     private static let passed = [
         "fill", "io", "transport", "scheduling", "writeback", "uidmapping", "gidmapping", "squash_to_uid",
         "squash_to_gid",
         "noxattrs",
     ]
 
-    /// The same, without one.
+    /// The daemon's options without a value.
     private static let switches = ["volatile", "squash_to_root", "static_nlink", "noacl", "allow_other"]
 
     init() {}

@@ -4,22 +4,22 @@ import Linux
 import Snapshots
 import SystemPackage
 
-/// What `mica mount` was asked for, without a command's properties: to make them instantiates generic types of the
+/// The arguments of `mica mount`, without a command's property wrappers: those instantiate generic types of the
 /// parser, which takes a twentieth of a mount.
 struct MountRequest {
-    /// The store's directory; nil: the usual one.
+    /// The store's directory; nil: the default one.
     var root: String?
     var isWritable = false
     var name: String?
-    /// Lists of mount options, as they came.
+    /// Lists of mount options, as given.
     var options: [String] = []
     var image = ""
     var directory = ""
 
     init() {}
 
-    /// A command line with nothing in it but words that the parser would take as they are; nil for every other one,
-    /// which is the parser's: it takes longer than a mount (docs/adr/0016-plain-command-lines.md).
+    /// A command line of plain words that the parser would take as they are; nil for every other one, which is left
+    /// to the parser. Parsing takes longer than a mount (docs/adr/0016-plain-command-lines.md).
     init?(plain arguments: ArraySlice<String>) {
         var operands: [String] = []
         var rest = arguments
@@ -45,7 +45,7 @@ struct MountRequest {
         directory = operands[1]
     }
 
-    /// All of what was asked for, wherever in the command line.
+    /// All options, wherever they stand in the command line.
     func checked() throws -> MountOptions {
         var all = try MountOptions(Remount.isAsked(options) ? [] : options)
         if isWritable {

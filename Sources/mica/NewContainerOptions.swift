@@ -3,7 +3,7 @@ import Containers
 import Runner
 import Snapshots
 
-/// What run and create have in common, beside the process and what confines it.
+/// The options of run and create beside the process and its confinement.
 struct NewContainerOptions: ParsableArguments {
     @Flag(name: .customLong("rm"), help: "Remove the container when it has ended.")
     var remove = false
@@ -55,7 +55,7 @@ struct NewContainerOptions: ParsableArguments {
     @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
     var command: [String] = []
 
-    /// What can't work brings nothing.
+    /// A request that can't work must not pull the image.
     func bringImage(to store: Store) throws {
         try Containers.checkPrivileges()
         if let name { try ContainerName.check(name) }

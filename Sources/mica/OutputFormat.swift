@@ -7,14 +7,14 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table, json
 }
 
-/// Prints `value` as JSON for people and programs: indented, keys sorted, slashes as they are.
+/// Prints `value` as indented JSON, keys sorted, slashes unescaped.
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     print(printable(String(decoding: try encoder.encode(value), as: UTF8.self)))
 }
 
-/// JSON that says the same, without what a terminal may obey: the encoder leaves everything from DEL on as it is.
+/// Equivalent JSON without control characters that a terminal may obey: the encoder leaves DEL and everything above.
 private func printable(_ json: String) -> String {
     var result = String.UnicodeScalarView()
     for scalar in json.unicodeScalars {

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What run and exec have in common.
+/// The options that run and exec share.
 struct ProcessOptions: ParsableArguments {
     @Flag(name: [.short, .long], help: "Pass standard input on.")
     var interactive = false

@@ -1,15 +1,15 @@
 import Glibc
 
-/// What run and exec are asked about the program that they start, without a command's properties.
+/// The options that run and exec share about the program, without a command's property wrappers.
 struct ProcessRequest {
     var interactive = false
     var tty = false
-    /// Words of `-e`, as they came.
+    /// The values of `-e`, as given.
     var env: [String] = []
     var workdir: String?
     var user: String?
 
-    /// NAME=VALUE. A name that we don't have ourselves is left out, as in docker.
+    /// NAME=VALUE. A name that is not set in our environment is left out, as in docker.
     var environment: [String] {
         env.compactMap { entry in
             if entry.contains("=") { return entry }

@@ -3,13 +3,13 @@ import Glibc
 import Linux
 import Synchronization
 
-/// What a long command is doing, on standard error: bars that are drawn over on a terminal, one plain line
-/// for each thing finished elsewhere. Safe to use from several threads.
+/// Shows on standard error what a long command is doing: bars that are redrawn on a terminal, elsewhere one plain
+/// line for each finished row. Thread-safe.
 final class Progress: Sendable {
     private struct Row {
         var label: String
         var done: UInt64 = 0
-        /// Bytes; nil where nobody knows beforehand.
+        /// Bytes; nil when the total is not known beforehand.
         var total: UInt64?
         var note: String?
     }
@@ -32,7 +32,7 @@ final class Progress: Sendable {
 
     /// Adds a row; the result names it.
     func add(_ label: String, total: UInt64?) -> Int {
-        // Names of files, which must not draw by themselves.
+        // Labels are file names, which must not move the cursor.
         let label = Printable.text(label)
         return state.withLock { state in
             state.rows.append(Row(label: label, total: total))
@@ -52,7 +52,7 @@ final class Progress: Sendable {
         }
     }
 
-    /// The row is complete; `note` says how it came out.
+    /// Completes a row; `note` says how it came out.
     func finish(_ row: Int, _ note: String) {
         state.withLock { state in
             state.rows[row].note = Printable.text(note)
@@ -61,7 +61,7 @@ final class Progress: Sendable {
         }
     }
 
-    /// Nothing more will be added to the rows so far: what is printed next stands below them.
+    /// Ends the rows so far: what is printed next stands below them.
     func close() {
         state.withLock { state in
             if isTerminal, !isQuiet { draw(&state) }
@@ -75,7 +75,7 @@ final class Progress: Sendable {
         let known = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0
         let width = known && size.ws_col > 20 ? Int(size.ws_col) : 80
         let height = known && size.ws_row > 2 ? Int(size.ws_row) - 1 : 24
-        // Only what fits on the screen can be drawn over: the latest rows.
+        // Only rows on the screen can be redrawn: the latest ones.
         let rows = state.rows.suffix(height)
         var text = state.drawn > 0 ? "\u{1b}[\(state.drawn)A" : ""
         for row in rows { text += "\r\u{1b}[K" + String(line(row).prefix(width - 1)) + "\n" }

@@ -4,11 +4,12 @@ import Linux
 import OCI
 import Snapshots
 
-/// When an image is brought from its registry before a container is made of it.
+/// When to pull an image before a container is made of it.
 enum PullPolicy: String, CaseIterable, ExpressibleByArgument {
     case always, missing, never
 
-    /// Progress goes to standard error. Failure (notFound) for an image that is neither in the store nor to be had.
+    /// Progress goes to standard error. Failure (notFound) for an image that is neither in the store nor in the
+    /// registry.
     func bring(_ name: String, to store: Store) throws {
         switch self {
         case .never: return

@@ -3,8 +3,8 @@ import SystemPackage
 
 import Glibc
 
-/// `mount -o remount,…` as it comes through mount.fuse3(8): other flags for a mount that is there. Only the kernel has to
-/// be told, and only of flags: whatever else mount(8) names then is from /proc/self/mountinfo.
+/// `mount -o remount,…` as it comes through mount.fuse3(8): new flags for an existing mount. Only the kernel has to
+/// be told, and only the flags: mount(8) takes its other words from /proc/self/mountinfo.
 struct Remount {
     /// MS_*, beside MS_REMOUNT.
     private let flags: UInt

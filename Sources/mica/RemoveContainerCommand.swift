@@ -19,7 +19,7 @@ struct RemoveContainerCommand: ParsableCommand {
 
     func run() throws {
         let all = Containers(try Store.open(global.layout))
-        // Afterwards: what is named here goes in any case.
+        // Afterwards, because the containers named here go in any case.
         defer { all.reclaim() }
         try forEach(containers) { try all.remove(try all.container(named: $0), force: force) }
     }

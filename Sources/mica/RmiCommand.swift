@@ -33,7 +33,7 @@ struct RmiCommand: ParsableCommand {
                 hasDeleted = hasDeleted || !removal.deleted.isEmpty
                 for id in removal.deleted { print("Deleted: \(id)") }
             } catch let failure as Failure {
-                // The others go all the same.
+                // One failure does not stop the rest.
                 Mica.complain(failure)
                 hasFailed = true
             }

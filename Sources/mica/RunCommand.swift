@@ -19,7 +19,7 @@ struct RunCommand: ParsableCommand {
             Exits with the command's status; 125 when mica failed, also to write what the command wrote, 126 when the \
             command can't be executed, 127 when it is not there, 128+n when signal n killed it.
             """,
-        // -h is the hostname's, as in docker.
+        // -h is --hostname, as in docker.
         helpNames: .long
     )
 
@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try ExitStatus.ofCommand {
             let store = try Store.open(global.layout)
-            // Looked at first: what can't work should leave no container behind.
+            // Checked first: a request that can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
             try new.bringImage(to: store)
             let containers = Containers(store)

@@ -6,7 +6,7 @@ import Snapshots
 import SystemPackage
 
 extension SnapshotCommand {
-    /// What programs read.
+    /// A row of the JSON output.
     struct Row: Encodable {
         var key: String
         var kind: String
@@ -16,7 +16,7 @@ extension SnapshotCommand {
         /// RFC 3339.
         var created: String
         var updated: String
-        /// Of an active one.
+        /// Both nil unless the snapshot is active.
         var upper: String?
         var work: String?
 

@@ -33,7 +33,7 @@ struct SnapshotCommand: ParsableCommand {
         }
     }
 
-    /// The key of a parent that may be given as an image, too.
+    /// The key of a parent, which may also be given as an image.
     static func parent(_ name: String?, in store: Store) throws -> String? {
         guard let name else { return nil }
         do {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Linux
 
-/// How containers are ended, by stop and restart.
+/// How stop and restart end a container.
 struct StopOptions: ParsableArguments {
     @Option(
         name: [.short, .customLong("timeout"), .long],

@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import Snapshots
 
-/// Keeps a detached container's streams, waits for its end and cleans up. `run -d` starts it.
+/// Relays a detached container's streams, waits for its end and cleans up. Started by `run -d`.
 struct SuperviseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "supervise",
@@ -17,7 +17,7 @@ struct SuperviseCommand: ParsableCommand {
 
     func run() throws {
         let containers = Containers(try Store.open(global.layout))
-        // Descriptor 3 is a pipe to whoever waits for the start.
+        // Descriptor 3 is a pipe to the process that waits for the start.
         _ = try containers.supervise(try containers.container(named: container), status: 3)
     }
 }

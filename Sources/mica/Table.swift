@@ -1,6 +1,6 @@
 import Linux
 
-/// Rows under headings, columns aligned.
+/// Rows under headings, with aligned columns.
 struct Table {
     private var rows: [[String]]
 
@@ -22,8 +22,8 @@ struct Table {
         }.joined(separator: "\n")
     }
 
-    /// Names and commands come from images: they may not move the terminal's cursor, nor begin a row. The blanks that a
-    /// command of several lines is indented with are as good as spaces.
+    /// Names and commands come from images: they must neither move the terminal's cursor nor begin a row. The
+    /// indentation of a command of several lines becomes spaces.
     private static func printable(_ cell: String) -> String {
         let blank = cell.unicodeScalars.map { $0 == "\n" || $0 == "\t" ? " " : $0 }
         return Printable.text(String(String.UnicodeScalarView(blank)))

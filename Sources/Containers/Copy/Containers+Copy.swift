@@ -16,10 +16,10 @@ extension Containers {
         case stream
     }
 
-    /// Copies as docker's cp does. `keepingOwners`: else what is copied is root's in a container, and ours on the host; a
-    /// stream has its owners in it. `following`: a link that is the source.
+    /// Copies as docker's cp does. `keepingOwners`: else the copy belongs to root in a container, and to the caller
+    /// on the host; a stream has its owners in it. `following`: follows a source that is a link.
     package func copy(from source: CopyEnd, to target: CopyEnd, keepingOwners: Bool, following: Bool) throws {
-        // Who reads the other end of a pipe may go.
+        // The reader of a pipe may go away.
         signal(SIGPIPE, SIG_IGN)
         switch (source, target) {
         case (.container(let container, let path), _):
@@ -56,7 +56,7 @@ extension Containers {
         }
     }
 
-    /// The whole root as a tar. What is mounted in a container that runs is left out.
+    /// The whole root as a tar. Other mounts in a running container are left out.
     package func export(_ container: Container, to sink: @escaping (UnsafeRawBufferPointer) throws -> Void)
         throws
     {
@@ -110,14 +110,15 @@ extension Containers {
         if let failure = packing.failure ?? failure { throw failure }
     }
 
-    /// The reader is closed at the end, however that comes: then who packs ends as well.
+    /// The reader is always closed at the end, so that the packing thread ends too.
     private static func unpack(_ reader: consuming OwnedFD, _ to: CopyTarget, _ owner: TreeUnpacker.Owner?)
         throws
     {
         try TreeUnpacker(to.place, owner: owner).unpack(FileSource(reader), named: "the copy")
     }
 
-    /// Calls `body` with the root of a container: what its processes see where it runs, else its root mounted for that time.
+    /// Calls `body` with a container's root: what its processes see while it runs, else the root mounted for this
+    /// call.
     private func withRoot(of container: Container, _ body: (OpenFile) throws -> Void) throws {
         guard let lock = try lockUnlessRunning(container) else {
             try refuseLostRoot(of: container)
@@ -127,7 +128,7 @@ extension Containers {
             }
             return try body(OpenFile(try Sandbox.root(pidfd, pid: leader.pid)))
         }
-        // The lock alone is the trace of a start that was killed.
+        // A lock file without a state is the trace of a start that was killed.
         if try cleared(container) == nil { try write(ContainerState(.created), of: container) }
         do {
             defer { unmountRoot(of: container) }

@@ -10,7 +10,7 @@ struct CopySource: Sendable {
     let isDirectory: Bool
     /// `DIR/.`: what is in it, without itself.
     let isContents: Bool
-    /// As it was called, also where a link of that name was followed.
+    /// Its name as the user gave it, even when a link of that name was followed.
     let ownName: [UInt8]
 
     init(_ text: String, in root: CopyRoot, _ following: Bool) throws {
@@ -35,13 +35,13 @@ struct CopySource: Sendable {
     }
 }
 
-/// Where it goes.
+/// The place and name to copy to.
 struct CopyTarget {
     let place: TreeUnpacker.Place
-    /// What it is called there; empty: what is in it goes into the place itself.
+    /// The name of the copy; empty: the contents go into the place itself.
     let name: [UInt8]
 
-    /// docker's rules. `source`: nil for a tar, which goes into a directory.
+    /// docker's rules. `source`: nil for a tar, which is unpacked into a directory.
     init(_ text: String, in root: CopyRoot, for source: CopySource?) throws {
         let path = root.path(text)
         do {

@@ -3,12 +3,12 @@ import SystemPackage
 
 import Glibc
 
-/// What paths of a copy's side are looked up in: a container's root, which no link leads out of, or the host.
+/// The root in which one side's paths are looked up: a container's, which no link leads out of, or the host's.
 struct CopyRoot {
     /// nil: the host.
     let container: OpenFile?
 
-    /// A path with its last name, and what stood behind that.
+    /// A path and what its ending (`/.`, `/`) asks for.
     struct Path {
         /// Absolute, without `.` and `..`.
         var path: FilePath
@@ -17,7 +17,7 @@ struct CopyRoot {
         /// `DIR/`: it has to be a directory, and a link there is followed.
         var isDirectory: Bool
 
-        /// Of a root: empty.
+        /// Empty for the root.
         var name: [UInt8] {
             path.lastComponent.map {
                 $0.withPlatformString {
@@ -41,13 +41,13 @@ struct CopyRoot {
         return Path(path: path, isContents: isContents || path.components.isEmpty, isDirectory: isDirectory)
     }
 
-    /// Follows links in all of `path`, but for its last name.
+    /// Follows every link in `path` except its last name.
     func open(_ path: FilePath, _ flags: CInt) throws(Errno) -> OwnedFD {
         guard let container else { return try OwnedFD.open(path, flags) }
         return try container.fd.open(inRoot: path, flags)
     }
 
-    /// lstat(2). nil where nothing is.
+    /// lstat(2). nil where nothing exists.
     func status(_ path: FilePath) throws(Errno) -> FileStatus? {
         do throws(Errno) {
             if path.components.isEmpty { return try open("/", O_PATH | O_DIRECTORY).status() }
@@ -58,13 +58,13 @@ struct CopyRoot {
         }
     }
 
-    /// Where links at the end of `path` lead, which may be to nothing. ELOOP.
+    /// The path that links at the end of `path` lead to, which need not exist. ELOOP.
     func followed(_ path: FilePath) throws(Errno) -> FilePath {
         var path = path
         for _ in 0..<40 {
             guard let status = try status(path), status.st_mode & S_IFMT == S_IFLNK else { return path }
             let target = FilePath(name: try open(path, O_PATH | O_NOFOLLOW).linkTarget())
-            // In a directory that is itself reached by links `..` is not what stands there: openat2(2) sees to it.
+            // `..` after a directory that was reached by a link is not its lexical parent: openat2(2) resolves that.
             path = target.isAbsolute ? target : path.removingLastComponent().pushing(target)
         }
         throw .tooManySymbolicLinkLevels

@@ -3,7 +3,7 @@ import SystemPackage
 
 import Synchronization
 
-/// The packing side of a copy, on a thread of its own: where it writes to, until it has ended, and what it failed of.
+/// The packing side of a copy, on its own thread: where it writes to until it has ended, and why it failed.
 final class Packing: Sendable {
     private struct State {
         var writer: OpenFile?
@@ -15,12 +15,12 @@ final class Packing: Sendable {
 
     var failure: (any Error)? { state.withLock { $0.failure } }
 
-    /// Closes the writer at the end, so that the reader sees one.
+    /// Closes the writer at the end, so that the reader sees end of file.
     func run(_ body: () throws -> Void) {
         do {
             try body()
         } catch Errno.brokenPipe {
-            // The reader has said why.
+            // The reader reports why it stopped.
         } catch {
             state.withLock { $0.failure = error }
         }

@@ -4,8 +4,8 @@ import Tar
 
 import Glibc
 
-/// Writes files and directories as a tar, as they are seen through an open directory: it enters no link, and of what is
-/// mounted below it takes the directory alone. Whoever owns the tree may change it meanwhile.
+/// Writes files and directories, seen through an open directory, as a tar. It follows no link and records a mounted
+/// directory without its contents. The tree may change meanwhile.
 final class TreePacker {
     private struct Identity: Hashable {
         let device: UInt
@@ -18,7 +18,7 @@ final class TreePacker {
     private let showsMounted: Bool
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
-    /// `showsMounted`: a file that is mounted over another one is what it shows; else it is an empty one.
+    /// `showsMounted`: a file mounted over another one is packed with its content; else as an empty file.
     init(showsMounted: Bool, to sink: @escaping (UnsafeRawBufferPointer) throws -> Void) {
         self.showsMounted = showsMounted
         tar = TarWriter(to: sink)
@@ -26,10 +26,10 @@ final class TreePacker {
 
     deinit { buffer.deallocate() }
 
-    /// Nothing may be added any more.
+    /// Nothing may be added afterwards.
     func finish() throws { try tar.finish() }
 
-    /// `name` in `directory`, and everything below it, as `path`; where that is empty, only what is in it.
+    /// Packs `name` in `directory` with everything below it as `path`; with an empty `path`, only what is in it.
     func add(_ name: [UInt8], in directory: borrowing OwnedFD, as path: [UInt8]) throws {
         var failure: (any Error)?
         func trying<R>(_ body: () throws -> R) throws(Errno) -> R {
@@ -39,7 +39,7 @@ final class TreePacker {
             }
         }
         if try addedFile(name, in: directory, as: path) { return }
-        // Of the directories from the top to where the walk is.
+        // The tar paths of the directories from the top to the current one.
         var places: [[UInt8]] = []
         func place(of name: [UInt8]) -> [UInt8] {
             guard let last = places.last else { return path }  // the top
@@ -52,7 +52,7 @@ final class TreePacker {
                 open: { (above, name) throws(Errno) in
                     let path = place(of: name)
                     guard let opened = try TreePacker.directory(name, in: above) else {
-                        // Gone, or another filesystem.
+                        // It is gone, or on another filesystem.
                         let there = try? above.open(FilePath(name: name), O_PATH | O_NOFOLLOW).status()
                         if let there { try trying { try self.addDirectory(there, [], as: path) } }
                         return nil
@@ -79,7 +79,7 @@ final class TreePacker {
         }
     }
 
-    /// false for a directory. What is gone is passed over, and so is a socket, which no tar can hold.
+    /// false for a directory. A file that is gone is passed over, and so is a socket, which no tar can hold.
     private func addedFile(_ name: [UInt8], in directory: borrowing OwnedFD, as path: [UInt8]) throws -> Bool
     {
         guard let place = try TreePacker.place(name, in: directory, path) else { return true }
@@ -122,7 +122,7 @@ final class TreePacker {
         return true
     }
 
-    /// nil for one that is gone, or another filesystem's.
+    /// nil for a directory that is gone or on another filesystem.
     private static func directory(_ name: [UInt8], in above: borrowing OwnedFD) throws(Errno) -> OwnedFD? {
         do throws(Errno) {
             return try above.openDirectory(name)
@@ -132,7 +132,7 @@ final class TreePacker {
         }
     }
 
-    /// O_PATH. nil for one that is gone.
+    /// O_PATH. nil for a file that is gone.
     private static func place(_ name: [UInt8], in directory: borrowing OwnedFD, _ path: [UInt8]) throws
         -> OwnedFD?
     {
@@ -155,7 +155,7 @@ final class TreePacker {
         }
     }
 
-    /// As much as was there when it was looked at: what has come since is left out, what has gone is zeros.
+    /// Packs the size that was recorded: data added since is left out, data gone since becomes zeros.
     private func addContent(of file: borrowing OwnedFD, _ size: UInt64, _ path: [UInt8]) throws {
         var left = size
         while left > 0 {
@@ -195,7 +195,7 @@ final class TreePacker {
         )
     }
 
-    /// Users' own, and what a program may do: no others mean anything elsewhere.
+    /// Only users' own attributes and capabilities: no others mean anything elsewhere.
     private static func xattrs(of file: borrowing OwnedFD) -> [TarEntry.Xattr] {
         let names = (try? Xattr.names(of: file)) ?? []
         return names.compactMap { name in
@@ -209,12 +209,12 @@ final class TreePacker {
 }
 
 extension FilePath {
-    /// One component, as it is.
+    /// One component, taken literally.
     init(name: [UInt8]) { self.init(platformString: name.map { CChar(bitPattern: $0) } + [0]) }
 }
 
 extension OwnedFD {
-    /// Of a symbolic link that was opened itself (O_PATH).
+    /// The target of a symbolic link that was itself opened (O_PATH).
     func linkTarget() throws(Errno) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = use { raw in

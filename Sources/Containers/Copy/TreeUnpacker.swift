@@ -4,21 +4,21 @@ import Tar
 
 import Glibc
 
-/// Makes what a tar has, below a directory, and never anywhere else: whatever the tar and those who own the tree do.
+/// Unpacks a tar below a directory and never anywhere else, whatever the tar and the owners of the tree do.
 final class TreeUnpacker {
-    /// Where it is done.
+    /// The directory to unpack into.
     struct Place {
-        /// A container's root: links in it lead to where they lead there. Else the directory itself, in which none is
-        /// followed.
+        /// A container's root, in which links are resolved as in the container; else the directory itself, in which
+        /// no link is followed.
         let root: OpenFile
         let isRoot: Bool
-        /// From there; empty for itself.
+        /// Relative to the root; empty for the root itself.
         let path: FilePath
 
         func directory(_ components: some Collection<[UInt8]>) throws(Errno) -> OwnedFD {
             var below = path
             if !components.isEmpty {
-                // At once: each push would go over all of what is there.
+                // In one push: each would copy the whole path again.
                 below.push(FilePath(name: Array(components.joined(separator: [UInt8(ascii: "/")]))))
             }
             if below.isEmpty { return try root.fd.duplicate() }
@@ -28,14 +28,14 @@ final class TreeUnpacker {
         }
     }
 
-    /// Whose everything is to be, and then nothing of it gives rights (set-id bits, capabilities); nil: as the tar has it.
+    /// The owner of every unpacked file, which then gets no set-id bits and no capabilities; nil: as the tar has it.
     typealias Owner = (uid: UInt32, gid: UInt32)
 
     private let place: Place
     private let owner: Owner?
-    /// Times of directories are set last: what is made in them changes them.
+    /// Directories get their times last, because making files in them changes these.
     private var times: [(path: [[UInt8]], entry: TarEntry)] = []
-    /// Of what was made last: what comes next is in there as well, as a rule.
+    /// The directory used last: as a rule the next entry is in it as well.
     private var latest: (path: [[UInt8]], directory: OpenFile)?
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 4096)
 
@@ -96,7 +96,7 @@ final class TreeUnpacker {
         return try place.directory(path)
     }
 
-    /// Takes the place of what is there, but for directories, which stay.
+    /// Replaces what exists, except directories, which stay.
     private func make(
         _ entry: TarEntry,
         _ name: [UInt8],
@@ -142,7 +142,7 @@ final class TreeUnpacker {
             try Errno.check(opened.use { fchmod($0, mode(of: entry)) })
             return setXattrs(entry, of: opened)
         case .characterDevice where !place.isRoot, .blockDevice where !place.isRoot:
-            // A container may make any, which open nowhere. On the host they would.
+            // In a container any device may be made: the root is mounted nodev. On the host it could be opened.
             throw Failure(
                 "\(String.quoting(entry.path)) is a device, and none is made on the host",
                 advice: "As a tar it can be had: mica cp NAME:PATH -"
@@ -155,8 +155,9 @@ final class TreeUnpacker {
         let device = major << 8 & 0xfff00 | minor & 0xff | (minor & 0xfff00) << 12
         try TreeUnpacker.call(name) { name in parent.use { mknodat($0, name, type, device) } }
         try setOwner(entry, name, in: parent)
-        // Whoever owns the directory may have put a link in its place, which would be followed on the host: EOPNOTSUPP. What
-        // else they put there is theirs, and gets no set-id bits, which mean nothing for these.
+        // The owner of the directory may have put a link in its place, which would be followed on the host:
+        // EOPNOTSUPP. Any other file they put there is theirs, and gets no set-id bits, which mean nothing for these
+        // types.
         let bits = mode(of: entry) & 0o1777
         try TreeUnpacker.call(name) { name in
             parent.use { fchmodat($0, name, bits, AT_SYMLINK_NOFOLLOW) }
@@ -193,7 +194,7 @@ final class TreeUnpacker {
             }
         }
         if entry.extents != nil { try file.truncate(to: entry.size) }
-        // In this order: a change of owner takes set-id bits and capabilities away.
+        // In this order: a change of owner clears set-id bits and capabilities.
         let (uid, gid) = owner ?? (entry.uid, entry.gid)
         try Errno.check(file.use { fchown($0, uid, gid) })
         try Errno.check(file.use { fchmod($0, mode(of: entry)) })
@@ -212,7 +213,7 @@ final class TreeUnpacker {
         owner == nil ? entry.mode : entry.mode & (entry.kind == .directory ? 0o1777 : 0o777)
     }
 
-    /// What the filesystem does not have is left out, as by tar(1).
+    /// Attributes that the filesystem does not support are left out, as by tar(1).
     private func setXattrs(_ entry: TarEntry, of file: borrowing OwnedFD) {
         for xattr in entry.xattrs {
             let isRight = xattr.name.elementsEqual("security.capability".utf8) && owner == nil
@@ -233,7 +234,7 @@ final class TreeUnpacker {
         setTimes(entry, Array(name.utf8), parent)
     }
 
-    /// -1 becomes a thrown errno.
+    /// Turns -1 into a thrown errno.
     private static func call(_ name: [UInt8], _ body: ([CChar]) -> CInt) throws(Errno) {
         try Errno.check(body(name.map { CChar(bitPattern: $0) } + [0]))
     }

@@ -1,11 +1,11 @@
-/// Finds docker's Ctrl-P Ctrl-Q in what is typed.
+/// Finds docker's Ctrl-P Ctrl-Q in the input.
 struct DetachKeys {
     private static let first: UInt8 = 0x10
     private static let second: UInt8 = 0x11
     private var hasFirst = false
 
-    /// What of `bytes` is for the program, and whether the two came, behind which nothing is. A first key waits for what
-    /// comes next.
+    /// The part of `bytes` that is for the program, and whether the two keys came, after which nothing is passed. A
+    /// Ctrl-P is held back until the next key.
     mutating func pass(_ bytes: UnsafeRawBufferPointer) -> (rest: [UInt8], isDetaching: Bool) {
         var rest: [UInt8] = []
         for byte in bytes {

@@ -6,10 +6,10 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// What stands beside a container that runs in the background: its socket, and the clients that have attached to it. All
-/// of them get what the program writes, in the order of each stream; each may give it input.
+/// The socket of a container that runs in the background, and the clients attached to it. Every client gets what the
+/// program writes, in the order of each stream; every client may send input.
 ///
-/// A client that does not read holds up the program, as any reader does, and never its end.
+/// A client that does not read stalls the program, as any reader does, but never delays the end of the container.
 final class Monitor: Sendable {
     private struct State {
         var listener: OpenFile?
@@ -22,7 +22,7 @@ final class Monitor: Sendable {
 
     private let state = Mutex(State())
 
-    /// In the directory of a container, whose lock the caller has: what is there of that name is nobody's any more.
+    /// `directory`: the container's, whose lock the caller holds, so an existing socket of that name is a leftover.
     func listen(in directory: FilePath) throws {
         let listener: OpenFile = try naming("listen at \(directory.appending(Monitor.name))") {
             try directory.appending(Monitor.name).unlink()
@@ -35,7 +35,7 @@ final class Monitor: Sendable {
         state.withLock { $0.listener = listener }
     }
 
-    /// Clients may come from now on.
+    /// Accepts clients from now on.
     func serve(_ process: ContainerProcess, _ streams: ProcessStreams) throws {
         var input: OpenFile?
         if let pipe = streams.takeInput() { input = OpenFile(pipe) }
@@ -55,7 +55,7 @@ final class Monitor: Sendable {
         }.detach()
     }
 
-    /// The container's lock is about to be given back: nobody else comes.
+    /// Called before the container's lock is released: no more clients are accepted.
     func close(in directory: FilePath) {
         let listener = state.withLock { state in
             defer { state.listener = nil }
@@ -66,7 +66,7 @@ final class Monitor: Sendable {
         shutdown(listener.fd.raw, Int32(SHUT_RDWR))
     }
 
-    /// After everything that the program wrote. Whoever is told by nobody sees an end of the socket.
+    /// Called after everything that the program wrote. A client without this message sees the socket end.
     func end(_ status: ExitStatus) {
         let bytes = withUnsafeBytes(of: status.rawValue.littleEndian) { Array($0) }
         bytes.withUnsafeBytes { send(.ended, $0) }
@@ -76,7 +76,7 @@ final class Monitor: Sendable {
         }
     }
 
-    /// For a relay, as its client.
+    /// The sink of the container's relay.
     func pass(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) {
         send(stream == .output ? .output : .error, bytes)
     }
@@ -112,7 +112,7 @@ final class Monitor: Sendable {
             let numbers = message.bytes.map { UInt16($0) }
             _ = clinux_set_window(terminal, numbers[0] | numbers[1] << 8, numbers[2] | numbers[3] << 8)
         case .input:
-            // What nobody reads any more is lost, as in a pipe.
+            // Input is lost when the program has closed its end, as in a pipe.
             if let terminal = process?.terminalFD {
                 try? message.bytes.withUnsafeBytes { try InheritedFD(terminal).writeAll($0) }
             } else {

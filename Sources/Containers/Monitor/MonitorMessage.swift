@@ -4,27 +4,27 @@ import SystemPackage
 import CLinux
 import Glibc
 
-/// What a monitor and its clients say to each other: one message of a socket each, a byte for the kind and what belongs to
-/// it.
+/// The protocol of a monitor and its clients: each message is one SOCK_SEQPACKET message, a byte for the kind and
+/// its data.
 struct MonitorMessage {
     enum Kind: UInt8 {
-        /// To the monitor: bytes for the program's standard input; rows and columns of a client's terminal, two bytes
-        /// each, the low one first.
+        /// To the monitor: bytes for the program's standard input; rows and columns of a client's terminal, two
+        /// bytes each, little-endian.
         case input = 1
         case window = 2
-        /// From it: what the program writes, and its exit status, four bytes, at the end of all.
+        /// From the monitor: output of the program, and last of all its exit status, four bytes.
         case output = 16
         case error = 17
         case ended = 18
     }
 
-    /// Bytes of what belongs to a message.
+    /// The longest data of a message, in bytes.
     static let longest = 1 << 16
 
     var kind: Kind
     var bytes: [UInt8]
 
-    /// EPIPE where nobody is there any more. Waits for one who does not read.
+    /// EPIPE when the other side is gone. Blocks while it does not read.
     static func send(_ kind: Kind, _ bytes: UnsafeRawBufferPointer, to socket: borrowing OwnedFD)
         throws(Errno)
     {
@@ -37,7 +37,7 @@ struct MonitorMessage {
         } while !rest.isEmpty
     }
 
-    /// nil at the end. One of a kind that nobody knows is passed over.
+    /// nil at the end. Messages of unknown kinds are passed over.
     static func next(from socket: borrowing OwnedFD) throws(Errno) -> MonitorMessage? {
         var bytes = [UInt8](repeating: 0, count: longest + 1)
         while true {

@@ -3,16 +3,16 @@ import SystemPackage
 
 import Glibc
 
-/// A command line as people type it, who know docker, podman and getopt, made into words that the parser reads in one
-/// way only: options by their whole name, a value as a word of its own (behind `=` where it begins with a dash), no
-/// clusters, no flags with values. What no verb has is refused here, with the nearest that there is.
+/// Normalizes a command line as users of docker, podman and getopt type it for the parser: options by their whole
+/// name, a value as a word of its own (after `=` where it begins with a dash), no clusters, no flags with values.
+/// Unknown verbs and options are refused here, with the nearest known one.
 struct CommandWords {
     private var rest: ArraySlice<String>
     private var output: [String] = []
     private var verb = ""
     private var grammar = Grammar("")
 
-    /// Failure (exit code 64, or 125 of verbs whose status is a command's) for what is no verb, or no option of it.
+    /// Failure (exit code 64, or 125 for verbs whose status is a command's) for an unknown verb or option.
     static func plain(_ words: [String]) throws -> [String] {
         var words = CommandWords(rest: words[...])
         return try words.read() ?? words.output
@@ -20,9 +20,9 @@ struct CommandWords {
 
     private init(rest: ArraySlice<String>) { self.rest = rest }
 
-    /// nil: what there is to say is in `output`.
+    /// nil: the normalized words are in `output`.
     private mutating func read() throws -> [String]? {
-        // The parser's own.
+        // The parser's own options.
         if let first = rest.first, first == "---completion" || Misuse.isForParser(first) {
             return Array(rest)
         }
@@ -38,7 +38,7 @@ struct CommandWords {
         return nil
     }
 
-    /// Before the verb. false: nothing else matters.
+    /// Reads an option before the verb. false: the rest does not matter.
     private mutating func readLeading(_ word: String) throws -> Bool {
         switch word {
         case "-h", "--help", "--version": return false
@@ -77,11 +77,12 @@ struct CommandWords {
         (verb, grammar, output) = (first, found, [first])
     }
 
-    /// true where help is asked for.
+    /// true when help is asked for.
     private mutating func takeOptions() throws -> Bool {
         while let word = rest.popFirst() {
             if word == "--" {
-                // Nobody behind this reads it as an option: whoever writes `--` may not know what comes.
+                // A name with a dash would be read as an option further on; a script that writes `--` may not know
+                // the name.
                 if grammar.endsAtOperand, let name = rest.first, name.hasPrefix("-") {
                     throw Misuse.noName(name, of: verb)
                 }
@@ -136,7 +137,7 @@ struct CommandWords {
         let canonical = option.canonical
         guard option.takesValue else {
             let isOn = try value.map { try Misuse.truth($0, of: name) } ?? true
-            // Operands with a dash come behind `--`, values behind `=`: this is the flag alone.
+            // Operands with a dash come after `--`, values after `=`: this is the flag itself.
             output.removeAll { $0 == canonical }
             if isOn, canonical != "--help" { output.append(canonical) }
             return isOn && canonical == "--help"

@@ -1,7 +1,7 @@
-/// Words of docker's and podman's command lines that mica has no equal of, with what to use instead. docs/docker.md
+/// Words of docker's and podman's command lines without an equal in mica, and what to use instead. docs/docker.md
 /// has the same sentences; a test compares them.
 enum Foreign {
-    /// docker's groups of verbs: what one of their members is called here. nil for what is no such group.
+    /// The verb for a member of one of docker's groups of verbs. nil when `group` is no such group.
     static func members(of group: String) -> ((String?) -> String?)? {
         switch group {
         case "container":
@@ -31,7 +31,7 @@ enum Foreign {
 
     static func verb(_ name: String) -> String? { ForeignVerbs.all.first { $0.holds(name, of: "") }?.use }
 
-    /// `name`: without dashes. `verb`: empty for what stands before the verb.
+    /// `name`: without dashes. `verb`: empty for an option before the verb.
     static func option(_ name: String, of verb: String) -> String? {
         if verb == "kill", name.allSatisfy({ $0.isNumber || $0.isUppercase }) {
             return "The signal is a value: mica kill -s SIGNAL NAME."

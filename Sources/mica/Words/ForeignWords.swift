@@ -1,4 +1,4 @@
-/// Words that have one thing said of them.
+/// Words that share one piece of advice.
 struct ForeignWords {
     private var verbs: [Substring]
     private var names: [Substring]

@@ -1,5 +1,5 @@
 extension Grammar {
-    /// nil for what is no verb. Of `snapshot` and `bench` those of the verb and its subcommand: `snapshot ls`.
+    /// nil for an unknown verb. `verb` includes the subcommand of `snapshot` and `bench`: `snapshot ls`.
     static func of(_ verb: String) -> Grammar? {
         switch verb {
         case "run": return Grammar(process + "d|detach " + new, endsAtOperand: true)
@@ -9,7 +9,7 @@ extension Grammar {
         }
     }
 
-    /// Verbs that are nothing without a second word.
+    /// Verbs that need a second word.
     static func isGroup(_ verb: String) -> Bool { verb == "snapshot" || verb == "bench" }
 
     private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "

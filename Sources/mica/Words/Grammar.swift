@@ -1,9 +1,9 @@
-/// Which options a verb has and which of them take a value: what it takes to tell the words of a command line apart
-/// before the parser sees them. It says nothing about what they mean. A test compares it with the parser's own
+/// Which options a verb has and which of them take a value: all that is needed to tell the words of a command line
+/// apart before the parser sees them. It says nothing about their meaning. A test compares it with the parser's
 /// declarations (docs/adr/0030-words-before-the-parser.md).
 struct Grammar {
     struct Option {
-        /// Without dashes. Of one that has several the last is what the parser is given.
+        /// Without dashes. The last one is passed to the parser.
         var names: [Substring]
         var takesValue: Bool
 
@@ -11,7 +11,7 @@ struct Grammar {
     }
 
     private(set) var options: [Option]
-    /// What follows the first operand is an image's command, or another program's: not ours to read.
+    /// Words after the first operand are an image's command, or another program's: not ours to read.
     var endsAtOperand = false
 
     /// `text`: options, separated by spaces; the names of one by `|`; with `=` at the end where it takes a value.

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Linux
 
-/// What is said of words that no verb knows.
+/// Messages about words that no verb knows.
 enum Misuse {
     /// sysexits(3)'s EX_USAGE.
     static let usage: Int32 = 64
 
-    /// Options of the parser's own, which a program asks for.
+    /// The parser's own options, used by programs.
     static func isForParser(_ word: String) -> Bool {
         word.hasPrefix("--generate-completion-script") || word == "--experimental-dump-help"
             || word == "--help-hidden"
@@ -14,7 +14,7 @@ enum Misuse {
 
     static func asksForHelp(_ word: String) -> Bool { word == "-h" || word == "--help" }
 
-    /// What pflag, docker's parser, takes for a truth value.
+    /// The words that pflag, docker's parser, takes for a truth value.
     static func truth(_ text: String, of option: String) throws -> Bool {
         switch text {
         case "1", "t", "T", "true", "TRUE", "True": return true
@@ -31,7 +31,7 @@ enum Misuse {
         Failure("\(option) wants a value", advice: "See: \(help(verb))", exitCode: status(of: verb))
     }
 
-    /// Of what stands behind `--`.
+    /// For a word after `--`.
     static func noName(_ word: String, of verb: String) -> Failure {
         Failure(
             "\(verb): \(word) is no name",
@@ -61,7 +61,7 @@ enum Misuse {
         )
     }
 
-    /// `word`: as it was typed. `letter`: the one that nobody knows, of a word with one dash.
+    /// `word`: as typed. `letter`: the unknown letter of a word with one dash.
     static func noOption(_ word: String, letter: Character? = nil, of verb: String, _ grammar: Grammar)
         -> Failure
     {
@@ -72,7 +72,7 @@ enum Misuse {
         if letter != nil, long.utf8.count > 1 { message += " (in \(word))" }
         var advice = Foreign.option(name, of: verb)
         if advice == nil {
-            // One dash and a word: what find(1) and Go's programs take.
+            // One dash and a word, as find(1) and Go's programs take options.
             let typed = letter == nil ? name : long
             let names = grammar.options.flatMap(\.names).filter { $0.utf8.count > 1 }.map(String.init)
             let near = typed.utf8.count > 1 ? nearest(typed, among: names) : nil
@@ -85,7 +85,7 @@ enum Misuse {
         verb.isEmpty ? "mica --help" : "mica \(verb) --help"
     }
 
-    /// Everything below 125 would be taken for the status of the command in the container.
+    /// Every status below 125 would be taken for that of the command in the container.
     static func status(of verb: String) -> Int32 { verb == "run" || verb == "exec" ? 125 : usage }
 
     private static func verbs(of group: String?) -> [String] {
@@ -95,7 +95,7 @@ enum Misuse {
         return members.map { $0._commandName }
     }
 
-    /// The one that is meant, perhaps: nil rather than one that misleads.
+    /// The likely intended word: nil rather than one that misleads.
     private static func nearest(_ word: String, among candidates: [String]) -> String? {
         let limit = word.count <= 3 ? 1 : word.count <= 8 ? 2 : 3
         let ranked = candidates.map { candidate in
@@ -107,7 +107,7 @@ enum Misuse {
             .min { $0.distance < $1.distance }?.name
     }
 
-    /// How many letters are missing, too many, wrong, or exchanged with their neighbour.
+    /// The number of letters that are missing, superfluous, wrong, or swapped with their neighbour.
     private static func distance(_ a: String, _ b: String) -> Int {
         let (a, b) = (Array(a.utf8.prefix(64)), Array(b.utf8.prefix(64)))
         var rows = [Array(0...b.count)]
