@@ -16,11 +16,11 @@ HELPER_LINKS := mount.fuse.mica mount.fuse3.mica
 UNITS := $(wildcard mount-helpers/systemd/*)
 PAGES := $(wildcard docs/man/*.[1-8])
 
-# Where each shell looks for what completes a command's words.
+# Where each shell looks for completions.
 SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(SHARE)/bash-completion/completions/mica $(SHARE)/zsh/site-functions/_mica $(SHARE)/fish/vendor_completions.d/mica.fish
 
-# What the build links (all of it statically), and what the tests, the demo and the benchmarks call.
+# Packages that the build links (all of them statically), and that the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev libcurl4-openssl-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
 	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl
@@ -54,7 +54,7 @@ test: setup ## build once, in release, and run all tests on those binaries
 	$(BUILD) --build-tests
 	$(SWIFT) test -c release --skip-build --disable-xctest
 
-# Overlapping accesses, which a release build does not look for in what serves requests, and failed assertions.
+# Finds overlapping accesses, which release builds do not check in the modules that serve requests, and failed assertions.
 CHECKED_TESTS := ^(LinuxTests|LayersTests|UnionTests|FUSETests|MicafsTests|ConformanceTests|ModelTests)\.
 
 test-debug: setup ## the tests of what serves requests, on debug builds
@@ -64,7 +64,7 @@ test-debug: setup ## the tests of what serves requests, on debug builds
 demo: build ## show the main job on a small image made on the spot
 	demo/run $(BINARIES)
 
-# A generated tree: what is fast to make everywhere. What it takes to measure a real one: bench/README.md.
+# A generated tree is quick to make on every machine. bench/README.md says how to measure a real one.
 BENCH := bench/run --mica $(BINARIES)/mica --ext4 24
 
 bench: build ## compare with native ext4, kernel overlayfs and fuse-overlayfs (see bench/README.md)

@@ -4,10 +4,10 @@ import PackageDescription
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
-/// The release binaries start in about a millisecond because nothing is left for the dynamic linker.
+/// The release binaries start in about a millisecond because they need no dynamic linking.
 let isStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
 
-/// With -static-executable the linker is told of FoundationEssentials, but not of what that needs.
+/// -static-executable tells the linker about FoundationEssentials, but not about the libraries that it needs.
 let foundation: [LinkerSetting] = [
     .unsafeFlags([
         "-Xlinker", "-lFoundationEssentials",
@@ -16,13 +16,13 @@ let foundation: [LinkerSetting] = [
     ])
 ]
 
-/// Of what serves requests: the checks for overlapping accesses were a tenth of the daemon's own instructions. Debug
-/// builds have them, and CI runs their tests on those as well.
+/// For the modules that serve requests: checks for overlapping accesses were a tenth of the daemon's own
+/// instructions. Debug builds have them, and CI runs these modules' tests on debug builds as well.
 let served: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
-/// TLS and name resolution are the system's libraries, which are mended without us.
+/// TLS and name resolution are the system's libraries, which are updated without a new build of mica.
 let hasSwift: [LinkerSetting] = [.unsafeFlags(["-static-stdlib"])]
 
 /// C alone, without a library: a few kilobytes that are copied and executed for each program that enters a container.

@@ -15,7 +15,7 @@ import Synchronization
 ///                few turns in 32 requests, none slow
 ///   all read ────────────────────────────────────────▶ one leads
 ///      ▲    ◀── many turns, or slow: pause 2, 4 … 256 periods ──┤
-///      ├──── others want its CPU: nobody leads for a BackOff ───┤
+///      ├──── others want its CPU: no leader for a BackOff ──────┤
 ///      └──── the watcher: it serves, and a request waits ───────┘
 /// ```
 final class LeadingReaders: RequestReaders, @unchecked Sendable {
