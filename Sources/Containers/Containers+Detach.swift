@@ -1,68 +1,66 @@
-import Snapshots
+package import Snapshots
 import Layers
 import Glibc
 import Linux
-package import Runner
+import Runner
 import SystemPackage
 
 extension Containers {
-    /// Starts a created container under a supervisor of its own (`mica supervise`), and returns once its
-    /// program runs. Failures are those of `run`.
-    package func runDetached(_ container: Container) throws {
-        let program = try HostProcess.program().string
-        let status = try Pipe()
-        let theirs = try status.write.duplicate()
-        let log = try naming("open \(container.files.supervisorLog)") {
-            try OwnedFD.open(container.files.supervisorLog, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-                .duplicate()
-        }
-        // Above the descriptor numbers that the supervisor gets.
-        let status3 = OwnedFD(adopting: try Errno.check(fcntl(theirs.raw, F_DUPFD_CLOEXEC, 4)))
-        _ = try HostProcess(
-            [program, "supervise", "--root", store.layout.root.string, container.record.id],
-            descriptors: [nil, log.raw, log.raw, status3.raw],
-            inSession: true
-        )
-        try Containers.awaitStart(status, consume theirs, consume status3)
+    /// Starts a container that was created, or has ended, in the background, and returns once its program runs. Failures
+    /// are those of `run`. `monitor`: the process that will run it; nil: one is started.
+    package func runDetached(_ container: Container, by monitor: MonitorProcess? = nil) throws {
+        let monitor = try monitor ?? MonitorProcess(root: store.layout.root)
+        try monitor.run(container, window: nil)
     }
 
-    /// The supervisor's side: `status` gets one line, `ok` or `<exit code> <message>`, and is then closed.
-    package func supervise(_ container: Container, status: CInt) throws -> ExitStatus {
-        var status: OwnedFD? = OwnedFD(adopting: status)
+    /// The same, with this process attached from the beginning: see `attach`. Without this process the container runs on.
+    package func runAttached(
+        _ container: Container,
+        _ attachment: Attachment,
+        by monitor: MonitorProcess
+    ) throws -> Attached {
+        HostTerminal.comeForward(attachment.terminal)
+        // Taken before the start, so that a signal finds either no container yet or one that gets it.
+        let relay = try Relay()
+        try monitor.run(container, window: container.spec.process.terminal ? HostTerminal.size : nil)
+        let client = MonitorClient(self, container, attachment, socket: monitor.socket, started: true)
+        if attachment.input >= 0 { client.feed(relay, monitor.takeInput()) }
+        return try client.follow(relay)
+    }
+
+    /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names. Returns
+    /// when the starter has gone without naming one.
+    package static func supervise(_ store: () throws -> Store, interactive: Bool) throws {
+        let starter = OpenFile(OwnedFD(adopting: MonitorProcess.socketFD))
+        let input = interactive ? OpenFile(OwnedFD(adopting: MonitorProcess.inputFD)) : nil
+        let monitor = Monitor(startedBy: starter, input: input)
         do {
-            let monitor = Monitor()
-            var attachment = Attachment { monitor.pass($0, $1) }
+            let containers = Containers(try store())
+            var attachment = Attachment { try monitor.pass($0, $1) }
             attachment.monitor = monitor
-            let ended = try run(container, attachment) {
-                if let pipe = status.take() { try? pipe.writeAll(Array("ok\n".utf8)) }
+            while let message = try MonitorMessage.next(from: starter.fd) {
+                if let window = message.window { attachment.window = window }
+                guard message.kind == .run else { continue }
+                let container = try containers.container(
+                    named: String(decoding: message.bytes, as: UTF8.self)
+                )
+                try redirectMessages(to: container.files.supervisorLog)
+                monitor.end(try containers.run(container, attachment) { monitor.started() })
+                break
             }
-            monitor.end(ended)
-            return ended
         } catch {
-            if let pipe = status.take() {
-                let failure = error as? Failure ?? Failure("\(error)", exitCode: ExitStatus.failed.rawValue)
-                try? pipe.writeAll(Array("\(failure.exitCode) \(failure)\n".utf8))
-            }
-            throw error
+            let failure = error as? Failure ?? Failure("\(error)", exitCode: ExitStatus.failed.rawValue)
+            monitor.fail(failure)
+            throw failure
         }
     }
 
-    private static func awaitStart(
-        _ status: consuming Pipe,
-        _ first: consuming OwnedFD,
-        _ second: consuming OwnedFD
-    ) throws {
-        // Only the supervisor may hold the write ends, or the reader would never see end of file.
-        _ = consume first
-        _ = consume second
-        let reader = try status.read.duplicate()
-        _ = consume status
-        let text = String(decoding: try reader.contents(limit: 1 << 20), as: UTF8.self)
-        if text == "ok\n" { return }
-        let parts = text.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, let code = Int32(parts[0]) else {
-            throw Failure("the container's supervisor was killed", exitCode: ExitStatus.failed.rawValue)
+    private static func redirectMessages(to log: FilePath) throws {
+        let file = try naming("open \(log)") {
+            try OwnedFD.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         }
-        throw Failure(described: String(parts[1].dropLast()), exitCode: code)
+        for standard in [STDOUT_FILENO, STDERR_FILENO] {
+            _ = try Errno.check(file.use { dup2($0, standard) })
+        }
     }
 }

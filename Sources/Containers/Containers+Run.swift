@@ -14,6 +14,8 @@ extension Containers {
         package var input: CInt
         /// The user's terminal, raw while the container runs; -1 for none.
         package var terminal: CInt
+        /// The size of the program's terminal; nil: that of this process's terminal.
+        var window: ProcessStreams.WindowSize?
         /// Gets the output after the log. It may block: stopping or removing the container does not wait for it.
         package var sink: Relay.Sink
         /// Lets clients attach while the container runs; it has to get everything that `sink` gets.
@@ -93,7 +95,7 @@ extension Containers {
         let process = container.spec.process
         let streams =
             try process.terminal
-            ? ProcessStreams(terminal: HostTerminal.size ?? .init(rows: 0, columns: 0))
+            ? ProcessStreams(terminal: attachment.window ?? HostTerminal.size ?? .init(rows: 0, columns: 0))
             : ProcessStreams(interactive: process.interactive)
         var confinement: Confinement?
         defer { confinement?.group.remove() }

@@ -4,11 +4,11 @@ import SystemPackage
 import Glibc
 
 /// A thread that copies bytes with blocking calls, so that one slow reader delays neither another one nor a signal.
-struct CopyThread {
+package struct CopyThread {
     private let thread: WorkerThread?
 
     /// Runs `body` in the calling thread where no thread can be had.
-    init(_ body: @escaping @Sendable () -> Void) {
+    package init(_ body: @escaping @Sendable () -> Void) {
         thread = try? WorkerThread(body)
         if thread == nil { body() }
     }
@@ -18,13 +18,13 @@ struct CopyThread {
         thread?.join()
     }
 
-    func detach() {
+    package func detach() {
         thread?.detach()
     }
 
     /// Reads `source` to its end, or to an error, and passes every piece to `sink`; ends also when that throws. For
     /// threads that block SIGTTIN, as a stdio proxy's do: while another job has the terminal it waits.
-    static func copy(from source: CInt, to sink: (UnsafeRawBufferPointer) throws -> Void) {
+    package static func copy(from source: CInt, to sink: (UnsafeRawBufferPointer) throws -> Void) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
         defer { buffer.deallocate() }
         while true {

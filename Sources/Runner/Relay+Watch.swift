@@ -5,14 +5,13 @@ import CLinux
 import Glibc
 
 extension Relay {
-    /// For a program that another process runs: calls `ready` whenever `source` can be read, until that returns
-    /// false, and `signalled` with each signal that this process gets meanwhile. `terminal`: raw until then; -1 for
-    /// none.
+    /// For a program that another process runs: calls `ready` whenever `source` can be read, and `signalled` with each
+    /// signal that this process gets, until one of them returns false. `terminal`: raw until then; -1 for none.
     package func watch(
         _ source: CInt,
         terminal: CInt,
         ready: () throws -> Bool,
-        signalled: (Signal) -> Void
+        signalled: (Signal) -> Bool
     ) throws {
         var host = HostTerminal(terminal)
         host.makeRaw()
@@ -25,7 +24,7 @@ extension Relay {
             if watched[1].revents != 0 {
                 let signal = clinux_next_signal(signals.raw)
                 if signal == SIGCONT { host.makeRaw() }
-                if signal > 0 { signalled(Signal(rawValue: signal)) }
+                if signal > 0, !signalled(Signal(rawValue: signal)) { return }
             }
             if watched[0].revents != 0, try !ready() { return }
         }

@@ -22,7 +22,7 @@ package struct Relay: ~Copyable {
         SIGXCPU,
     ]
     /// The signals that ask a process to end.
-    private static let ending: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
+    package static let ending: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
     private static let mask = forwarded.reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
     /// The signals that would stop this process when it touches the terminal from the background, and so delay the
     /// program's end.

@@ -8,7 +8,7 @@ struct AttachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attach",
         _superCommandName: Mica.name,
-        abstract: "Be the other side of a container that runs in the background.",
+        abstract: "Be the other side of a container that runs.",
         discussion: """
             Passes on what it writes from now on, signals, and standard input where it was made with -i. From a terminal Ctrl-P \
             Ctrl-Q leaves it to itself. Exits with the command's status.
@@ -36,10 +36,6 @@ struct AttachCommand: ParsableCommand {
         request.interactive = passingInput && process.interactive
         request.tty = process.terminal
         let console = try Console(request)
-        switch try all.attach(to: container, console.attachment) {
-        case .ended(let status): throw ExitCode(try console.exitStatus(status).rawValue)
-        case .detached:
-            if let status = try console.exitStatusOfDetached() { throw ExitCode(status.rawValue) }
-        }
+        try console.end(try all.attach(to: container, console.attachment))
     }
 }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Containers
 import Linux
 import Runner
@@ -46,8 +47,14 @@ struct Console {
     /// ends as if SIGPIPE had killed it.
     func exitStatus(_ status: ExitStatus) throws -> ExitStatus { try exitStatus(ended: status) ?? status }
 
-    /// The same for a command that runs on: nil where all is well.
-    func exitStatusOfDetached() throws -> ExitStatus? { try exitStatus(ended: nil) }
+    /// Throws the exit code of a container that has ended; returns for one that runs on, where all is well.
+    func end(_ attached: Containers.Attached) throws {
+        switch attached {
+        case .ended(let status): throw ExitCode(try exitStatus(status).rawValue)
+        case .detached:
+            if let status = try exitStatus(ended: nil) { throw ExitCode(status.rawValue) }
+        }
+    }
 
     private func exitStatus(ended status: ExitStatus?) throws -> ExitStatus? {
         guard let failure = output.failure.withLock({ $0 }) else { return status }

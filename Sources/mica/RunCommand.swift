@@ -14,7 +14,9 @@ struct RunCommand: ParsableCommand {
         abstract: "Run a command in a new container.",
         discussion: """
             Signals are passed on. A command that INT or TERM has asked to end three times within ten seconds is \
-            killed: three times Ctrl-C leave any run without a terminal.
+            killed: three times Ctrl-C leave any run without a terminal. The container runs on when this process is \
+            killed, or its terminal is closed: mica attach is its other side again. With -it Ctrl-P Ctrl-Q leaves it to \
+            itself.
 
             Exits with the command's status; 125 when mica failed, also to write what the command wrote, 126 when the \
             command can't be executed, 127 when it is not there, 128+n when signal n killed it.
@@ -34,18 +36,23 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         try ExitStatus.ofCommand {
-            let store = try Store.open(global.layout)
+            let layout = try global.layout
             // Checked first: a request that can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
+            // Its start-up and the making of the container overlap.
+            let monitor = try MonitorProcess(
+                root: layout.root,
+                interactive: !detach && process.request.interactive
+            )
+            let store = try Store.open(layout)
             try new.bringImage(to: store)
             let containers = Containers(store)
             let container = try containers.create(new.request(process, confinement))
             if let console {
-                let status = try containers.run(container, console.attachment)
-                throw ExitCode(try console.exitStatus(status).rawValue)
+                return try console.end(try containers.runAttached(container, console.attachment, by: monitor))
             }
             do {
-                try containers.runDetached(container)
+                try containers.runDetached(container, by: monitor)
             } catch {
                 if new.remove { try? containers.remove(container, force: true) }
                 throw error

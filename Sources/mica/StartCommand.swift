@@ -45,7 +45,7 @@ struct StartCommand: ParsableCommand {
         request.tty = container.spec.process.terminal
         request.interactive = interactive && container.spec.process.interactive
         let console = try Console(request)
-        let status = try all.run(container, console.attachment)
-        throw ExitCode(try console.exitStatus(status).rawValue)
+        let monitor = try MonitorProcess(root: all.store.layout.root, interactive: request.interactive)
+        try console.end(try all.runAttached(container, console.attachment, by: monitor))
     }
 }

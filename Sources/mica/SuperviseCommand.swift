@@ -2,22 +2,20 @@ import ArgumentParser
 import Containers
 import Snapshots
 
-/// Relays a detached container's streams, waits for its end and cleans up. Started by `run -d`.
+/// A container's monitor: relays its streams, waits for its end and cleans up.
 struct SuperviseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "supervise",
         _superCommandName: Mica.name,
-        abstract: "Run a created container in the background.",
+        abstract: "Run a container that is named through a socket.",
         shouldDisplay: false
     )
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument var container: String
+    @Flag var interactive = false
 
     func run() throws {
-        let containers = Containers(try Store.open(global.layout))
-        // Descriptor 3 is a pipe to the process that waits for the start.
-        _ = try containers.supervise(try containers.container(named: container), status: 3)
+        try Containers.supervise({ try Store.open(global.layout) }, interactive: interactive)
     }
 }

@@ -135,6 +135,31 @@ struct `Who attaches to a container` {
         try #expect(box.isClean())
     }
 
+    @Test(arguments: ["keys", "terminal"]) func `leaves what it has started to itself`(by way: String) throws
+    {
+        let process = mica.process([
+            "-qec", "stty rows 33 cols 43; $MICA run -it --name it box sh; echo left: $?", "/dev/null",
+        ])
+        process.environment?["MICA"] = process.executableURL?.path
+        process.environment?["SHELL"] = "/bin/bash"
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
+        let client = try Client(process)
+        try #require(mica.wait { try mica("ps", "-q").output.count == 13 })
+        try client.type("stty size; echo $((40+2))\r")
+        #expect(try client.read("33 43\r\n42\r\n"))
+        if way == "keys" {
+            try client.type("\u{10}\u{11}")
+            #expect(client.end().output.contains("left: 0"))
+        } else {
+            // With the program that has the other side goes the terminal.
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+        try #expect(mica("exec", "it", "true").status == 0)
+        try #expect(mica("rm", "-f", "it").status == 0)
+        try #expect(mica.wait { try box.isClean() })
+    }
+
     @Test func `does not hold up its end by not reading`() throws {
         try #require(
             mica(
@@ -160,10 +185,16 @@ struct `Who attaches to a container` {
         try #expect(box.isClean())
     }
 
-    @Test func `finds one that runs in the background only`() throws {
-        let run = try Client(mica.process(["run", "--name", "it", "box", "sh", "-c", "echo up; sleep 1000"]))
+    @Test func `finds one in the foreground too, and none that is paused or gone`() throws {
+        let script = "echo up; read a; echo got $a; sleep 1000"
+        let run = try Client(mica.process(["run", "-i", "--name", "it", "box", "sh", "-c", script]))
         #expect(try run.read("up"))
-        try #expect(mica("attach", "it").error.contains("foreground"))
+        let client = try attach("it")
+        try client.type("line\n")
+        #expect(try client.read("got line"))
+        #expect(try run.read("got line"))
+        kill(client.process.processIdentifier, SIGKILL)
+        _ = client.end()
         try #expect(mica("pause", "it").status == 0)
         try #expect(mica("attach", "it").error.contains("is paused"))
         try #expect(mica("rm", "-f", "it").status == 0)

@@ -177,10 +177,10 @@ struct `With the real daemon` {
         }
         for process in processes { try process.run() }
         try #expect(mica.wait { try mica("ps", "-q").output.count == 26 })
-        for process in processes {
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
+        for container in try box.containers.all() {
+            kill(try #require(container.files.readState()?.supervisor).pid, SIGKILL)
         }
+        for process in processes { process.waitUntilExit() }
         let kept = try root(of: "kept")
         #expect(MountTable.current().top(at: FilePath(kept)) != nil)
         switch verb {
@@ -208,7 +208,7 @@ struct `With the real daemon` {
 
     /// The options of what is mounted there, as the kernel names them.
     private func flags(at target: String) throws -> Set<Substring> {
-        let table = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).split(separator: "\n")
+        let table = try MountInfo.text().split(separator: "\n")
         let line = try #require(table.last { $0.split(separator: " ")[4] == target })
         return Set(line.split(separator: " ")[5].split(separator: ","))
     }

@@ -48,7 +48,7 @@ final class TestStore: Sendable {
 
     /// Nothing of the store's is mounted, and nothing is left in tmp/.
     func isClean() throws -> Bool {
-        let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
+        let mounts = try MountInfo.text()
         return try !mounts.contains(root.base.string) && layout.tmp.names().isEmpty
     }
 }

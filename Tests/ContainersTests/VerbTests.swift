@@ -138,9 +138,19 @@ struct `The verbs` {
             process.waitUntilExit()
             #expect(process.terminationStatus == 6)
         } else {
-            // mica itself: the container goes with it, and what is left can be removed.
+            // Of the client the container knows nothing: it runs on, and can be attached to. When what runs it is killed, it
+            // goes, and what is left can be removed.
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
+            let container = try box.containers.container(named: "sig")
+            let monitor = try #require(container.files.readState()?.supervisor)
+            #expect(monitor.pid != process.processIdentifier)
+            let other = mica.process(["attach", "sig"])
+            try other.run()
+            try #expect(mica("exec", "sig", "true").status == 0)
+            kill(monitor.pid, SIGKILL)
+            other.waitUntilExit()
+            #expect(other.terminationStatus == 125)
             try #expect(mica.wait { try mica("ps", "-a").output.contains("Exited (unknown)") })
             try #expect(mica("rm", "sig").status == 0)
             try #expect(box.store.containers().isEmpty)
@@ -212,12 +222,17 @@ struct `The verbs` {
         #expect(text.count > Int(before))
     }
 
-    @Test(arguments: ["stop", "rm"]) func `a run that sleeps cleans up behind its container`(_ how: String)
+    @Test(arguments: ["stop", "rm"]) func `a monitor that sleeps cleans up behind its container`(
+        _ how: String
+    )
         throws
     {
         let process = mica.process(["run", "--name", "asleep", "box", "sleep", "1000"])
         try process.run()
         try #expect(mica.wait { try mica("ps", "-q").output != "" })
+        let container = try box.containers.container(named: "asleep")
+        try #expect(mica.wait { container.files.readState()?.supervisor != nil })
+        kill(try #require(container.files.readState()?.supervisor).pid, SIGSTOP)
         kill(process.processIdentifier, SIGSTOP)
         if how == "stop" {
             try #expect(mica("stop", "-t", "0", "asleep").status == 0)
@@ -226,9 +241,10 @@ struct `The verbs` {
         } else {
             try #expect(mica("rm", "-f", "asleep").status == 0)
         }
+        try #expect(box.isClean())
+        kill(process.processIdentifier, SIGCONT)
         process.waitUntilExit()
         #expect(process.terminationStatus == 137)
-        try #expect(box.isClean())
     }
 
     @Test func `three interrupts end a run whose program ignores them`() throws {

@@ -6,21 +6,35 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// The socket of a container that runs in the background, and the clients attached to it. Every client gets what the
-/// program writes, in the order of each stream; every client may send input.
+/// The socket of a running container, and its clients: the process that started it, and those that have attached. Every
+/// client gets what the program writes, in the order of each stream; every client may send input.
 ///
 /// A client that does not read stalls the program, as any reader does, but never delays the end of the container.
 final class Monitor: Sendable {
     private struct State {
         var listener: OpenFile?
         var clients: [Int: OpenFile] = [:]
-        var next = 0
+        var next = 1
+        /// The streams that the starter can't pass on any more.
+        var closed: Set<Relay.Stream> = []
         var process: ContainerProcess?
         var input: OpenFile?
     }
     static let name = "monitor"
 
+    /// The number of the client that started it.
+    private static let starter = 0
+
     private let state = Mutex(State())
+    /// The pipe with the starter's input.
+    private let source: OpenFile?
+
+    /// `client`: the socket of the process that started this one; nil: none. `input`: a pipe of input from there, whose end
+    /// the program sees, too.
+    init(startedBy client: OpenFile? = nil, input: OpenFile? = nil) {
+        source = input
+        state.withLock { $0.clients[Monitor.starter] = client }
+    }
 
     /// `directory`: the container's, whose lock the caller holds, so an existing socket of that name is a leftover.
     func listen(in directory: FilePath) throws {
@@ -45,6 +59,15 @@ final class Monitor: Sendable {
             state.input = given
             return state.listener
         }
+        if let starter = state.withLock({ $0.clients[Monitor.starter] }) {
+            listen(to: starter, Monitor.starter)
+        }
+        if let source {
+            CopyThread { [self] in
+                CopyThread.copy(from: source.fd.raw) { try give($0) }
+                state.withLock { $0.input = nil }
+            }.detach()
+        }
         guard let listener else { return }
         try WorkerThread { [self] in
             while true {
@@ -66,19 +89,29 @@ final class Monitor: Sendable {
         shutdown(listener.fd.raw, Int32(SHUT_RDWR))
     }
 
+    /// The program runs.
+    func started() { send(.running, []) }
+
+    /// It could not be started.
+    func fail(_ failure: Failure) { send(.failed, Array("\(failure.exitCode) \(failure)".utf8)) }
+
     /// Called after everything that the program wrote. A client without this message sees the socket end.
     func end(_ status: ExitStatus) {
-        let bytes = withUnsafeBytes(of: status.rawValue.littleEndian) { Array($0) }
-        bytes.withUnsafeBytes { send(.ended, $0) }
+        send(.ended, withUnsafeBytes(of: status.rawValue.littleEndian) { Array($0) })
         state.withLock { state in
             state.clients = [:]
             state.input = nil
         }
     }
 
-    /// The sink of the container's relay.
-    func pass(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) {
+    /// The sink of the container's relay. EPIPE once the starter can't pass the stream on.
+    func pass(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
         send(stream == .output ? .output : .error, bytes)
+        guard state.withLock({ !$0.closed.contains(stream) }) else { throw .brokenPipe }
+    }
+
+    private func send(_ kind: MonitorMessage.Kind, _ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { send(kind, $0) }
     }
 
     private func send(_ kind: MonitorMessage.Kind, _ bytes: UnsafeRawBufferPointer) {
@@ -97,28 +130,40 @@ final class Monitor: Sendable {
             state.clients[state.next] = client
             return state.next
         }
+        listen(to: client, number)
+    }
+
+    private func listen(to client: OpenFile, _ number: Int) {
         let thread = try? WorkerThread { [self] in
-            while let message = try? MonitorMessage.next(from: client.fd) { take(message) }
+            while let message = try? MonitorMessage.next(from: client.fd) { take(message, from: number) }
             state.withLock { _ = $0.clients.removeValue(forKey: number) }
         }
         thread?.detach()
     }
 
-    private func take(_ message: MonitorMessage) {
-        let (process, input) = state.withLock { ($0.process, $0.input) }
+    private func take(_ message: MonitorMessage, from number: Int) {
         switch message.kind {
         case .window:
-            guard message.bytes.count == 4, let terminal = process?.terminalFD else { return }
-            let numbers = message.bytes.map { UInt16($0) }
-            _ = clinux_set_window(terminal, numbers[0] | numbers[1] << 8, numbers[2] | numbers[3] << 8)
+            guard let window = message.window, let terminal = state.withLock({ $0.process?.terminalFD })
+            else { return }
+            _ = clinux_set_window(terminal, window.rows, window.columns)
         case .input:
             // Input is lost when the program has closed its end, as in a pipe.
-            if let terminal = process?.terminalFD {
-                try? message.bytes.withUnsafeBytes { try InheritedFD(terminal).writeAll($0) }
-            } else {
-                try? input?.fd.writeAll(message.bytes)
-            }
-        case .output, .error, .ended: break
+            try? message.bytes.withUnsafeBytes { try give($0) }
+        case .closed:
+            guard number == Monitor.starter else { return }
+            let stream: Relay.Stream =
+                message.bytes == [MonitorMessage.Kind.error.rawValue] ? .error : .output
+            state.withLock { _ = $0.closed.insert(stream) }
+        case .run, .output, .error, .ended, .running, .failed: break
         }
+    }
+
+    /// To the program's standard input. EPIPE where that is closed.
+    private func give(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+        let (process, input) = state.withLock { ($0.process, $0.input) }
+        if let terminal = process?.terminalFD { return try InheritedFD(terminal).writeAll(bytes) }
+        guard let input else { throw .brokenPipe }
+        try input.fd.writeAll(bytes)
     }
 }

@@ -1,4 +1,5 @@
 import Linux
+import Runner
 import SystemPackage
 
 import CLinux
@@ -12,10 +13,17 @@ struct MonitorMessage {
         /// bytes each, little-endian.
         case input = 1
         case window = 2
+        /// To the monitor, from the process that started it: the ID of the container to run; the kind of a stream, one
+        /// byte, that can't be passed on any more: the program gets SIGPIPE.
+        case run = 3
+        case closed = 4
         /// From the monitor: output of the program, and last of all its exit status, four bytes.
         case output = 16
         case error = 17
         case ended = 18
+        /// To the process that started it: the program runs; or an exit code, a space and why it could not be started.
+        case running = 19
+        case failed = 20
     }
 
     /// The longest data of a message, in bytes.
@@ -35,6 +43,41 @@ struct MonitorMessage {
             guard result == 0 else { throw Errno(rawValue: -result) }
             rest = rest.dropFirst(longest)
         } while !rest.isEmpty
+    }
+
+    static func send(_ window: ProcessStreams.WindowSize, to socket: borrowing OwnedFD) throws(Errno) {
+        let bytes = [window.rows, window.columns].flatMap {
+            [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
+        }
+        try send(.window, bytes, to: socket)
+    }
+
+    static func send(_ kind: Kind, _ bytes: [UInt8], to socket: borrowing OwnedFD) throws(Errno) {
+        var failure: Errno?
+        bytes.withUnsafeBytes { buffer in
+            do throws(Errno) { try send(kind, buffer, to: socket) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// The size in a `window` message; nil for others.
+    var window: ProcessStreams.WindowSize? {
+        guard kind == .window, bytes.count == 4 else { return nil }
+        let numbers = bytes.map { UInt16($0) }
+        return ProcessStreams.WindowSize(
+            rows: numbers[0] | numbers[1] << 8,
+            columns: numbers[2] | numbers[3] << 8
+        )
+    }
+
+    /// The status in an `ended` message; nil for others.
+    var status: ExitStatus? {
+        guard kind == .ended, bytes.count == 4 else { return nil }
+        return ExitStatus(
+            rawValue: bytes.enumerated().reduce(Int32(0)) {
+                $0 | Int32($1.element) << (8 * Int32($1.offset))
+            }
+        )
     }
 
     /// nil at the end. Messages of unknown kinds are passed over.

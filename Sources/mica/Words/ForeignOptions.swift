@@ -18,12 +18,8 @@ enum ForeignOptions {
 
     private static var containers: [ForeignWords] {
         [
-            .init(
-                "detach-keys",
-                of: "run create exec",
-                "Nothing detaches from a terminal: run it with -d."
-            ),
-            .init("detach-keys", of: "start attach", "They are Ctrl-P Ctrl-Q."),
+            .init("detach-keys", of: "exec", "Nothing detaches from an exec: start it with -d."),
+            .init("detach-keys", of: "run create start attach", "They are Ctrl-P Ctrl-Q."),
             .init("sig-proxy", of: "attach", "Signals are passed on; Ctrl-P Ctrl-Q leaves it to itself."),
             .init(
                 "env-file",

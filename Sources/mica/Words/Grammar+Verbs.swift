@@ -38,6 +38,7 @@ extension Grammar {
         case "logs": "f|follow n|tail= t|timestamps since= until="
         case "stop", "restart": "s|signal= t|timeout|time="
         case "attach": "no-stdin"
+        case "supervise": "interactive"
         case "cp": "a|archive L|follow-link q|quiet"
         case "start": "a|attach i|interactive"
         case "update": "m|memory= cpus= pids-limit="
@@ -47,7 +48,7 @@ extension Grammar {
         case "mounts", "snapshot ls": "q|quiet format="
         case "doctor", "diff", "snapshot usage", "version", "info": "format="
         case "wait", "pause", "unpause", "rename", "tag", "settle", "snapshot", "snapshot rm",
-            "snapshot stat", "bench", "supervise":
+            "snapshot stat", "bench":
             ""
         default: nil
         }

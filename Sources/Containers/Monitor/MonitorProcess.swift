@@ -1,0 +1,76 @@
+import Linux
+import Runner
+package import SystemPackage
+
+import Glibc
+import Synchronization
+
+/// The process that will run a container, and this process's end of the socket between the two.
+///
+/// It can be started before there is a container, so that its start-up costs the caller no time. If no container is named
+/// to it, it ends with this object.
+package final class MonitorProcess: Sendable {
+    /// Where the monitor finds its ends.
+    static let socketFD: CInt = 3
+    static let inputFD: CInt = 4
+
+    let socket: OpenFile
+    private let input: Mutex<OpenFile?>
+
+    /// `root`: the store's. `interactive`: whether this process will have input for the program.
+    package init(root: FilePath, interactive: Bool = false) throws {
+        var ends: [CInt] = [-1, -1]
+        try naming("make a socket") {
+            _ = try Errno.check(
+                socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
+            )
+        }
+        socket = OpenFile(OwnedFD(adopting: ends[0]))
+        var theirs = [try MonitorProcess.raised(OwnedFD(adopting: ends[1]))]
+        if interactive {
+            let pipe = try Pipe()
+            input = Mutex(OpenFile(try pipe.write.duplicate()))
+            theirs.append(try MonitorProcess.raised(try pipe.read.duplicate()))
+        } else {
+            input = Mutex(nil)
+        }
+        let program = try HostProcess.program().string
+        try withExtendedLifetime(theirs) {
+            _ = try HostProcess(
+                [program, "supervise", "--root", root.string] + (interactive ? ["--interactive"] : []),
+                descriptors: [nil, nil, nil] + theirs.map { $0.fd.raw },
+                inSession: true
+            )
+        }
+    }
+
+    /// The pipe that becomes the program's standard input, which ends when the caller drops it. Once; nil without input.
+    func takeInput() -> OpenFile? { input.withLock { $0.take() } }
+
+    /// Makes it run `container`, and returns once the program runs. `window`: the size of the program's terminal. Throws
+    /// what `Containers.run` threw there.
+    func run(_ container: Container, window: ProcessStreams.WindowSize?) throws {
+        if let window { try MonitorMessage.send(window, to: socket.fd) }
+        try MonitorMessage.send(.run, Array(container.record.id.utf8), to: socket.fd)
+        let answer = try MonitorMessage.next(from: socket.fd)
+        switch answer?.kind {
+        case .running: return
+        case .failed:
+            let parts = String(decoding: answer?.bytes ?? [], as: UTF8.self).split(
+                separator: " ",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
+            guard parts.count == 2, let code = Int32(parts[0]) else { break }
+            throw Failure(described: String(parts[1]), exitCode: code)
+        default: break
+        }
+        throw Failure("the container's monitor was killed", exitCode: ExitStatus.failed.rawValue)
+    }
+
+    /// Above the descriptor numbers that the monitor gets.
+    private static func raised(_ fd: consuming OwnedFD) throws -> OpenFile {
+        let raised = try Errno.check(fd.use { fcntl($0, F_DUPFD_CLOEXEC, inputFD + 1) })
+        return OpenFile(OwnedFD(adopting: raised))
+    }
+}
