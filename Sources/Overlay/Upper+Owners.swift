@@ -1,6 +1,8 @@
 package import Linux
 package import SystemPackage
 
+import Glibc
+
 extension Upper {
     /// Changes the owner by chown(2) or, where this process may not and this upper stores owners, stores the owner
     /// in an attribute. False where it was stored: the file belongs to this process then, and must not have its
@@ -19,5 +21,15 @@ extension Upper {
         }
         if canMark(mode) { try directory.setAttribute(marks.owner, of: name, to: owner.text) }
         return false
+    }
+
+    /// Whose a file is that has this status, if it is kept aside: as `FileMarks.shown` says it.
+    package func keptOwner(
+        of name: FileName,
+        in directory: borrowing OwnedFD,
+        _ status: FileStatus
+    ) throws(Errno) -> KeptOwner? {
+        guard status.st_uid == geteuid() else { return nil }
+        return try marks.owner(name, in: directory)
     }
 }

@@ -92,7 +92,6 @@ package final class Upper: Sendable {
         makesRedirects = redirects
         self.keepsAccessTimes = keepsAccessTimes
         self.keepsDirectoryTimes = keepsAccessTimes || keepsDirectoryTimes
-        self.keepsOwners = keepsOwners
         marks = userxattr ? .user : .trusted
         let quiet = keepsAccessTimes ? QuietMount(of: [directory, workPath]) : nil
         root = try naming("open the upper \(directory)") {
@@ -147,6 +146,7 @@ package final class Upper: Sendable {
         keepsInodes = UpperAbilities.complete.union([UpperAbilities.overlay]).contains(root.filesystemType)
         let isOurs = try Upper.claim(root, directory, marks, other: userxattr ? .trusted : .user)
         isForeign = !isOurs
+        self.keepsOwners = keepsOwners && isOurs
         mayHaveRedirects = wasElsewhere || !isOurs
         if isVolatile { try naming("prepare \(workPath)") { try volatileMark.set() } }
     }

@@ -297,15 +297,21 @@ import Glibc
         _ = try prepared(test)
         try test.write("k", "f", "x")
         let upper = try test.upper("k")
-        let file = upper.appending("f")
-        try Errno.check(chown(file.string, 1000, 1000))
-        try Xattr.set("user.overlay.mica.owner", Array("0:0".utf8), at: file)
-        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 1000)
+        let (theirs, own) = (upper.appending("f"), upper.appending("root's"))
+        try test.write("k", "root's", "x")
+        try Errno.check(chown(theirs.string, 1000, 1000))
+        try Xattr.set("user.overlay.mica.owner", Array("0:0".utf8), at: theirs)
+        for file in [own, upper] { try Xattr.set("user.overlay.mica.owner", Array("7:7".utf8), at: file) }
+        func owners() throws -> [UInt32?] {
+            let tree = try test.chain(test.store.commit("k", as: nil).layers)
+            return ["f", "root's", ""].map { tree[$0]?.uid }
+        }
+        try #expect(owners() == [1000, 0, 0])
         try Xattr.set("trusted.overlay.mica.upper", [0x79], at: upper)
-        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 1000)
+        try #expect(owners() == [1000, 0, 0])
         try Errno.check(removexattr(upper.string, "trusted.overlay.mica.upper"))
         try Xattr.set("user.overlay.mica.upper", [0x79], at: upper)
-        try #expect(test.chain(test.store.commit("k", as: nil).layers)["f"]?.uid == 1000)
+        try #expect(owners() == [1000, 0, 0])
     }
 
     @Test(.enabled(if: TestStore.isRoot, "needs root for trusted attributes"))
