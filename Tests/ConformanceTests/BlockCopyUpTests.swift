@@ -135,6 +135,62 @@ struct `A large file that is written in part` {
         try mount.unmount()
     }
 
+    /// The number of its lower file leads there, as long as the lower is the same. Where it is not, as after its layers
+    /// were copied, and for a commit, only what the file says of its place does.
+    @Test(arguments: LowerForm.served, [false, true])
+    func `is found at its new place, also by who does not know its number`(form: LowerForm, isLinked: Bool)
+        throws
+    {
+        try FilePath("\(lower)/d").makeDirectory()
+        let mount = try mount(form)
+        let model = try change(mount)
+        try FilePath("\(mount.path)/new").makeDirectory()
+        #expect(rename("\(mount.path)/d", "\(mount.path)/new/d") == 0)
+        let moved = "new/d/moved"
+        if isLinked {
+            #expect(link("\(mount.path)/file", "\(mount.path)/\(moved)") == 0)
+            #expect(unlink("\(mount.path)/file") == 0)
+        } else {
+            #expect(rename("\(mount.path)/file", "\(mount.path)/\(moved)") == 0)
+        }
+        #expect(try firstDifference(bytes("\(mount.path)/\(moved)"), from: model) == nil)
+        try mount.unmount()
+        let file = "\(mount.upper)/\(moved)"
+        #expect(try Xattr.get(Self.metacopy, at: FilePath(file)) != nil)
+        try Errno.check(clinux_remove_attribute(AT_FDCWD, file, "trusted.overlay.mica.inode"))
+        try mount.mount()
+        #expect(try firstDifference(bytes("\(mount.path)/\(moved)"), from: model) == nil)
+        try mount.unmount()
+        try mount.settle()
+        #expect(try firstDifference(bytes(file), from: model) == nil)
+    }
+
+    @Test func `that was exchanged with another is found at its new place, and the other, too`() throws {
+        let other = (0..<Self.size).map { UInt8(truncatingIfNeeded: $0 % 251) | 4 }
+        try other.withUnsafeBytes {
+            try OwnedFD.open(FilePath("\(lower)/other"), O_WRONLY | O_CREAT, mode: 0o644).writeAll($0)
+        }
+        let mount = try mount(.image)
+        var models = [try change(mount), other]
+        try [UInt8(7)].withUnsafeBytes {
+            try OwnedFD.open(FilePath("\(mount.path)/other"), O_RDWR).writeAll($0, at: 200_000)
+        }
+        models[1][200_000] = 7
+        let names = ["file", "other"].map { "\(mount.path)/\($0)" }
+        let exchange: UInt32 = 2
+        #expect(clinux_renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], exchange) == 0)
+        try mount.unmount()
+        for name in ["file", "other"] {
+            let file = "\(mount.upper)/\(name)"
+            try Errno.check(clinux_remove_attribute(AT_FDCWD, file, "trusted.overlay.mica.inode"))
+        }
+        try mount.mount()
+        for (name, model) in zip(names, models.reversed()) {
+            #expect(try firstDifference(bytes(name), from: model) == nil, "\(name)")
+        }
+        try mount.unmount()
+    }
+
     @Test func `can't be settled while it is mounted`() throws {
         let mount = try mount(.directory)
         _ = try change(mount)

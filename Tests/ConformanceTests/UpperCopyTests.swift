@@ -212,6 +212,32 @@ import Testing
         #expect(failure?.description.contains("rsync -aHAXS") == true)
     }
 
+    /// The one thing in an upper that depends on attributes.
+    enum Change: CaseIterable { case write, chmod, move, replace }
+
+    @Test(arguments: LowerForm.served, Change.allCases)
+    func `without its attributes is refused, whatever the one change is`(form: LowerForm, change: Change)
+        throws
+    {
+        let tree = try SmallTree(
+            form,
+            in: workspace,
+            options: form == .directory ? ["-o", "metacopy=on"] : []
+        )
+        switch change {
+        case .write: try write("x", at: 300_000, to: "large", in: tree)
+        case .chmod: #expect(chmod(tree.path("file"), 0o600) == 0)
+        case .move: #expect(tree.rename("full", "moved") == nil)
+        case .replace:
+            try FilePath(tree.path("full")).removeTree()
+            #expect(mkdir(tree.path("full"), 0o755) == 0)
+        }
+        try tree.mount.unmount()
+        let uppers = try copy(of: tree, by: Self.bare[0])
+        let failure = #expect(throws: Failure.self) { try LayeredMount(of: tree.mount, uppers: uppers) }
+        #expect(failure?.description.contains("extended attributes") == true)
+    }
+
     @Test(arguments: LowerForm.served, filled + emptied)
     func `needs no holes once the upper was settled`(form: LowerForm, program: Program) throws {
         let tree = try changed(form)

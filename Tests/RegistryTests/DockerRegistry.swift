@@ -40,7 +40,7 @@ final class DockerRegistry {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         let mark = "listening on "
-        for _ in 0..<3000 {
+        for _ in 0..<30_000 where process.isRunning {
             let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
             if let place = text.range(of: mark) {
                 let address = text[place.upperBound...].prefix { $0 != "\"" && $0 != " " && $0 != "\n" }

@@ -37,7 +37,7 @@ final class OddServer: Sendable {
 
     /// All requests so far.
     var requests: [Request] { log.withLock { $0 } }
-    /// Bytes of bodies so far.
+    /// Bytes of bodies so far, with those that are being sent.
     var bytesSent: Int { sent.load(ordering: .sequentiallyConsistent) }
 
     init(_ answer: @escaping @Sendable (Request) -> Answer) throws {
@@ -116,8 +116,9 @@ final class OddServer: Sendable {
         guard write(Array((head + "\r\n").utf8), to: connection) else { return }
         repeat {
             let body = answer.cut.map { Array(answer.body.prefix($0)) } ?? answer.body
-            guard write(body, to: connection) else { return }
+            // Before: who has got all of it may ask at once.
             sent.wrappingAdd(body.count, ordering: .sequentiallyConsistent)
+            guard write(body, to: connection) else { return }
         } while answer.isEndless
         if answer.stalls {
             // Until the other side goes.

@@ -33,10 +33,13 @@ struct `A pull from an odd registry` {
     /// Fails with these words, and leaves nothing that a next pull from a right registry would stumble over.
     private func expectRefusal(
         _ words: String,
+        silence: String = "600",
         _ answer: @escaping @Sendable (OddServer.Request) -> OddServer.Answer
     ) throws {
         let server = try OddServer(answer)
-        let result = try pull(server)
+        var impatient = mica
+        impatient.environment["MICA_REGISTRY_TIMEOUT"] = silence
+        let result = try withExtendedLifetime(server) { try impatient("pull", name(server)) }
         #expect(result.status == 1)
         #expect(result.error.contains(words), "\(result.error)")
         #expect(try mica.images() == "")
@@ -128,8 +131,6 @@ struct `A pull from an odd registry` {
             }
             return answer
         }
-        var mica = mica
-        mica.environment["MICA_REGISTRY_TIMEOUT"] = "600"
         let process = try mica.process(["pull", name(server)])
         process.standardError = FileHandle.nullDevice
         try process.run()
@@ -139,7 +140,7 @@ struct `A pull from an odd registry` {
                 return sum + Int(status?.st_size ?? 0)
             }
         }
-        for _ in 0..<3000 where have() < 400_000 { usleep(20_000) }
+        while have() < 400_000, process.isRunning { usleep(20_000) }
         #expect(have() >= 400_000)
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -295,7 +296,7 @@ struct `A pull from an odd registry` {
 
     @Test func `gives up on one that stalls`() throws {
         let right = right
-        try expectRefusal("5 times") { request in
+        try expectRefusal("5 times", silence: "3") { request in
             var answer = right.answer(request)
             if right.isLayer(request), answer.body.count > 100_000 {
                 answer.length = answer.body.count

@@ -31,13 +31,17 @@ struct PullFixture {
         process.arguments = arguments
         process.environment = [
             "MICA_ROOT": store.string, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": directory.path.string,
-            "MICA_REGISTRY_TIMEOUT": "5",
+            "MICA_REGISTRY_TIMEOUT": "600",
         ].merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         return process
     }
 
     @discardableResult func callAsFunction(_ arguments: String...) throws
+        -> (status: Int32, output: String, error: String)
+    { try run(arguments) }
+
+    @discardableResult func run(_ arguments: [String]) throws
         -> (status: Int32, output: String, error: String)
     {
         let process = try process(arguments)

@@ -14,7 +14,7 @@ import Glibc
 
 /// What happens while a commit walks through an upper. A socket whose name comes first makes it say something when it
 /// has read the directory and written nothing of it yet: that is the moment in which things change.
-@Suite struct `A commit of what changes meanwhile` {
+@Suite(.timeLimit(.minutes(40))) struct `A commit of what changes meanwhile` {
     /// Commits `k` and changes its upper in the middle.
     private func commit(_ test: TestStore, meanwhile change: @escaping @Sendable (FilePath) throws -> Void)
         throws
@@ -110,6 +110,23 @@ import Glibc
         #expect(tree["b"]?.content == "target")
         #expect(tree["c"]?.content == "\(SHA256.digest(of: Array("new\n".utf8)))")
         #expect(tree["d/new"] != nil && tree["d/old"] == nil)
+    }
+
+    @Test(.enabled(if: isRoot, "gives links away"))
+    func `takes what has come in the place of a second name, or of a link, and mixes nothing`() throws {
+        let test = try prepared(["kept": "1"])
+        try test.write("k", "a", "old")
+        try shell(
+            "setfattr -n user.x -v old a; ln a b; ln -s one s; chown -h 5:5 s",
+            in: test.upper("k")
+        )
+        let tree = try commit(test) { upper in
+            try shell("echo new > n; mv n b; ln -s another n; mv -T n s", in: upper)
+        }
+        #expect(tree["a"]?.content == "\(SHA256.digest(of: Array("old".utf8)))")
+        #expect(tree["b"]?.content == "\(SHA256.digest(of: Array("new\n".utf8)))")
+        #expect(tree["b"]?.xattrs == [:] && tree["a"]?.xattrs == ["user.x": Array("old".utf8)])
+        #expect(tree["s"]?.content == "another" && tree["s"]?.uid == 0)
     }
 
     @Test(.enabled(if: isRoot, "makes whiteouts")) func `shows nothing of the image that was deleted`() throws
