@@ -182,9 +182,7 @@ extension UnionTree {
         }
         let path = try lower.path(of: inode)
         try noteMarks(held)
-        try FSError.wrap { () throws(Errno) in
-            try upper.marks.setRedirect(name, in: directory.fd, to: path)
-        }
+        try setRedirect(held, name, in: directory, to: path, upper)
     }
 
     /// Where the data of a regular file in the upper is.

@@ -141,16 +141,19 @@ extension LowerTree {
         try forEachEntry(of: directory, from: 0) { (_) throws(FSError) in false }
     }
 
+    /// XATTR_SIZE_MAX.
+    private static var longestRedirect: Int { 65536 }
+
     /// The absolute path of a directory, or one path of a file, as a redirect records it: `/` for the root, no `/`
-    /// at the end.
+    /// at the end. EXDEV if it is longer than an attribute can be.
     func path(of directory: UInt32) throws(FSError) -> [UInt8] {
         var components: [[UInt8]] = []
-        var number = directory
+        var (number, length) = (directory, 0)
         while number != 0 {
-            // A damaged index may have a loop of parents.
-            guard components.count < 4096, let link = try names(of: number).first else {
-                throw .corruptIndex(offset: UInt64(number))
-            }
+            guard let link = try names(of: number).first else { throw .corruptIndex(offset: UInt64(number)) }
+            length += link.name.count + 1
+            // A damaged index may have a loop of parents, too.
+            guard length <= Self.longestRedirect else { throw .system(.improperLink) }
             components.append(link.name)
             number = link.directory
         }

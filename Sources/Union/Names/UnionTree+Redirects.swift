@@ -31,6 +31,23 @@ extension UnionTree {
         return true
     }
 
+    /// EXDEV where the upper's filesystem has no attributes so long: whoever renames it can copy it, then.
+    func setRedirect(
+        _ held: HeldNames,
+        _ name: FileName,
+        in directory: OpenFile,
+        to path: [UInt8],
+        _ upper: Upper
+    ) throws(FSError) {
+        do throws(Errno) {
+            try upper.marks.setRedirect(name, in: directory.fd, to: path)
+        } catch {
+            // ext4 has a block for all attributes of a file.
+            let isTooLong = path.count > 500 && [ENOSPC, E2BIG, ERANGE].contains(error.rawValue)
+            throw .system(isTooLong ? .improperLink : error)
+        }
+    }
+
     /// A directory on the path of the walk, and its node if one was needed.
     private struct Level {
         let name: FileName

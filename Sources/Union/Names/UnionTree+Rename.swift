@@ -10,7 +10,7 @@ extension UnionTree {
     /// the whiteout.
     ///
     /// A directory that exists below is renamed like any other: a redirect records which lower directory it goes on
-    /// showing. EXDEV where the upper may have no redirects.
+    /// showing. EXDEV where the upper may have no redirects, or none so long.
     package func rename(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,
@@ -289,9 +289,7 @@ extension UnionTree {
             guard upper.makesRedirects else { throw .system(.improperLink) }
             let path = try lower.path(of: merged)
             try markRedirects(held, upper)
-            try FSError.wrap { () throws(Errno) in
-                try upper.marks.setRedirect(name, in: fd.fd, to: path)
-            }
+            try setRedirect(held, name, in: fd, to: path, upper)
             // Only its redirect leads to what it shows, so its node must stay.
             node.isPinned = true
         } else if try lowerEntry(newName, in: newDirectory) != nil {

@@ -82,6 +82,57 @@ struct `A tree that is deeper than any path` {
         #expect(try narrowly(store, ["diff", "new:1", "k"]).isEmpty)
     }
 
+    /// What notes where it was has no end, and what a filesystem keeps of a file has one.
+    @Test func `of a layer is moved where that can be noted, and else another program may copy it`() throws {
+        let workspace = try Workspace()
+        let root = try workspace.directory("lower")
+        let levels = 4500
+        var current = try OwnedFD.open(FilePath(root), O_RDONLY | O_DIRECTORY)
+        for level in 0..<levels {
+            if level == 100 || level == levels - 1 {
+                for name in ["dir", "other"] { try Errno.check(current.use { mkdirat($0, name, 0o755) }) }
+                for name in ["dir/file", "file"] {
+                    try current.open(FilePath(name), O_WRONLY | O_CREAT, mode: 0o644).writeAll([1, 2, 3])
+                }
+            }
+            try Errno.check(current.use { mkdirat($0, "m", 0o755) })
+            current = try current.open("m", O_RDONLY | O_DIRECTORY)
+        }
+        let mount = try LayeredMount(
+            Lower(root, as: .directory, in: workspace),
+            in: workspace,
+            options: ["-o", "metacopy=on"],
+            launcher: Self.daemon
+        )
+        func walk(_ body: (borrowing OwnedFD, Int) throws -> Void) throws {
+            var current = try OwnedFD.open(FilePath(mount.path), O_RDONLY | O_DIRECTORY)
+            for level in 0..<levels {
+                if level == 100 || level == levels - 1 { try body(current, level) }
+                current = try current.open("m", O_RDONLY | O_DIRECTORY)
+            }
+        }
+        try walk { directory, level in
+            for (old, new) in [("dir", "other/moved"), ("file", "other/moved.file")] {
+                let result = directory.use { renameat($0, old, $0, new) }
+                let reason = Errno.last
+                if level == 100 { #expect(result == 0, "\(old)") }
+                #expect(result == 0 || reason == .improperLink, "\(old): \(reason)")
+            }
+        }
+        try mount.unmount()
+        try mount.mount(launcher: Self.daemon)
+        try walk { directory, level in
+            for (old, new) in [("dir/file", "other/moved/file"), ("file", "other/moved.file")] {
+                let isThere = directory.use { faccessat($0, old, F_OK, 0) } == 0
+                #expect(!isThere || level != 100)
+                let found = try directory.open(FilePath(isThere ? old : new), O_RDONLY).contents(limit: 10)
+                #expect(found == [1, 2, 3])
+            }
+        }
+        current = try OwnedFD.open("/", O_RDONLY | O_DIRECTORY)
+        try mount.unmount()
+    }
+
     @Test(arguments: LowerForm.served)
     func `is made, found again, moved and settled`(form: LowerForm) throws {
         let workspace = try Workspace()
