@@ -8,6 +8,8 @@ import Testing
 
 /// Whoever may write to a set-user-id program must not choose what its owner runs.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
+    private static let capability: XattrName = "security.capability"
+
     private let workspace: Workspace
     /// Where both sides put files, and nobody keeps a store.
     private let shared: String
@@ -67,6 +69,19 @@ import Testing
             other.join()
             #expect(try !hasSetID(path), "\(name)")
             #expect(try !hasSetID("\(mount.upper)/\(name)"), "\(name)")
+        }
+        // Of which there is one that no owner and no mode says.
+        for (name, change) in [("below", "printf x >>"), ("new", "truncate -s 2"), ("new", "fallocate -l 9")]
+        {
+            let path = "\(mount.path)/\(name)"
+            try Tool.run(URL(fileURLWithPath: "/usr/bin/env"), ["setcap", "cap_net_raw=ep", path])
+            #expect(try Xattr.get(Self.capability, at: FilePath(path)) != nil)
+            try run("\(change) '\(path)'")
+            #expect(try Xattr.get(Self.capability, at: FilePath(path)) == nil, "\(change)")
+            #expect(
+                try Xattr.get(Self.capability, at: FilePath("\(mount.upper)/\(name)")) == nil,
+                "\(change)"
+            )
         }
         // An owner who writes first and sets them then keeps them.
         try run("mkdir own; cp /bin/true own/program; chmod 4755 own/program")

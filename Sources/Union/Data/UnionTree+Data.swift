@@ -132,7 +132,10 @@ extension UnionTree {
     ) throws(FSError) {
         let node = try copyUp(id, data: .blocks)
         let file = try open(node)
-        if killsPrivileges { try killPrivileges(file) }
+        if killsPrivileges {
+            try killPrivileges(file)
+            try removeCapability(file)
+        }
         if case .partial(let data) = node.data {
             if try partial(node, data, file).allocate(mode: mode, offset: offset, length: length) { return }
             _ = try copyUp(id)
@@ -274,7 +277,8 @@ extension UnionTree {
         }
     }
 
-    /// Drops set-id bits and capabilities, as ext4 does when a process without CAP_FSETID writes.
+    /// Drops set-id bits, as ext4 does when a process without CAP_FSETID writes. The kernel itself drops a
+    /// capability when the daemon writes or truncates (file_remove_privs).
     func killPrivileges(_ file: OpenFile) throws(FSError) {
         try FSError.wrap { () throws(Errno) in
             let status = try file.fd.status()
@@ -282,14 +286,15 @@ extension UnionTree {
             // Set-group-id without group execution once meant mandatory locking, so it stays.
             if mode & S_IXGRP != 0 { mode &= ~S_ISGID }
             if mode != status.st_mode { try Errno.check(file.fd.use { fchmod($0, mode & 0o7777) }) }
-            // Where the daemon may not remove it (EPERM), the kernel drops it when the daemon writes or
-            // truncates.
-            if file.fd.use({ fremovexattr($0, "security.capability") }) == -1,
-                ![.noData, .notSupported, .notPermitted].contains(Errno.last)
-            {
-                throw Errno.last
-            }
         }
+    }
+
+    /// Not every filesystem drops a capability at fallocate(2).
+    private func removeCapability(_ file: OpenFile) throws(FSError) {
+        guard file.fd.use({ fremovexattr($0, "security.capability") }) == -1,
+            ![.noData, .notSupported, .notPermitted].contains(Errno.last)
+        else { return }
+        throw .system(.last)
     }
 }
 
