@@ -13,8 +13,8 @@ package struct MountHolder: Sendable, Equatable {
 
     /// The holders of the filesystem with the device number `device` (as in `MountTable.Entry.device`): one process
     /// of each mount namespace that shows it, and all others that use it, in ascending order. Only those that this
-    /// process may look at and finds within `milliseconds`: users may have namespaces with tables of any length, and
-    /// the answer is a courtesy.
+    /// process may look at and finds within `milliseconds` of its thread's CPU time: users may have namespaces with
+    /// tables of any length, and the answer is a courtesy.
     ///
     /// It reads the mount table of every namespace and the descriptors of every process, so call it only when asked.
     package static func all(of device: String, milliseconds: Int64 = 2000) -> [MountHolder] {

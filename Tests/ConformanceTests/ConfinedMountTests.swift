@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// An image whose maker wants to be root on the host, mounted by root, looked at by somebody else.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A mounted image gives nobody privileges` {
     let workspace: Workspace
     let store: MicaStore

@@ -99,7 +99,7 @@ struct `The examples` {
         String(line).replacing(/sha256:[0-9a-f]{64}/, with: "ID").replacing(/\b[0-9a-f]{64}\b/, with: "ID")
             .replacing(/\b[0-9a-f]{12}\b/, with: "ID")
             .replacing(/\b[0-9.]+(kB|MB|B)\b/, with: "SIZE").replacing(/Up \S+( \S+)?/, with: "AGE")
-            .replacing(/just now|[0-9]+ seconds? ago/, with: "AGE")
+            .replacing(/just now|[0-9]+ (second|minute)s? ago/, with: "AGE")
             .split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
     }
 

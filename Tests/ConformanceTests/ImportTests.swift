@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// `mica import` as a user calls it.
-@Suite struct `An import` {
+@Suite(.timeLimit(.minutes(40))) struct `An import` {
     let workspace: Workspace
     let store: MicaStore
 

@@ -32,7 +32,7 @@ import Glibc
         kill(pid, SIGKILL)
         waitpid(pid, &status, 0)
         // Whoever cleans up looks once a second whether it is needed.
-        for _ in 0..<600 where try !left(of: path).isEmpty { usleep(100_000) }
+        for _ in 0..<6000 where try !left(of: path).isEmpty { usleep(100_000) }
         #expect(try left(of: path) == [])
     }
 

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Archives and layouts through `mica load` and a mount.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `An odd archive` {
     let workspace: Workspace
     let store: MicaStore

@@ -8,7 +8,7 @@ import Testing
 private let hasUmoci = FileManager.default.isExecutableFile(atPath: "/usr/bin/umoci")
 
 /// Layers through `mica load` and a mount, against umoci, which unpacks them one over another.
-@Suite(.enabled(if: geteuid() == 0 && hasUmoci, "mounts, and asks umoci"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0 && hasUmoci, "mounts, and asks umoci"))
 struct `An image of odd layers` {
     let workspace: Workspace
     let store: MicaStore

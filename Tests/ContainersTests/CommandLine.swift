@@ -54,9 +54,9 @@ struct MicaCommand {
         chmod(micafs.string, 0o755)
     }
 
-    /// Whether `condition` became true within a minute.
+    /// Whether `condition` became true within ten minutes.
     func wait(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<3000 {
+        for _ in 0..<30_000 {
             if try condition() { return true }
             usleep(20_000)
         }

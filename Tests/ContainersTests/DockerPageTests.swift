@@ -53,7 +53,7 @@ struct `docs/docker.md` {
         "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
         // What it does is tried with registries (RegistryTests).
         "pull": "--help",
-        "attach": "one", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
+        "attach": "one <<< line", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
         "container wait": "ended",
     ]
@@ -72,7 +72,7 @@ struct `docs/docker.md` {
                 let command = line.command ?? "$MICA \(line.words) \(arguments[line.words] ?? "")"
                 let before = [
                     "rmi": "$MICA tag box other; ", "rm": "$MICA run --name gone box true; ",
-                    "attach": "$MICA run -d --name one box sh -c 'sleep 1; true' >/dev/null; ",
+                    "attach": "$MICA run -d -i --name one box head -n 1 >/dev/null; ",
                     "rename": "$MICA create --name one box; ",
                 ]
                 let result = try shell((before[line.words] ?? "") + command)

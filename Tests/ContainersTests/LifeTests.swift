@@ -84,7 +84,7 @@ struct `The life of a container` {
         try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", Self.counting).status == 0)
         try #expect(mica.wait { try mica("logs", "up").output.hasPrefix("up\n") })
         let before = try state(of: "up")["Pid"] as? Int
-        try #expect(mica("restart", "-t", "60", "up") == (0, "up\n", ""))
+        try #expect(mica("restart", "-t", "600", "up") == (0, "up\n", ""))
         let after = try state(of: "up")
         #expect(after["Status"] as? String == "running" && after["Pid"] as? Int != before)
         try #expect(
@@ -122,7 +122,7 @@ struct `The life of a container` {
                 }
             }
         )
-        try #expect(mica("stop", "up").status == 0)
+        try #expect(mica("stop", "-t", "600", "up").status == 0)
         let said = output.fileHandleForReading.readDataToEndOfFile()
         waiting.waitUntilExit()
         #expect(String(decoding: said, as: UTF8.self) == "3\n")
@@ -131,16 +131,19 @@ struct `The life of a container` {
     }
 
     @Test(arguments: ["stop", "rm"]) func `can be paused, and ends from there as well`(_ end: String) throws {
-        try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", Self.counting).status == 0)
-        func size() throws -> Int { try mica("logs", "up").output.utf8.count }
+        let counting = Self.counting.replacing("echo x;", with: "echo x >> /count;")
+        try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", counting).status == 0)
+        let count = try box.layout.snapshot(
+            box.store.snapshot(box.containers.container(named: "up").record.snapshot).id
+        )
+        .appending("upper/count")
+        func size() throws -> Int { count.exists ? Int(try count.status().st_size) : 0 }
         try #expect(mica.wait { try size() > 10 })
         try #expect(mica("pause", "up") == (0, "up\n", ""))
         try #expect(mica("ps").output.contains("(Paused)"))
         let paused = try state(of: "up")
         #expect(paused["Status"] as? String == "paused" && paused["Paused"] as? Bool == true)
         #expect(paused["Running"] as? Bool == true)
-        // What was in the pipe when it came to a halt has been read by then.
-        usleep(200_000)
         let before = try size()
         usleep(200_000)
         #expect(try size() == before)
@@ -156,7 +159,7 @@ struct `The life of a container` {
         try #expect(mica("pause", "up").status == 0)
         if end == "stop" {
             // It hears of it, and has its time.
-            try #expect(mica("stop", "-t", "60", "up").status == 0)
+            try #expect(mica("stop", "-t", "600", "up").status == 0)
             try #expect(mica("ps", "-a").output.contains("Exited (3)"))
             try #expect(mica("pause", "up").error.contains("not running"))
         }
@@ -176,6 +179,7 @@ struct `The life of a container` {
     @Test func `goes on where its end was seen by nobody`() throws {
         let script = "echo x >> /left; cat /left; sleep 1000"
         try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", script).status == 0)
+        try #require(mica.wait { try mica("logs", "up").output == "x\n" })
         let container = try box.containers.container(named: "up")
         let supervisor = try #require(container.files.readState()?.supervisor)
         // What it wrote is there, and heard of: else it might end before it has written anything.

@@ -14,13 +14,16 @@ final class Sleeper {
     init(after command: String, by launcher: [String] = []) throws {
         let shell = ["/bin/sh", "-c", "\(command) && exec sleep 1000"]
         process = try HostProcess(launcher + shell, descriptors: [nil, nil, nil])
-        // One that has ended has no command line, and one that is just being executed neither.
-        var ends = 0
         while !commandLine.starts(with: "sleep".utf8) {
-            ends = commandLine.isEmpty ? ends + 1 : 0
-            guard ends < 500 else { throw Errno.noSuchProcess }
+            guard !hasEnded else { throw Errno.noSuchProcess }
             usleep(10_000)
         }
+    }
+
+    /// Nobody has waited for it.
+    private var hasEnded: Bool {
+        let stat = (try? OwnedFD.open(FilePath("/proc/\(pid)/stat"), O_RDONLY).contents(limit: 4096)) ?? []
+        return stat.split(separator: UInt8(ascii: ")")).last?.starts(with: " Z".utf8) ?? true
     }
 
     private var commandLine: [UInt8] {

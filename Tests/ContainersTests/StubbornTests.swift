@@ -85,8 +85,8 @@ struct StubbornTests {
             """
             $MICA exec \(options) up sleep 77 &
             until [ "$(jobs -s)" ] || $MICA exec up ps | grep -q 'sleep 77'; do sleep 0.05; done
-            timeout 50 $MICA stop -t 0 up; echo "stop: $?"
-            timeout 50 $MICA rm -f up; echo "rm: $?"
+            timeout 600 $MICA stop -t 0 up; echo "stop: $?"
+            timeout 600 $MICA rm -f up; echo "rm: $?"
             kill -CONT %1; kill -9 %1
             """
         )
@@ -99,8 +99,8 @@ struct StubbornTests {
             """
             $MICA run -it --name it box sleep 1000 &
             until [ "$(jobs -s)" ] || [ "$($MICA ps -q)" ]; do sleep 0.05; done
-            $MICA ps; timeout 50 $MICA stop -t 0 it; echo "stop: $?"
-            timeout 50 $MICA rm -f it; echo "rm: $?"
+            $MICA ps; timeout 600 $MICA stop -t 0 it; echo "stop: $?"
+            timeout 600 $MICA rm -f it; echo "rm: $?"
             kill -9 %1
             """
         )
@@ -151,7 +151,19 @@ struct StubbornTests {
             #include <stdio.h>
             #include <sys/syscall.h>
             #include <unistd.h>
-            static void *stay(void *none) { usleep(100000); puts("on"); fflush(stdout); for (;;) pause(); return none; }
+            static void *stay(void *none) {
+                char state = 0;
+                while (state != 'Z') {
+                    FILE *stat = fopen("/proc/self/stat", "r");
+                    fscanf(stat, "%*d (%*[^)]) %c", &state);
+                    fclose(stat);
+                    usleep(1000);
+                }
+                puts("on");
+                fflush(stdout);
+                for (;;) pause();
+                return none;
+            }
             int main(void) {
                 pthread_t thread;
                 pthread_create(&thread, 0, stay, 0);

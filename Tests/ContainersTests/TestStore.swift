@@ -48,8 +48,7 @@ final class TestStore: Sendable {
 
     /// Nothing of the store's is mounted, and nothing is left in tmp/.
     func isClean() throws -> Bool {
-        let mounts = try MountInfo.text()
-        return try !mounts.contains(root.base.string) && layout.tmp.names().isEmpty
+        try MountTable.current().targets(below: root.base).isEmpty && layout.tmp.names().isEmpty
     }
 }
 

@@ -59,7 +59,7 @@ struct `The verbs` {
         try #expect(mica("exec", "web", "sh", "-c", "sleep 1000 & echo on").output == "on\n")
         try #expect(mica.wait { try mica("logs", "web").output == "up\n" })
         try #expect(mica("rm", "web").status != 0)
-        try #expect(mica("stop", "web").status == 0)
+        try #expect(mica("stop", "-t", "600", "web").status == 0)
         try #expect(mica("ps", "-a").output.contains("Exited (3)"))
         try #expect(mica("logs", "--tail", "1", "web").output == "bye\n")
         try #expect(mica("exec", "web", "true").status == 125)
@@ -114,11 +114,11 @@ struct `The verbs` {
         try start("one", "box")
         try #expect(mica("kill", "-s", "sigrtmin", "one").status == 0)
         try #expect(mica.wait { try mica("logs", "one").output == "up\ngot\n" })
-        try #expect(mica("stop", "-s", "SIGRTMAX-2", "one").status == 0)
+        try #expect(mica("stop", "-t", "600", "-s", "SIGRTMAX-2", "one").status == 0)
         try #expect(mica("ps", "-a").output.contains("Exited (8)"))
         try #expect(mica("commit", "-c", "STOPSIGNAL RTMIN+3", "one", "signalled").status == 0)
         try start("two", "signalled")
-        try #expect(mica("stop", "two").status == 0)
+        try #expect(mica("stop", "-t", "600", "two").status == 0)
         try #expect(mica("ps", "-a").output.contains("Exited (7)"))
         try #expect(mica("stop", "-s", "RTMAX+1", "two").error.contains("no such signal"))
         try #expect(mica("rm", "one", "two").status == 0)
@@ -128,11 +128,12 @@ struct `The verbs` {
         _ signal: String
     ) throws {
         let process = mica.process([
-            "run", "--name", "sig", "box", "sh", "-c", "trap 'exit 6' TERM; while :; do sleep 0.02; done",
+            "run", "--name", "sig", "box", "sh", "-c",
+            "trap 'exit 6' TERM; echo up; while :; do sleep 0.02; done",
         ])
+        process.standardOutput = FileHandle.nullDevice
         try process.run()
-        try #expect(mica.wait { try mica("ps", "-q").output != "" })
-        usleep(50_000)
+        try #require(mica.wait { try mica("logs", "sig").output == "up\n" })
         if signal == "-15" {
             kill(process.processIdentifier, SIGTERM)
             process.waitUntilExit()
@@ -234,12 +235,13 @@ struct `The verbs` {
         try #expect(mica.wait { container.files.readState()?.supervisor != nil })
         kill(try #require(container.files.readState()?.supervisor).pid, SIGSTOP)
         kill(process.processIdentifier, SIGSTOP)
+        defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
         if how == "stop" {
-            try #expect(mica("stop", "-t", "0", "asleep").status == 0)
+            try #require(mica("stop", "-t", "0", "asleep").status == 0)
             try #expect(mica("ps", "-a").output.contains("Exited (137)"))
             try #expect(mica("rm", "asleep").status == 0)
         } else {
-            try #expect(mica("rm", "-f", "asleep").status == 0)
+            try #require(mica("rm", "-f", "asleep").status == 0)
         }
         try #expect(box.isClean())
         kill(process.processIdentifier, SIGCONT)

@@ -12,7 +12,7 @@ import Testing
 import Glibc
 
 /// Bits that changed on the disk: what is loaded again is mended, and nothing damaged becomes a part of another image.
-@Suite struct `A damaged store` {
+@Suite(.timeLimit(.minutes(40))) struct `A damaged store` {
     private static let large = String(repeating: "large enough for an object ", count: 5_000)
     private let test: TestStore
     private let layer: [UInt8]

@@ -5,7 +5,7 @@ import Tar
 import Testing
 
 /// A hard link's entry says things of its own about the file that it is another name of.
-@Suite struct `A hard link's own entry` {
+@Suite(.timeLimit(.minutes(40))) struct `A hard link's own entry` {
     private func link(_ name: String, _ change: (inout TarEntry) -> Void) -> Made {
         var made = Made.link(name, "a")
         change(&made.entry)

@@ -6,7 +6,7 @@ import Tar
 import Testing
 
 /// What layers are that say less than everything about the tree below them.
-@Suite struct `Layers over one another` {
+@Suite(.timeLimit(.minutes(40))) struct `Layers over one another` {
     private let store: TestStore
 
     init() throws { store = try TestStore() }

@@ -1,7 +1,7 @@
 import Linux
 import Testing
 
-@Suite struct `Printable text` {
+@Suite(.timeLimit(.minutes(40))) struct `Printable text` {
     @Test(arguments: [
         ("plain ä 漢 😀 \\", "plain ä 漢 😀 \\"),
         ("\u{1b}[31mred\u{7}", "\\x1b[31mred\\x07"),

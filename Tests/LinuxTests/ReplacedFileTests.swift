@@ -5,7 +5,7 @@ import Testing
 
 import struct Foundation.UUID
 
-@Suite struct `Replacing a file` {
+@Suite(.timeLimit(.minutes(40))) struct `Replacing a file` {
     @Test(arguments: [true, false]) func `gives the new content and mode, and leaves nothing else`(
         durably: Bool
     ) throws {

@@ -1,7 +1,7 @@
 import Linux
 import Testing
 
-@Suite struct `A signal` {
+@Suite(.timeLimit(.minutes(40))) struct `A signal` {
     @Test(arguments: [
         ("TERM", 15), ("sigterm", 15), ("15", 15), ("SIGIOT", 6), ("RTMIN", 34), ("SIGRTMIN", 34),
         ("RTMIN+3", 37),

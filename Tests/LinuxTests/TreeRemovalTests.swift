@@ -5,7 +5,7 @@ import Testing
 
 import struct Foundation.UUID
 
-@Suite struct `Removing a tree` {
+@Suite(.timeLimit(.minutes(40))) struct `Removing a tree` {
     private func withDirectory(in place: FilePath = "/var/tmp", _ body: (FilePath) throws -> Void) throws {
         let directory = place.appending("mica-removal-\(UUID())")
         try directory.makeDirectory()

@@ -93,7 +93,7 @@ struct `A daemon's threads` {
         let open = Glibc.open("\(mount.path)/open", O_RDWR | O_CREAT, 0o644)
         #expect(unlink("\(mount.path)/open") == 0)
         func become(_ count: Int) throws -> Bool {
-            for _ in 0..<5000 where try removed(heldBy: daemon) != count { usleep(1000) }
+            for _ in 0..<300_000 where try removed(heldBy: daemon) != count { usleep(1000) }
             return try removed(heldBy: daemon) == count
         }
         #expect(try become(1))

@@ -87,6 +87,9 @@ struct `A mount without privileges` {
         test "$(stat -c %u mount/new)" = "$(id -u)"
         """
 
+    /// umount(2) does not wait for the daemon, and the next one not for ever.
+    private static let waitForEnd = "flock work true"
+
     private static let remount = """
         $micafs mount
         test "$(cat mount/file)" = above
@@ -112,6 +115,7 @@ struct `A mount without privileges` {
             grep -q "$PWD/mount .* fuse.mica .*user_id=0.*allow_other" /proc/self/mountinfo
             \(Self.use)
             umount mount
+            \(Self.waitForEnd)
             \(Self.check)
             \(Self.remount)
             umount mount
@@ -129,6 +133,7 @@ struct `A mount without privileges` {
             grep -q "$PWD/mount .*nosuid,nodev,noatime.* fuse.mica a,b .*user_id=65534" /proc/self/mountinfo
             \(Self.use)
             fusermount3 -u mount
+            \(Self.waitForEnd)
             \(Self.check)
             \(Self.remount)
             fusermount3 -u mount
@@ -164,6 +169,7 @@ struct `A mount without privileges` {
             $micafs mount
             mv mount/dir mount/moved
             umount mount
+            \(Self.waitForEnd)
             """
         )
         let home = "\(workspace.path)/home"

@@ -2,7 +2,7 @@ import Linux
 import OCI
 import Testing
 
-@Suite struct `A JSON document` {
+@Suite(.timeLimit(.minutes(40))) struct `A JSON document` {
     private func decode(_ text: String) throws -> JSONValue {
         try JSONDocument.decode(JSONValue.self, from: Array(text.utf8), name: "it")
     }

@@ -140,7 +140,7 @@ struct `A container's cgroup` {
     }
 
     @Test func `limits processes, by default as well`() throws {
-        let script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 2 & done; echo all"
+        let script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 & done; echo all"
         try withGroup(Resources(processes: 6)) { group in
             let outcome = try root.shell(script, group: group)
             #expect(outcome.error.contains("fork") && !outcome.output.contains("all"), "\(outcome)")

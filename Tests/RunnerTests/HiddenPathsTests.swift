@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite(.enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `Of the kernel's files` {
     let root: TestRoot
     init() throws { root = try TestRoot() }

@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// Who stands outside: an image with links, and a volume that an earlier container has written to.
-@Suite(.enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
 struct `A hostile volume` {
     let root: TestRoot
     let volume: FilePath

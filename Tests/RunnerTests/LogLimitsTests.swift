@@ -2,7 +2,7 @@ import Linux
 import Runner
 import Testing
 
-@Suite struct `Limits of a log` {
+@Suite(.timeLimit(.minutes(40))) struct `Limits of a log` {
     @Test(arguments: [
         (["max-size=10m", "max-file=5"], LogLimits(size: 10 << 20, files: 5)),
         (["max-size=64K"], LogLimits(size: 64 << 10, files: 3)),

@@ -8,7 +8,7 @@ import Testing
 
 import Glibc
 
-@Suite struct `A check of the store` {
+@Suite(.timeLimit(.minutes(40))) struct `A check of the store` {
     private let test: TestStore
     private let shared: String
     private let own: String

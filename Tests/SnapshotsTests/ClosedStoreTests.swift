@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-@Suite struct `A store is its owner's alone` {
+@Suite(.timeLimit(.minutes(40))) struct `A store is its owner's alone` {
     let base: FilePath
     private final class Directory: Sendable {
         let path: FilePath

@@ -11,7 +11,8 @@ import Testing
 import Glibc
 
 /// The entries of the tar that a commit makes, as whoever unpacks it sees them.
-@Suite(.enabled(if: TestStore.isRoot, "gives files to others")) struct `Every entry of a committed layer` {
+@Suite(.timeLimit(.minutes(40)), .enabled(if: TestStore.isRoot, "gives files to others"))
+struct `Every entry of a committed layer` {
     private func entries(_ test: TestStore, _ layer: Digest) throws -> [String: TarEntry] {
         final class Box { var bytes: [UInt8] = [] }
         let box = Box()

@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// A database that is not the one the store's directories belong to.
-@Suite struct `A store that has lost its database` {
+@Suite(.timeLimit(.minutes(40))) struct `A store that has lost its database` {
     /// How it was lost.
     enum Loss: CaseIterable, Sendable {
         case all, emptied, gone, log, older

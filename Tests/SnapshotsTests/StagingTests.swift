@@ -10,7 +10,7 @@ import Testing
 
 import Glibc
 
-@Suite struct `The collector, while somebody stages` {
+@Suite(.timeLimit(.minutes(40))) struct `The collector, while somebody stages` {
     /// A layer with an object of its own.
     private func stage(_ test: TestStore) throws -> StagedLayer {
         final class Box { var bytes: [UInt8] = [] }

@@ -129,7 +129,7 @@ struct `On a full disk` {
         // Room again: everything works again.
         #expect(unlink(tree.path("filler")) == 0)
         // The kernel gives the file back when it likes, and ext4 its blocks with the journal's next commit.
-        for _ in 0..<6000 where try room(disk.path) < 1 << 20 {
+        for _ in 0..<60_000 where try room(disk.path) < 1 << 20 {
             sync()
             usleep(10_000)
         }

@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// The store on a filesystem without one free block: what takes something away works all the same.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A store on a full disk` {
     private let workspace: Workspace
 

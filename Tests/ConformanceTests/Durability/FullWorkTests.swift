@@ -6,7 +6,7 @@ import Testing
 import Glibc
 
 /// No room for a directory: the way out is to delete, for which there must be a mount.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A full upper with a new work directory` {
     let workspace: Workspace
 

@@ -40,7 +40,7 @@ struct `Within a full quota` {
         file = nil
         #expect(unlink(tree.path("filler")) == 0)
         // btrfs gives room back with its next commit.
-        for _ in 0..<600 where mkdir(tree.path("new"), 0o755) != 0 {
+        for _ in 0..<6000 where mkdir(tree.path("new"), 0o755) != 0 {
             sync()
             usleep(100_000)
         }

@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 /// The store on a filesystem of its own, whose power is cut right after a command has said that it is done.
-@Suite(.enabled(if: geteuid() == 0, "mounts"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `What a command has reported, after a power cut` {
     private let workspace: Workspace
 

@@ -187,7 +187,7 @@ struct `A mount in passthrough mode` {
         try mounted(way) { tree in
             let busybox = tree.path("busybox")
             let script = """
-                "\(busybox)" sleep 100 & pid=$!
+                "\(busybox)" sleep 1000 & pid=$!
                 until "\(busybox)" cmp -s /proc/$pid/exe "\(busybox)"; do :; done
                 if (: >> "\(busybox)"); then echo written; else echo refused; fi
                 printf 'echo new' > "\(busybox).new"; mv "\(busybox).new" "\(busybox)"
