@@ -712,7 +712,7 @@ def reader_and_writer(stand):
     return "not " + ", ".join(failed) if failed else "all"
 
 
-@row("open for reading when somebody first writes: data, mapping, size, locks, inotify are the writer's", one)
+@row("open for reading at another process's first write: data, mapping, size, locks, inotify are the writer's", one)
 def _(stand):
     return reader_and_writer(stand)
 
@@ -906,7 +906,7 @@ def _(stand):
     return ", ".join(seen) or "none"
 
 
-@row("… set by whoever is inside, and read back", directories)
+@row("… set inside the mount, and read back", directories)
 def _(stand):
     os.setxattr(stand.root / "d", "trusted.overlay.opaque", b"y")
     check(os.getxattr(stand.root / "d", "trusted.overlay.opaque") == b"y", "not what was set")
@@ -922,7 +922,7 @@ def set_id(root):
     os.chmod(root / "file", 0o6777)
 
 
-@row("set-user-id and set-group-id are dropped by somebody's write", set_id)
+@row("set-user-ID and set-group-ID bits are dropped by another user's write", set_id)
 def _(stand):
     def work():
         file = os.open(stand.root / "file", os.O_WRONLY)
@@ -975,7 +975,7 @@ def sticky(root):
     write(root / "d/file")
 
 
-@row("in a sticky directory, the unlink of somebody else's file", sticky)
+@row("in a sticky directory, the unlink of another user's file", sticky)
 def _(stand):
     return as_user(lambda: errno_of(lambda: os.unlink(stand.root / "d/file")))
 
