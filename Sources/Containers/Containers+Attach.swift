@@ -25,12 +25,12 @@ extension Containers {
             )
         }
         HostTerminal.comeForward(attachment.terminal)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let socket = OpenFile(try connect(to: container))
         let client = MonitorClient(self, container, attachment, socket: socket, started: false)
         if attachment.terminal >= 0 { client.sendWindow() }
-        if attachment.input >= 0 { client.feed(relay, nil) }
-        return try client.follow(relay)
+        if attachment.input >= 0 { client.feed(proxy, nil) }
+        return try client.follow(proxy)
     }
 
     private func connect(to container: Container) throws -> OwnedFD {

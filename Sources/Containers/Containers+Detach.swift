@@ -21,11 +21,11 @@ extension Containers {
     ) throws -> Attached {
         HostTerminal.comeForward(attachment.terminal)
         // Taken before the start, so that a signal finds either no container yet or one that gets it.
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         try monitor.run(container, window: container.spec.process.terminal ? HostTerminal.size : nil)
         let client = MonitorClient(self, container, attachment, socket: monitor.socket, started: true)
-        if attachment.input >= 0 { client.feed(relay, monitor.takeInput()) }
-        return try client.follow(relay)
+        if attachment.input >= 0 { client.feed(proxy, monitor.takeInput()) }
+        return try client.follow(proxy)
     }
 
     /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names. Returns

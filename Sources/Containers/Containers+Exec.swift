@@ -44,8 +44,8 @@ extension Containers {
         let running = try start(process, in: container, streams, diesWithCaller: true)
         // Only now: a container can stall what enters it. Until here a signal must end this process, and the program
         // with it.
-        let relay = try Relay()
-        return try relay.run(
+        let proxy = try StdioProxy()
+        return try proxy.run(
             running,
             streams,
             input: attachment.input,

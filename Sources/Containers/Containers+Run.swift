@@ -17,11 +17,11 @@ extension Containers {
         /// The size of the program's terminal; nil: that of this process's terminal.
         var window: ProcessStreams.WindowSize?
         /// Gets the output after the log. It may block: stopping or removing the container does not wait for it.
-        package var sink: Relay.Sink
+        package var sink: StdioProxy.Sink
         /// Lets clients attach while the container runs; it has to get everything that `sink` gets.
         var monitor: Monitor?
 
-        package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping Relay.Sink = { _, _ in }) {
+        package init(input: CInt = -1, terminal: CInt = -1, sink: @escaping StdioProxy.Sink = { _, _ in }) {
             self.input = input
             self.terminal = terminal
             self.sink = sink
@@ -39,20 +39,20 @@ extension Containers {
     ) throws -> ExitStatus {
         HostTerminal.comeForward(attachment.terminal)
         // Before anything is started, so that a signal finds either no container yet or one that gets it.
-        let relay = try Relay()
-        let ended = try runToEnd(container, attachment, relay, started)
+        let proxy = try StdioProxy()
+        let ended = try runToEnd(container, attachment, proxy, started)
         let status = ended.status
         // By now everything is cleaned up and unlocked.
-        relay.deliver(ended)
+        proxy.deliver(ended)
         return status
     }
 
     private func runToEnd(
         _ container: Container,
         _ attachment: Attachment,
-        _ relay: borrowing Relay,
+        _ proxy: borrowing StdioProxy,
         _ started: () throws -> Void
-    ) throws -> Relay.Ended {
+    ) throws -> StdioProxy.Ended {
         guard let lock = try lockUnlessRunning(container, exitCode: ExitStatus.failed.rawValue) else {
             throw Containers.alreadyRuns(container)
         }
@@ -71,7 +71,7 @@ extension Containers {
             _ = lock.raw
         }
         do {
-            let ended = try runLocked(container, last, attachment, relay, started)
+            let ended = try runLocked(container, last, attachment, proxy, started)
             EndNote.write(ended.status.rawValue, to: lock.raw)
             return ended
         } catch {
@@ -86,9 +86,9 @@ extension Containers {
         _ container: Container,
         _ last: ContainerState?,
         _ attachment: Attachment,
-        _ relay: borrowing Relay,
+        _ proxy: borrowing StdioProxy,
         _ started: () throws -> Void
-    ) throws -> Relay.Ended {
+    ) throws -> StdioProxy.Ended {
         let files = container.files
         // Removal unmounts the root on its way.
         defer { if !container.spec.removeAtExit { unmountRoot(of: container) } }
@@ -131,7 +131,7 @@ extension Containers {
         try started()
 
         let log = LogWriter(files.directory, container.spec.logLimits ?? .standard, behind: last)
-        let ended = try relay.follow(
+        let ended = try proxy.follow(
             running,
             streams,
             input: attachment.input,

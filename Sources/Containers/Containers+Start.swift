@@ -30,7 +30,7 @@ extension Containers {
             )
         }
         try stop(container, seconds: seconds, with: signal)
-        let tooLate = Failure("container \(name) was started by somebody else", kind: .failedPrecondition)
+        let tooLate = Failure("container \(name) was started by another process", kind: .failedPrecondition)
         guard let lock = try lockUnlessRunning(container) else { throw tooLate }
         let last = try cleared(container)
         guard (last?.phase ?? .created).after(.restart) != nil else { throw tooLate }

@@ -44,7 +44,7 @@ extension Containers {
         // The supervisor still has to clean up and to record the exit status.
         guard waitForSupervisor(of: container) else {
             throw Failure(
-                "container \(container.record.name) has ended, but whoever ran it has not let go of it",
+                "container \(container.record.name) has ended, but its supervisor has not released it",
                 advice: "See \(container.files.daemonLog).",
                 kind: .failedPrecondition
             )
@@ -89,7 +89,7 @@ extension Containers {
         if !force { try refuseRunning(container) }
         guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
         guard let lock = try lockForRemoval(container, force: force) else {
-            return try store.removeContainer(container.record.id)  // somebody else was faster
+            return try store.removeContainer(container.record.id)  // removed by another process
         }
         // The supervisor may have been killed before it did this.
         guard ControlGroup.remove(container.record.id) else {
@@ -142,7 +142,7 @@ extension Containers {
         }
         if !force { try refuseRunning(container) }
         throw Failure(
-            "container \(container.record.name) is busy: whoever started it has not let go of it",
+            "container \(container.record.name) is busy: another process holds its lock",
             advice: "It may be being started or removed; try again.",
             kind: .failedPrecondition
         )

@@ -45,7 +45,7 @@ enum LogFormat {
 
     static func append(
         _ data: UnsafeRawBufferPointer,
-        _ stream: Relay.Stream,
+        _ stream: StdioProxy.Stream,
         at time: Int64,
         to bytes: inout [UInt8]
     ) {

@@ -4,7 +4,7 @@ package import Runner
 package struct LogRecord: Sendable, Equatable {
     /// Never empty.
     package var bytes: [UInt8]
-    package var stream: Relay.Stream
+    package var stream: StdioProxy.Stream
     /// Unix nanoseconds.
     package var time: Int64
 }

@@ -45,7 +45,7 @@ package final class LogWriter: Sendable {
         self.state = Mutex(state)
     }
 
-    package func append(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) {
+    package func append(_ stream: StdioProxy.Stream, _ bytes: UnsafeRawBufferPointer) {
         let time = UnixTime.now
         state.withLock { state in
             var rest = bytes

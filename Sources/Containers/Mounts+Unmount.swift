@@ -99,7 +99,7 @@ extension Mounts {
         if let holder = holders(of: other).first {
             throw Failure(
                 "snapshot \(key) was unmounted from \(other.target), but \(holder.description) still has it",
-                advice: "End it for everybody: mica umount \(other.target)",
+                advice: "End it in every namespace: mica umount \(other.target)",
                 kind: .failedPrecondition
             )
         }

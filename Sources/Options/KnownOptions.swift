@@ -54,7 +54,7 @@ package enum KnownOptions {
         "remount": "mount(8) does that by itself: mount -i -o remount,… DIR",
         "plugins": "layers are directories or images; there are no plugins",
         "allow_root": "the kernel's caches would not keep others out; allow_other is what there is",
-        "auto_unmount": "nobody is left to unmount when the daemon is killed; see `umount -l`",
+        "auto_unmount": "no process is left to unmount when the daemon is killed; see `umount -l`",
         "ino32_t": "inode numbers need 64 bits to stay the same",
         "datadir+": "data-only layers are not supported",
         "nooverride_creds": "the layers are always accessed with the daemon's own credentials",

@@ -49,7 +49,7 @@ package struct HostTerminal: ~Copyable {
 
     /// Switches to raw mode until the value ends, so that every key goes to the container. In the background the
     /// terminal belongs to another job and is left alone: call this again when the process continues. No signal that
-    /// can be caught ends the process in between, because Relay takes them.
+    /// can be caught ends the process in between, because StdioProxy takes them.
     mutating func makeRaw() {
         guard fd >= 0, !HostTerminal.isAnothers(fd) else { return }
         var found = termios()

@@ -27,18 +27,18 @@ final class OutputChannel: Sendable {
     private let state: Mutex<State>
     private let source: CInt
     private let process: ContainerProcess
-    private let stream: Relay.Stream
-    private let log: Relay.Sink
-    private let client: Relay.Sink
+    private let stream: StdioProxy.Stream
+    private let log: StdioProxy.Sink
+    private let client: StdioProxy.Sink
 
     /// For the stream that is read from `source`, which is `pipe` or the terminal of `process`.
     init(
         _ source: CInt,
         owning pipe: consuming OwnedFD? = nil,
         of process: ContainerProcess,
-        _ stream: Relay.Stream,
-        log: @escaping Relay.Sink,
-        client: @escaping Relay.Sink
+        _ stream: StdioProxy.Stream,
+        log: @escaping StdioProxy.Sink,
+        client: @escaping StdioProxy.Sink
     ) {
         state = Mutex(State(pipe: pipe))
         (self.source, self.process, self.stream, self.log, self.client) = (

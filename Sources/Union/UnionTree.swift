@@ -43,7 +43,7 @@ package final class UnionTree: @unchecked Sendable {
     /// Guarded by `names`.
     var unlinkable: [UInt32: Int] = [:]
     var forgotten = ForgottenPlaces()
-    /// The number of orphans that are `kept`. Guarded by `names`.
+    /// The number of orphans with a `heldFile`. Guarded by `names`.
     var heldCount = 0
     /// The number of orphans, and when the last became one, in nanoseconds of CLOCK_MONOTONIC. Guarded by `names`.
     var orphanCount = 0

@@ -14,9 +14,9 @@ struct Console {
 
     /// The first write that failed, and why.
     private final class Output: Sendable {
-        let failure = Mutex<(stream: Relay.Stream, errno: Errno)?>(nil)
+        let failure = Mutex<(stream: StdioProxy.Stream, errno: Errno)?>(nil)
 
-        func write(_ bytes: UnsafeRawBufferPointer, to stream: Relay.Stream) throws(Errno) {
+        func write(_ bytes: UnsafeRawBufferPointer, to stream: StdioProxy.Stream) throws(Errno) {
             do {
                 try Console.descriptor(of: stream).writeAll(bytes)
             } catch {
@@ -70,7 +70,7 @@ struct Console {
         )
     }
 
-    static func descriptor(of stream: Relay.Stream) -> InheritedFD {
+    static func descriptor(of stream: StdioProxy.Stream) -> InheritedFD {
         InheritedFD(stream == .output ? STDOUT_FILENO : STDERR_FILENO)
     }
 }

@@ -16,11 +16,11 @@ import Testing
         try directory.makeDirectory(mode: 0o700)
     }
 
-    private func append(_ log: LogWriter, _ stream: Relay.Stream, _ bytes: some Sequence<UInt8>) {
+    private func append(_ log: LogWriter, _ stream: StdioProxy.Stream, _ bytes: some Sequence<UInt8>) {
         Array(bytes).withUnsafeBytes { log.append(stream, $0) }
     }
 
-    private func write(_ pieces: [(Relay.Stream, String)], _ limits: LogLimits = .standard) {
+    private func write(_ pieces: [(StdioProxy.Stream, String)], _ limits: LogLimits = .standard) {
         let log = LogWriter(directory, limits)
         for (stream, text) in pieces { append(log, stream, text.utf8) }
     }
@@ -39,7 +39,7 @@ import Testing
         return try all(&reader)
     }
 
-    private func text(_ stream: Relay.Stream = .output) throws -> String {
+    private func text(_ stream: StdioProxy.Stream = .output) throws -> String {
         String(decoding: try records().filter { $0.stream == stream }.flatMap(\.bytes), as: UTF8.self)
     }
 

@@ -87,11 +87,11 @@ struct `A hostile root in a container` {
         try root.compile(`A hostile root in a container`.watcher, to: "watch")
         // The worst case: no filter that would keep it from trying.
         let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let leader = try root.start(root.spec(["/bin/watch"]), streams, filter: nil)
         let enterer = EnteringThread(root, leader)
         let collected = Collected()
-        let status = try relay.run(leader, streams) { collected.add($0, $1) }
+        let status = try proxy.run(leader, streams) { collected.add($0, $1) }
         enterer.stop()
         // A busy machine may show it none; whatever it opened is a line of its own.
         let doors = Set(collected.output.split(separator: "\n")).subtracting(["ready", "seen"])

@@ -23,7 +23,7 @@ struct `A program that joins a container` {
         let streams =
             try process.terminal
             ? ProcessStreams(terminal: .init(rows: 5, columns: 6)) : ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let joined = try Sandbox.join(
             leader.pidfd,
             pid: leader.pid,
@@ -35,7 +35,7 @@ struct `A program that joins a container` {
             diesWithCaller: false
         )
         let collected = Collected()
-        let status = try relay.run(joined, streams) { collected.add($0, $1) }
+        let status = try proxy.run(joined, streams) { collected.add($0, $1) }
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)
     }
 

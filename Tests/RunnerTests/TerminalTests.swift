@@ -15,10 +15,10 @@ struct `A terminal` {
             $0.process.user = user
         }
         let streams = ProcessStreams(terminal: .init(rows: 33, columns: 77))
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let process = try root.start(spec, streams)
         let collected = Collected()
-        let status = try relay.run(process, streams) { collected.add($0, $1) }
+        let status = try proxy.run(process, streams) { collected.add($0, $1) }
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)
     }
 

@@ -14,7 +14,7 @@ struct Outcome {
 final class Collected: Sendable {
     private let bytes = Mutex<(output: [UInt8], error: [UInt8])>(([], []))
 
-    func add(_ stream: Relay.Stream, _ more: UnsafeRawBufferPointer) {
+    func add(_ stream: StdioProxy.Stream, _ more: UnsafeRawBufferPointer) {
         bytes.withLock {
             switch stream {
             case .output: $0.output.append(contentsOf: more)
@@ -67,10 +67,10 @@ extension TestRoot {
     ) throws -> Outcome {
         let spec = spec(arguments, change)
         let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let process = try start(spec, files: files, streams, group: group, filter: filter)
         let collected = Collected()
-        let status = try relay.run(process, streams) { collected.add($0, $1) }
+        let status = try proxy.run(process, streams) { collected.add($0, $1) }
         return Outcome(status: status.rawValue, output: collected.output, error: collected.error)
     }
 

@@ -16,7 +16,7 @@ final class Monitor: Sendable {
         var clients: [Int: OpenFile] = [:]
         var next = 1
         /// The streams that the starter can't pass on any more.
-        var closed: Set<Relay.Stream> = []
+        var closed: Set<StdioProxy.Stream> = []
         var process: ContainerProcess?
         var input: OpenFile?
     }
@@ -104,8 +104,8 @@ final class Monitor: Sendable {
         }
     }
 
-    /// The sink of the container's relay. EPIPE once the starter can't pass the stream on.
-    func pass(_ stream: Relay.Stream, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
+    /// The sink of the container's stdio proxy. EPIPE once the starter can't pass the stream on.
+    func pass(_ stream: StdioProxy.Stream, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
         send(stream == .output ? .output : .error, bytes)
         guard state.withLock({ !$0.closed.contains(stream) }) else { throw .brokenPipe }
     }
@@ -152,7 +152,7 @@ final class Monitor: Sendable {
             try? message.bytes.withUnsafeBytes { try give($0) }
         case .closed:
             guard number == Monitor.starter else { return }
-            let stream: Relay.Stream =
+            let stream: StdioProxy.Stream =
                 message.bytes == [MonitorMessage.Kind.error.rawValue] ? .error : .output
             state.withLock { _ = $0.closed.insert(stream) }
         case .run, .output, .error, .ended, .running, .failed: break

@@ -38,9 +38,9 @@ final class MonitorClient: Sendable {
     }
 
     /// Starts to copy the attachment's input to `pipe`, whose end the program sees, or to the socket where that is nil.
-    func feed(_ relay: borrowing Relay, _ pipe: OpenFile?) {
+    func feed(_ proxy: borrowing StdioProxy, _ pipe: OpenFile?) {
         let isTerminal = attachment.terminal >= 0
-        relay.read(attachment.input) { [self] bytes in
+        proxy.read(attachment.input) { [self] bytes in
             guard isTerminal else { return try give(bytes, pipe) }
             let (rest, isDetaching) = state.withLock { state in
                 let found = state.keys.pass(bytes)
@@ -64,7 +64,7 @@ final class MonitorClient: Sendable {
 
     /// Returns at the container's end, or when this client leaves: by Ctrl-P Ctrl-Q, because its output can't be passed on,
     /// or by a signal that asks to end after the program has ended, while its output still waits for a reader.
-    func follow(_ relay: borrowing Relay) throws -> Containers.Attached {
+    func follow(_ proxy: borrowing StdioProxy) throws -> Containers.Attached {
         // Output is copied by its own thread: while that waits for a reader, signals still reach the program.
         let pipe = try Pipe()
         let end = OpenFile(try pipe.write.duplicate())
@@ -78,7 +78,7 @@ final class MonitorClient: Sendable {
         thread.detach()
         var impatience = Impatience()
         var last: Signal?
-        try relay.watch(reading.raw, terminal: attachment.terminal) {
+        try proxy.watch(reading.raw, terminal: attachment.terminal) {
             false
         } signalled: { signal in
             if signal.rawValue == SIGWINCH {
@@ -99,7 +99,7 @@ final class MonitorClient: Sendable {
             } catch {
                 // The program has ended.
                 last = signal
-                return !Relay.ending.contains(signal.rawValue)
+                return !StdioProxy.ending.contains(signal.rawValue)
             }
         }
         reading.stay()
@@ -119,11 +119,11 @@ final class MonitorClient: Sendable {
     }
 
     private func receive() {
-        var closed: Set<Relay.Stream> = []
+        var closed: Set<StdioProxy.Stream> = []
         while let message = try? MonitorMessage.next(from: socket.fd) {
             switch message.kind {
             case .output, .error:
-                let stream: Relay.Stream = message.kind == .output ? .output : .error
+                let stream: StdioProxy.Stream = message.kind == .output ? .output : .error
                 guard !closed.contains(stream) else { continue }
                 do {
                     try message.bytes.withUnsafeBytes { try attachment.sink(stream, $0) }

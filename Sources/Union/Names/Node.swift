@@ -28,8 +28,8 @@ enum NeededData: Equatable {
 
 /// A file or directory that is in the upper.
 ///
-/// What is only in the lower has no node. The union's lock of names guards all state, except `data` and `needsSync`,
-/// which any thread may read, and `shown`.
+/// A file that is only in the lower has no node. The union's lock of names guards all state, except `data` and
+/// `needsSync`, which any thread may read, and `shown`.
 final class Node {
     /// The number the kernel knows it by; see `NodeID`.
     let id: UInt64
@@ -49,11 +49,11 @@ final class Node {
     var isOrphan = false
     /// The open file of an orphan that is not in work/orphans, as most are not: the orphan lives as long as this is
     /// open.
-    var kept: OpenFile?
+    var heldFile: OpenFile?
 
     /// What stat(2) shows where that differs from the file's own status, and how often a user changed the file; see
-    /// `KeptStatus`. Any thread may look.
-    let shown = Mutex<(status: KeptStatus?, changes: UInt64)>((nil, 0))
+    /// `PreservedStatus`. Any thread may look.
+    let shown = Mutex<(status: PreservedStatus?, changes: UInt64)>((nil, 0))
 
     /// It stands for a character device 0:0 that is data: see `WhiteoutData`.
     var isWhiteoutData = false

@@ -29,12 +29,12 @@ extension UnionTree {
         }
         if offset == 0 { noteAccess(to: node) }
         guard let start = NamePosition(offset: max(offset, NamePosition.firstOffset)) else { return }
-        var below: (directory: UInt32, order: NameOrder, isKept: Bool)?
+        var below: (directory: UInt32, order: NameOrder, isCached: Bool)?
         if let merged = names.locked({ node.isDirectory ? node.lower : nil }) {
             // Not under the lock, which it would hold for long.
             try lower.prepareEntries(of: merged)
-            let (order, isKept) = try lowerOrders.order(of: merged, in: lower)
-            below = (merged, order, isKept)
+            let (order, isCached) = try lowerOrders.order(of: merged, in: lower)
+            below = (merged, order, isCached)
         }
         let held = names.lock()
         defer { names.unlock() }
@@ -54,8 +54,8 @@ extension UnionTree {
             return true
         }
         guard let below else { return }
-        if isDone, below.isKept { lowerOrders.drop(below.directory) }
-        if !isDone, !below.isKept { lowerOrders.keep(below.order, of: below.directory) }
+        if isDone, below.isCached { lowerOrders.drop(below.directory) }
+        if !isDone, !below.isCached { lowerOrders.cache(below.order, of: below.directory) }
     }
 
     /// Passes on that a directory was read, because its listing comes from memory: the upper's filesystem decides
@@ -98,7 +98,7 @@ extension UnionTree {
         _ body: (ListedEntry) throws(FSError) -> Bool
     ) throws(FSError) {
         guard let start = NamePosition(offset: max(offset, NamePosition.firstOffset)) else { return }
-        let (order, isKept) = try lowerOrders.order(of: directory, in: lower)
+        let (order, isCached) = try lowerOrders.order(of: directory, in: lower)
         var cursor = ListingCursor(lower: order, upper: NameOrder(), from: start)
         var next = cursor.next()
         while let (position, source) = next {
@@ -113,11 +113,11 @@ extension UnionTree {
                 return false
             }
             guard isWanted else {
-                if !isKept { lowerOrders.keep(order, of: directory) }
+                if !isCached { lowerOrders.cache(order, of: directory) }
                 return
             }
         }
-        if isKept { lowerOrders.drop(directory) }
+        if isCached { lowerOrders.drop(directory) }
     }
 
     // MARK: - Under the lock of names

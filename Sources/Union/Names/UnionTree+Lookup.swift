@@ -146,7 +146,7 @@ extension UnionTree {
         let id = origin.map(NodeID.lower) ?? NodeID.upper(UInt64(status.st_ino))
         if let known = table.find(id) { return known }
         let node = Node(id: id, mode: status.st_mode, lower: origin, parent: nil, name: name)
-        if let kept = forgottenStatuses.take(id) { node.shown.withLock { $0.status = kept } }
+        if let status = forgottenStatuses.take(id) { node.shown.withLock { $0.status = status } }
         if node.isRegular {
             node.data = try dataPlace(held, of: name, in: directory, fd, status, origin: origin)
             if case .partial(let data) = node.data {
@@ -217,7 +217,7 @@ extension UnionTree {
         var nlink = UInt32(clamping: status.st_nlink)
         if node.isDirectory {
             nlink = node.isOrphan ? 0 : try directoryLinks(held, node, upperLinks: nlink)
-        } else if node.isOrphan, node.kept == nil, nlink > 0 {
+        } else if node.isOrphan, node.heldFile == nil, nlink > 0 {
             // The link in the work directory does not show.
             nlink -= 1
         }
@@ -230,7 +230,7 @@ extension UnionTree {
             let below = min(try lower.inode(data.inode).blocks, (data.limit + 4095) / 4096 * 8)
             attributes.blocks = max(attributes.blocks, below)
         }
-        node.keptStatus(status)?.apply(to: &attributes)
+        node.preservedStatus(status)?.apply(to: &attributes)
         if node.isWhiteoutData {
             attributes.mode = WhiteoutData.mode(attributes.mode)
             attributes.rdev = 0
@@ -309,7 +309,7 @@ extension UnionTree {
     /// Where a node's file is: an open directory and the name in it, or the open file itself and no name.
     func location(_ held: HeldNames, of node: Node) throws(FSError) -> (directory: OpenFile, name: FileName) {
         let upper = try writable()
-        if let kept = node.kept { return (kept, .itself) }
+        if let file = node.heldFile { return (file, .itself) }
         if node.isOrphan { return (upper.orphans, node.name) }
         guard let parent = node.parent else { return (try directory(held, root), .dot) }
         return (try directory(held, parent), node.name)
@@ -327,7 +327,7 @@ extension UnionTree {
     /// The open upper directory of a node.
     func directory(_ held: HeldNames, _ node: Node) throws(FSError) -> OpenFile {
         let upper = try writable()
-        if let kept = node.kept { return kept }
+        if let file = node.heldFile { return file }
         if let open = directories.find(held, node) { return open }
         // From an open directory inside it: removing a deep tree goes upwards, and the path from the root is long.
         if let open = parent(held, node) {
@@ -340,7 +340,7 @@ extension UnionTree {
         var next = node
         var open: OpenFile?
         while open == nil {
-            if next !== node, let known = next.kept ?? directories.find(held, next) {
+            if next !== node, let known = next.heldFile ?? directories.find(held, next) {
                 open = known
             } else if next === root {
                 let opened = try FSError.wrap { () throws(Errno) in OpenFile(try upper.root.duplicate()) }

@@ -30,7 +30,7 @@ extension UnionTree {
         if !unused.isEmpty { leavingCount += 1 }
         names.unlock()
         guard !unused.isEmpty else { return }
-        for node in unused where node.kept == nil { removeOrphan(node) }
+        for node in unused where node.heldFile == nil { removeOrphan(node) }
         unused = []
         names.locked { leavingCount -= 1 }
     }
@@ -119,8 +119,8 @@ extension UnionTree {
         }
         if node.isOrphan {
             orphanCount -= 1
-            if node.kept != nil { heldCount -= 1 }
-            if let remove { remove(node) } else if node.kept == nil { removeOrphan(node) }
+            if node.heldFile != nil { heldCount -= 1 }
+            if let remove { remove(node) } else if node.heldFile == nil { removeOrphan(node) }
         }
         leaveAll(held, node)
     }
@@ -210,15 +210,15 @@ extension UnionTree {
 
     // MARK: - Orphans
 
-    /// Makes a node an orphan. `name`: in work/orphans, unless the node is `kept`.
-    func becomeOrphan(_ held: HeldNames, _ node: Node, _ name: FileName, kept: OpenFile? = nil) {
+    /// Makes a node an orphan. `name`: in work/orphans, unless `heldFile` keeps the file alive.
+    func becomeOrphan(_ held: HeldNames, _ node: Node, _ name: FileName, heldFile: OpenFile? = nil) {
         leaveAll(held, node)
         node.isOrphan = true
         node.name = name
-        node.kept = kept
+        node.heldFile = heldFile
         orphanCount += 1
         lastRemoval = UnionTree.now
-        if kept != nil { heldCount += 1 }
+        if heldFile != nil { heldCount += 1 }
         guard node.isDirectory else { return }
         node.lower = nil
         node.listing = Listing()
@@ -227,8 +227,8 @@ extension UnionTree {
     /// Gives a name to an orphan, or to a node whose last known name went.
     func adopt(_ held: HeldNames, _ node: Node, _ name: FileName, in directory: Node) {
         orphanCount -= 1
-        if node.kept == nil { removeOrphan(node) } else { heldCount -= 1 }
-        node.kept = nil
+        if node.heldFile == nil { removeOrphan(node) } else { heldCount -= 1 }
+        node.heldFile = nil
         node.isOrphan = false
         place(held, node, name, in: directory)
     }

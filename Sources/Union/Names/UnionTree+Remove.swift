@@ -104,7 +104,7 @@ extension UnionTree {
         if node.isDirectory { countDirectory(held, false, in: directory) }
         switch rest {
         case .orphan(let name): becomeOrphan(held, node, name)
-        case .file(let file): becomeOrphan(held, node, name, kept: file)
+        case .held(let file): becomeOrphan(held, node, name, heldFile: file)
         case nil:
             leave(held, node, name, in: directory)
             if isLast { discard(held, node) }
@@ -114,17 +114,17 @@ extension UnionTree {
     /// What is left of a removed file that the kernel refers to.
     private enum Rest {
         case orphan(FileName)
-        case file(OpenFile)
+        case held(OpenFile)
     }
 
-    /// `isKept`: the kernel refers to the file, and no other name leads to it.
+    /// `becomesOrphan`: the kernel refers to the file, and no other name leads to it.
     private func takeAway(
         _ held: HeldNames,
         _ node: Node,
         _ name: FileName,
         in directory: OpenFile,
         _ isHiding: Bool,
-        _ isKept: Bool,
+        _ becomesOrphan: Bool,
         _ upper: Upper
     ) throws(FSError) -> Rest? {
         func remove() throws(FSError) {
@@ -135,27 +135,27 @@ extension UnionTree {
         // A directory that looks empty may have whiteouts in it, so that it can't be removed in place.
         let hasWhiteouts = node.isDirectory ? try !listing(held, of: node).isEmpty : false
         if !hasWhiteouts {
-            guard isKept else {
+            guard becomesOrphan else {
                 try remove()
                 return nil
             }
             if heldCount < UnionTree.mostHeld, let file = try? hold(held, node, name, in: directory) {
                 try remove()
-                return .file(file)
+                return .held(file)
             }
         }
         do throws(FSError) {
             let orphan = try move(name, in: directory, isHiding, hasWhiteouts, upper)
-            if isKept { return .orphan(orphan) }
+            if becomesOrphan { return .orphan(orphan) }
             // Where this fails, the next mount sweeps the directory.
             try? upper.orphans.fd.removeDirectory(orphan)
             return nil
         } catch {
             guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
             if hasWhiteouts { try removeWhiteouts(held, node, name, in: directory, upper) }
-            let file = isKept ? try hold(held, node, name, in: directory) : nil
+            let file = becomesOrphan ? try hold(held, node, name, in: directory) : nil
             try remove()
-            return file.map { .file($0) }
+            return file.map { .held($0) }
         }
     }
 

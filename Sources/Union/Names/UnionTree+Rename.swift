@@ -159,7 +159,7 @@ extension UnionTree {
         /// The kernel does not refer to it.
         case unknown
         case orphan(FileName)
-        case kept(OpenFile)
+        case held(OpenFile)
     }
 
     /// Prepares a name to be replaced by rename(2), and keeps the file if the kernel refers to it.
@@ -176,7 +176,7 @@ extension UnionTree {
         if node.isDirectory { try removeWhiteouts(held, node, name, in: fd, upper) }
         guard node.isReferenced else { return .unknown }
         if heldCount < UnionTree.mostHeld, let file = try? hold(held, node, name, in: fd) {
-            return .kept(file)
+            return .held(file)
         }
         let orphan = upper.temporaryName()
         do throws(FSError) {
@@ -191,7 +191,7 @@ extension UnionTree {
             return .orphan(orphan)
         } catch {
             guard error.isLackOfRoom, heldCount < UnionTree.mostHeldInNeed else { throw error }
-            return .kept(try hold(held, node, name, in: fd))
+            return .held(try hold(held, node, name, in: fd))
         }
     }
 
@@ -247,7 +247,7 @@ extension UnionTree {
             leave(held, node, name, in: directory)
             discard(held, node)
         case .orphan(let name): becomeOrphan(held, node, name)
-        case .kept(let file): becomeOrphan(held, node, node.name, kept: file)
+        case .held(let file): becomeOrphan(held, node, node.name, heldFile: file)
         }
     }
 

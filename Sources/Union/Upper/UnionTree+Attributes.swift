@@ -46,7 +46,7 @@ extension UnionTree {
         }
         node.noteChange()
         if let ctime = change.ctime, let status = try? directory.fd.status(of: name) {
-            node.keepStatus(ctime, status)
+            node.preserveStatus(ctime, status)
         }
         return try attributes(held, of: node)
     }

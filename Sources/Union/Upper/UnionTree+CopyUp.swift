@@ -180,7 +180,7 @@ extension UnionTree {
         node.listing = Listing()
         node.isPinned = true
         place(held, node, name, in: parent)
-        keepStatus(held, node, of: try lower.inode(inode))
+        preserveStatus(held, node, of: try lower.inode(inode))
         table.insert(node)
         try set(held, name, .entry, in: parent)
         countDirectory(held, true, in: parent)
@@ -195,7 +195,7 @@ extension UnionTree {
         }
         let node = Node(id: NodeID.lower(inode), mode: S_IFDIR, lower: nil, parent: nil, name: orphan)
         becomeOrphan(held, node, orphan)
-        keepStatus(held, node, of: try lower.inode(inode))
+        preserveStatus(held, node, of: try lower.inode(inode))
         table.insert(node)
         return node
     }

@@ -19,12 +19,12 @@ extension UnionTree {
     }
 
     /// Preserves the status of the lower file for a copy that was just put in place.
-    func keepStatus(_ held: HeldNames, _ node: Node, of record: LowerInode) {
+    func preserveStatus(_ held: HeldNames, _ node: Node, of record: LowerInode) {
         // Where the file can't be looked up here, it can't be shown either.
         guard let (directory, name) = try? location(held, of: node),
             let status = try? directory.fd.status(of: name)
         else { return }
-        node.keepStatus(record, status)
+        node.preserveStatus(record, status)
     }
 
     /// Puts the copy of a file under all its visible names, or among the orphans when it has none.
@@ -59,7 +59,7 @@ extension UnionTree {
         guard !visible.isEmpty else {
             try FSError.wrap { () throws(Errno) in try upper.work.rename(copy, to: upper.orphans.fd, copy) }
             becomeOrphan(held, node, copy)
-            keepStatus(held, node, of: record)
+            preserveStatus(held, node, of: record)
             table.insert(node)
             if let unmarkedNumber { unmarked[unmarkedNumber] = node }
             return node
@@ -96,7 +96,7 @@ extension UnionTree {
             try set(held, name, .entry, in: parent)
             note(held, new: node, name, in: parent)
         }
-        keepStatus(held, node, of: record)
+        preserveStatus(held, node, of: record)
         return node
     }
 

@@ -8,7 +8,7 @@ import Testing
 import Glibc
 
 @Suite(.timeLimit(.minutes(40)), .enabled(if: TestRoot.isPossible, "needs root and busybox-static"))
-struct `A relay` {
+struct `A stdio proxy` {
     let root: TestRoot
     init() throws { root = try TestRoot() }
 
@@ -33,9 +33,9 @@ struct `A relay` {
         let client = Collected()
         let isFirst = Mutex(true)
         let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let process = try start("head -c 60000 /dev/zero; echo end; echo error >&2; exit 3", streams)
-        let ended = try relay.follow(process, streams, log: { log.add($0, $1) }) { stream, bytes in
+        let ended = try proxy.follow(process, streams, log: { log.add($0, $1) }) { stream, bytes in
             if stream == .output,
                 isFirst.withLock({
                     let first = $0; $0 = false; return first
@@ -51,7 +51,7 @@ struct `A relay` {
         #expect(log.error == "error\n")
         #expect(client.output == "")
         try gate.open()
-        relay.deliver(ended)
+        proxy.deliver(ended)
         #expect(client.output == log.output)
         #expect(client.error == log.error)
     }
@@ -61,11 +61,11 @@ struct `A relay` {
         for round in 0..<40 {
             let log = Collected()
             let streams = try ProcessStreams(interactive: false)
-            let relay = try Relay()
+            let proxy = try StdioProxy()
             let thief =
                 "cat /proc/$$/fd/1 >/dev/null & i=0; while [ $i -lt 300 ]; do echo x; i=$((i+1)); done; exit 3"
             let process = try start(thief, streams)
-            let status = try relay.run(process, streams) { log.add($0, $1) }
+            let status = try proxy.run(process, streams) { log.add($0, $1) }
             #expect(status.rawValue == 3, "\(round)")
         }
     }
@@ -73,23 +73,23 @@ struct `A relay` {
     @Test func `leaves a client that does not read when a signal asks for an end`() throws {
         let gate = try Gate()
         let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let process = try start("echo to nobody", streams)
-        let ended = try relay.follow(process, streams) { _, _ in try gate.pass() }
-        // To this thread alone, whose signals the relay has.
+        let ended = try proxy.follow(process, streams) { _, _ in try gate.pass() }
+        // To this thread alone, whose signals the proxy has.
         pthread_kill(pthread_self(), SIGTERM)
-        relay.deliver(ended)
+        proxy.deliver(ended)
         try gate.open()
     }
 
     @Test(arguments: [SIGINT, SIGTERM]) func `kills what was asked three times to end`(_ signal: Int32) throws
     {
         let streams = try ProcessStreams(interactive: false)
-        let relay = try Relay()
+        let proxy = try StdioProxy()
         let process = try start("trap 'echo no' INT TERM; echo up; while :; do sleep 0.02; done", streams)
         let waiting = Waiting(pthread_self())
         let collected = Collected()
-        let status = try relay.run(process, streams) { stream, bytes in
+        let status = try proxy.run(process, streams) { stream, bytes in
             collected.add(stream, bytes)
             // One for each answer: signals that wait are one.
             pthread_kill(waiting.thread, signal)

@@ -7,7 +7,7 @@ import SystemPackage
 
 /// The stdio proxy between a program in a container and the process that started it: copies streams, forwards
 /// signals and window sizes, and waits for the end.
-package struct Relay: ~Copyable {
+package struct StdioProxy: ~Copyable {
     package enum Stream: String, Sendable {
         case output = "stdout"
         case error = "stderr"
@@ -34,13 +34,13 @@ package struct Relay: ~Copyable {
     /// `HostTerminal.comeForward`.
     package init() throws {
         signal(SIGPIPE, SIG_IGN)
-        let fd = clinux_take_signals(Relay.mask)
+        let fd = clinux_take_signals(StdioProxy.mask)
         guard fd >= 0 else { throw Failure("take signals", Errno(rawValue: -fd)) }
         signals = OwnedFD(adopting: fd)
-        clinux_block_signals(Relay.held)
+        clinux_block_signals(StdioProxy.held)
     }
 
-    deinit { clinux_release_signals(Relay.mask | Relay.held) }
+    deinit { clinux_release_signals(StdioProxy.mask | StdioProxy.held) }
 
     /// A program that has ended, and the output that is still on its way to the client.
     package struct Ended: ~Copyable {
@@ -113,7 +113,9 @@ package struct Relay: ~Copyable {
             guard (try? Errno.retrying { poll(&watched, 2, -1) }) != nil, watched[0].revents == 0 else {
                 return false
             }
-            if watched[1].revents != 0, Relay.ending.contains(clinux_next_signal(signals.raw)) { return true }
+            if watched[1].revents != 0, StdioProxy.ending.contains(clinux_next_signal(signals.raw)) {
+                return true
+            }
         }
     }
 

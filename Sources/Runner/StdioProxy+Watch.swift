@@ -4,7 +4,7 @@ import SystemPackage
 import CLinux
 import Glibc
 
-extension Relay {
+extension StdioProxy {
     /// For a program that another process runs: calls `ready` whenever `source` can be read, and `signalled` with each
     /// signal that this process gets, until one of them returns false. `terminal`: raw until then; -1 for none.
     package func watch(

@@ -9,7 +9,7 @@ import SystemPackage
 /// tar, for one, reports a file whose ctime moves while it is read as changed.
 ///
 /// It lasts until a user does change the file, and at most as long as the mount: a ctime can't be set.
-struct KeptStatus {
+struct PreservedStatus {
     private var ctime: Attributes.Time
     /// Shown for directories only.
     private var size: UInt64
@@ -46,19 +46,19 @@ struct KeptStatus {
 
 /// The preserved statuses of the nodes that the kernel forgot last, a few thousand.
 struct ForgottenStatuses {
-    private var statuses: [UInt64: KeptStatus] = [:]
+    private var statuses: [UInt64: PreservedStatus] = [:]
     /// In the order of their arrival; some have been taken since.
     private var order: [UInt64] = []
     private static let most = 4096
 
-    mutating func add(_ status: KeptStatus, of id: UInt64) {
+    mutating func add(_ status: PreservedStatus, of id: UInt64) {
         if statuses.updateValue(status, forKey: id) == nil { order.append(id) }
         guard order.count > 2 * Self.most else { return }
         for id in order.prefix(Self.most) { statuses[id] = nil }
         order.removeFirst(Self.most)
     }
 
-    mutating func take(_ id: UInt64) -> KeptStatus? {
+    mutating func take(_ id: UInt64) -> PreservedStatus? {
         statuses.isEmpty ? nil : statuses.removeValue(forKey: id)
     }
 }
@@ -74,7 +74,7 @@ extension Node {
         let changes = changes
         let before = try? directory.status(of: name)
         // If it fails, part of the change may be done.
-        defer { keepStatus(before, try? directory.status(of: name), since: changes) }
+        defer { preserveStatus(before, try? directory.status(of: name), since: changes) }
         return try body()
     }
 
@@ -82,31 +82,31 @@ extension Node {
     func keepingTimes(_ directory: borrowing OwnedFD, _ body: () throws(Errno) -> Void) throws(Errno) {
         let changes = changes
         let before = try directory.keepingTimes(body)
-        keepStatus(before, try? directory.status(of: .dot), since: changes)
+        preserveStatus(before, try? directory.status(of: .dot), since: changes)
     }
 
     /// Preserves the status of `inode` for its copy, which was just put in place and looks like `status` there.
-    func keepStatus(_ inode: LowerInode, _ status: FileStatus) {
-        var new = KeptStatus(inode)
+    func preserveStatus(_ inode: LowerInode, _ status: FileStatus) {
+        var new = PreservedStatus(inode)
         new.follow(status)
         shown.withLock { $0.status = new }
     }
 
     /// Preserves `ctime` for a file that looks like `status`.
-    func keepStatus(_ ctime: Attributes.Time, _ status: FileStatus) {
-        var new = KeptStatus(status, ctime: ctime)
+    func preserveStatus(_ ctime: Attributes.Time, _ status: FileStatus) {
+        var new = PreservedStatus(status, ctime: ctime)
         new.follow(status)
         shown.withLock { $0.status = new }
     }
 
-    private func keepStatus(_ before: FileStatus?, _ after: FileStatus?, since changes: UInt64) {
+    private func preserveStatus(_ before: FileStatus?, _ after: FileStatus?, since changes: UInt64) {
         guard let before, let after, !before.st_ctim.equals(after.st_ctim) else { return }
-        shown.withLock { kept in
+        shown.withLock { shown in
             // A user's change meanwhile is what shows.
-            guard kept.changes == changes else { return }
-            var new = kept.status.flatMap { $0.isOf(before) ? $0 : nil } ?? KeptStatus(before)
+            guard shown.changes == changes else { return }
+            var new = shown.status.flatMap { $0.isOf(before) ? $0 : nil } ?? PreservedStatus(before)
             new.follow(after)
-            kept.status = new
+            shown.status = new
         }
     }
 
@@ -121,8 +121,8 @@ extension Node {
     private var changes: UInt64 { shown.withLock { $0.changes } }
 
     /// The status to show instead of `status`, which the file has right now.
-    func keptStatus(_ status: FileStatus) -> KeptStatus? {
-        shown.withLock { kept in kept.status.flatMap { $0.isOf(status) ? $0 : nil } }
+    func preservedStatus(_ status: FileStatus) -> PreservedStatus? {
+        shown.withLock { shown in shown.status.flatMap { $0.isOf(status) ? $0 : nil } }
     }
 }
 
