@@ -36,6 +36,55 @@ import Testing
         }
     }
 
+    /// Of the second version, with a row of everything that refers to a snapshot.
+    @Test func `keeps every row of a store that was made before key spaces`() throws {
+        try withFile { path in
+            let connection = try Connection(path)
+            try Schema.migrate(connection, steps: Array(Schema.steps[..<2]))
+            try connection.execute(
+                """
+                INSERT INTO layers VALUES (7, zeroblob(32), 1, 2);
+                INSERT INTO snapshots VALUES (3, 'c', 3, NULL, 7, 1, 10, 11), (4, 'a', 2, 3, NULL, 0, 12, 13),
+                    (5, 'v', 1, 3, NULL, 0, 14, 15), (9, 'gone', 2, NULL, NULL, 0, 0, 0);
+                DELETE FROM snapshots WHERE id = 9;
+                INSERT INTO snapshot_labels VALUES (4, 'l', '1'), (4, 'm', '');
+                INSERT INTO images VALUES (1, zeroblob(32), x'7b7d', NULL, 3, 0);
+                INSERT INTO image_layers VALUES (1, 0, 7);
+                INSERT INTO tags VALUES ('t', 1);
+                INSERT INTO containers VALUES ('id', 'name', 1, 't', 4, 0, x'7b7d');
+                INSERT INTO mounts VALUES (6, 5, 1, 's', x'2f', 0);
+                INSERT INTO leases VALUES ('lease', 0, NULL);
+                INSERT INTO lease_snapshots VALUES ('lease', 'c');
+                """
+            )
+            try Schema.migrate(connection)
+            let rows = try connection.rows(
+                """
+                SELECT fields FROM (
+                    SELECT id || space || key || kind || coalesce(parent, '-') || coalesce(layer, '-') || implied
+                        || created || updated AS fields FROM snapshots ORDER BY id
+                )
+                """
+            ) { try $0[0] as String }
+            #expect(rows == ["3c3-711011", "4a23-01213", "5v13-01415"])
+            for table in [
+                "images", "image_layers", "tags", "containers", "mounts", "leases", "lease_snapshots",
+            ] {
+                #expect(try connection.value("SELECT count(*) FROM \(table)") == Int64(1), "\(table)")
+            }
+            #expect(
+                try connection.value("SELECT count(*) FROM snapshot_labels WHERE snapshot = 4") == Int64(2)
+            )
+            #expect(try connection.rows("PRAGMA foreign_key_check") { try $0[0] as String } == [])
+            #expect(try connection.rows("PRAGMA integrity_check") { try $0[0] as String } == ["ok"])
+            // What refers to a row keeps it, as before.
+            #expect(throws: Failure.self) { try connection.run("DELETE FROM snapshots WHERE id = 3") }
+            // A number that was given once is not given again.
+            try connection.run("INSERT INTO snapshots (key, kind, created, updated) VALUES ('new', 2, 0, 0)")
+            #expect(connection.lastInsertedRow == 10)
+        }
+    }
+
     @Test func `a database from a newer program is refused and left as it is`() throws {
         try withFile { path in
             try Schema.migrate(

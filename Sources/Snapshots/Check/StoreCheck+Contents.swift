@@ -25,6 +25,32 @@ extension StoreCheck {
         }
     }
 
+    /// Manifests and indexes: what is not what its digest says would be refused wherever it is pushed to.
+    mutating func documents(_ connection: Connection) throws {
+        let damaged = try connection.rows("SELECT id, digest, bytes FROM documents ORDER BY id") {
+            (row: try $0[0] as Int64, digest: try $0[1] as Digest, bytes: try $0[2] as [UInt8])
+        }
+        .filter { SHA256.digest(of: $0.bytes) != $0.digest }
+        for (row, digest, _) in damaged {
+            let images = try connection.rows("SELECT image FROM image_documents WHERE document = ?", row) {
+                try $0[0] as Int64
+            }
+            .flatMap { row in
+                let image = try connection.imageRecord(row)
+                return image.tags.isEmpty ? ["\(image.id)"] : image.tags
+            }
+            findings.append(
+                Finding(
+                    kind: .image,
+                    name: "\(digest)",
+                    problem: "the manifest or index is not the one that its digest is of",
+                    images: Set(images).sorted(),
+                    advice: "Load or pull the image again: mica pull"
+                )
+            )
+        }
+    }
+
     mutating func layers(_ connection: Connection, _ users: StoreUsers) throws {
         let layers = try connection.rows("SELECT diffid FROM layers ORDER BY id") { try $0[0] as Digest }
         let check = LayerCheck(layout: layout)

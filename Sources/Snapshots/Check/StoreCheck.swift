@@ -47,6 +47,7 @@ package struct StoreCheck {
         guard let connection else { return check.findings }
         let users = try StoreUsers(connection)
         try check.images(connection)
+        try check.documents(connection)
         try check.layers(connection, users)
         try check.snapshots(connection)
         try check.containers(connection)

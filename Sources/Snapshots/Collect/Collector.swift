@@ -45,11 +45,12 @@ extension Store {
             try $0[0] as String
         }
         for lease in expired {
-            try connection.run("DELETE FROM leases WHERE id = ?", lease)
+            try connection.removeLease(lease)
             plan.goes(.lease, lease, "it has expired")
         }
         try connection.judgeUnstarted(&plan, layout)
         try connection.judgeImages(&plan)
+        try connection.removeUnusedDocuments()
         try connection.judgeSnapshots(&plan)
         try connection.judgeLayers(&plan)
         plan.containers = Set(try connection.rows("SELECT id FROM containers") { try $0[0] as String })

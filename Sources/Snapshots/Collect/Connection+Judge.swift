@@ -69,9 +69,12 @@ extension Connection {
             ) {
                 plan.lives(.layer, "\(diffID)", "image \(image)")
                 plan.layers.insert(diffID)
+            } else if let lease = try lease(onLayer: row) {
+                plan.lives(.layer, "\(diffID)", "lease \(lease)")
+                plan.layers.insert(diffID)
             } else {
                 try run("DELETE FROM layers WHERE id = ?", row)
-                plan.goes(.layer, "\(diffID)", "no image and no snapshot has it")
+                plan.goes(.layer, "\(diffID)", "no image, no snapshot and no lease has it")
             }
         }
     }

@@ -188,7 +188,7 @@ extension Connection {
         let layer = try first("SELECT tar_size, content_size FROM layers WHERE diffid = ?", diffID) {
             NewLayer(diffID: diffID, tarSize: try $0[0], contentSize: try $0[1])
         }
-        guard let layer else { throw Failure("layer \(diffID) is not in the store", kind: .notFound) }
+        guard let layer else { throw Failure.noSuchLayer(diffID) }
         return layer
     }
 

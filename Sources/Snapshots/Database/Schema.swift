@@ -107,6 +107,73 @@ package enum Schema {
         ) STRICT;
         INSERT INTO store (id, generation) VALUES (1, 0);
         """,
+        """
+        -- Keys are unique within a space: '' is mica's own. An active snapshot may have a layer: one that was
+        -- imported as its content. Numbers that were given once are not given again.
+        CREATE TABLE snapshots_with_spaces (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            space TEXT NOT NULL DEFAULT '',
+            key TEXT NOT NULL,
+            kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
+            parent INTEGER REFERENCES snapshots,
+            layer INTEGER REFERENCES layers,
+            implied INTEGER NOT NULL DEFAULT 0,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL,
+            UNIQUE (space, key),
+            CHECK (kind <> 3 OR layer IS NOT NULL),
+            CHECK (kind <> 1 OR layer IS NULL)
+        ) STRICT;
+        INSERT INTO snapshots_with_spaces (id, space, key, kind, parent, layer, implied, created, updated)
+            SELECT id, '', key, kind, parent, layer, implied, created, updated FROM snapshots;
+        DELETE FROM sqlite_sequence WHERE name = 'snapshots_with_spaces';
+        INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'snapshots_with_spaces', seq FROM sqlite_sequence WHERE name = 'snapshots';
+        DROP TABLE snapshots;
+        ALTER TABLE snapshots_with_spaces RENAME TO snapshots;
+        CREATE INDEX snapshots_parent ON snapshots (parent);
+        CREATE INDEX snapshots_layer ON snapshots (layer);
+
+        -- What layers came as. annotations: JSON, an object of strings. verified: its bytes were read and were this
+        -- layer; otherwise only a manifest says so.
+        CREATE TABLE blobs (
+            layer INTEGER NOT NULL REFERENCES layers ON DELETE CASCADE,
+            digest BLOB NOT NULL CHECK (length(digest) = 32),
+            size INTEGER NOT NULL,
+            media_type TEXT NOT NULL,
+            annotations TEXT NOT NULL,
+            verified INTEGER NOT NULL,
+            PRIMARY KEY (layer, digest)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX blobs_digest ON blobs (digest);
+
+        -- Manifests and indexes, byte for byte as they came, and the images that they lead to. position: the
+        -- manifest 0, the index that has it 1, and so on outwards.
+        CREATE TABLE documents (
+            id INTEGER PRIMARY KEY,
+            digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+            media_type TEXT NOT NULL,
+            bytes BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE image_documents (
+            image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
+            document INTEGER NOT NULL REFERENCES documents,
+            position INTEGER NOT NULL,
+            PRIMARY KEY (image, document)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX image_documents_document ON image_documents (document);
+
+        -- document: the outermost one that came under this name; NULL where none did.
+        ALTER TABLE tags ADD COLUMN document INTEGER REFERENCES documents;
+        CREATE INDEX tags_document ON tags (document);
+
+        CREATE TABLE lease_layers (
+            lease TEXT NOT NULL REFERENCES leases ON DELETE CASCADE,
+            layer INTEGER NOT NULL REFERENCES layers ON DELETE CASCADE,
+            PRIMARY KEY (lease, layer)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX lease_layers_layer ON lease_layers (layer);
+        """,
     ]
 
     /// Brings the database to `target`, one transaction for all steps. Writes nothing when it is there
@@ -125,6 +192,10 @@ package enum Schema {
             // Outside a transaction, and before the first.
             try connection.useWriteAheadLog()
         }
+        // A table that is made again would take what refers to it along. It is a setting of the connection, which a
+        // transaction does not change.
+        try connection.execute("PRAGMA foreign_keys = OFF")
+        defer { try? connection.execute("PRAGMA foreign_keys = ON") }
         try connection.transaction(writing: true) {
             version = try self.version(of: connection)  // somebody else may have been faster
             guard version <= target else {

@@ -26,26 +26,22 @@ package struct NewImage: Sendable {
     /// References; they are made whole.
     package var tags: [String]
     package var manifestDigest: Digest?
+    /// What it came with, byte for byte: its manifest, the index that lists that, and so on outwards. Their digests
+    /// were checked. Empty for an image that was made here, or came without.
+    package var documents: [ImageDocument]
 
-    package init(config: [UInt8], layers: [NewLayer], tags: [String] = [], manifestDigest: Digest? = nil) {
+    package init(
+        config: [UInt8],
+        layers: [NewLayer],
+        tags: [String] = [],
+        manifestDigest: Digest? = nil,
+        documents: [ImageDocument] = []
+    ) {
         self.config = config
         self.layers = layers
         self.tags = tags
         self.manifestDigest = manifestDigest
-    }
-}
-
-package struct NewLayer: Sendable, Equatable {
-    package var diffID: Digest
-    /// Of the uncompressed tar, bytes.
-    package var tarSize: UInt64
-    /// The sum of the sizes of its files, bytes.
-    package var contentSize: UInt64
-
-    package init(diffID: Digest, tarSize: UInt64, contentSize: UInt64) {
-        self.diffID = diffID
-        self.tarSize = tarSize
-        self.contentSize = contentSize
+        self.documents = documents
     }
 }
 

@@ -8,18 +8,25 @@ extension Connection {
     }
 
     func add(_ layer: NewLayer) throws -> Int64 {
-        if let row = try self.layer(layer.diffID) { return row }
-        try run(
-            "INSERT INTO layers (diffid, tar_size, content_size) VALUES (?, ?, ?)",
-            layer.diffID,
-            layer.tarSize,
-            layer.contentSize
-        )
-        return lastInsertedRow
+        let row: Int64
+        if let known = try self.layer(layer.diffID) {
+            row = known
+        } else {
+            try run(
+                "INSERT INTO layers (diffid, tar_size, content_size) VALUES (?, ?, ?)",
+                layer.diffID,
+                layer.tarSize,
+                layer.contentSize
+            )
+            row = lastInsertedRow
+        }
+        for blob in layer.blobs { try add(blob, to: row) }
+        return row
     }
 
     func add(_ image: NewImage) throws -> ImageRecord {
         let digest = SHA256.digest(of: image.config)
+        let layers = try image.layers.map { try add($0) }
         let row: Int64
         if let known = try imageRow(digest) {
             row = known
@@ -29,7 +36,6 @@ extension Connection {
                 row
             )
         } else {
-            let layers = try image.layers.map { try add($0) }
             // A config that says something strange elsewhere is not refused here for it.
             let created = (try? ImageConfig(json: image.config, name: "\(digest)"))?.createdSeconds ?? 0
             let top = try addChain(image.layers.map(\.diffID), layers: layers)
@@ -51,7 +57,8 @@ extension Connection {
                 )
             }
         }
-        for name in image.tags { try tag(row, as: name) }
+        let document = try add(image.documents, to: row)
+        for name in image.tags { try tag(row, as: name, document: document) }
         return try imageRecord(row)
     }
 
@@ -80,11 +87,16 @@ extension Connection {
         return parent
     }
 
-    func tag(_ row: Int64, as name: String) throws {
+    /// `document`: the row of what came under the name; without one, what came under it for the same image stays.
+    func tag(_ row: Int64, as name: String, document: Int64? = nil) throws {
         let name = try ImageReference(name).description
         let holder: Int64? = try value("SELECT image FROM tags WHERE name = ?", name)
-        if holder == row { return }
-        try run("INSERT OR REPLACE INTO tags (name, image) VALUES (?, ?)", name, row)
+        if holder == row {
+            guard let document else { return }
+            try run("UPDATE tags SET document = ? WHERE name = ?", document, name)
+            return
+        }
+        try run("INSERT OR REPLACE INTO tags (name, image, document) VALUES (?, ?, ?)", name, row, document)
     }
 
     func imageRow(_ id: Digest) throws -> Int64? {
@@ -94,7 +106,15 @@ extension Connection {
     /// A name goes before an ID, as in docker.
     func imageRow(named name: String) throws -> Int64? {
         if let reference = try? ImageReference(name), let digest = reference.digest {
-            return try value("SELECT id FROM images WHERE manifest = ?", digest)
+            // An index that images of several platforms came with: the one that came last.
+            return try value(
+                """
+                SELECT id FROM images WHERE manifest = ?1 OR id IN (
+                    SELECT image FROM image_documents JOIN documents ON documents.id = document WHERE digest = ?1
+                ) ORDER BY manifest IS ?1 DESC, id DESC LIMIT 1
+                """,
+                digest
+            )
         }
         if let tag = try imageTag(name) { return try value("SELECT image FROM tags WHERE name = ?", tag) }
         let hex = name.hasPrefix("sha256:") ? name.dropFirst(7) : name[...]

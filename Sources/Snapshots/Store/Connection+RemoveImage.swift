@@ -34,6 +34,7 @@ extension Connection {
             return Removal(untagged: [tag])
         }
         try run("DELETE FROM images WHERE id = ?", row)
+        try removeUnusedDocuments()
         return Removal(untagged: image.tags, deleted: [image.id])
     }
 }
