@@ -16,20 +16,22 @@ package struct ImagePull: Sendable {
 
     /// `platform`: whose image is wanted; nil: this machine's, or the only one there is. The image becomes visible once
     /// everything has been verified and is on disk; after an error nothing does, but what has arrived of its layers is
-    /// kept for the next time.
+    /// kept for the next time. `isShort`: whoever gave the name did not say which registry; where registries.conf says
+    /// that it could be another one's, it is refused.
     package func pull(
         _ reference: ImageReference,
         for platform: Platform? = nil,
         verifiesTLS: Bool = true,
+        isShort: Bool = false,
         report: @escaping @Sendable (ImageLoad.Event) -> Void
     ) throws -> ImageLoad.Loaded {
         let old = Found()
         do {
-            return try pull(reference, platform, verifiesTLS, old, report)
+            return try pull(reference, platform, verifiesTLS, isShort, old, report)
         } catch {
             // What an earlier pull left was no good: it is gone now.
             guard old.isFound.load(ordering: .relaxed) else { throw error }
-            return try pull(reference, platform, verifiesTLS, Found(), report)
+            return try pull(reference, platform, verifiesTLS, isShort, Found(), report)
         }
     }
 
@@ -40,20 +42,24 @@ package struct ImagePull: Sendable {
         _ reference: ImageReference,
         _ platform: Platform?,
         _ verifiesTLS: Bool,
+        _ isShort: Bool,
         _ old: Found,
         _ report: @escaping @Sendable (ImageLoad.Event) -> Void
     ) throws -> ImageLoad.Loaded {
-        let client = try RegistryClient(
-            reference,
-            program: ImagePull.program(),
+        var opening = RegistryMessage.Opening(
+            domain: reference.domain,
+            path: reference.path,
             verifiesTLS: verifiesTLS
         )
+        opening.isForDigest = reference.digest != nil
+        opening.isShort = isShort
+        let client = try RegistryClient(opening)
         defer { client.close() }
         let arrivals = store.layout.arrivals
         try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
         let lock = try store.lockForChange()
         defer { withExtendedLifetime(lock) {} }
-        let files = try RegistryFiles(client, directory: arrivals)
+        let files = try RegistryFiles(client, reference, directory: arrivals)
         let archive = ImageArchive(files, stem: nil)
         var images = try archive.images(for: platform ?? .host) { report(.skipped($0)) }
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
@@ -84,21 +90,5 @@ package struct ImagePull: Sendable {
         let own = Platform(architecture: architecture, os: config.os ?? "linux", variant: config.variant)
         guard own.rank(on: platform) == nil else { return }
         throw Failure("\(image.label) is for \(own), not for \(platform)")
-    }
-
-    /// $MICA_REGISTRY, or mica-registry beside this program or in ../libexec/mica.
-    private static func program() throws -> FilePath {
-        if let path = getenv("MICA_REGISTRY"), path.pointee != 0 { return FilePath(String(cString: path)) }
-        let directory = try HostProcess.program().removingLastComponent()
-        for path in [
-            directory.appending("mica-registry"), directory.appending("../libexec/mica/mica-registry"),
-        ]
-        where access(path.string, X_OK) == 0 {
-            return path
-        }
-        throw Failure(
-            "mica-registry is not installed: it is not in \(directory)",
-            advice: "Install it beside mica, or set MICA_REGISTRY to its path."
-        )
     }
 }

@@ -75,14 +75,23 @@ package struct ImageReference: Hashable, Sendable {
 
     private var suffix: String { (tag.map { ":\($0)" } ?? "") + (digest.map { "@\($0)" } ?? "") }
 
+    /// Whether `text` is a name that does not say which registry.
+    package static func isShort(_ text: some StringProtocol) -> Bool {
+        guard let first = text.split(separator: "/", maxSplits: 1).first, first.count < text.count else {
+            return true
+        }
+        return !isHost(first)
+    }
+
+    private static func isHost(_ first: some StringProtocol) -> Bool {
+        first.contains { $0 == "." || $0 == ":" || $0.isUppercase } || first == "localhost"
+    }
+
     /// The first component is a host only where it can't be a user's name: it has a dot or a port, or is localhost.
     private static func split(_ name: Substring) -> (domain: String, path: String) {
         guard let slash = name.firstIndex(of: "/") else { return ("docker.io", String(name)) }
         let first = name[..<slash]
-        guard first.contains(where: { $0 == "." || $0 == ":" || $0.isUppercase }) || first == "localhost"
-        else {
-            return ("docker.io", String(name))
-        }
+        guard isHost(first) else { return ("docker.io", String(name)) }
         return (String(first), String(name[name.index(after: slash)...]))
     }
 

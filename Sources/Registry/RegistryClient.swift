@@ -1,18 +1,14 @@
-package import Digests
-package import OCI
-package import SystemPackage
-
 import CLinux
-import FoundationEssentials
 import Glibc
 import Linux
+import OCI
 import Synchronization
+import SystemPackage
 
 /// A repository of a registry, by way of mica-registry, which has HTTP and TLS in it: so that nothing that mounts or runs
 /// pays for them, and what reads a stranger's answers is a process that has nothing of the store open.
 package final class RegistryClient: @unchecked Sendable {
     // Safe to share: everything that changes is guarded by `lock`.
-    package let reference: ImageReference
     private let process: HostProcess
     private let requests: OwnedFD
     private let lock = Lock()
@@ -22,20 +18,17 @@ package final class RegistryClient: @unchecked Sendable {
     private var isOver = false
     private var reader: WorkerThread?
 
-    /// Starts it. `program`: its path.
-    package init(_ reference: ImageReference, program: FilePath, verifiesTLS: Bool) throws {
-        self.reference = reference
+    /// Starts it.
+    package init(_ opening: RegistryMessage.Opening) throws {
         let toIt = try naming("make a pipe") { try Pipe() }
         let fromIt = try naming("make a pipe") { try Pipe() }
         process = try HostProcess(
-            [program.string],
+            [RegistryClient.program().string],
             descriptors: [toIt.read.raw, fromIt.write.raw, STDERR_FILENO]
         )
         requests = toIt.takeWriteEnd()
         let output = OpenFile(fromIt.takeReadEnd())
-        try send(
-            RegistryMessage.Opening(domain: reference.domain, path: reference.path, verifiesTLS: verifiesTLS)
-        )
+        try send(opening)
         reader = try naming("start a thread") { try WorkerThread { self.read(output) } }
     }
 
@@ -53,35 +46,21 @@ package final class RegistryClient: @unchecked Sendable {
 
     // MARK: - Requests
 
-    /// What a tag or a digest names, as it came.
-    package func manifest(_ name: String) throws -> (mediaType: String, bytes: [UInt8]) {
-        let reply = try answer(.manifest, name)
-        return (reply.mediaType ?? "", try body(reply))
-    }
-
-    /// A small blob. Its digest is for the caller to check.
-    package func document(_ digest: Digest, size: UInt64) throws -> [UInt8] {
-        try body(try answer(.document, digest.description) { $0.size = size })
-    }
-
-    /// Has a blob brought into the file at `path`, from where that ends on. Returns at once.
-    package func download(_ digest: Digest, size: UInt64, into path: FilePath) throws -> BlobDownload {
-        let id = try ask(.blob, digest.description) {
-            $0.size = size
-            $0.path = path.string
-        }
-        return BlobDownload(self, request: id, size: size)
-    }
-
-    private func answer(
+    /// Waits for what comes of it.
+    func answer(
         _ kind: RegistryMessage.Request.Kind,
-        _ name: String,
+        _ name: String = "",
         _ details: (inout RegistryMessage.Request) -> Void = { _ in }
     ) throws -> RegistryMessage.Reply {
-        try reply(to: ask(kind, name, details))
+        let id = try ask(kind, name, details)
+        while true {
+            let reply = try reply(to: id)
+            if reply.isLast { return reply }
+        }
     }
 
-    private func ask(
+    /// Returns at once: the request's number.
+    func ask(
         _ kind: RegistryMessage.Request.Kind,
         _ name: String,
         _ details: (inout RegistryMessage.Request) -> Void
@@ -106,15 +85,10 @@ package final class RegistryClient: @unchecked Sendable {
         }
         // What is asked for is how far it is: only the latest.
         guard let reply = replies.removeValue(forKey: id)?.last else { throw Failure("no reply") }
-        if let failure = reply.failure { throw Failure(failure, advice: reply.advice) }
-        return reply
-    }
-
-    private func body(_ reply: RegistryMessage.Reply) throws -> [UInt8] {
-        guard let text = reply.body, let bytes = Data(base64Encoded: text) else {
-            throw Failure("mica-registry's answer can't be read")
+        if let failure = reply.failure {
+            throw Failure(failure, advice: reply.advice, kind: reply.isMissing == true ? .notFound : .other)
         }
-        return Array(bytes)
+        return reply
     }
 
     private func send(_ message: some Encodable) throws {
@@ -161,5 +135,21 @@ package final class RegistryClient: @unchecked Sendable {
         replies[reply.id, default: []].append(reply)
         lock.wakeAll()
         lock.unlock()
+    }
+
+    /// $MICA_REGISTRY, or mica-registry beside this program or in ../libexec/mica.
+    private static func program() throws -> FilePath {
+        if let path = getenv("MICA_REGISTRY"), path.pointee != 0 { return FilePath(String(cString: path)) }
+        let directory = try HostProcess.program().removingLastComponent()
+        for path in [
+            directory.appending("mica-registry"), directory.appending("../libexec/mica/mica-registry"),
+        ]
+        where access(path.string, X_OK) == 0 {
+            return path
+        }
+        throw Failure(
+            "mica-registry is not installed: it is not in \(directory)",
+            advice: "Install it beside mica, or set MICA_REGISTRY to its path."
+        )
     }
 }

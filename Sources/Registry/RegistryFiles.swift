@@ -26,15 +26,15 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     /// Files that no other pull goes on with.
     private let own = Mutex<[FilePath]>([])
 
-    /// Fetches what the client's reference names. `directory`: of the store's, where blobs may stay for a while.
-    package init(_ client: RegistryClient, directory: FilePath) throws {
+    /// Fetches what `reference` names in the client's repository. `directory`: of the store's, where blobs may stay for a while.
+    package init(_ client: RegistryClient, _ reference: ImageReference, directory: FilePath) throws {
         self.client = client
         self.directory = directory
-        name = client.reference.familiar
-        let wanted = client.reference.digest?.description ?? client.reference.tag ?? "latest"
+        name = reference.familiar
+        let wanted = reference.digest?.description ?? reference.tag ?? "latest"
         let (mediaType, bytes) = try client.manifest(wanted)
         root = (SHA256.digest(of: bytes), bytes)
-        if let digest = client.reference.digest, digest != root.digest {
+        if let digest = reference.digest, digest != root.digest {
             throw Failure("\(name): the registry sent \(root.digest) for it")
         }
         index = try JSONDocument.encode(
@@ -43,7 +43,7 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
                     mediaType: mediaType,
                     digest: root.digest,
                     size: UInt64(bytes.count),
-                    annotations: [Annotation.imageName: client.reference.familiar]
+                    annotations: [Annotation.imageName: reference.familiar]
                 )
             ])
         )

@@ -6,9 +6,16 @@ package enum RegistryMessage {
     package struct Opening: Codable, Sendable {
         /// As in a reference: a host, maybe with a port.
         package var domain: String
+        /// Empty where only the registry is meant.
         package var path: String
         /// Certificates are verified, and plain HTTP is for this machine only.
         package var verifiesTLS: Bool
+        /// Nothing is sent there: mirrors will do.
+        package var isToRead = true
+        /// It is a digest that is asked for, and no tag.
+        package var isForDigest = false
+        /// Whoever gave the name did not say which registry.
+        package var isShort = false
 
         package init(domain: String, path: String, verifiesTLS: Bool) {
             self.domain = domain
@@ -26,12 +33,33 @@ package enum RegistryMessage {
             /// `name`: a digest. The blob of `size` bytes is brought into the file `path`, from where that ends; replies
             /// tell how many bytes are there.
             case blob
+            /// The reply has them as words.
+            case tags
+            /// Whether there is a blob, `name` its digest, of `size` bytes; a manifest, `name` a tag or a digest.
+            case holds, holdsManifest
+            /// Takes the blob `name` over from the repository `path`, where that can be.
+            case mount
+            /// Sends the file `path`, which is the blob `name` of `size` bytes; replies tell how many are sent.
+            case upload
+            /// Sends `body`, which is of `mediaType`, as the manifest `name`, a tag or a digest.
+            case put
+            /// Keeps `user` and `password` for the registry, once that has taken them; the reply says where.
+            case login
+            /// Forgets them; the reply says where they were.
+            case logout
+            /// `name`: a part of names; at most `size` are found.
+            case search
         }
         package var id: Int
         package var kind: Kind
         package var name: String
         package var size: UInt64?
         package var path: String?
+        package var mediaType: String?
+        /// Base64.
+        package var body: String?
+        package var user: String?
+        package var password: String?
 
         package init(id: Int, kind: Kind, name: String) {
             self.id = id
@@ -45,12 +73,32 @@ package enum RegistryMessage {
         package var mediaType: String?
         /// Base64.
         package var body: String?
-        /// Bytes of a blob that are in its file.
+        /// Bytes of a blob that are in its file, or were sent.
         package var done: UInt64?
+        package var words: [String]?
+        package var found: [Found]?
+        package var isThere: Bool?
         package var isLast = false
         package var failure: String?
         package var advice: String?
+        /// The failure is that the registry has no such thing.
+        package var isMissing: Bool?
 
         package init(id: Int) { self.id = id }
+    }
+
+    /// A repository that a search has found.
+    package struct Found: Codable, Sendable {
+        package var name: String
+        package var description: String
+        package var stars: Int
+        package var isOfficial: Bool
+
+        package init(name: String, description: String = "", stars: Int = 0, isOfficial: Bool = false) {
+            self.name = name
+            self.description = description
+            self.stars = stars
+            self.isOfficial = isOfficial
+        }
     }
 }

@@ -1,9 +1,10 @@
 import CCurl
 import Glibc
 import Linux
+import Synchronization
 
-/// One HTTP request at a time by libcurl. Used by one thread.
-struct HTTP {
+/// HTTP requests by libcurl, each on its caller's thread; connections are kept for the next ones.
+final class HTTP: Sendable {
     struct Response {
         var status = 0
         /// Where the last answer came from.
@@ -12,78 +13,127 @@ struct HTTP {
         var headers: [String: String] = [:]
         /// WWW-Authenticate, each.
         var challenges: [String] = []
+
+        var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) && headers["location"] != nil }
     }
 
     struct Request {
         var method = "GET"
-        let url: String
+        var url: String
         var headers: [String] = []
+        /// The line that says who asks: for the server of `url`, and for none that it redirects to.
+        var authorization: String?
         /// Sent with POST.
         var form: String?
+        /// Sent with PUT, POST or PATCH.
+        var content: UploadContent?
         /// Seconds that the whole of it may take; nil: as long as bytes come.
         var limit: Int?
+        /// Only what is asked for is: what is sent goes nowhere else.
         var follows = true
     }
 
     /// Before there is a second thread.
     static func prepare() { curl_global_init(Int(CURL_GLOBAL_ALL)) }
 
-    fileprivate final class Transfer {
-        var response = Response()
-        let body: (UnsafeRawBufferPointer, Response) -> Bool
-        init(_ body: @escaping (UnsafeRawBufferPointer, Response) -> Bool) { self.body = body }
+    /// The registry's, maybe with a port: who may see its certificates.
+    private let host: String
+    private let certificates: Certificates
+    private let verifies: Bool
+    /// A registry of this machine: no proxy can reach it.
+    private let isLoopback: Bool
+    /// curl's handles that nobody uses, with their connections.
+    private let idle = Mutex<[UInt]>([])
+
+    init(host: String, certificates: Certificates, verifies: Bool, isLoopback: Bool) {
+        self.host = host
+        self.certificates = certificates
+        self.verifies = verifies
+        self.isLoopback = isLoopback
     }
 
-    /// Of files: certificates of the registry's, and keys for it.
-    let certificates: Certificates
-    let verifies: Bool
-    /// A registry of this machine: no proxy can reach it.
-    let isLoopback: Bool
+    deinit {
+        for handle in idle.withLock({ $0 }) { curl_easy_cleanup(UnsafeMutableRawPointer(bitPattern: handle)) }
+    }
 
-    /// `body` gets what comes, piece by piece, and ends the transfer by false, which is then an error.
+    private static let mostRedirects = 10
+
+    /// `body` gets what comes, piece by piece, and ends the transfer by false, which is then an error. Follows
+    /// redirects of what is asked for, but not from TLS to plain HTTP; other servers see neither who asks nor the
+    /// certificate that says so.
     func perform(
         _ request: Request,
         _ body: @escaping (UnsafeRawBufferPointer, Response) -> Bool
     ) throws(HTTPError) -> Response {
-        guard let curl = curl_easy_init() else {
-            throw HTTPError(code: CURLE_OUT_OF_MEMORY, text: "out of memory")
+        var request = request
+        let origin = Origin(request.url)
+        var isOrigin = true
+        for _ in 0...HTTP.mostRedirects {
+            let (response, next) = try once(request, isOrigin: isOrigin, body)
+            guard response.isRedirect, request.follows, let next else { return response }
+            let there = Origin(next)
+            guard there.isTLS || !Origin(request.url).isTLS, there.isHTTP else {
+                throw HTTPError(
+                    code: CURLE_UNSUPPORTED_PROTOCOL,
+                    text: "it redirects to \(Printable.text(String(next.prefix { $0 != "?" }))), without TLS",
+                    status: response.status
+                )
+            }
+            request.url = next
+            // Also not where a way leads back.
+            if there != origin { isOrigin = false }
         }
-        defer { curl_easy_cleanup(curl) }
+        throw HTTPError(code: CURLE_TOO_MANY_REDIRECTS, text: "it redirects again and again")
+    }
+
+    private func once(
+        _ request: Request,
+        isOrigin: Bool,
+        _ body: @escaping (UnsafeRawBufferPointer, Response) -> Bool
+    ) throws(HTTPError) -> (Response, next: String?) {
+        guard let curl = take() else { throw HTTPError(code: CURLE_OUT_OF_MEMORY, text: "out of memory") }
+        defer { give(back: curl) }
         var list: UnsafeMutablePointer<curl_slist>?
-        for header in request.headers { list = curl_slist_append(list, header) }
+        let authorization = isOrigin ? request.authorization : nil
+        // curl would wait a second for an answer to "Expect".
+        let expect = request.content == nil ? [] : ["Expect:"]
+        for header in request.headers + expect + [authorization].compactMap(\.self) {
+            list = curl_slist_append(list, header)
+        }
         defer { curl_slist_free_all(list) }
         ccurl_set_string(curl, CURLOPT_URL, request.url)
         ccurl_set_headers(curl, list)
         ccurl_set_string(curl, CURLOPT_USERAGENT, "mica/\(Version.current)")
-        // A redirect from TLS to plain HTTP is not followed; and libcurl gives credentials to no other host or port.
-        let schemes = request.url.hasPrefix("https:") ? "https" : "http,https"
-        ccurl_set_string(curl, CURLOPT_PROTOCOLS_STR, schemes)
-        ccurl_set_string(curl, CURLOPT_REDIR_PROTOCOLS_STR, schemes)
-        ccurl_set_number(curl, CURLOPT_FOLLOWLOCATION, request.follows ? 1 : 0)
-        ccurl_set_number(curl, CURLOPT_MAXREDIRS, 10)
+        ccurl_set_string(curl, CURLOPT_PROTOCOLS_STR, "http,https")
+        ccurl_set_number(curl, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_set_number(curl, CURLOPT_NOSIGNAL, 1)
         ccurl_set_number(curl, CURLOPT_CONNECTTIMEOUT, 30)
         // Less than 1,000 bytes a second for a minute is nobody any more.
         ccurl_set_number(curl, CURLOPT_LOW_SPEED_LIMIT, 1000)
-        ccurl_set_number(curl, CURLOPT_LOW_SPEED_TIME, HTTP.silence)
+        ccurl_set_number(curl, CURLOPT_LOW_SPEED_TIME, TimeLimit.silence)
         ccurl_set_number(curl, CURLOPT_BUFFERSIZE, 256 << 10)
         if let limit = request.limit { ccurl_set_number(curl, CURLOPT_TIMEOUT, limit) }
+        let transfer = Transfer(follows: request.follows, content: request.content, body)
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
         if let form = request.form {
             ccurl_set_string(curl, CURLOPT_COPYPOSTFIELDS, form)
+        } else if let content = request.content {
+            ccurl_set_source(curl, HTTP.source, HTTP.rewind, context, curl_off_t(content.count))
+            ccurl_set_string(curl, CURLOPT_CUSTOMREQUEST, request.method)
         } else if request.method == "HEAD" {
             ccurl_set_number(curl, CURLOPT_NOBODY, 1)
         } else if request.method != "GET" {
+            ccurl_set_string(curl, CURLOPT_COPYPOSTFIELDS, "")
             ccurl_set_string(curl, CURLOPT_CUSTOMREQUEST, request.method)
         }
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYPEER, verifies ? 1 : 0)
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYHOST, verifies ? 2 : 0)
-        certificates.apply(to: curl)
+        certificates.apply(to: curl, shows: isOrigin && request.url.hasPrefix("https://\(host)/"))
         if isLoopback { ccurl_set_string(curl, CURLOPT_NOPROXY, "*") }
-        let transfer = Transfer(body)
-        ccurl_set_sinks(curl, HTTP.body, HTTP.header, Unmanaged.passUnretained(transfer).toOpaque())
+        ccurl_set_sinks(curl, HTTP.body, HTTP.header, context)
         let code = withExtendedLifetime(transfer) { curl_easy_perform(curl) }
         transfer.response.status = ccurl_status(curl)
-        transfer.response.place = ccurl_place(curl).map { String(cString: $0) } ?? ""
+        transfer.response.place = request.url
         guard code == CURLE_OK else {
             throw HTTPError(
                 code: code,
@@ -91,43 +141,19 @@ struct HTTP {
                 status: transfer.response.status
             )
         }
-        return transfer.response
+        return (transfer.response, ccurl_redirect(curl).map { String(cString: $0) })
     }
 
-    /// Seconds without bytes worth the name: $MICA_REGISTRY_TIMEOUT, or 60.
-    private static let silence = getenv("MICA_REGISTRY_TIMEOUT").flatMap { Int(String(cString: $0)) } ?? 60
+    // MARK: - Handles
 
-    private static let body: ccurl_sink = { bytes, size, count, context in
-        guard let context, let bytes else { return 0 }
-        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-        let buffer = UnsafeRawBufferPointer(start: bytes, count: size * count)
-        return transfer.body(buffer, transfer.response) ? size * count : 0
+    private func take() -> UnsafeMutableRawPointer? {
+        if let handle = idle.withLock({ $0.popLast() }) { return UnsafeMutableRawPointer(bitPattern: handle) }
+        return curl_easy_init()
     }
 
-    private static let header: ccurl_sink = { bytes, size, count, context in
-        guard let context, let bytes else { return 0 }
-        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-        transfer.note(
-            String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
-        )
-        return size * count
-    }
-}
-
-extension HTTP.Transfer {
-    /// A line of the headers. A status line begins an answer: the last one counts.
-    fileprivate func note(_ line: String) {
-        if line.hasPrefix("HTTP/") {
-            response = HTTP.Response()
-            let words = line.split(separator: " ")
-            response.status = words.count > 1 ? Int(words[1].prefix(3)) ?? 0 : 0
-            return
-        }
-        guard let colon = line.firstIndex(of: ":") else { return }
-        let name = line[..<colon].lowercased()
-        let value = line[line.index(after: colon)...].trimmed
-        if name == "www-authenticate" { response.challenges.append(value) }
-        if response.headers[name] == nil, response.headers.count < 200 { response.headers[name] = value }
+    private func give(back handle: UnsafeMutableRawPointer) {
+        curl_easy_reset(handle)
+        idle.withLock { $0.append(UInt(bitPattern: handle)) }
     }
 }
 
@@ -148,14 +174,4 @@ struct HTTPError: Error {
 
     /// TLS does not work there: it may be a server without.
     var isNoTLS: Bool { code == CURLE_SSL_CONNECT_ERROR }
-}
-
-extension StringProtocol {
-    /// Without blanks and line ends around.
-    var trimmed: String {
-        let isBlank: (Character) -> Bool = { $0.isWhitespace || $0.isNewline }
-        let start = drop(while: isBlank)
-        guard let last = start.lastIndex(where: { !isBlank($0) }) else { return "" }
-        return String(start[...last])
-    }
 }

@@ -20,11 +20,11 @@ struct MicaRegistry {
             _ = write(STDERR_FILENO, usage, usage.utf8.count)
             exit(2)
         }
-        let repository = Repository(opening)
+        let repositories = Result { try Repositories(opening) }
         while let line = readLine(strippingNewline: true) {
             guard let request = decode(RegistryMessage.Request.self, line) else { continue }
-            let thread = try? WorkerThread { replies.answer(request, repository) }
-            if let thread { thread.detach() } else { replies.answer(request, repository) }
+            let thread = try? WorkerThread { replies.answer(request, opening, repositories) }
+            if let thread { thread.detach() } else { replies.answer(request, opening, repositories) }
         }
         exit(0)
     }

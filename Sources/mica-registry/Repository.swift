@@ -8,138 +8,85 @@ import Synchronization
 /// One repository of a registry, by the OCI distribution specification, version 1.1.
 final class Repository: Sendable {
     let domain: String
-    private let path: String
-    private let http: HTTP
+    let path: String
+    let http: HTTP
+    private let host: String
     private let authorization: Authorization
     /// The schemes that may serve it; the first one that answered.
     private let schemes: [String]
     private let scheme = Mutex<String?>(nil)
 
-    init(_ opening: RegistryMessage.Opening) {
-        domain = opening.domain
-        path = opening.path
-        let isHere = Repository.isLoopback(opening.domain)
+    /// `credentials`: these, instead of those that there are.
+    init(_ endpoint: Endpoint, isToRead: Bool, credentials: Credentials? = nil) throws {
+        domain = endpoint.domain
+        path = endpoint.path
+        host = endpoint.host
         http = HTTP(
-            certificates: Certificates(for: opening.domain),
-            verifies: opening.verifiesTLS,
-            isLoopback: isHere
+            host: endpoint.host,
+            certificates: try Certificates(for: endpoint.domain),
+            verifies: !endpoint.isInsecure,
+            isLoopback: endpoint.isLoopback
         )
-        authorization = Authorization(domain, http, scope: "repository:\(opening.path):pull")
+        authorization = Authorization(
+            RegistryName(domain: endpoint.domain, path: endpoint.path),
+            http,
+            scope: path.isEmpty ? "" : "repository:\(endpoint.path):\(isToRead ? "pull" : "pull,push")",
+            credentials: credentials
+        )
         // As docker: a registry of this machine need not have TLS.
-        schemes = isHere || !opening.verifiesTLS ? ["https", "http"] : ["https"]
+        schemes = endpoint.isLoopback || endpoint.isInsecure ? ["https", "http"] : ["https"]
     }
 
-    private static func isLoopback(_ domain: String) -> Bool {
-        let host = domain.prefix { $0 != ":" }
-        // A name may begin with a number, too.
-        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        return host == "localhost" || isAddress && host.hasPrefix("127.")
-            || domain == "[::1]" || domain.hasPrefix("[::1]:")
-    }
-
-    /// docker.io is a name; who serves it has another one.
-    private var host: String { domain == "docker.io" ? "registry-1.docker.io" : domain }
-
-    // MARK: - What is asked
-
-    private static let manifestTypes = [
-        "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    ]
-
-    func manifest(_ name: String) throws -> (mediaType: String, body: [UInt8]) {
-        let accept = "Accept: \(Repository.manifestTypes.joined(separator: ", "))"
-        let (response, body) = try get("manifests/\(name)", [accept], limit: 4 << 20)
-        let type = response.headers["content-type"] ?? ""
-        return (type.split(separator: ";").first.map { $0.trimmed } ?? "", body)
-    }
-
-    func document(_ digest: String, size: UInt64) throws -> [UInt8] {
-        let (_, body) = try get("blobs/\(digest)", [], limit: Int(min(size, 16 << 20)))
-        guard UInt64(body.count) == size else {
-            throw Failure("registry \(domain): \(digest) should have \(size) bytes, it sent \(body.count)")
-        }
-        return body
-    }
-
-    /// Brings a blob into a file, from where that ends, with as many tries as bring it forward.
-    func blob(_ digest: String, size: UInt64, into path: String, news: @escaping (UInt64) -> Void) throws {
-        let file = try BlobWriter(path, size: size, news: news)
-        var retry = Retry()
-        while !file.isWhole {
-            let before = file.done
-            do {
-                try fetch(digest, into: file)
-            } catch let failure as Failure where file.isFull {
-                // Not to be in the way of whoever makes room.
-                file.empty()
-                throw failure
-            } catch let reason as Retry.Reason {
-                // Byte by byte would be for ever.
-                if file.done - before >= 1 << 16 { retry = Retry() }
-                try retry.wait(reason, "registry \(domain): blob \(digest.prefix(19))")
-            }
-        }
-    }
-
-    private func fetch(_ digest: String, into file: BlobWriter) throws {
-        let range = file.begin()
-        let response = try send(authorization, "blobs/\(digest)", range) { bytes, response in
-            switch response.status {
-            case 206: file.agrees(response) && file.take(bytes)
-            // All of it once more.
-            case 200: file.agrees(response) && file.takeFromStart(bytes)
-            // Words about an error.
-            default: true
-            }
-        } failure: {
-            file.failure
-        }
-        if response.status == 416, !range.isEmpty {
-            file.knowsNoParts = true
-            throw Retry.Reason(text: "it gives no parts of it")
-        }
-        guard response.status == 200 || response.status == 206 else {
-            throw refusal(response, "blob \(digest)", [])
-        }
-        guard file.isWhole else { throw Retry.Reason(text: "it sent \(file.done) of \(file.size) bytes") }
+    /// What registries.conf says of mirrors is not for those who log in.
+    convenience init(_ opening: RegistryMessage.Opening, credentials: Credentials? = nil) throws {
+        guard let endpoint = try Endpoint.all(for: opening).last else { throw Failure("no registry") }
+        try self.init(endpoint, isToRead: false, credentials: credentials)
     }
 
     // MARK: - Requests
 
-    private func get(_ place: String, _ headers: [String], limit: Int) throws -> (HTTP.Response, [UInt8]) {
+    /// What is asked of a registry.
+    struct Call {
+        var method = "GET"
+        /// Below /v2/PATH/; or a whole URL, or one from the root on.
+        var place: String
+        var headers: [String] = []
+        /// Seconds that the whole of it may take; nil: as long as bytes come.
+        var limit: Int? = 120
+        var content: UploadContent?
+    }
+
+    /// A small answer. Failure for any other status than these.
+    func get(_ call: Call, limit: Int, expecting: Set<Int> = [200]) throws -> (HTTP.Response, [UInt8]) {
         var retry = Retry()
         while true {
             do {
                 var body: [UInt8] = []
                 var isTooLong = false
-                let response = try send(authorization, place, headers, limit: 120) { bytes, response in
+                let response = try send(call) { bytes, response in
                     // Each answer, also one that another follows, begins anew.
                     body += bytes
                     isTooLong = body.count > limit
                     return !isTooLong
                 } failure: {
                     isTooLong
-                        ? Failure("registry \(self.domain): \(place) is longer than \(limit) bytes") : nil
+                        ? Failure("registry \(self.domain): \(call.place) is longer than \(limit) bytes")
+                        : nil
                 } again: {
                     body = []
                 }
-                guard response.status == 200 else { throw refusal(response, place, body) }
+                guard expecting.contains(response.status) else { throw refusal(response, call.place, body) }
                 return (response, body)
             } catch let reason as Retry.Reason {
-                try retry.wait(reason, "registry \(domain): \(place)")
+                try retry.wait(reason, "registry \(domain): \(call.place)")
             }
         }
     }
 
     /// One request, with what the registry wants to see. `again`: an answer is not the last one, because another try
     /// follows. `failure`: why `body` ended it. A `Retry.Reason` is thrown for what may come out otherwise later.
-    private func send(
-        _ authorization: Authorization,
-        _ place: String,
-        _ headers: [String],
-        limit: Int? = nil,
+    func send(
+        _ call: Call,
         _ body: @escaping (UnsafeRawBufferPointer, HTTP.Response) -> Bool,
         failure: () -> Failure? = { nil },
         again: () -> Void = {}
@@ -148,17 +95,23 @@ final class Repository: Sendable {
         // As many as there are ways to prove who asks; a registry that answers 401 for ever gets no more.
         var attempts = 3
         while let scheme = candidates.first {
-            let known = authorization.header
-            var request = HTTP.Request(url: url(scheme, place))
-            request.headers = headers + [known].compactMap(\.self)
-            request.limit = limit
+            let url = try url(scheme, call.place)
+            let isOurs = Origin(url) == Origin("\(scheme)://\(host)")
+            let known = isOurs ? authorization.header : nil
+            var request = HTTP.Request(method: call.method, url: url)
+            request.headers = call.headers
+            request.authorization = known
+            request.limit = call.limit
+            request.content = call.content
+            request.follows = call.method == "GET" || call.method == "HEAD"
             let response: HTTP.Response
             do throws(HTTPError) {
                 response = try http.perform(request, body)
             } catch {
-                if let failure = failure() { throw failure }
+                if let failure = failure() ?? call.content?.failure { throw failure }
                 if candidates.count > 1, error.isNoTLS || error.code == CURLE_COULDNT_CONNECT {
                     candidates.removeFirst()
+                    call.content?.rewind()
                     again()
                     continue
                 }
@@ -168,26 +121,46 @@ final class Repository: Sendable {
             self.scheme.withLock { $0 = scheme }
             attempts -= 1
             // Only the registry itself may ask who this is, and nobody that it redirects to.
-            if response.status == 401, attempts > 0, response.place.hasPrefix("\(scheme)://\(host)/"),
+            if response.status == 401, attempts > 0, isOurs, response.place.hasPrefix("\(scheme)://\(host)/"),
                 try authorization.answer(response.challenges, sent: known, to: request.url)
             {
+                call.content?.rewind()
                 again()
                 continue
             }
             if response.status == 429 || response.status >= 500 && response.status != 501 {
-                let pause = response.headers["retry-after"].flatMap { Double($0) }
-                throw Retry.Reason(text: "it answers \(response.status)", pause: pause)
+                throw Retry.Reason(text: "it answers \(response.status)", pause: response.pause)
             }
             return response
         }
         throw Failure("registry \(domain) can't be reached")
     }
 
-    private func url(_ scheme: String, _ place: String) -> String {
-        place.isEmpty ? "\(scheme)://\(host)/v2/" : "\(scheme)://\(host)/v2/\(path)/\(place)"
+    private func url(_ scheme: String, _ place: String) throws -> String {
+        if place.hasPrefix("/") { return "\(scheme)://\(host)\(place)" }
+        guard place.contains("://") else { return "\(scheme)://\(host)/v2/\(path)/\(place)" }
+        guard scheme == "http" || Origin(place).isTLS else {
+            let there = Printable.text(String(place.prefix { $0 != "?" }))
+            throw Failure("registry \(domain) sends to \(there), without TLS")
+        }
+        return place
     }
 
-    private func refusal(_ response: HTTP.Response, _ what: String, _ body: [UInt8]) -> Failure {
+    /// Whether it takes these. Failure where not.
+    func check(_ credentials: Credentials) throws {
+        let call = Call(place: "/v2/")
+        var (response, _) = try get(call, limit: 1 << 20, expecting: [200, 401, 403])
+        if response.status == 200, authorization.header == nil {
+            // It lets everybody in that far: it may still look at who asks.
+            authorization.show(credentials)
+            response = try get(call, limit: 1 << 20, expecting: [200, 401, 403]).0
+        }
+        guard response.status == 200 else {
+            throw Failure("registry \(domain) does not take this name and password")
+        }
+    }
+
+    func refusal(_ response: HTTP.Response, _ what: String, _ body: [UInt8]) -> Failure {
         struct Answer: Decodable {
             struct Entry: Decodable { var message: String? }
             var errors: [Entry]?
@@ -198,10 +171,10 @@ final class Repository: Sendable {
         case 401, 403:
             return Failure(
                 "registry \(domain) refuses \(path.isEmpty ? what : path)\(said)",
-                advice:
-                    "There may be no such repository, or it is not for everybody: docker login \(domain), or podman login."
+                advice: "There may be no such repository, or it is not for everybody: mica login \(domain)."
             )
-        case 404: return Failure("registry \(domain) has no \(path) with \(what)\(said)")
+        case 404:
+            return Failure("registry \(domain) has no \(path) with \(what)\(said)", kind: .notFound)
         default: return Failure("registry \(domain): \(what): it answers \(response.status)\(said)")
         }
     }

@@ -3,6 +3,8 @@ import ArgumentParser
 extension Mica {
     static let imageCommands: [any ParsableCommand.Type] = [
         PullCommand.self,
+        LoginCommand.self,
+        LogoutCommand.self,
         LoadCommand.self,
         SaveCommand.self,
         ImportCommand.self,

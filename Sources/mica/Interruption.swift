@@ -9,16 +9,54 @@ enum Interruption {
     private static let isEnding = Atomic(false)
 
     /// For a verb that stages. Call it before there is a second thread.
-    static func cleansUp() {
+    static func cleansUp() { begin().thread?.detach() }
+
+    /// For a part of a verb: afterwards signals have the actions that they had before.
+    static func cleaning<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let watch = begin()
+        defer { watch.end() }
+        return try body()
+    }
+
+    private static let ending = [SIGINT, SIGTERM, SIGHUP]
+    /// Ends a watch: nothing else in mica uses it.
+    private static let over = SIGURG
+
+    /// A thread that waits for the signals.
+    private struct Watch {
+        let thread: WorkerThread?
+        let before: sigset_t
+        let isOver: Flag
+
+        final class Flag: Sendable { let value = Atomic(false) }
+
+        func end() {
+            if let thread {
+                isOver.value.store(true, ordering: .sequentiallyConsistent)
+                kill(getpid(), over)
+                thread.join()
+            }
+            var before = before
+            // A signal that arrived meanwhile takes effect now.
+            pthread_sigmask(SIG_SETMASK, &before, nil)
+        }
+    }
+
+    private static func begin() -> Watch {
         var set = sigset_t()
+        var before = sigset_t()
         sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] where !isIgnored(number) { sigaddset(&set, number) }
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+        for number in ending where !isIgnored(number) { sigaddset(&set, number) }
+        sigaddset(&set, over)
+        pthread_sigmask(SIG_BLOCK, &set, &before)
         let waited = set
+        let isOver = Watch.Flag()
         let thread = try? WorkerThread {
             var set = waited
             var number: CInt = 0
-            while sigwait(&set, &number) != 0 {}
+            while sigwait(&set, &number) != 0 || number == over {
+                if isOver.value.load(ordering: .sequentiallyConsistent) { return }
+            }
             isEnding.store(true, ordering: .sequentiallyConsistent)
             Unfinished.removeAll()
             signal(number, SIG_DFL)
@@ -26,7 +64,8 @@ enum Interruption {
             kill(getpid(), number)
         }
         // Without the thread a signal ends the program as by default.
-        if let thread { thread.detach() } else { pthread_sigmask(SIG_UNBLOCK, &set, nil) }
+        if thread == nil { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return Watch(thread: thread, before: before, isOver: isOver)
     }
 
     /// Waits for the end of the program: failures caused by the clean-up are not reported.

@@ -18,9 +18,11 @@ struct PullCommand: ParsableCommand {
             not asked for; the others go into the store while they arrive. What was interrupted goes on where it stopped, \
             the next time.
 
-            Names and passwords come from docker's config.json and from containers' auth.json, as docker login, podman login \
-            or skopeo login left them, and from the helpers named there ($DOCKER_CONFIG and $REGISTRY_AUTH_FILE say where). \
-            A registry of this machine may have no TLS.
+            Names and passwords come from docker's config.json and from containers' auth.json, as mica login, docker login, \
+            podman login or skopeo login left them, and from the helpers named there ($DOCKER_CONFIG and \
+            $REGISTRY_AUTH_FILE say where). A registry of this machine may have no TLS. Mirrors, blocked registries and \
+            those without TLS are those of containers' registries.conf; a short name that it gives to another registry \
+            than docker.io is refused.
             """
     )
 
@@ -45,9 +47,7 @@ struct PullCommand: ParsableCommand {
 
     func run() throws {
         Interruption.cleansUp()
-        guard let verifies = Bool(tlsVerify) else {
-            throw Failure("--tls-verify=\(tlsVerify): expected true or false", exitCode: 2)
-        }
+        let verifies = try TLSVerify.value(tlsVerify)
         let reference = try ImageReference(name)
         let progress = LayerProgress(quiet: quiet)
         defer { progress.close() }
@@ -55,6 +55,7 @@ struct PullCommand: ParsableCommand {
             reference,
             for: try platform.map { try Platform(parsing: $0) },
             verifiesTLS: verifies,
+            isShort: ImageReference.isShort(name),
             report: { progress.show($0) }
         )
         progress.close()

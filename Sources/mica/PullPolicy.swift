@@ -32,6 +32,12 @@ enum PullPolicy: String, CaseIterable, ExpressibleByArgument {
     private func pull(_ name: String, to store: Store) throws {
         let progress = LayerProgress(quiet: false)
         defer { progress.close() }
-        _ = try ImagePull(store: store).pull(try ImageReference(name), report: { progress.show($0) })
+        try Interruption.cleaning {
+            _ = try ImagePull(store: store).pull(
+                try ImageReference(name),
+                isShort: ImageReference.isShort(name),
+                report: { progress.show($0) }
+            )
+        }
     }
 }

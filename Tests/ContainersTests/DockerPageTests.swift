@@ -52,7 +52,7 @@ struct `docs/docker.md` {
         "tag": "box other", "create": "box", "start": "ended", "restart": "ended", "wait": "ended",
         "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
         // What it does is tried with registries (RegistryTests).
-        "pull": "--help",
+        "pull": "--help", "login": "--help", "logout": "--help",
         "attach": "one <<< line", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
         "container wait": "ended",

@@ -12,6 +12,7 @@ final class OddServer: Sendable {
         let query: String
         /// By lower-case name.
         let headers: [String: String]
+        var body: [UInt8] = []
     }
 
     struct Answer: Sendable {
@@ -99,21 +100,31 @@ final class OddServer: Sendable {
             let parts = line.split(separator: ":", maxSplits: 1)
             if parts.count == 2 { headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " }) }
         }
-        let request = Request(
+        var request = Request(
             method: String(first[0]),
             path: String(place.first ?? "/"),
             query: place.count > 1 ? String(place[1]) : "",
             headers: headers
         )
+        if let length = headers["content-length"].flatMap(Int.init) {
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while request.body.count < length {
+                let count = read(connection, &buffer, min(buffer.count, length - request.body.count))
+                guard count > 0 else { return }
+                request.body += buffer[..<count]
+            }
+        }
         log.withLock { $0.append(request) }
-        send(answer(request), to: connection)
+        send(answer(request), to: connection, isHead: request.method == "HEAD")
     }
 
-    private func send(_ answer: Answer, to connection: CInt) {
+    private func send(_ answer: Answer, to connection: CInt, isHead: Bool) {
         var head = "HTTP/1.1 \(answer.status) so\r\nConnection: close\r\n"
         for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
         if !answer.isEndless { head += "Content-Length: \(answer.length ?? answer.body.count)\r\n" }
         guard write(Array((head + "\r\n").utf8), to: connection) else { return }
+        // What HEAD asks for has the length of what there is, and nothing of it.
+        guard !isHead else { return }
         repeat {
             let body = answer.cut.map { Array(answer.body.prefix($0)) } ?? answer.body
             // Before: who has got all of it may ask at once.

@@ -151,6 +151,38 @@ struct `A pull from an odd registry` {
         #expect(mica.arrivals == [])
     }
 
+    @Test(
+        .enabled(if: TestRoot.isPossible, "needs root and busybox-static"),
+        arguments: [["create"], ["run", "--rm"]]
+    )
+    func `that is interrupted leaves nothing half done, also where a container wants the image`(
+        verb: [String]
+    ) throws {
+        let right = right
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            if right.isLayer(request), answer.body.count > 100_000 {
+                answer.length = answer.body.count
+                answer.cut = 400_000
+                answer.stalls = true
+            }
+            return answer
+        }
+        var mica = mica
+        mica.environment["MICA_REGISTRY_TIMEOUT"] = "600"
+        let process = try mica.process(verb + [name(server), "true"])
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        func staged() -> [[UInt8]] { (try? mica.store.appending("tmp").names()) ?? [] }
+        for _ in 0..<3000 where staged().isEmpty { usleep(20_000) }
+        #expect(!staged().isEmpty)
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .uncaughtSignal)
+        #expect(process.terminationStatus == SIGINT)
+        #expect(staged().isEmpty)
+    }
+
     @Test func `tries again what is overloaded, and not for ever`() throws {
         let right = right
         let count = Atomic(0)

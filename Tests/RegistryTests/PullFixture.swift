@@ -32,6 +32,8 @@ struct PullFixture {
         process.environment = [
             "MICA_ROOT": store.string, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": directory.path.string,
             "MICA_REGISTRY_TIMEOUT": "600",
+            // Not this machine's.
+            "CONTAINERS_REGISTRIES_CONF": directory.path.appending("registries.conf").string,
         ].merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         return process
@@ -41,10 +43,15 @@ struct PullFixture {
         -> (status: Int32, output: String, error: String)
     { try run(arguments) }
 
-    @discardableResult func run(_ arguments: [String]) throws
+    /// `input`: what it reads.
+    @discardableResult func run(_ arguments: [String], input: String? = nil) throws
         -> (status: Int32, output: String, error: String)
     {
         let process = try process(arguments)
+        if let input {
+            try directory.write("input", Array(input.utf8))
+            process.standardInput = FileHandle(forReadingAtPath: directory.path.appending("input").string)
+        }
         let (output, error) = (Foundation.Pipe(), Foundation.Pipe())
         process.standardOutput = output
         process.standardError = error

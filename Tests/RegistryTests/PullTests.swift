@@ -83,7 +83,7 @@ struct `An image of a registry` {
         let refused = try mica("pull", name)
         #expect(refused.status == 1)
         #expect(refused.error.contains("refuses team/app"))
-        #expect(refused.error.contains("docker login \(registry.address)"))
+        #expect(refused.error.contains("mica login \(registry.address)"))
 
         try push(to: registry.address, ["--dest-creds", "user:secret"])
         let auth = Data("user:secret".utf8).base64EncodedString()

@@ -19,7 +19,6 @@ enum ForeignVerbs {
                 "Nothing is pushed yet: mica save -o FILE IMAGE, then skopeo copy docker-archive:FILE"
                     + " docker://IMAGE."
             ),
-            .init("login logout", "mica pull reads what docker login, podman login or skopeo login left."),
             .init(
                 "network port",
                 "A container has no network, or the host's: mica run --network host."

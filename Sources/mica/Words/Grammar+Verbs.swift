@@ -21,6 +21,7 @@ extension Grammar {
     private static func options(of verb: String) -> String? {
         switch verb {
         case "pull": "q|quiet platform= tls-verify="
+        case "login": "u|username= p|password= password-stdin tls-verify="
         case "load": "i|input= t|tag= q|quiet"
         case "save", "export": "o|output="
         case "import": "c|change= m|message= q|quiet"
@@ -48,7 +49,7 @@ extension Grammar {
         case "mounts", "snapshot ls": "q|quiet format="
         case "doctor", "diff", "snapshot usage", "version", "info": "format="
         case "wait", "pause", "unpause", "rename", "tag", "settle", "snapshot", "snapshot rm",
-            "snapshot stat", "bench":
+            "snapshot stat", "bench", "logout":
             ""
         default: nil
         }

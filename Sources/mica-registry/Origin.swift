@@ -1,0 +1,18 @@
+import FoundationEssentials
+
+/// Which server a URL is of. What can't be read as a URL is nobody's.
+struct Origin: Equatable {
+    private let scheme: String
+    private let host: String
+    private let port: Int
+
+    init(_ url: String) {
+        let parts = URLComponents(string: url)
+        scheme = parts?.scheme?.lowercased() ?? ""
+        host = parts?.host?.lowercased() ?? ""
+        port = parts?.port ?? (scheme == "https" ? 443 : 80)
+    }
+
+    var isTLS: Bool { scheme == "https" }
+    var isHTTP: Bool { !host.isEmpty && (scheme == "http" || scheme == "https") }
+}

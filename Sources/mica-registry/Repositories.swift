@@ -1,0 +1,32 @@
+import Linux
+import Registry
+import Synchronization
+
+/// A repository, and its mirrors before it: whichever has answered last is asked first.
+final class Repositories: Sendable {
+    private let all: [Repository]
+    private let current = Mutex(0)
+
+    init(_ opening: RegistryMessage.Opening) throws {
+        all = try Endpoint.all(for: opening).map { try Repository($0, isToRead: opening.isToRead) }
+    }
+
+    /// The registry's own.
+    func own() throws -> Repository {
+        guard let own = all.last else { throw Failure("no registry") }
+        return own
+    }
+
+    /// Asks one after another until one does it. The last one's failure is what there is to say.
+    func ask<Result>(_ body: (Repository) throws -> Result) throws -> Result {
+        var number = current.withLock { $0 }
+        while true {
+            do { return try body(all[number]) } catch {
+                guard number + 1 < all.count else { throw error }
+                number += 1
+                let reached = number
+                current.withLock { $0 = max($0, reached) }
+            }
+        }
+    }
+}
