@@ -92,7 +92,7 @@ let package = Package(
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
             name: "Images",
-            dependencies: ["Layers", "Linux", "OCI", "Registry", "Snapshots", "Tar", system]
+            dependencies: ["Digests", "Layers", "Linux", "OCI", "Registry", "Snapshots", "Tar", system]
         ),
         .target(name: "Runner", dependencies: ["CLinux", "CSeccomp", "Linux", "OCI", system]),
         .target(
@@ -105,8 +105,8 @@ let package = Package(
         .executableTarget(
             name: "mica",
             dependencies: [
-                "CLinux", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Runner", "Snapshots",
-                arguments, system,
+                "CLinux", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Registry", "Runner",
+                "Snapshots", arguments, system,
             ],
             linkerSettings: isStatic + foundation
         ),

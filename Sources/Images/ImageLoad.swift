@@ -207,9 +207,10 @@ package struct ImageLoad: Sendable {
             images: try images.map { image in
                 NewImage(
                     config: image.config,
-                    layers: try image.layers.map { try newLayer($0.diffID, staged) },
+                    layers: try image.layers.map { try newLayer($0, staged) },
                     tags: image.names,
-                    manifestDigest: image.manifestDigest
+                    manifestDigest: image.manifestDigest,
+                    documents: image.documents.map { ImageDocument(mediaType: $0.mediaType, bytes: $0.bytes) }
                 )
             }
         )
@@ -220,14 +221,18 @@ package struct ImageLoad: Sendable {
         }
     }
 
-    private func newLayer(_ diffID: Digest, _ staged: [Digest: StagedLayer]) throws -> NewLayer {
-        if let layer = staged[diffID] {
-            return NewLayer(diffID: diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
+    private func newLayer(_ layer: ArchivedLayer, _ staged: [Digest: StagedLayer]) throws -> NewLayer {
+        var new: NewLayer
+        if let read = staged[layer.diffID] {
+            new = NewLayer(diffID: layer.diffID, tarSize: read.tarSize, contentSize: read.contentSize)
+        } else if let known = try store.layer(layer.diffID) {
+            new = known
+        } else {
+            throw Failure("layer \(layer.diffID) has gone from the store")
         }
-        guard let layer = try store.layer(diffID) else {
-            throw Failure("layer \(diffID) has gone from the store")
-        }
-        return layer
+        let isVerified = staged[layer.diffID] != nil
+        new.blobs = [layer.descriptor].compactMap(\.self).map { LayerBlob($0, isVerified: isVerified) }
+        return new
     }
 }
 

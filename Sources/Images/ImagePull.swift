@@ -16,8 +16,8 @@ package struct ImagePull: Sendable {
 
     /// `platform`: whose image is wanted; nil: this machine's, or the only one there is. The image becomes visible once
     /// everything has been verified and is on disk; after an error nothing does, but what has arrived of its layers is
-    /// kept for the next time. `isShort`: whoever gave the name did not say which registry; where registries.conf says
-    /// that it could be another one's, it is refused.
+    /// kept for the next time. `isShort`: the user's name has no registry; the pull is refused where registries.conf gives
+    /// that name to another registry than docker.io.
     package func pull(
         _ reference: ImageReference,
         for platform: Platform? = nil,
@@ -57,6 +57,7 @@ package struct ImagePull: Sendable {
         defer { client.close() }
         let arrivals = store.layout.arrivals
         try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
+        let kept = try KeptBlobs(store.layout)
         let lock = try store.lockForChange()
         defer { withExtendedLifetime(lock) {} }
         let files = try RegistryFiles(client, reference, directory: arrivals)
@@ -65,21 +66,28 @@ package struct ImagePull: Sendable {
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
         images[0].names = [reference.familiar]
         if let platform { try check(images[0], runsOn: platform) }
+        let whole = Mutex<[Digest]>([])
         let loaded = try ImageLoad(store: store).load(
             images,
             of: archive,
             ended: { blob, end in
                 switch end {
-                case .whole: files.remove(blob)
+                // Its file stays until the image is there: what fails meanwhile need not be fetched again.
+                case .whole: whole.withLock { $0.append(blob) }
                 case .bad:
                     if files.discard(blob) { old.isFound.store(true, ordering: .relaxed) }
-                    // Nobody waits for the others.
+                    // The other downloads are of no use now.
                     client.stop()
                 case .interrupted: break
                 }
             },
             report: report
         )
+        // A plain tar is what its layer gives back anyway.
+        let plain = Set(images[0].layers.map(\.diffID))
+        for blob in whole.withLock({ $0 }) {
+            files.finish(blob, as: plain.contains(blob) ? nil : kept.path(of: blob))
+        }
         return loaded[0]
     }
 

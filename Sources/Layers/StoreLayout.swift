@@ -22,6 +22,8 @@ package struct StoreLayout: Sendable {
     package var tmp: FilePath { root.appending("tmp") }
     /// Blobs that are being pulled from a registry, named by their digests: the next pull resumes what is left here.
     package var arrivals: FilePath { root.appending("arrivals") }
+    /// Blobs of layers as they came, named by their digests: what a push sends. See `KeptBlobs`.
+    package var blobs: FilePath { root.appending("blobs") }
     package var layers: FilePath { root.appending("layers") }
     package var objects: FilePath { root.appending("objects") }
     package var chains: FilePath { root.appending("chains") }

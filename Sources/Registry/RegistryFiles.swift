@@ -74,9 +74,11 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
         }
     }
 
-    /// A blob is not needed any more.
-    package func remove(_ digest: Digest) {
-        if let path = arriving.withLock({ $0[digest]?.path }) { try? path.unlink() }
+    /// A blob is whole and right: its file gets the name `path`, or none.
+    package func finish(_ digest: Digest, as path: FilePath?) {
+        guard let arrived = arriving.withLock({ $0[digest]?.path }) else { return }
+        if let path, (try? arrived.rename(to: path)) != nil { return }
+        try? arrived.unlink()
     }
 
     /// What was read of a blob is no good: it is not kept, unless the reason is that the rest did not come.

@@ -14,7 +14,7 @@ package enum RegistryMessage {
         package var isToRead = true
         /// It is a digest that is asked for, and no tag.
         package var isForDigest = false
-        /// Whoever gave the name did not say which registry.
+        /// The user's name for it has no registry.
         package var isShort = false
 
         package init(domain: String, path: String, verifiesTLS: Bool) {

@@ -23,7 +23,7 @@ final class Authorization: Sendable {
     /// The line for a request's headers, as far as is known.
     var header: String? { state.withLock { $0.header } }
 
-    /// Nobody has asked for them yet.
+    /// Sends them from now on, unasked.
     func show(_ credentials: Credentials) {
         state.withLock { $0.header = "Authorization: \(credentials.basic)" }
     }

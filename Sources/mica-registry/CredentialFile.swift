@@ -125,10 +125,10 @@ struct CredentialFile {
         name.keys.first { document["auths"]?[$0] != nil || document["credHelpers"]?[$0] != nil }
     }
 
-    /// Puts what `body` makes of the file in its place, unless it says false: nobody sees a half of it, and of two who
-    /// change it none is lost.
+    /// Replaces the file by what `body` makes of it, unless that returns false. A reader sees the old or the new one,
+    /// and a lock keeps two programs from losing each other's change.
     private static func change(_ path: String, _ body: (inout CredentialFile) throws -> Bool) throws {
-        // A link of somebody's who keeps such files elsewhere.
+        // The file may be a link to where the user keeps such files.
         let target = FilePath(path).withPlatformString { realpath($0, nil) }
         defer { free(target) }
         let file = target.map { FilePath(platformString: $0) } ?? FilePath(path)
@@ -155,7 +155,7 @@ struct CredentialFile {
         // Mode 0600, whatever the umask.
         let output = try OwnedFD.create(unique: &draft)
         do {
-            // Somebody's file stays theirs where root changes it.
+            // A user's file stays the user's when root changes it.
             if let old = try? file.status(), old.st_uid != geteuid() {
                 try output.use { raw throws(Errno) in
                     _ = try Errno.check(fchown(raw, old.st_uid, old.st_gid))

@@ -6,7 +6,7 @@ struct Endpoint {
     /// A host, maybe with a port.
     let domain: String
     let path: String
-    /// Needs no TLS, and whoever it says it is is believed.
+    /// Neither TLS nor a valid certificate is required.
     let isInsecure: Bool
 
     /// `name`: DOMAIN/PATH, or DOMAIN.

@@ -42,7 +42,7 @@ final class HTTP: Sendable {
     private let verifies: Bool
     /// A registry of this machine: no proxy can reach it.
     private let isLoopback: Bool
-    /// curl's handles that nobody uses, with their connections.
+    /// curl's handles that are not in use, with their connections.
     private let idle = Mutex<[UInt]>([])
 
     init(host: String, certificates: Certificates, verifies: Bool, isLoopback: Bool) {
@@ -108,9 +108,10 @@ final class HTTP: Sendable {
         ccurl_set_number(curl, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_set_number(curl, CURLOPT_NOSIGNAL, 1)
         ccurl_set_number(curl, CURLOPT_CONNECTTIMEOUT, 30)
-        // Less than 1,000 bytes a second for a minute is nobody any more.
+        // Below 1,000 bytes a second the connection counts as dead.
         ccurl_set_number(curl, CURLOPT_LOW_SPEED_LIMIT, 1000)
-        ccurl_set_number(curl, CURLOPT_LOW_SPEED_TIME, TimeLimit.silence)
+        let silence = request.content == nil ? TimeLimit.silence : TimeLimit.afterUpload
+        ccurl_set_number(curl, CURLOPT_LOW_SPEED_TIME, silence)
         ccurl_set_number(curl, CURLOPT_BUFFERSIZE, 256 << 10)
         if let limit = request.limit { ccurl_set_number(curl, CURLOPT_TIMEOUT, limit) }
         let transfer = Transfer(follows: request.follows, content: request.content, body)

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// Which server a URL is of. What can't be read as a URL is nobody's.
+/// The server of a URL; of a malformed URL none.
 struct Origin: Equatable {
     private let scheme: String
     private let host: String

@@ -19,10 +19,10 @@ extension Repository {
     /// Takes a blob over from another repository of the same registry. false where it does not.
     func mount(_ digest: String, from other: String) throws -> Bool {
         let call = Call(method: "POST", place: "blobs/uploads/?mount=\(digest)&from=\(other)")
-        // What it may not show, it does not take over: then the blob is sent.
+        // A registry that refuses to mount gets the blob.
         let (response, _) = try get(call, limit: 1 << 16, expecting: [201, 202, 400, 401, 403, 404, 405])
         if response.status == 202, let place = response.headers["location"] {
-            // It has begun an upload instead, which nobody will go on with.
+            // The registry has begun an upload instead: cancel it.
             _ = try? get(
                 Call(method: "DELETE", place: place),
                 limit: 1 << 16,
@@ -40,7 +40,7 @@ extension Repository {
         _ = try get(call, limit: 1 << 20, expecting: [201, 200, 202])
     }
 
-    /// Sends the blob that the file at `path` is: at once, or, where that is too much for somebody, in parts.
+    /// Sends the file at `path` as a blob: at once, or in parts if the registry or a proxy answers 413.
     func upload(_ digest: String, size: UInt64, from path: String, news: @escaping (UInt64) -> Void) throws {
         var retry = Retry()
         var inParts = false

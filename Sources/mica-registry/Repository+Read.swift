@@ -34,7 +34,7 @@ extension Repository {
             do {
                 try fetch(digest, into: file)
             } catch let failure as Failure where file.isFull {
-                // Not to be in the way of whoever makes room.
+                // Give the room back on a full disk.
                 file.empty()
                 throw failure
             } catch let reason as Retry.Reason {

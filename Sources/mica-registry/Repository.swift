@@ -120,7 +120,7 @@ final class Repository: Sendable {
             }
             self.scheme.withLock { $0 = scheme }
             attempts -= 1
-            // Only the registry itself may ask who this is, and nobody that it redirects to.
+            // Only the registry itself may ask for credentials, not a server that it redirects to.
             if response.status == 401, attempts > 0, isOurs, response.place.hasPrefix("\(scheme)://\(host)/"),
                 try authorization.answer(response.challenges, sent: known, to: request.url)
             {

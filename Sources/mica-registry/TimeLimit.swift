@@ -4,7 +4,9 @@ import Glibc
 enum TimeLimit {
     /// Seconds without bytes worth the name: $MICA_REGISTRY_TIMEOUT, or 60.
     static let silence = own ?? 60
-    /// Seconds until a credential helper has answered: it may ask somebody for a password first.
+    /// The same where something was sent: a registry may bring a large blob to its own storage before it answers.
+    static let afterUpload = silence * 5
+    /// Seconds until a credential helper has answered: it may ask the user for a password first.
     static let helper = own ?? 120
 
     private static var own: Int? {

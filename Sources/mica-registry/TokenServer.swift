@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Linux
 
-/// Who gives tokens for a registry: whom its challenges name.
+/// The server of tokens that a registry's challenges name.
 struct TokenServer: Sendable {
     let domain: String
     let http: HTTP
@@ -61,7 +61,7 @@ struct TokenServer: Sendable {
                 ("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "mica"),
             ]
             request = HTTP.Request(method: "POST", url: realm)
-            // Nobody else gets it, wherever the server sends.
+            // The token goes to no other server.
             request.follows = false
             request.form = fields.filter { !$0.1.isEmpty }
                 .map { "\($0.0)=\(TokenServer.escaped($0.1))" }.joined(separator: "&")

@@ -19,8 +19,8 @@ struct HistoryCommand: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Print the image's ID only.")
     var quiet = false
 
-    @Option(help: "table or json.")
-    var format = OutputFormat.table
+    @Option(help: "table, json, or a template with docker's fields.")
+    var format = "table"
 
     @Argument(help: "A name or an ID.", completion: .images)
     var image: String
@@ -40,10 +40,13 @@ struct HistoryCommand: ParsableCommand {
         let steps = try steps(of: image, in: store)
         if quiet {
             print(noTrunc ? "\(image.id)" : String(image.id.hex.prefix(12)))
-        } else if format == .json {
+        } else if format == "json" {
             try printJSON(steps)
-        } else {
+        } else if format == "table" {
             table(steps)
+        } else {
+            try FormatTemplate(format, fields: HistoryCommand.fields, of: "history")
+                .show(steps.map(row), fields: HistoryCommand.fields)
         }
     }
 
@@ -72,13 +75,27 @@ struct HistoryCommand: ParsableCommand {
         return steps.reversed()
     }
 
+    private static let fields: FormatTemplate.Fields = [
+        ("ID", "IMAGE"), ("CreatedSince", "CREATED"), ("CreatedAt", "CREATED AT"),
+        ("CreatedBy", "CREATED BY"),
+        ("Size", "SIZE"), ("Comment", "COMMENT"),
+    ]
+
+    private func row(_ step: Step) -> [String: String] {
+        let created = step.created.flatMap(Timestamp.known)
+        return [
+            "ID": step.id.map { noTrunc ? $0 : String($0.dropFirst(7).prefix(12)) } ?? "<missing>",
+            "CreatedSince": created.map { Human.age($0) } ?? "N/A",
+            "CreatedAt": created.map { Timestamp.text($0) } ?? "N/A",
+            "CreatedBy": shortened(step.createdBy), "Size": Human.size(step.size), "Comment": step.comment,
+        ]
+    }
+
     private func table(_ steps: [Step]) {
         var table = Table("IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT")
-        for step in steps {
-            let id = step.id.map { noTrunc ? $0 : String($0.dropFirst(7).prefix(12)) } ?? "<missing>"
-            let created = step.created.flatMap(Timestamp.known)
-            let age = created.map { noTrunc ? Timestamp.text($0) : Human.age($0) } ?? "N/A"
-            table.add(id, age, shortened(step.createdBy), Human.size(step.size), step.comment)
+        for row in steps.map(row) {
+            let age = row[noTrunc ? "CreatedAt" : "CreatedSince"] ?? ""
+            table.add(row["ID"] ?? "", age, row["CreatedBy"] ?? "", row["Size"] ?? "", row["Comment"] ?? "")
         }
         print(table.description)
     }

@@ -30,6 +30,8 @@ struct PullCommand: ParsableCommand {
 
     @Argument(help: "The image.") var name: String
 
+    @Flag(name: .shortAndLong, help: "All tags that the registry has of the name.") var allTags = false
+
     @Flag(name: .shortAndLong, help: "Print the image's ID only.") var quiet = false
 
     @Option(
@@ -48,18 +50,54 @@ struct PullCommand: ParsableCommand {
     func run() throws {
         Interruption.cleansUp()
         let verifies = try TLSVerify.value(tlsVerify)
+        let platform = try platform.map { try Platform(parsing: $0) }
         let reference = try ImageReference(name)
+        let store = try global.store()
+        guard allTags else { return try pull(reference, platform, verifies, to: store) }
+        guard reference.digest == nil, !name.hasSuffix(":\(reference.tag ?? "")") else {
+            throw Failure("--all-tags wants a name without a tag", exitCode: 64)
+        }
+        let remote = try RemoteRepository(name, verifiesTLS: verifies)
+        let tags = try remote.tags()
+        remote.close()
+        // What signs an image, or says things of it, has a tag as well, made of the image's digest.
+        var hasFailed = false
+        for tag in tags where !PullCommand.isAttachment(tag) {
+            do {
+                try pull(try ImageReference("\(reference.name):\(tag)"), platform, verifies, to: store)
+            } catch let failure as Failure {
+                // The others come all the same.
+                Mica.complain(failure)
+                hasFailed = true
+            }
+        }
+        if hasFailed { throw ExitCode(1) }
+    }
+
+    private func pull(
+        _ reference: ImageReference,
+        _ platform: Platform?,
+        _ verifies: Bool,
+        to store: Store
+    ) throws {
         let progress = LayerProgress(quiet: quiet)
         defer { progress.close() }
-        let pulled = try ImagePull(store: try global.store()).pull(
+        let pulled = try ImagePull(store: store).pull(
             reference,
-            for: try platform.map { try Platform(parsing: $0) },
+            for: platform,
             verifiesTLS: verifies,
             isShort: ImageReference.isShort(name),
             report: { progress.show($0) }
         )
         progress.close()
         if quiet { return print(pulled.image.id) }
-        print("\(pulled.isNew ? "Pulled" : "Already there"): \(reference.familiar)")
+        // Whole: a short name says nothing of where it came from.
+        print("\(pulled.isNew ? "Pulled" : "Already there"): \(reference)")
+    }
+
+    private static func isAttachment(_ tag: String) -> Bool {
+        let parts = tag.split(separator: ".", maxSplits: 1)
+        guard let first = parts.first, first.hasPrefix("sha256-") else { return false }
+        return Digest(hex: first.dropFirst("sha256-".count)) != nil
     }
 }

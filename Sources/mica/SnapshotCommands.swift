@@ -6,9 +6,10 @@ extension Mica {
         CommitCommand.self, DiffCommand.self, SettleCommand.self, SnapshotCommand.self,
     ]
 
-    /// gc, fsck, info, doctor, bench, version
+    /// gc, system, fsck, info, doctor, bench, version
     static let storeCommands: [any ParsableCommand.Type] = [
-        CollectCommand.self, CheckCommand.self, InfoCommand.self, DoctorCommand.self, BenchCommand.self,
+        CollectCommand.self, SystemCommand.self, CheckCommand.self, InfoCommand.self, DoctorCommand.self,
+        BenchCommand.self,
         VersionCommand.self,
     ]
 }

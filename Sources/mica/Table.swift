@@ -6,6 +6,10 @@ struct Table {
 
     init(_ headings: String...) { rows = [headings] }
 
+    init(line headings: [Substring]) { rows = [headings.map(String.init)] }
+
+    mutating func add(line cells: [Substring]) { rows.append(cells.map { Table.printable(String($0)) }) }
+
     mutating func add(_ cells: String...) { rows.append(cells.map(Table.printable)) }
 
     var description: String {

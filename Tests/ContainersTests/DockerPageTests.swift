@@ -52,7 +52,9 @@ struct `docs/docker.md` {
         "tag": "box other", "create": "box", "start": "ended", "restart": "ended", "wait": "ended",
         "rename": "one two", "update": "-m 64m ended", "pause": "up", "unpause": "up",
         // What it does is tried with registries (RegistryTests).
-        "pull": "--help", "login": "--help", "logout": "--help",
+        "pull": "--help", "login": "--help", "logout": "--help", "push": "--help",
+        "search": "--help", "manifest inspect": "--help", "image prune": "-f",
+        "system prune": "-f --filter until=24h",
         "attach": "one <<< line", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
         "container wait": "ended",
@@ -103,7 +105,8 @@ struct `docs/docker.md` {
             "tag",
             "rmi", "inspect", "commit", "diff", "version", "info", "create", "start", "restart", "wait",
             "pause",
-            "unpause", "pull", "rename", "update", "cp", "export", "attach",
+            "unpause", "pull", "push", "login", "logout", "search", "system df", "rename", "update", "cp",
+            "export", "attach",
         ] {
             #expect(shown.contains(verb), "\(verb)")
         }

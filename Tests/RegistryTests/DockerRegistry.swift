@@ -11,6 +11,19 @@ final class DockerRegistry {
     /// 127.0.0.1:PORT.
     let address: String
 
+    /// Lines of what was asked: method, path and status.
+    var requests: [String] {
+        let text =
+            (try? String(contentsOfFile: directory.path.appending("log").string, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").compactMap { line in
+            guard let start = line.range(of: "] \"") else { return nil }
+            return String(line[start.upperBound...])
+        }
+    }
+
+    /// How often somebody began to send a blob.
+    var uploads: Int { requests.count { $0.hasPrefix("POST ") && !$0.contains("\" 201 ") } }
+
     static var isThere: Bool { access("/usr/bin/docker-registry", X_OK) == 0 }
 
     /// `passwords`: lines of an htpasswd file, which is then needed for everything.

@@ -140,14 +140,71 @@ struct `A pull from an odd registry` {
                 return sum + Int(status?.st_size ?? 0)
             }
         }
-        while have() < 400_000, process.isRunning { usleep(20_000) }
-        #expect(have() >= 400_000)
+        // The small one whole.
+        let small = Int(right.layers[1].size)
+        while have() < 400_000 + small, process.isRunning { usleep(20_000) }
+        #expect(have() >= 400_000 + small)
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         #expect(try mica.images() == "")
         let result = try mica("pull", name(server))
         #expect(result.status == 0, "\(result.error)")
         #expect(server.requests.contains { $0.headers["range"] == "bytes=400000-" })
+        #expect(server.requests.count { $0.path.hasSuffix("\(right.layers[1].digest)") } == 1)
+        #expect(mica.arrivals == [])
+    }
+
+    @Test func `that is killed at twenty places fetches no byte twice`() throws {
+        var random = SystemRandomNumberGenerator()
+        let layers = try (1...3).map { number in
+            let content = (0..<(number * 20_000)).map { _ in String(random.next(), radix: 36) }.joined()
+            return try ArchiveFixture.layer(["file\(number)": content])
+        }
+        let right = try RightRegistry(layers)
+        /// Bytes that will have come of each layer, and how many were sent in all.
+        let plan = Mutex<(ends: [String: Int], sent: Int, answers: Int)>(([:], 0, 0))
+        let isLast = Atomic(false)
+        let server = try OddServer { request in
+            var answer = right.answer(request)
+            guard right.isLayer(request) else { return answer }
+            let start = request.headers["range"].flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } ?? 0
+            let rest = answer.body.count
+            let cut = isLast.load(ordering: .sequentiallyConsistent) ? rest : Int.random(in: 0...rest / 6)
+            answer.length = rest
+            answer.cut = cut
+            answer.stalls = cut < rest
+            plan.withLock {
+                $0.ends[request.path] = start + cut
+                $0.sent += cut
+                $0.answers += 1
+            }
+            return answer
+        }
+        var mica = mica
+        mica.environment["MICA_REGISTRY_TIMEOUT"] = "600"
+        func have() -> Int {
+            mica.arrivals.reduce(0) { sum, file in
+                sum + Int((try? mica.store.appending("arrivals").appending(file).status())?.st_size ?? 0)
+            }
+        }
+        for round in 1...20 {
+            let process = try mica.process(["pull", name(server)])
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            // All that is asked for has been, and what comes of it has come.
+            func isThere() -> Bool {
+                plan.withLock { $0.answers == round * 3 && $0.ends.values.reduce(0, +) == have() }
+            }
+            for _ in 0..<6000 where !isThere() { usleep(10_000) }
+            #expect(isThere(), "round \(round)")
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+        #expect(try mica.images() == "")
+        isLast.store(true, ordering: .sequentiallyConsistent)
+        let result = try withExtendedLifetime(server) { try mica("pull", name(server)) }
+        #expect(result.status == 0, "\(result.error)")
+        #expect(plan.withLock { $0.sent } == right.blobSize)
         #expect(mica.arrivals == [])
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import ImageFixtures
 import Linux
+import OCI
 import SystemPackage
 
 /// Two servers with TLS on loopback: a registry for one image, and a storage to which that redirects for blobs. Both ask

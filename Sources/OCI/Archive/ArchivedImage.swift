@@ -9,6 +9,8 @@ package struct ArchivedImage: Sendable {
     package let manifestDigest: Digest?
     /// Bottom to top.
     package let layers: [ArchivedLayer]
+    /// Its manifest, and the indexes that led to it, from the inside out; empty where the format has none.
+    package var documents: [ArchivedDocument] = []
 
     /// The name in messages.
     package var label: String { names.first ?? String(id.hex.prefix(12)) }
@@ -24,4 +26,12 @@ package struct ArchivedLayer: Sendable {
     package let blobDigest: Digest?
     /// The size in bytes of the blob as it is stored; nil where the format doesn't have it.
     package let blobSize: UInt64?
+    /// What the manifest says of it, where there is one.
+    package var descriptor: Descriptor?
+}
+
+/// A manifest or an index, byte for byte, of the digest that led to it.
+package struct ArchivedDocument: Sendable {
+    package let mediaType: String
+    package let bytes: [UInt8]
 }

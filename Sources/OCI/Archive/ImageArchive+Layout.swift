@@ -58,9 +58,12 @@ extension ImageArchive {
         host: Platform
     ) throws -> ArchivedImage {
         var descriptor = entry
+        var documents: [ArchivedDocument] = []
         for _ in 0..<ImageArchive.depthLimit {
             let bytes = try blob(descriptor, limit: JSONDocument.manifestLimit, name: label)
-            switch try ImageArchive.kind(of: bytes, descriptor, name: label) {
+            let (kind, mediaType) = try ImageArchive.kind(of: bytes, descriptor, name: label)
+            documents.insert(ArchivedDocument(mediaType: mediaType, bytes: bytes), at: 0)
+            switch kind {
             case .index:
                 let index = try JSONDocument.decode(Index.self, from: bytes, name: "\(label): its index")
                 descriptor = try Index.choose(index.manifests, for: host, name: label)
@@ -70,7 +73,9 @@ extension ImageArchive {
                     from: bytes,
                     name: "\(label): its manifest"
                 )
-                return try image(manifest, digest: descriptor.digest, names: names, label: label)
+                var found = try image(manifest, digest: descriptor.digest, names: names, label: label)
+                found.documents = documents
+                return found
             }
         }
         throw Failure("\(label): its indexes are nested more than \(ImageArchive.depthLimit) deep")
@@ -79,8 +84,10 @@ extension ImageArchive {
     private enum Kind { case index, manifest }
 
     /// The kind of a document must be the same by its type and by its members: a document that could be both would
-    /// be different images to different readers.
-    private static func kind(of bytes: [UInt8], _ descriptor: Descriptor, name: String) throws -> Kind {
+    /// be different images to different readers. Also returns that type.
+    private static func kind(of bytes: [UInt8], _ descriptor: Descriptor, name: String) throws -> (
+        Kind, String
+    ) {
         struct Members: Decodable {
             enum CodingKeys: CodingKey {
                 case schemaVersion, mediaType, manifests, layers, config, fsLayers, blobs
@@ -135,7 +142,9 @@ extension ImageArchive {
                 )
             }
         }
-        return isIndex ? .index : .manifest
+        let types = [descriptor.mediaType, members.mediaType, isIndex ? MediaType.index : MediaType.manifest]
+        let type = types.first { isIndex ? MediaType.isIndex($0) : MediaType.isManifest($0) } ?? ""
+        return (isIndex ? .index : .manifest, type)
     }
 
     /// The kind of a manifest that is not an image's. Signatures have an image's config, but other layers.
@@ -187,7 +196,8 @@ extension ImageArchive {
                 diffID: diffID,
                 file: ImageArchive.file(layer.digest),
                 blobDigest: layer.digest,
-                blobSize: layer.size
+                blobSize: layer.size,
+                descriptor: layer
             )
         }
         return ArchivedImage(

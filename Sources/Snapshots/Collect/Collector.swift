@@ -53,6 +53,7 @@ extension Store {
         try connection.removeUnusedDocuments()
         try connection.judgeSnapshots(&plan)
         try connection.judgeLayers(&plan)
+        plan.blobs = Set(try connection.rows("SELECT digest FROM blobs") { (try $0[0] as Digest).hex })
         plan.containers = Set(try connection.rows("SELECT id FROM containers") { try $0[0] as String })
         plan.mounts = Set(try connection.rows("SELECT id FROM mounts") { "\(try $0[0] as Int64)" })
         let chains = ChainStore(layout: layout)
@@ -67,6 +68,8 @@ extension Store {
 struct CollectionPlan: Sendable {
     var verdicts: [Verdict] = []
     var layers: Set<Digest> = []
+    /// What these came as.
+    var blobs: Set<String> = []
     var chains: Set<String> = []
     /// Of active ones, whose directories are theirs.
     var snapshots: Set<String> = []

@@ -25,6 +25,7 @@ struct Sweep {
         let layers = Set(plan.layers.map(\.hex))
         sweep(layout.layers, "layers") { layers.contains($0) }
         let plan = plan
+        if layout.blobs.exists { sweep(layout.blobs, "kept blobs") { plan.blobs.contains($0) } }
         sweep(layout.chains, "chains") { plan.chains.contains($0) }
         sweepSnapshots()
         // A lock file, and the daemon's log beside it.

@@ -68,10 +68,22 @@ struct CommandWords {
         var first = first
         if let members = Foreign.members(of: first) {
             // docker's `container ls` is its `ps`.
-            while let word = rest.first, word.hasPrefix("-"), Misuse.asksForHelp(word) { rest.removeFirst() }
+            var wantsHelp = false
+            while let word = rest.first, word.hasPrefix("-"), Misuse.asksForHelp(word) {
+                rest.removeFirst()
+                wantsHelp = true
+            }
             let member = rest.popFirst()
-            guard let member, let same = members(member) else { throw Misuse.noVerb(first, member) }
-            first = same
+            if let member, Grammar.of("\(first) \(member)") != nil {
+                // mica has it in the same group.
+                rest.insert(member, at: rest.startIndex)
+            } else if let member {
+                guard let same = members(member) else { throw Misuse.noVerb(first, member) }
+                first = same
+            } else if !Grammar.isGroup(first) {
+                throw Misuse.noVerb(first, nil)
+            }
+            if wantsHelp { rest.append("--help") }
         }
         guard let found = Grammar.of(first) else { throw Misuse.noVerb(first, nil) }
         (verb, grammar, output) = (first, found, [first])

@@ -20,7 +20,7 @@ enum Foreign {
                 switch member {
                 case "ls", "list": "images"
                 case "rm", "remove": "rmi"
-                case "load", "save", "import", "pull", "history", "tag", "inspect", "mount": member
+                case "load", "save", "import", "pull", "push", "history", "tag", "inspect", "mount": member
                 default: nil
                 }
             }

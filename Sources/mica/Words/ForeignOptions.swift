@@ -27,7 +27,7 @@ enum ForeignOptions {
                 "Give each variable with -e; -e NAME passes on the caller's."
             ),
             .init("privileged", of: "exec", "A command may do what its container may: docs/SECURITY.md."),
-            .init("f filter", of: "ps images", json),
+            .init("f filter", of: "ps", json),
             .init("n last l latest", of: "ps", "The newest come first: mica ps -a | head."),
             .init("s size", of: "ps inspect", "mica snapshot usage ID says what a container wrote."),
             .init("f", of: "inspect", "What it prints is JSON, for jq."),
@@ -129,8 +129,18 @@ enum ForeignOptions {
 
     private static var images: [ForeignWords] {
         [
-            .init("a all", of: "images", "There are no intermediate images: all are listed."),
-            .init("tree", of: "images", "mica history IMAGE shows the layers of one."),
+            .init("tree", of: "images", "mica tree shows which images stand on which layers."),
+            .init("f filter", of: "search", json),
+            .init(
+                "disable-content-trust",
+                of: "pull push",
+                "There is no content trust: digests are checked."
+            ),
+            .init(
+                "platform",
+                of: "push",
+                "What was pulled is pushed, for the platforms for which it was pulled."
+            ),
             .init(
                 "platform",
                 of: "load save import history",

@@ -13,12 +13,6 @@ enum ForeignVerbs {
                 "events",
                 "There is no daemon that could tell; mica ps and mica inspect say how things are."
             ),
-            .init("search", "Registries are searched on their web pages; mica pull NAME brings an image."),
-            .init(
-                "push",
-                "Nothing is pushed yet: mica save -o FILE IMAGE, then skopeo copy docker-archive:FILE"
-                    + " docker://IMAGE."
-            ),
             .init(
                 "network port",
                 "A container has no network, or the host's: mica run --network host."
@@ -30,9 +24,9 @@ enum ForeignVerbs {
             ),
             .init(
                 "prune",
-                "mica rm NAME removes a container, mica rmi an image, mica gc what nobody needs any more."
+                "mica system prune removes ended containers and unused images."
             ),
-            .init("df", "mica snapshot usage says what snapshots take, mica images what images do."),
+            .init("df", "It is mica system df."),
             .init("untag", "mica rmi NAME takes a name away, and the image with its last one."),
             .init("unmount", "It is mica umount DIR."),
             .init("unshare", "An ordinary user's mica mounts by fusermount3; see docs/ROOTLESS.md."),
@@ -40,10 +34,8 @@ enum ForeignVerbs {
                 "container",
                 "Verbs stand alone: mica run, ps, exec, logs, stop, kill, rm, commit, diff, inspect."
             ),
-            .init("image", "Verbs stand alone: mica images, load, save, import, history, tag, rmi, inspect."),
-            .init("system", "Verbs stand alone: mica info, gc, fsck, doctor."),
             .init(
-                "checkpoint context manifest plugin trust scout model sandbox init generate healthcheck machine",
+                "checkpoint context plugin trust scout model sandbox init generate healthcheck machine",
                 "docs/docker.md says which of docker's verbs mica has."
             ),
         ]

@@ -1,5 +1,5 @@
 extension Grammar {
-    /// nil for an unknown verb. `verb` includes the subcommand of `snapshot` and `bench`: `snapshot ls`.
+    /// nil for an unknown verb. `verb` includes the subcommand of a group: `snapshot ls`.
     static func of(_ verb: String) -> Grammar? {
         switch verb {
         case "run": return Grammar(process + "d|detach " + new, endsAtOperand: true)
@@ -10,7 +10,9 @@ extension Grammar {
     }
 
     /// Verbs that need a second word.
-    static func isGroup(_ verb: String) -> Bool { verb == "snapshot" || verb == "bench" }
+    static func isGroup(_ verb: String) -> Bool {
+        ["snapshot", "bench", "image", "system", "manifest"].contains(verb)
+    }
 
     private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "
     private static let new = """
@@ -20,12 +22,17 @@ extension Grammar {
 
     private static func options(of verb: String) -> String? {
         switch verb {
-        case "pull": "q|quiet platform= tls-verify="
+        case "pull": "a|all-tags q|quiet platform= tls-verify="
+        case "push": "a|all-tags q|quiet compress= tls-verify="
         case "login": "u|username= p|password= password-stdin tls-verify="
         case "load": "i|input= t|tag= q|quiet"
         case "save", "export": "o|output="
         case "import": "c|change= m|message= q|quiet"
-        case "images": "q|quiet no-trunc digests format="
+        case "tags", "manifest inspect": "tls-verify="
+        case "search": "limit= no-trunc format= tls-verify="
+        case "images": "a|all q|quiet no-trunc digests f|filter= format="
+        case "image prune", "system prune": "a|all f|force filter="
+        case "system df": "v|verbose format="
         case "inspect": "type="
         case "history": "no-trunc q|quiet format="
         case "rmi": "f|force"
@@ -49,7 +56,7 @@ extension Grammar {
         case "mounts", "snapshot ls": "q|quiet format="
         case "doctor", "diff", "snapshot usage", "version", "info": "format="
         case "wait", "pause", "unpause", "rename", "tag", "settle", "snapshot", "snapshot rm",
-            "snapshot stat", "bench", "logout":
+            "snapshot stat", "bench", "logout", "tree", "image", "system", "manifest":
             ""
         default: nil
         }

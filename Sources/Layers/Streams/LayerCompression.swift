@@ -1,0 +1,59 @@
+package import Digests
+import Linux
+package import SystemPackage
+
+import Glibc
+
+/// Makes the blob of a layer: its tar in pieces of a fixed size, each compressed for itself (members of gzip's, frames of
+/// zstd's), which every reader takes for one. The same layer gives the same bytes, on however many CPUs.
+package struct LayerCompression: Sendable {
+    package enum Format: String, Sendable, CaseIterable { case gzip, zstd }
+
+    /// Bytes of a tar that are compressed at a time. What it costs in size is less than a thousandth.
+    private static let piece = 4 << 20
+
+    private let layout: StoreLayout
+    private let format: Format
+
+    package init(layout: StoreLayout, format: Format) {
+        self.layout = layout
+        self.format = format
+    }
+
+    /// Writes the blob of a layer to a new file. `news`: bytes of the tar that are done; it ends the work by throwing.
+    package func write(
+        _ diffID: Digest,
+        to path: FilePath,
+        news: (UInt64) throws -> Void = { _ in }
+    ) throws -> (digest: Digest, size: UInt64) {
+        let file = try naming("create \(path)") {
+            try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        }
+        var hash = SHA256()
+        var size: UInt64 = 0
+        var done: UInt64 = 0
+        let pieces = Pieces(format, size: LayerCompression.piece, width: LayerCompression.width)
+        func flush() throws {
+            try pieces.compress { bytes in
+                hash.update(bytes)
+                size += UInt64(bytes.count)
+                try naming("write \(path)") { try file.writeAll(bytes) }
+            }
+            try news(done)
+        }
+        try LayerExport(layout: layout).write(diffID) { bytes in
+            var rest = bytes
+            while !rest.isEmpty {
+                let taken = pieces.take(rest)
+                rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
+                done += UInt64(taken)
+                if pieces.isFull { try flush() }
+            }
+        }
+        try flush()
+        return (hash.finish(), size)
+    }
+
+    /// Each has a few megabytes.
+    private static let width = min(max(Int(sysconf(CInt(_SC_NPROCESSORS_ONLN))), 1), 4)
+}

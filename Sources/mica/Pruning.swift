@@ -1,0 +1,69 @@
+import ArgumentParser
+import Containers
+import Digests
+import Linux
+import Snapshots
+
+/// Removing of much at once, and saying what went.
+struct Pruning {
+    private let store: Store
+    private var hasFailed = false
+
+    init(_ store: Store) { self.store = store }
+
+    /// Those that do not run.
+    mutating func removeContainers(before time: Int64?) throws {
+        let all = Containers(store)
+        all.reclaim()
+        let ended = try all.all().filter { container in
+            !all.isRunning(container) && time.map { container.record.created < $0 } ?? true
+        }
+        if !ended.isEmpty { print("Deleted Containers:") }
+        for container in ended {
+            let isGone = Pruning.attempt {
+                try all.remove(container, force: false)
+                print(container.record.id)
+            }
+            hasFailed = hasFailed || !isGone
+        }
+    }
+
+    /// Those without a name, or with `all` those with one, too; none that a container has.
+    mutating func removeImages(all: Bool, _ filter: ImageFilter) throws {
+        let used = Set(try store.containers().map(\.image))
+        let unused = filter.apply(to: try store.images()).filter {
+            !used.contains($0.id) && (all || $0.tags.isEmpty)
+        }
+        if !unused.isEmpty { print("Deleted Images:") }
+        for image in unused {
+            let store = store
+            let isGone = Pruning.attempt {
+                let removal = try store.removeImage(named: "\(image.id)", force: true)
+                for tag in removal.untagged { print("untagged: \(familiar(tag))") }
+                for id in removal.deleted { print("deleted: \(id)") }
+            }
+            hasFailed = hasFailed || !isGone
+        }
+    }
+
+    /// Frees what they took.
+    mutating func finish() throws {
+        guard let collection = try store.collect() else { return }
+        for problem in collection.problems { Mica.complain(problem) }
+        print("Total reclaimed space: \(Human.size(collection.bytes))")
+        if hasFailed || !collection.problems.isEmpty { throw ExitCode(1) }
+    }
+
+    /// Whether it went well; the others go all the same.
+    private static func attempt(_ body: () throws -> Void) -> Bool {
+        do {
+            try body()
+            return true
+        } catch let failure as Failure {
+            Mica.complain(failure)
+        } catch {
+            Mica.complain("\(error)")
+        }
+        return false
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import ImageFixtures
+import Linux
+import OCI
+import SystemPackage
+import Testing
+
+/// What a registry says of what it has.
+@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+struct `Lists of a registry` {
+    private let mica: PullFixture
+    private let right: RightRegistry
+
+    init() throws {
+        mica = try PullFixture()
+        right = try RightRegistry([ArchiveFixture.layer(["a": "b"])])
+    }
+
+    private func json(_ text: String) -> OddServer.Answer { .init(body: Array(text.utf8)) }
+
+    @Test func `have all their pages, and nobody else's`() throws {
+        let server = try OddServer { request in
+            guard request.path == "/v2/team/app/tags/list" else { return .init(status: 404) }
+            var answer = json(#"{"name": "team/app", "tags": ["one", "two"]}"#)
+            if request.query.contains("last=two") { return json(#"{"tags": ["three"]}"#) }
+            // On this registry, whoever it says.
+            answer.headers["Link"] =
+                #"<https://elsewhere.invalid/v2/team/app/tags/list?last=two&n=2>; rel="next""#
+            return answer
+        }
+        let result = try withExtendedLifetime(server) { try mica("tags", "\(server.address)/team/app") }
+        #expect(result.output == "one\ntwo\nthree\n", "\(result.error)")
+    }
+
+    @Test func `that lead back to themselves end`() throws {
+        let server = try OddServer { _ in
+            var answer = json(#"{"tags": ["one"]}"#)
+            answer.headers["Link"] = #"</v2/team/app/tags/list?n=1000>; rel="next""#
+            return answer
+        }
+        let result = try withExtendedLifetime(server) { try mica("tags", "\(server.address)/team/app") }
+        #expect(result.status == 0 && result.output.count < 20)
+    }
+
+    @Test func `show a manifest as it is there`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        let name = "\(server.address)/\(RightRegistry.path)"
+        let shown = try withExtendedLifetime(server) { try mica("manifest", "inspect", "\(name):v1") }
+        #expect(shown.status == 0, "\(shown.error)")
+        #expect(shown.output.contains(right.layers[0].digest.description))
+        #expect(server.requests.count == 1)
+        #expect(try mica("manifest", "inspect", "\(name):v2").error.contains("has no team/app"))
+        #expect(try mica.images() == "")
+    }
+
+    @Test func `bring all tags, but for what only says things of an image`() throws {
+        let right = right
+        let signature = "sha256-\(right.manifest.digest.hex).sig"
+        let server = try OddServer { request in
+            request.path.hasSuffix("/tags/list")
+                ? json(#"{"tags": ["v1", "\#(signature)", "gone"]}"#) : right.answer(request)
+        }
+        let name = "\(server.address)/\(RightRegistry.path)"
+        let result = try withExtendedLifetime(server) { try mica("pull", "--all-tags", name) }
+        #expect(result.output == "Pulled: \(name):v1\n")
+        #expect(result.status == 1 && result.error.contains("manifests/gone"), "\(result.error)")
+        #expect(!server.requests.contains { $0.path.hasSuffix(signature) })
+        #expect(try mica("pull", "-a", "\(name):v1").status == 64)
+    }
+
+    @Test func `can be searched where the registry can`() throws {
+        let server = try OddServer { request in
+            request.path == "/v1/search" && request.query.hasPrefix("q=a%26b&")
+                ? json(#"{"results": [{"name": "x/a", "description": "An  \u001b[31ma", "star_count": 3}]}"#)
+                : .init(status: 404)
+        }
+        let found = try mica(
+            "search",
+            "--format",
+            "{{.Name}} {{.StarCount}} {{json .Description}}",
+            "\(server.address)/a&b"
+        )
+        #expect(found.output.hasPrefix("\(server.address)/x/a 3 "), "\(found.error)")
+
+        let listed = try OddServer { request in
+            request.path == "/v2/_catalog"
+                ? json(#"{"repositories": ["team/app", "other"]}"#) : .init(status: 404)
+        }
+        let table = try mica("search", "\(listed.address)/app")
+        #expect(table.output.split(separator: "\n").count == 2, "\(table.error)")
+        #expect(table.output.contains("\(listed.address)/team/app"))
+
+        let neither = try OddServer { _ in .init(status: 404) }
+        let refused = try mica("search", "\(neither.address)/app")
+        #expect(refused.status == 1)
+        #expect(
+            refused.error.contains("can't be searched") && refused.error.contains("mica tags"),
+            "\(refused.error)"
+        )
+        withExtendedLifetime((server, listed, neither)) {}
+    }
+}
