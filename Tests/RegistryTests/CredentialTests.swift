@@ -8,7 +8,7 @@ import SystemPackage
 import Testing
 
 /// Who asks a registry, and who gets to know.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `Names and passwords for a registry` {
     private var mica: PullFixture
     private let right: RightRegistry

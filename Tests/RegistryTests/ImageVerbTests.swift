@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Listing images, what they take, and removing many.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `Images of a store` {
     private let mica: PullFixture
 

@@ -8,7 +8,7 @@ import SystemPackage
 import Testing
 
 /// What a registry may do to what is sent.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `A push to an odd registry` {
     private let mica: PullFixture
 

@@ -7,7 +7,7 @@ import Testing
 
 /// podman and buildah on the other side of a registry.
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: PullFixture.program != nil, "no built mica"),
     .enabled(if: DockerRegistry.isThere, "docker-registry is not installed"),
     .enabled(if: geteuid() == 0 && access("/usr/bin/podman", X_OK) == 0, "needs root and podman"),

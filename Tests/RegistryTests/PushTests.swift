@@ -9,7 +9,7 @@ import SystemPackage
 import Testing
 
 @Suite(
-    .timeLimit(.minutes(20)),
+    .timeLimit(.minutes(40)),
     .enabled(if: PullFixture.program != nil, "no built mica"),
     .enabled(if: DockerRegistry.isThere, "docker-registry is not installed")
 )

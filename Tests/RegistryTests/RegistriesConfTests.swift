@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// containers' registries.conf: $CONTAINERS_REGISTRIES_CONF.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `registries.conf` {
     private let mica: PullFixture
     private let right: RightRegistry

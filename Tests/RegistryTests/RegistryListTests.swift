@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// What a registry says of what it has.
-@Suite(.timeLimit(.minutes(20)), .enabled(if: PullFixture.program != nil, "no built mica"))
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
 struct `Lists of a registry` {
     private let mica: PullFixture
     private let right: RightRegistry

@@ -7,7 +7,7 @@ import Snapshots
 import SystemPackage
 import Testing
 
-@Suite(.timeLimit(.minutes(20))) struct `What images and layers came as` {
+@Suite(.timeLimit(.minutes(40))) struct `What images and layers came as` {
     private let test: TestStore
 
     init() throws { test = try TestStore() }
