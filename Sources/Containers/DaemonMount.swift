@@ -86,14 +86,14 @@ package struct DaemonMount: RootMount {
     }
 
     /// Copies the data that a snapshot still reads from its image into its upper. It must not be mounted.
-    func settle(_ tree: RootTree) throws {
+    func materialize(_ tree: RootTree) throws {
         // A chain that is not indexed yet is staged in tmp/, where nothing is safe without this lock.
         let change = try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
         _ = try ChainStore(layout: layout).index(for: tree.layers)
         _ = consume change
         let errors = try Pipe()
         let theirs = try errors.write.duplicate()
-        let process = try HostProcess(command(tree) + ["--settle"], descriptors: [nil, nil, theirs.raw])
+        let process = try HostProcess(command(tree) + ["--materialize"], descriptors: [nil, nil, theirs.raw])
         let status = try process.wait()
         guard status != 0 else { return }
         _ = fcntl(errors.read.raw, F_SETFL, O_NONBLOCK)

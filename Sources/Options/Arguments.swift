@@ -9,8 +9,8 @@ package import SystemPackage
 /// mount.fuse3 passes, with a source before the directory) and mica's own (`--chain FILE --store DIR …`).
 package struct Arguments: Sendable {
     package enum Request: Sendable {
-        /// `settle`: copy all remaining data into the upper, and mount nothing.
-        case mount, settle, help, version
+        /// `materialize`: copy all remaining data into the upper, and mount nothing.
+        case mount, materialize, help, version
     }
 
     /// What is below the upper.
@@ -96,7 +96,7 @@ package struct Arguments: Sendable {
             case "-d", "--debug": try apply(Array("debug".utf8))
             case "-s": threads = 1
             case "-o": for option in OptionList.split(try value()) { try apply(option) }
-            case "--settle": request = .settle
+            case "--materialize", "--settle": request = .materialize
             case "--keep-owners": keepsOwners = true
             case "--chain": chain = path(try value())
             case "--store": store = path(try value())
@@ -126,14 +126,14 @@ package struct Arguments: Sendable {
             throw Arguments.refusal("writeback=1 and io=passthrough exclude each other, as in the kernel")
         }
         try accept(operands)
-        try settleLower()
+        try resolveLower()
     }
 
     /// `[SOURCE] TARGET`.
     private mutating func accept(_ operands: [[UInt8]]) throws {
-        if request == .settle {
+        if request == .materialize {
             guard operands.isEmpty else {
-                throw Arguments.refusal("--settle mounts nothing: \(text(operands[0])) is not expected")
+                throw Arguments.refusal("--materialize mounts nothing: \(text(operands[0])) is not expected")
             }
             return
         }
@@ -150,7 +150,7 @@ package struct Arguments: Sendable {
         if operands.count == 2, !operands[0].isEmpty { source = operands[0] }
     }
 
-    private mutating func settleLower() throws {
+    private mutating func resolveLower() throws {
         switch (chain, store) {
         case (let chain?, let store?):
             guard directories.isEmpty else {
@@ -166,8 +166,8 @@ package struct Arguments: Sendable {
             lower = .directories(directories)
         default: throw Arguments.refusal("--chain and --store go together")
         }
-        if request == .settle, upper == nil || work == nil {
-            throw Arguments.refusal("--settle is for an upper and its work directory: both are needed")
+        if request == .materialize, upper == nil || work == nil {
+            throw Arguments.refusal("--materialize is for an upper and its work directory: both are needed")
         }
         if let upper, work == nil {
             guard case .directories = lower, mountFlags & 1 != 0 else {

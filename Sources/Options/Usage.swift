@@ -4,7 +4,7 @@ package enum Usage {
         usage: micafs [options] <mountpoint>
                micafs -o lowerdir=DIR[:DIR…][,upperdir=DIR,workdir=DIR][,OPTION…] [SOURCE] DIRECTORY
                micafs --chain FILE --store DIR [--upper DIR --work DIR] [-o OPTION[,…]] DIRECTORY
-               micafs --settle LOWER-AND-UPPER-AS-ABOVE
+               micafs --materialize LOWER-AND-UPPER-AS-ABOVE
 
           -o lowerdir=DIR[:DIR…]  directories to show merged, topmost first (a colon in a name: \\:)
           -o upperdir=DIR         receives changes; without it the mount is read-only
@@ -28,7 +28,7 @@ package enum Usage {
           -o allow_other          others may use the mount (the default for root)
           -o ro, nosuid, nodev, noexec, noatime, relatime, private, context=…, fsname=NAME, subtype=NAME …
 
-          --settle                mount nothing; bring all data that is in a lower into the upper
+          --materialize                mount nothing; bring all data that is in a lower into the upper
           -f, --foreground        don't go to the background
           -d, --debug, -o debug   log every request to stderr; implies -f
           -s, -o threaded=0       serve one request at a time

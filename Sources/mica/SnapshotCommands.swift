@@ -1,9 +1,9 @@
 import ArgumentParser
 
 extension Mica {
-    /// commit, diff, settle, snapshot
+    /// commit, diff, materialize, snapshot
     static let snapshotCommands: [any ParsableCommand.Type] = [
-        CommitCommand.self, DiffCommand.self, SettleCommand.self, SnapshotCommand.self,
+        CommitCommand.self, DiffCommand.self, MaterializeCommand.self, SnapshotCommand.self,
     ]
 
     /// gc, system, fsck, info, doctor, bench, version

@@ -19,7 +19,7 @@ struct Micafs {
             switch arguments.request {
             case .help: print(Usage.text)
             case .version: print(version)
-            case .settle: try settle(arguments)
+            case .materialize: try materialize(arguments)
             case .mount: try mount(arguments)
             }
         } catch let failure as Failure {
@@ -199,7 +199,7 @@ struct Micafs {
             volatile: arguments.isVolatile,
             // A file without data needs a redirect when it is renamed, too.
             metacopy: arguments.makesRedirects
-                && arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .settle),
+                && arguments.allowsMetacopy ?? (arguments.lower.isImage || arguments.request == .materialize),
             redirects: arguments.makesRedirects,
             keepsAccessTimes: arguments.mountFlags & UInt(MS_NOATIME | MS_RDONLY) != 0,
             keepsDirectoryTimes: arguments.mountFlags & UInt(MS_NODIRATIME) != 0,

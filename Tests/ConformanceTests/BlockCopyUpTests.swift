@@ -121,12 +121,14 @@ struct `A large file that is written in part` {
     }
 
     @Test(arguments: LowerForm.served)
-    func `is whole for everybody once it was settled, and the lower is what it was`(form: LowerForm) throws {
+    func `is whole for everybody once it was materialized, and the lower is what it was`(form: LowerForm)
+        throws
+    {
         let before = SHA256.digest(of: try bytes("\(lower)/file"))
         let mount = try mount(form)
         let model = try change(mount)
         try mount.unmount()
-        try mount.settle()
+        try mount.materialize()
         #expect(try Xattr.get(Self.metacopy, at: FilePath("\(mount.upper)/file")) == nil)
         #expect(try firstDifference(bytes("\(mount.upper)/file"), from: model) == nil)
         #expect(SHA256.digest(of: try bytes("\(lower)/file")) == before)
@@ -161,7 +163,7 @@ struct `A large file that is written in part` {
         try mount.mount()
         #expect(try firstDifference(bytes("\(mount.path)/\(moved)"), from: model) == nil)
         try mount.unmount()
-        try mount.settle()
+        try mount.materialize()
         #expect(try firstDifference(bytes(file), from: model) == nil)
     }
 
@@ -191,10 +193,10 @@ struct `A large file that is written in part` {
         try mount.unmount()
     }
 
-    @Test func `can't be settled while it is mounted`() throws {
+    @Test func `can't be materialized while it is mounted`() throws {
         let mount = try mount(.directory)
         _ = try change(mount)
-        #expect(throws: (any Error).self) { try mount.settle() }
+        #expect(throws: (any Error).self) { try mount.materialize() }
         try mount.unmount()
     }
 

@@ -95,7 +95,7 @@ struct `An image mounted by mica` {
         for change in ScriptedChanges.all { _ = change.apply(to: mica) }
         let before = try Tree(at: mica)
         try store.run("umount", [mica])
-        try store.run("settle", ["changed"])
+        try store.run("materialize", ["changed"])
         let directory = try workspace.directory("kernel")
         let kernel = try OverlayMount(
             try TrickyLayers.all.unpack(into: directory),

@@ -50,7 +50,8 @@ import Testing
             guard isList, line.hasPrefix("  "), line.dropFirst(2).first?.isLowercase == true else {
                 return nil
             }
-            return line.split(separator: " ").first.map(String.init)
+            // Behind a comma: other names of the same.
+            return line.split { " ,".contains($0) }.first.map(String.init)
         }
     }
 

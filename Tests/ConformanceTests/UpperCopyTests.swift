@@ -239,9 +239,9 @@ import Testing
     }
 
     @Test(arguments: LowerForm.served, filled + emptied)
-    func `needs no holes once the upper was settled`(form: LowerForm, program: Program) throws {
+    func `needs no holes once the upper was materialized`(form: LowerForm, program: Program) throws {
         let tree = try changed(form)
-        try tree.mount.settle()
+        try tree.mount.materialize()
         let mount = try LayeredMount(of: tree.mount, uppers: copy(of: tree, by: program))
         try check(mount)
         try mount.unmount()

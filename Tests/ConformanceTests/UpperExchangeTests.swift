@@ -72,7 +72,7 @@ struct `An upper that mica and the kernel share` {
         let shown = try Tree(at: mica.path)
         #expect(shown.oddities == [])
         try mica.unmount()
-        if name == "data after attributes" { try mica.settle() }
+        if name == "data after attributes" { try mica.materialize() }
         let kernel = try kernelMount()
         expectSame(try Tree(at: kernel.path), shown, "the kernel's mount")
         // And goes on from there.
@@ -102,7 +102,8 @@ struct `An upper that mica and the kernel share` {
         expectSame(try Tree(at: again.path), changed, "the kernel's mount again")
     }
 
-    @Test func `is refused by the kernel file by file where it has half of the data, and read once settled`()
+    @Test
+    func `is refused by the kernel file by file where it has half of the data, and read once materialized`()
         throws
     {
         try Self.shell(
@@ -115,14 +116,14 @@ struct `An upper that mica and the kernel share` {
         #expect(open("\(before.path)/usr/lib/large", O_RDONLY) == -1)
         #expect(Errno.last == .ioError)
         try before.unmount()
-        try mica.settle()
+        try mica.materialize()
         // metacopy=off: nothing is left to be found.
         let features = "redirect_dir=on,metacopy=off,index=off"
         let after = try OverlayMount(
             [lower],
             upper: mica.upper,
             work: mica.work,
-            at: try workspace.directory("settled"),
+            at: try workspace.directory("materialized"),
             features: features
         )
         expectSame(try Tree(at: after.path), shown, "the kernel's mount")

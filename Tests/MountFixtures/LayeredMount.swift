@@ -104,8 +104,9 @@ package final class LayeredMount: Sendable {
     }
 
     /// Brings all data into the upper, so that others can read it. Precondition: not mounted.
-    package func settle(launcher: [String] = []) throws {
-        let command = launcher + [Tool.binaries.appendingPathComponent("micafs").path, "--settle"] + source
+    package func materialize(launcher: [String] = []) throws {
+        let command =
+            launcher + [Tool.binaries.appendingPathComponent("micafs").path, "--materialize"] + source
         try Tool.run(URL(fileURLWithPath: command[0]), Array(command.dropFirst()))
     }
 

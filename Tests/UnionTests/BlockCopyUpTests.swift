@@ -349,14 +349,14 @@ struct `A copy-up by writing` {
         try expect("file", is: model, fixture, &tree)
     }
 
-    @Test func `is settled with all that was changed, and others can read it`() throws {
+    @Test func `is materialized with all that was changed, and others can read it`() throws {
         let fixture = try fixture()
         var tree = try fixture.union(metacopy: true)
         try write("file", [0xaa], at: 9000, in: tree)
         try write("h1", [0xbb], at: 0, in: tree)
         try tree.rename("other", to: "e/moved")
         try remount(fixture, &tree)
-        let count = try tree.settle { _ in Issue.record("nothing is lost") }
+        let count = try tree.materialize { _ in Issue.record("nothing is lost") }
         #expect(count == 3)
         var (file, shared) = (old, old)
         file[9000] = 0xaa
@@ -367,7 +367,7 @@ struct `A copy-up by writing` {
             #expect(try firstDifference(disk.contents(limit: 1 << 20), from: model) == nil)
             try expect(path, is: model, fixture, &tree)
         }
-        #expect(try tree.settle { _ in } == 0)
+        #expect(try tree.materialize { _ in } == 0)
     }
 
     @Test func `gives the kernel a file only where it is in one place`() throws {
@@ -379,7 +379,7 @@ struct `A copy-up by writing` {
         #expect(!tree.hasOneFile(id))
         try tree.prepareWriting(tree.id("small"), isTruncating: false, killsPrivileges: false)
         #expect(try isPartial(fixture, "small"))
-        _ = try tree.settle { _ in }
+        _ = try tree.materialize { _ in }
         #expect(try tree.wholeFile(of: id) != nil)
         #expect(tree.hasOneFile(id))
         #expect(try tree.wholeFile(of: NodeID.root) == nil)
@@ -407,12 +407,12 @@ struct `A copy-up by writing` {
         #expect(errno { _ = try bytes("file", in: above) } == EIO)
         #expect(try firstDifference(bytes("other", in: above), from: old) == nil)
         try fixture.waitUntilFree()
-        _ = try fixture.union(metacopy: true).settle { _ in }
-        let settled = try DirectoryStack(
+        _ = try fixture.union(metacopy: true).materialize { _ in }
+        let materialized = try DirectoryStack(
             layers: [fixture.upper] + fixture.directories.reversed(),
             marks: .trusted
         )
-        try #expect(bytes("file", in: UnionTree(lower: settled, upper: nil))[9000] == 0xaa)
+        try #expect(bytes("file", in: UnionTree(lower: materialized, upper: nil))[9000] == 0xaa)
     }
 
     @Test func `answers EIO for a mark that it does not know`() throws {
@@ -427,12 +427,12 @@ struct `A copy-up by writing` {
 
     @Test(arguments: [false, true])
     func `loses nothing to writers of parts of the same blocks, nor to who fills it meanwhile`(
-        isSettling: Bool
+        isMaterializing: Bool
     ) throws {
         let fixture = try fixture()
         var tree = try fixture.union(metacopy: true)
         let writers = 8
-        try write(to: tree, with: writers, isSettling: isSettling)
+        try write(to: tree, with: writers, isMaterializing: isMaterializing)
         var model = old
         for start in stride(from: 0, to: Self.size, by: 1000) {
             let end = min(start + 1000, Self.size)
@@ -442,13 +442,13 @@ struct `A copy-up by writing` {
     }
 
     /// Pieces of 1,000 bytes, so that four writers meet in each block.
-    private func write(to tree: UnionTree, with writers: Int, isSettling: Bool) throws {
+    private func write(to tree: UnionTree, with writers: Int, isMaterializing: Bool) throws {
         let id = try tree.id("file")
         let results = Results()
         var threads: [WorkerThread] = []
-        if isSettling {
+        if isMaterializing {
             try write("file", [old[0]], at: 0, in: tree)
-            threads.append(try WorkerThread { if (try? tree.settle { _ in }) == nil { results.fail() } })
+            threads.append(try WorkerThread { if (try? tree.materialize { _ in }) == nil { results.fail() } })
         }
         for number in 0..<writers {
             threads.append(

@@ -213,7 +213,7 @@ struct `A copy-up of attributes` {
             try Xattr.set("security.capability", capability, of: fd)
         }
         let tree = try fixture.union()
-        try expect(tree.settle { _ in } == 1)
+        try expect(tree.materialize { _ in } == 1)
         try expect(fixture.upperXattr(Self.mark, of: "file") == nil)
         try expect(fixture.upperXattr("security.capability", of: "file") == capability)
         try expect(data(fixture, "file") == 8)

@@ -96,7 +96,7 @@ struct `What the union does for itself` {
         try tree.write("block", "B")
         let before = try ctime(tree, "block")
         usleep(20_000)
-        try expect(tree.settle { _ in } >= 1)
+        try expect(tree.materialize { _ in } >= 1)
         try expect(fixture.upperXattr("trusted.overlay.metacopy", of: "block") == nil)
         try expect(ctime(tree, "block") == before)
         usleep(20_000)

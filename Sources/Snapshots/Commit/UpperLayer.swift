@@ -355,7 +355,7 @@ final class UpperLayer {
                 "\(printable(path)) was copied without the holes of the file that it was made of: what it stands for can't"
                     + " be told",
                 advice:
-                    "Copy the upper again, with its holes and while it is not mounted; or settle it first."
+                    "Copy the upper again, with its holes and while it is not mounted; or materialize it first."
             )
         } catch let errno as Errno {
             throw Failure("read \(printable(path))", errno)

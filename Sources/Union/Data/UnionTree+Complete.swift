@@ -221,7 +221,7 @@ extension UnionTree {
             let path = path(held, of: name, in: directory)
             report(
                 "\(path) is a copy that does not have the holes of the file that it was made of, and so can't be read:"
-                    + " copy the upper again, with its holes and while it is not mounted, or settle it first"
+                    + " copy the upper again, with its holes and while it is not mounted, or materialize it first"
             )
             return .damaged
         }

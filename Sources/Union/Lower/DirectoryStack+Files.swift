@@ -185,7 +185,7 @@ extension DirectoryStack {
             switch found.marks.data {
             case .here: return found.file
             case .below: continue
-            // A layer can't have partial files: its upper has to be settled first.
+            // A layer can't have partial files: its upper has to be materialized first.
             case .partial, .unknown: return nil
             }
         }

@@ -55,7 +55,7 @@ extension Grammar {
         case "bench lookup": "index-only sample= format="
         case "mounts", "snapshot ls": "q|quiet format="
         case "doctor", "diff", "snapshot usage", "version", "info": "format="
-        case "wait", "pause", "unpause", "rename", "tag", "settle", "snapshot", "snapshot rm",
+        case "wait", "pause", "unpause", "rename", "tag", "materialize", "settle", "snapshot", "snapshot rm",
             "snapshot stat", "bench", "logout", "tree", "image", "system", "manifest":
             ""
         default: nil

@@ -134,7 +134,7 @@ struct `A tree that is deeper than any path` {
     }
 
     @Test(arguments: LowerForm.served)
-    func `is made, found again, moved and settled`(form: LowerForm) throws {
+    func `is made, found again, moved and materialized`(form: LowerForm) throws {
         let workspace = try Workspace()
         let root = try workspace.directory("lower")
         try SmallTree.write("old", to: "\(try workspace.directory("lower/dir"))/file")
@@ -173,7 +173,7 @@ struct `A tree that is deeper than any path` {
         try Data("2\n".utf8).write(to: URL(fileURLWithPath: "/proc/sys/vm/drop_caches"))
         #expect(try SmallTree.read("\(mount.path)/m/renamed/file") == "old")
         try mount.unmount()
-        try mount.settle(launcher: Self.daemon)
+        try mount.materialize(launcher: Self.daemon)
         #expect(try SmallTree.read("\(mount.upper)/m/renamed/file") == "old")
         // And goes as it came, from the bottom to the top.
         try mount.mount(launcher: Self.daemon)

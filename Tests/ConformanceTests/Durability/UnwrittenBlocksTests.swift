@@ -68,7 +68,7 @@ struct `Blocks that have no data any more` {
         try tree.mount.remount()
         try expect(tree, expected, "after a remount")
         try tree.mount.unmount()
-        try tree.mount.settle()
+        try tree.mount.materialize()
         #expect(try SmallTree.read("\(tree.mount.upper)/large") == String(decoding: expected, as: UTF8.self))
     }
 

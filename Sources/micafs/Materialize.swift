@@ -6,7 +6,7 @@ import Union
 
 extension Micafs {
     /// Completes all files of an upper, so that the kernel's overlayfs can mount it.
-    static func settle(_ arguments: Arguments) throws {
+    static func materialize(_ arguments: Arguments) throws {
         let usesUserXattrs = arguments.usesUserXattrs || !Privileges.canSetTrustedXattrs
         let lower = try lower(of: arguments, usesUserXattrs: usesUserXattrs)
         let upper = try upper(of: arguments, usesUserXattrs: usesUserXattrs)
@@ -14,9 +14,9 @@ extension Micafs {
         defer { union.close() }
         var lost: [String] = []
         do {
-            _ = try union.settle { lost.append(String(decoding: $0, as: UTF8.self)) }
+            _ = try union.materialize { lost.append(String(decoding: $0, as: UTF8.self)) }
         } catch {
-            throw Failure("settle \(arguments.upper?.string ?? "")", Errno(rawValue: error.errno))
+            throw Failure("materialize \(arguments.upper?.string ?? "")", Errno(rawValue: error.errno))
         }
         guard let first = lost.first else { return }
         let others = lost.count > 1 ? " and \(lost.count - 1) more" : ""

@@ -3,16 +3,17 @@ import Containers
 import Linux
 import Snapshots
 
-struct SettleCommand: ParsableCommand {
+struct MaterializeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "settle",
+        commandName: "materialize",
         _superCommandName: Mica.name,
         abstract: "Bring all data of changed files into a snapshot.",
         discussion: """
             Of a file whose attributes were changed, or a part of whose data was written, the rest stays in the image. \
             mica reads such files as they are; the kernel's overlayfs, and whoever copies the upper directory, needs \
-            them whole. The snapshot must not be mounted. For directories: `micafs --settle -o lowerdir=…`.
-            """
+            them whole. The snapshot must not be mounted. For directories: `micafs --materialize -o lowerdir=…`.
+            """,
+        aliases: ["settle"]
     )
 
     @OptionGroup var global: GlobalOptions
@@ -25,6 +26,6 @@ struct SettleCommand: ParsableCommand {
 
     func run() throws {
         let store = try Store.open(global.layout)
-        for name in names { try store.settle(name) }
+        for name in names { try store.materialize(name) }
     }
 }

@@ -6,7 +6,7 @@ import SystemPackage
 extension Store {
     /// Copies all data that a container, or an active snapshot, still reads from its image into its upper, so that
     /// other programs can read the upper. failedPrecondition while it is mounted.
-    package func settle(_ name: String) throws {
+    package func materialize(_ name: String) throws {
         let container = try? container(named: name)
         if let container, let named = try? self.snapshot(name) { try container.check(isNotAlso: named, name) }
         let snapshot = try snapshot(container?.snapshot ?? name)
@@ -24,7 +24,7 @@ extension Store {
             )
         }
         let directory = layout.snapshot(snapshot.id)
-        try DaemonMount(layout).settle(
+        try DaemonMount(layout).materialize(
             RootTree(layers: snapshot.layers, snapshot: directory, source: snapshot.key)
         )
     }

@@ -14,7 +14,7 @@ extension UnionTree {
     ///
     /// - Parameter lost: receives the path in the upper of each file whose data is nowhere.
     /// - Returns: how many files were completed.
-    package func settle(lost: ([UInt8]) -> Void) throws(FSError) -> Int {
+    package func materialize(lost: ([UInt8]) -> Void) throws(FSError) -> Int {
         let upper = try writable()
         var pending: [PartialFile] = []
         var count = 0
