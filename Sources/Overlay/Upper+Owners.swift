@@ -23,7 +23,8 @@ extension Upper {
         return false
     }
 
-    /// Whose a file is that has this status, if it is kept aside: as `FileMarks.shown` says it.
+    /// The noted owner of a file with this status, by the same rule as `FileMarks.shown`: a note on somebody else's file
+    /// does not count.
     package func keptOwner(
         of name: FileName,
         in directory: borrowing OwnedFD,

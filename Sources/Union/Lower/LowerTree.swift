@@ -152,7 +152,7 @@ extension LowerTree {
         while number != 0 {
             guard let link = try names(of: number).first else { throw .corruptIndex(offset: UInt64(number)) }
             length += link.name.count + 1
-            // A damaged index may have a loop of parents, too.
+            // A loop of parents in a damaged index ends here as well.
             guard length <= Self.longestRedirect else { throw .system(.improperLink) }
             components.append(link.name)
             number = link.directory

@@ -31,7 +31,7 @@ extension UnionTree {
         return true
     }
 
-    /// EXDEV where the upper's filesystem has no attributes so long: whoever renames it can copy it, then.
+    /// EXDEV if an attribute of the upper's filesystem can't be so long: mv(1) and its like copy, then.
     func setRedirect(
         _ held: HeldNames,
         _ name: FileName,
@@ -42,7 +42,7 @@ extension UnionTree {
         do throws(Errno) {
             try upper.marks.setRedirect(name, in: directory.fd, to: path)
         } catch {
-            // ext4 has a block for all attributes of a file.
+            // ext4 keeps all attributes of a file in one block.
             let isTooLong = path.count > 500 && [ENOSPC, E2BIG, ERANGE].contains(error.rawValue)
             throw .system(isTooLong ? .improperLink : error)
         }
