@@ -54,6 +54,15 @@ import Glibc
         }
     }
 
+    @Test func `with the directories that pulls make`() throws {
+        _ = try open()
+        for name in ["arrivals", "blobs"] { try make(root.appending(name), 0o755) }
+        chmod(root.string, 0o755)
+        _ = try open()
+        try #expect(open(in: root) == [])
+        try #expect(mode(root) == 0o700)
+    }
+
     @Test func `from its first moment, with all that SQLite makes`() throws {
         let store = try open()
         // The log is there while the database is open.

@@ -9,7 +9,7 @@ import Glibc
 extension StoreLayout {
     private static let directories = [
         "tmp", "layers", "objects", "chains", "snapshots", "containers", "mounts", "lost",
-        "arrivals",
+        "arrivals", "blobs",
     ]
     private static let files = [
         "mica.db", "mica.db-wal", "mica.db-shm", "mica.db-journal", "lock", "generation", "reserve",
