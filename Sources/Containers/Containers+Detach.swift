@@ -6,14 +6,14 @@ import Runner
 import SystemPackage
 
 extension Containers {
-    /// Starts a container that was created, or has ended, in the background, and returns once its program runs. Failures
-    /// are those of `run`. `monitor`: the process that will run it; nil: one is started.
+    /// Starts a container that was created, or has ended, in the background, and returns once its program runs.
+    /// Failures are those of `run`. `monitor`: the process that will run it; nil: a new one.
     package func runDetached(_ container: Container, by monitor: MonitorProcess? = nil) throws {
         let monitor = try monitor ?? MonitorProcess(root: store.layout.root)
         try monitor.run(container, window: nil)
     }
 
-    /// The same, with this process attached from the beginning: see `attach`. Without this process the container runs on.
+    /// The same, with this process attached from the beginning: see `attach`. The container outlives this process.
     package func runAttached(
         _ container: Container,
         _ attachment: Attachment,
@@ -28,8 +28,8 @@ extension Containers {
         return try client.follow(proxy)
     }
 
-    /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names. Returns
-    /// when the starter has gone without naming one.
+    /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names.
+    /// Returns if the starter ends without naming one.
     package static func supervise(_ store: () throws -> Store, interactive: Bool) throws {
         let starter = OpenFile(OwnedFD(adopting: MonitorProcess.socketFD))
         let input = interactive ? OpenFile(OwnedFD(adopting: MonitorProcess.inputFD)) : nil

@@ -14,7 +14,7 @@ extension Containers {
         package var input: CInt
         /// The user's terminal, raw while the container runs; -1 for none.
         package var terminal: CInt
-        /// The size of the program's terminal; nil: that of this process's terminal.
+        /// The size of the program's terminal; nil: as this process's terminal.
         var window: ProcessStreams.WindowSize?
         /// Gets the output after the log. It may block: stopping or removing the container does not wait for it.
         package var sink: StdioProxy.Sink

@@ -2,7 +2,7 @@ import Linux
 
 import Glibc
 
-/// Asks before much goes at once, as docker does.
+/// Asks before a removal of many things, as docker does.
 enum Confirmation {
     /// Failure unless the user says yes. `what`: "This removes …".
     static func ask(_ what: String) throws {

@@ -47,7 +47,7 @@ struct Console {
     /// ends as if SIGPIPE had killed it.
     func exitStatus(_ status: ExitStatus) throws -> ExitStatus { try exitStatus(ended: status) ?? status }
 
-    /// Throws the exit code of a container that has ended; returns for one that runs on, where all is well.
+    /// Throws the exit code of a container that has ended; returns after a successful detach.
     func end(_ attached: Containers.Attached) throws {
         switch attached {
         case .ended(let status): throw ExitCode(try exitStatus(status).rawValue)

@@ -1,8 +1,8 @@
 import FoundationEssentials
 import Linux
 
-/// `--format` with docker's words: `{{.Repository}}:{{.Tag}}`, `table {{.ID}}\t{{.Size}}`, `{{json .}}`. Nothing else of
-/// Go's templates.
+/// `--format` with docker's fields: `{{.Repository}}:{{.Tag}}`, `table {{.ID}}\t{{.Size}}`, `{{json .}}`. Other
+/// parts of Go's templates are not supported.
 struct FormatTemplate {
     private enum Part {
         case text(String)
@@ -14,10 +14,10 @@ struct FormatTemplate {
     private let parts: [Part]
     private let isTable: Bool
 
-    /// A row's fields by docker's names, and what stands above them in a table.
+    /// A row's fields by docker's names, with their headings in a table.
     typealias Fields = [(name: String, heading: String)]
 
-    /// Failure where it names something that is none of `fields`.
+    /// Failure where the template has a field that is not in `fields`.
     init(_ text: String, fields: Fields, of verb: String) throws {
         var rest = text[...]
         isTable = rest.hasPrefix("table ")
@@ -53,7 +53,7 @@ struct FormatTemplate {
         String(text).replacing("\\t", with: "\t").replacing("\\n", with: "\n")
     }
 
-    /// Prints a line a row.
+    /// Prints one line for each row.
     func show(_ rows: [[String: String]], fields: Fields) throws {
         let lines = try rows.map(line)
         guard isTable else { return lines.forEach { print($0) } }

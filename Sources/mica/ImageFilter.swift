@@ -2,7 +2,7 @@ import Linux
 import OCI
 import Snapshots
 
-/// `--filter` of images and of image prune.
+/// `--filter` of `images` and `image prune`.
 struct ImageFilter {
     private enum Condition {
         case label(String, value: String?, isWanted: Bool)
@@ -14,7 +14,7 @@ struct ImageFilter {
 
     private var conditions: [Condition] = []
 
-    /// `words`: KEY=VALUE. Failure for what there is not. `keys`: those that the verb has.
+    /// `words`: KEY=VALUE. Failure for an unknown key or value. `keys`: the keys of the verb.
     init(_ words: [String], keys: [String], in store: Store) throws {
         for word in words {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
@@ -58,7 +58,7 @@ struct ImageFilter {
         }
     }
 
-    /// Only those that meet all conditions; of several names, one has to be met. Of each the tags that are.
+    /// The images that meet all conditions (at least one of several names), each with its matching tags.
     func apply(to images: [ImageRecord]) -> [ImageRecord] {
         let patterns = conditions.compactMap { condition -> ImageNamePattern? in
             if case .name(let pattern) = condition { pattern } else { nil }

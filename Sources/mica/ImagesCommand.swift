@@ -71,7 +71,7 @@ struct ImagesCommand: ParsableCommand {
         let store = try global.store()
         let images = try selected(try store.images(), in: store)
         if quiet {
-            // One with several tags is one.
+            // An image with several tags is printed once.
             for image in images { print(id(image)) }
         } else if format == "json" {
             try printJSON(
@@ -111,7 +111,7 @@ struct ImagesCommand: ParsableCommand {
         print(table.description)
     }
 
-    /// A row a name.
+    /// One row for each name.
     private func named(_ image: ImageRecord) -> [(ImageRecord, ImageReference?)] {
         let names = image.tags.compactMap { try? ImageReference($0) }
         return names.isEmpty ? [(image, nil)] : names.map { (image, $0) }

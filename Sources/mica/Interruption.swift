@@ -11,7 +11,7 @@ enum Interruption {
     /// For a verb that stages. Call it before there is a second thread.
     static func cleansUp() { begin().thread?.detach() }
 
-    /// For a part of a verb: afterwards signals have the actions that they had before.
+    /// For a part of a verb: afterwards signals have their former actions.
     static func cleaning<Result>(_ body: () throws -> Result) rethrows -> Result {
         let watch = begin()
         defer { watch.end() }
@@ -19,7 +19,7 @@ enum Interruption {
     }
 
     private static let ending = [SIGINT, SIGTERM, SIGHUP]
-    /// Ends a watch: nothing else in mica uses it.
+    /// Ends a watch; mica uses this signal for nothing else.
     private static let over = SIGURG
 
     /// A thread that waits for the signals.

@@ -2,10 +2,10 @@ import Digests
 import OCI
 import Snapshots
 
-/// What images have for themselves, and in common: the files of their layers, in bytes.
+/// The sizes of images in bytes, by the files of layers that they share with other images or have alone.
 struct LayerSizes {
     private var sizes: [Digest: UInt64] = [:]
-    /// How many images have a layer.
+    /// The number of images with a layer.
     private var users: [Digest: Int] = [:]
 
     init(_ store: Store) throws {
@@ -19,14 +19,14 @@ struct LayerSizes {
 
     func size(_ layer: Digest) -> UInt64 { sizes[layer] ?? 0 }
 
-    /// Each layer once.
+    /// Counts each layer once.
     var total: UInt64 { sum(sizes.keys) }
 
     func shared(_ image: ImageRecord) -> UInt64 { sum(Set(image.layers).filter { users[$0] ?? 0 > 1 }) }
 
     func unique(_ image: ImageRecord) -> UInt64 { sum(Set(image.layers).filter { users[$0] ?? 0 < 2 }) }
 
-    /// What would go with these.
+    /// The bytes that removing `images` would free.
     func freed(by images: [ImageRecord]) -> UInt64 {
         var left = users
         for image in images { for layer in Set(image.layers) { left[layer, default: 0] -= 1 } }

@@ -56,7 +56,7 @@ struct LoginCommand: ParsableCommand {
         print("Login succeeded: \(words)")
     }
 
-    /// nil where it is to be asked for.
+    /// nil if the password is to be asked for.
     private func given() throws -> String? {
         if let password {
             Mica.complain("a password on the command line can be seen by everybody; --password-stdin can't")
@@ -77,7 +77,7 @@ struct LoginCommand: ParsableCommand {
 }
 
 extension String {
-    /// Without the line end at the end.
+    /// The string without line ends at its end.
     fileprivate var withoutLineEnd: String {
         var text = self[...]
         while let last = text.last, last.isNewline { text.removeLast() }

@@ -2,9 +2,9 @@ import Linux
 
 import Glibc
 
-/// Asks on a terminal.
+/// Asks questions on a terminal.
 enum PasswordPrompt {
-    /// A line that is typed. `isSecret`: without showing it. Failure where standard input is no terminal, or at its end.
+    /// Returns the line typed. `isSecret`: without echo. Failure if standard input is not a terminal, or at its end.
     static func ask(_ question: String, isSecret: Bool) throws -> String {
         guard isatty(STDIN_FILENO) == 1 else {
             throw Failure(
@@ -37,7 +37,7 @@ enum PasswordPrompt {
         while true {
             let count = read(STDIN_FILENO, &byte, 1)
             guard count == 1 else {
-                // A signal, which is sent once more when the terminal is as it was.
+                // A signal, which `end` sends again once the terminal is restored.
                 throw Failure(count == 0 && bytes.isEmpty ? "nothing was typed" : "interrupted")
             }
             if byte == UInt8(ascii: "\n") { break }
@@ -46,7 +46,7 @@ enum PasswordPrompt {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// SIGINT and its like end a read, and nothing else; `end` makes up for it.
+    /// Signals such as SIGINT only end a read meanwhile; `end` sends them again.
     private struct SignalWatch {
         private static let numbers = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
         private var before: [sigaction] = []

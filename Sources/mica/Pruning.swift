@@ -4,14 +4,14 @@ import Digests
 import Linux
 import Snapshots
 
-/// Removing of much at once, and saying what went.
+/// Removes many things at once, and prints what was removed.
 struct Pruning {
     private let store: Store
     private var hasFailed = false
 
     init(_ store: Store) { self.store = store }
 
-    /// Those that do not run.
+    /// Removes the containers that do not run.
     mutating func removeContainers(before time: Int64?) throws {
         let all = Containers(store)
         all.reclaim()
@@ -28,7 +28,7 @@ struct Pruning {
         }
     }
 
-    /// Those without a name, or with `all` those with one, too; none that a container has.
+    /// Removes images without a name, or with `all` named ones, too; none that a container uses.
     mutating func removeImages(all: Bool, _ filter: ImageFilter) throws {
         let used = Set(try store.containers().map(\.image))
         let unused = filter.apply(to: try store.images()).filter {
@@ -46,7 +46,7 @@ struct Pruning {
         }
     }
 
-    /// Frees what they took.
+    /// Frees the space of what was removed.
     mutating func finish() throws {
         guard let collection = try store.collect() else { return }
         for problem in collection.problems { Mica.complain(problem) }
@@ -54,7 +54,7 @@ struct Pruning {
         if hasFailed || !collection.problems.isEmpty { throw ExitCode(1) }
     }
 
-    /// Whether it went well; the others go all the same.
+    /// Whether it succeeded; one failure does not stop the rest.
     private static func attempt(_ body: () throws -> Void) -> Bool {
         do {
             try body()

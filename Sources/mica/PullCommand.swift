@@ -60,13 +60,13 @@ struct PullCommand: ParsableCommand {
         let remote = try RemoteRepository(name, verifiesTLS: verifies)
         let tags = try remote.tags()
         remote.close()
-        // What signs an image, or says things of it, has a tag as well, made of the image's digest.
+        // Signatures and attestations have tags as well, made of the image's digest.
         var hasFailed = false
         for tag in tags where !PullCommand.isAttachment(tag) {
             do {
                 try pull(try ImageReference("\(reference.name):\(tag)"), platform, verifies, to: store)
             } catch let failure as Failure {
-                // The others come all the same.
+                // One failure does not stop the rest.
                 Mica.complain(failure)
                 hasFailed = true
             }
@@ -91,7 +91,7 @@ struct PullCommand: ParsableCommand {
         )
         progress.close()
         if quiet { return print(pulled.image.id) }
-        // Whole: a short name says nothing of where it came from.
+        // The whole reference, because a short name does not show the registry.
         print("\(pulled.isNew ? "Pulled" : "Already there"): \(reference)")
     }
 

@@ -62,7 +62,7 @@ struct PushCommand: ParsableCommand {
         }
     }
 
-    /// What is pushed, and to where.
+    /// The local names to push, with their targets.
     private func pairs(_ store: Store) throws -> [(String, ImageReference)] {
         let target = try ImageReference(destination ?? name)
         guard allTags else { return [(name, target)] }

@@ -4,7 +4,7 @@ import Linux
 import OCI
 import Synchronization
 
-/// One row a layer, as `LayerProgress` has them for what comes.
+/// One row for each layer, as in `LayerProgress`.
 final class PushProgress: Sendable {
     private let progress: Progress
     private let isQuiet: Bool

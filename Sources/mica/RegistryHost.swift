@@ -1,11 +1,11 @@
 import Linux
 import OCI
 
-/// A registry as people give it: `registry.example.com:5000`, `https://index.docker.io/v1/`.
+/// A registry as users write it: `registry.example.com:5000`, `https://index.docker.io/v1/`.
 struct RegistryHost {
     let domain: String
 
-    /// Failure for what is no host.
+    /// Failure if it is not a host.
     init(_ text: String) throws {
         var host = text[...]
         for scheme in ["https://", "http://"] where host.hasPrefix(scheme) {
@@ -13,7 +13,7 @@ struct RegistryHost {
         }
         host = host.prefix { $0 != "/" }
         if host == "docker" || host == "registry-1.docker.io" { host = "docker.io" }
-        // As in a reference, where a word without a dot or a port is no host.
+        // As in a reference, where a word without a dot or a port is not a host.
         let isHost = host.contains { $0 == "." || $0 == ":" } || host == "localhost"
         guard isHost, let reference = try? ImageReference("\(host)/name") else {
             throw Failure(

@@ -39,7 +39,7 @@ struct RunCommand: ParsableCommand {
             let layout = try global.layout
             // Checked first: a request that can't work should leave no container behind.
             let console = detach ? nil : try Console(process.request)
-            // Its start-up and the making of the container overlap.
+            // The monitor starts up while the container is made.
             let monitor = try MonitorProcess(
                 root: layout.root,
                 interactive: !detach && process.request.interactive

@@ -42,7 +42,7 @@ struct SystemCommand: ParsableCommand {
                 )
             }
             var pruning = Pruning(store)
-            // Containers have no labels: none has the one that is wanted.
+            // Containers have no labels, so a filter for a label matches none.
             if !filter.contains(where: { $0.hasPrefix("label=") }) {
                 let times = filter.filter { $0.hasPrefix("until=") }
                     .compactMap { LogMoment(argument: String($0.dropFirst("until=".count)))?.nanoseconds }

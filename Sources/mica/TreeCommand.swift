@@ -20,7 +20,7 @@ struct TreeCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Only these; all without.", valueName: "image"), completion: .images)
     var images: [String] = []
 
-    /// A layer at its place in stacks.
+    /// A layer at its place in the stacks.
     private final class Node {
         let layer: Digest
         var names: [String] = []
@@ -45,7 +45,7 @@ struct TreeCommand: ParsableCommand {
             node.names += names.map { "\($0) (\(image.id.hex.prefix(12)))" }
         }
         for name in root.names { print("no layers  \(name)") }
-        // Without recursion: a stack can have any height.
+        // Without recursion, because a stack can have any height.
         var pending = root.above.reversed().map { (node: $0, indent: "", mark: "") }
         while let (node, indent, mark) = pending.popLast() {
             let names = node.names.isEmpty ? "" : "  \(node.names.joined(separator: ", "))"

@@ -6,8 +6,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// The socket of a running container, and its clients: the process that started it, and those that have attached. Every
-/// client gets what the program writes, in the order of each stream; every client may send input.
+/// The socket of a running container, and its clients: the process that started it, and those that have attached.
+/// Every client gets the program's output, in the order of each stream; every client may send input.
 ///
 /// A client that does not read stalls the program, as any reader does, but never delays the end of the container.
 final class Monitor: Sendable {
@@ -15,22 +15,22 @@ final class Monitor: Sendable {
         var listener: OpenFile?
         var clients: [Int: OpenFile] = [:]
         var next = 1
-        /// The streams that the starter can't pass on any more.
+        /// The streams that the starter can no longer pass on.
         var closed: Set<StdioProxy.Stream> = []
         var process: ContainerProcess?
         var input: OpenFile?
     }
     static let name = "monitor"
 
-    /// The number of the client that started it.
+    /// The number of the client that started the container.
     private static let starter = 0
 
     private let state = Mutex(State())
     /// The pipe with the starter's input.
     private let source: OpenFile?
 
-    /// `client`: the socket of the process that started this one; nil: none. `input`: a pipe of input from there, whose end
-    /// the program sees, too.
+    /// `client`: the socket of the process that started this one; nil: none. `input`: a pipe with its input, whose
+    /// end the program sees, too.
     init(startedBy client: OpenFile? = nil, input: OpenFile? = nil) {
         source = input
         state.withLock { $0.clients[Monitor.starter] = client }
@@ -89,10 +89,10 @@ final class Monitor: Sendable {
         shutdown(listener.fd.raw, Int32(SHUT_RDWR))
     }
 
-    /// The program runs.
+    /// Called when the program runs.
     func started() { send(.running, []) }
 
-    /// It could not be started.
+    /// Called when the container could not be started.
     func fail(_ failure: Failure) { send(.failed, Array("\(failure.exitCode) \(failure)".utf8)) }
 
     /// Called after everything that the program wrote. A client without this message sees the socket end.
@@ -159,7 +159,7 @@ final class Monitor: Sendable {
         }
     }
 
-    /// To the program's standard input. EPIPE where that is closed.
+    /// Writes to the program's standard input. EPIPE if that is closed.
     private func give(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         let (process, input) = state.withLock { ($0.process, $0.input) }
         if let terminal = process?.terminalFD { return try InheritedFD(terminal).writeAll(bytes) }

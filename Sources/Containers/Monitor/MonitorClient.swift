@@ -17,7 +17,7 @@ final class MonitorClient: Sendable {
     private let container: Container
     private let attachment: Containers.Attachment
     private let socket: OpenFile
-    /// Whether this process started the container: then the program notices (SIGPIPE) when its output can't be passed on,
+    /// Whether this process started the container. Then the program gets SIGPIPE when its output can't be passed on,
     /// and is killed when it is asked to end three times. Other clients only leave.
     private let started: Bool
 
@@ -37,7 +37,7 @@ final class MonitorClient: Sendable {
         try? MonitorMessage.send(size, to: socket.fd)
     }
 
-    /// Starts to copy the attachment's input to `pipe`, whose end the program sees, or to the socket where that is nil.
+    /// Copies the attachment's input to `pipe`, whose end the program sees, or, without one, to the socket.
     func feed(_ proxy: borrowing StdioProxy, _ pipe: OpenFile?) {
         let isTerminal = attachment.terminal >= 0
         proxy.read(attachment.input) { [self] bytes in
@@ -62,8 +62,8 @@ final class MonitorClient: Sendable {
         }
     }
 
-    /// Returns at the container's end, or when this client leaves: by Ctrl-P Ctrl-Q, because its output can't be passed on,
-    /// or by a signal that asks to end after the program has ended, while its output still waits for a reader.
+    /// Returns when the container ends, or when this client leaves: by Ctrl-P Ctrl-Q, because its output can't be
+    /// passed on, or by a signal that asks to end while output of the ended program still waits for a reader.
     func follow(_ proxy: borrowing StdioProxy) throws -> Containers.Attached {
         // Output is copied by its own thread: while that waits for a reader, signals still reach the program.
         let pipe = try Pipe()
@@ -86,7 +86,7 @@ final class MonitorClient: Sendable {
                 return true
             }
             if signal.rawValue == SIGHUP, attachment.terminal >= 0 {
-                // The client's terminal is gone, and the program's is not.
+                // The client's terminal is gone; the program's is not.
                 state.withLock { $0.isDetached = true }
                 return false
             }

@@ -7,10 +7,10 @@ import Synchronization
 
 /// The process that will run a container, and this process's end of the socket between the two.
 ///
-/// It can be started before there is a container, so that its start-up costs the caller no time. If no container is named
-/// to it, it ends with this object.
+/// It can be started before there is a container, so that its start-up costs the caller no time. Without a container
+/// to run, it ends with this object.
 package final class MonitorProcess: Sendable {
-    /// Where the monitor finds its ends.
+    /// The descriptor numbers in the monitor.
     static let socketFD: CInt = 3
     static let inputFD: CInt = 4
 
@@ -44,11 +44,12 @@ package final class MonitorProcess: Sendable {
         }
     }
 
-    /// The pipe that becomes the program's standard input, which ends when the caller drops it. Once; nil without input.
+    /// The pipe that becomes the program's standard input, which ends when the caller drops the pipe. nil without
+    /// input, and the second time.
     func takeInput() -> OpenFile? { input.withLock { $0.take() } }
 
-    /// Makes it run `container`, and returns once the program runs. `window`: the size of the program's terminal. Throws
-    /// what `Containers.run` threw there.
+    /// Makes the monitor run `container`, and returns once the program runs. `window`: the size of the program's
+    /// terminal. Throws the error of `Containers.run` in the monitor.
     func run(_ container: Container, window: ProcessStreams.WindowSize?) throws {
         if let window { try MonitorMessage.send(window, to: socket.fd) }
         try MonitorMessage.send(.run, Array(container.record.id.utf8), to: socket.fd)

@@ -4,7 +4,7 @@ import Linux
 import Synchronization
 
 extension LayerCompression {
-    /// As many pieces as are compressed side by side. Filled by one thread.
+    /// The pieces that are compressed at the same time. Filled by one thread.
     final class Pieces: @unchecked Sendable {
         // Safe to share: while `compress` runs each thread has a piece of its own, and no thread fills one.
         private let format: Format
@@ -19,7 +19,7 @@ extension LayerCompression {
         init(_ format: Format, size: Int, width: Int) {
             self.format = format
             self.size = size
-            // Both formats grow by less than that where nothing can be compressed.
+            // In both formats incompressible data grows by less than this.
             room = size + size / 64 + 4096
             let room = room
             inputs = (0..<width).map { _ in .allocate(byteCount: size, alignment: 64) }
@@ -31,7 +31,7 @@ extension LayerCompression {
 
         var isFull: Bool { current == inputs.count }
 
-        /// How many bytes it took. Precondition: it is not full.
+        /// Returns how many bytes were taken. Precondition: it is not full.
         func take(_ bytes: UnsafeRawBufferPointer) -> Int {
             let count = min(bytes.count, size - filled[current])
             UnsafeMutableRawBufferPointer(rebasing: inputs[current][filled[current]...])
@@ -41,7 +41,7 @@ extension LayerCompression {
             return count
         }
 
-        /// Gives `sink` what there is, compressed, in order; then it is empty.
+        /// Passes the compressed pieces to `sink`, in order, and empties itself.
         func compress(_ sink: (UnsafeRawBufferPointer) throws -> Void) throws {
             let count = filled.count { $0 > 0 }
             results.withLock { $0 = Array(repeating: 0, count: count) }
@@ -66,7 +66,7 @@ extension LayerCompression {
         }
     }
 
-    /// Bytes of the result; 0 where there is no memory.
+    /// The size of the result in bytes; 0 without memory.
     private static func compress(
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer,

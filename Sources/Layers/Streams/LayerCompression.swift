@@ -4,12 +4,12 @@ package import SystemPackage
 
 import Glibc
 
-/// Makes the blob of a layer: its tar in pieces of a fixed size, each compressed for itself (members of gzip's, frames of
-/// zstd's), which every reader takes for one. The same layer gives the same bytes, on however many CPUs.
+/// Makes the blob of a layer: its tar in pieces of a fixed size, each compressed by itself (a member of gzip, a
+/// frame of zstd), which readers take for one stream. The same layer gives the same bytes on any number of CPUs.
 package struct LayerCompression: Sendable {
     package enum Format: String, Sendable, CaseIterable { case gzip, zstd }
 
-    /// Bytes of a tar that are compressed at a time. What it costs in size is less than a thousandth.
+    /// The bytes of tar in each piece. Pieces cost less than a thousandth in size.
     private static let piece = 4 << 20
 
     private let layout: StoreLayout
@@ -20,7 +20,8 @@ package struct LayerCompression: Sendable {
         self.format = format
     }
 
-    /// Writes the blob of a layer to a new file. `news`: bytes of the tar that are done; it ends the work by throwing.
+    /// Writes the blob of a layer to a new file. `news`: gets the bytes of tar done so far, and stops the work by
+    /// throwing.
     package func write(
         _ diffID: Digest,
         to path: FilePath,
@@ -54,6 +55,6 @@ package struct LayerCompression: Sendable {
         return (hash.finish(), size)
     }
 
-    /// Each has a few megabytes.
+    /// Each piece needs a few megabytes of memory.
     private static let width = min(max(Int(sysconf(CInt(_SC_NPROCESSORS_ONLN))), 1), 4)
 }

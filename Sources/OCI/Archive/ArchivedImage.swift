@@ -26,11 +26,11 @@ package struct ArchivedLayer: Sendable {
     package let blobDigest: Digest?
     /// The size in bytes of the blob as it is stored; nil where the format doesn't have it.
     package let blobSize: UInt64?
-    /// What the manifest says of it, where there is one.
+    /// The manifest's descriptor of it; nil without a manifest.
     package var descriptor: Descriptor?
 }
 
-/// A manifest or an index, byte for byte, of the digest that led to it.
+/// A manifest or an index, byte for byte as its digest was verified.
 package struct ArchivedDocument: Sendable {
     package let mediaType: String
     package let bytes: [UInt8]

@@ -31,7 +31,8 @@ extension UnionTree {
         return true
     }
 
-    /// EXDEV if an attribute of the upper's filesystem can't be so long: mv(1) and its like copy, then.
+    /// Sets a redirect. EXDEV where the upper's filesystem can't store an attribute that long: the caller can then
+    /// copy the directory instead of renaming it.
     func setRedirect(
         _ held: HeldNames,
         _ name: FileName,
@@ -42,7 +43,7 @@ extension UnionTree {
         do throws(Errno) {
             try upper.marks.setRedirect(name, in: directory.fd, to: path)
         } catch {
-            // ext4 keeps all attributes of a file in one block.
+            // ext4 has one block for all attributes of a file.
             let isTooLong = path.count > 500 && [ENOSPC, E2BIG, ERANGE].contains(error.rawValue)
             throw .system(isTooLong ? .improperLink : error)
         }

@@ -9,8 +9,8 @@ extension UnionTree {
     /// renameat2(2) with its flags; EINVAL for others. With RENAME_WHITEOUT, a crash may leave the old name without
     /// the whiteout.
     ///
-    /// A directory that exists below is renamed like any other: a redirect records which lower directory it goes on
-    /// showing. EXDEV where the upper may have no redirects, or none so long.
+    /// A lower directory is renamed like any other: a redirect records which lower directory it is merged with.
+    /// EXDEV where the upper has no redirects, or none that long.
     package func rename(
         _ name: UnsafeRawBufferPointer,
         in parent: UInt64,

@@ -75,7 +75,7 @@ struct CommandWords {
             }
             let member = rest.popFirst()
             if let member, Grammar.of("\(first) \(member)") != nil {
-                // mica has it in the same group.
+                // mica has a group with this verb.
                 rest.insert(member, at: rest.startIndex)
             } else if let member {
                 guard let same = members(member) else { throw Misuse.noVerb(first, member) }
