@@ -23,11 +23,11 @@ COMPLETIONS = $(SHARE)/bash-completion/completions/mica $(SHARE)/zsh/site-functi
 # Packages that the build links (all of them statically), and that the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev libcurl4-openssl-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
-	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl
+	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl containerd
 
 SCRIPTS := .ci/run demo/run mount-helpers/mount.mica Tests/engines/scenario
 
-.PHONY: help setup build test test-debug demo bench bench-check fmt check install uninstall clean
+.PHONY: help setup build test test-debug micad test-micad generate install-micad demo bench bench-check fmt check install uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -60,6 +60,40 @@ CHECKED_TESTS := ^(LinuxTests|LayersTests|UnionTests|FUSETests|MicafsTests|Confo
 test-debug: setup ## the tests of what serves requests, on debug builds
 	$(SWIFT) build --build-tests
 	MICA_BINARIES="$$PWD/.build/debug" $(SWIFT) test --skip-build --disable-xctest --filter '$(CHECKED_TESTS)'
+
+# micad speaks gRPC: what that takes is fetched and built by these targets only.
+WITH_MICAD := MICA_WITH_MICAD=1
+
+micad: setup ## containerd's snapshotter, in release: .build/release/micad (ten minutes, once)
+	$(WITH_MICAD) $(BUILD) --product micafs
+	$(WITH_MICAD) $(BUILD) --product micad
+
+test-micad: setup ## micad in debug (three minutes, once), and its tests with a real containerd
+	$(SWIFT) build --build-tests
+	$(WITH_MICAD) $(SWIFT) build --product micad
+	MICA_BINARIES="$$PWD/.build/debug" $(WITH_MICAD) $(SWIFT) test --skip-build --disable-xctest --filter '^(ContainerdTests|MicadTests)\.'
+
+# Needs protobuf-compiler, and builds swift-protobuf's and gRPC's generators.
+PROTOS := Sources/ContainerdAPI/protos
+GENERATED := Sources/ContainerdAPI/Generated
+GENERATING := --plugin=.build/debug/protoc-gen-swift --plugin=.build/debug/protoc-gen-grpc-swift-2
+GRPC_OPTIONS := Visibility=Package,UseAccessLevelOnImports=true
+
+generate: ## gRPC code from Sources/ContainerdAPI/protos (needs protoc: apt-get install protobuf-compiler)
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler" >&2; exit 1; }
+	$(WITH_MICAD) $(SWIFT) build --product protoc-gen-swift
+	$(WITH_MICAD) $(SWIFT) build --product protoc-gen-grpc-swift-2
+	rm -f $(GENERATED)/*.swift
+	protoc -I $(PROTOS) $(GENERATING) --swift_out=$(GENERATED) --swift_opt=$(GRPC_OPTIONS) $(PROTOS)/*.proto
+	protoc -I $(PROTOS) $(GENERATING) --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GRPC_OPTIONS) \
+		$(PROTOS)/snapshots.proto $(PROTOS)/diff.proto
+	protoc -I $(PROTOS) $(GENERATING) --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GRPC_OPTIONS),Server=false \
+		$(PROTOS)/content.proto
+
+install-micad: micad ## beside mica, with its unit
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -s -m 755 $(BINARIES)/micad "$(DESTDIR)$(PREFIX)/bin/"
+	install -D -m 644 mount-helpers/systemd/micad.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/micad.service"
 
 demo: build ## show the main job on a small image made on the spot
 	demo/run $(BINARIES)
@@ -101,7 +135,7 @@ install: build ## into DESTDIR/PREFIX, with man pages and completions; mount.mic
 	done
 
 uninstall: ## what install put there
-	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(PREFIX)/bin/mica-registry" "$(DESTDIR)$(SBINDIR)/mount.mica"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/mica" "$(DESTDIR)$(PREFIX)/bin/micafs" "$(DESTDIR)$(PREFIX)/bin/mica-enter" "$(DESTDIR)$(PREFIX)/bin/mica-registry" "$(DESTDIR)$(PREFIX)/bin/micad" "$(DESTDIR)$(SBINDIR)/mount.mica" "$(DESTDIR)$(PREFIX)/lib/systemd/system/micad.service"
 	for link in $(HELPER_LINKS); do rm -f "$(DESTDIR)$(SBINDIR)/$$link"; done
 	rm -rf "$(SHARE)/doc/mica"
 	for page in $(PAGES); do \

@@ -101,6 +101,10 @@ let package = Package(
                 "CLinux", "Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", "Tar", system,
             ]
         ),
+        .target(
+            name: "Containerd",
+            dependencies: ["Containers", "Layers", "Linux", "Snapshots", system]
+        ),
 
         .executableTarget(
             name: "mica",
@@ -175,6 +179,13 @@ let package = Package(
                 "Snapshots", "Tar", system,
             ]
         ),
+        .testTarget(
+            name: "ContainerdTests",
+            dependencies: [
+                "Containerd", "Containers", "Layers", "Linux", "MountFixtures", "Snapshots", system,
+            ]
+        ),
+        .testTarget(name: "MicadTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),
         .testTarget(
             name: "LayersTests",
@@ -197,6 +208,39 @@ let package = Package(
         ),
     ]
 )
+
+/// micad speaks gRPC, which takes longer to fetch and to build than all of mica: only who asks for it (`make micad`,
+/// docs/adr/0040-micad.md) has these dependencies in the graph.
+if Context.environment["MICA_WITH_MICAD"] == "1" {
+    package.dependencies += [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ]
+    let grpc: [Target.Dependency] = [
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+    ]
+    let serving: [Target.Dependency] = [
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    ]
+    package.products.append(.executable(name: "micad", targets: ["micad"]))
+    package.targets += [
+        .target(name: "ContainerdAPI", dependencies: [] + grpc, exclude: ["protos"]),
+        .executableTarget(
+            name: "micad",
+            dependencies: ["Containerd", "ContainerdAPI", "Layers", "Linux", "Snapshots", arguments, system]
+                + grpc + serving,
+            linkerSettings: hasSwift + foundation
+        ),
+    ]
+}
 
 for target in package.targets {
     target.swiftSettings =

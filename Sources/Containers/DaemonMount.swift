@@ -59,7 +59,10 @@ package struct DaemonMount: RootMount {
         var byte: UInt8 = 0
         let count = withUnsafeMutableBytes(of: &byte) { buffer in (try? end.readFully(into: buffer)) ?? 0 }
         let answers = count == 1 && (try? target.status()) != nil
-        if answers { return try done.get() }
+        if answers {
+            daemon.leave()
+            return try done.get()
+        }
         // The daemon may have mounted before it failed; it ends with its mount.
         if count == 1 || MountTable.current().isDead(target) { try? Unmount.unmount(target, .lazy) }
         let status = try daemon.wait()

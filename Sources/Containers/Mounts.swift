@@ -96,7 +96,7 @@ package struct Mounts: Sendable {
         try? store.mountLog(record.id).unlink()
     }
 
-    private func mount(_ tree: RootTree, of snapshot: String?, at target: FilePath) throws {
+    func mount(_ tree: RootTree, of snapshot: String?, at target: FilePath) throws {
         try checkThatConfinementCanBeLeftOut(tree.options, at: target)
         let new = try store.addMount(of: snapshot, source: tree.source, at: target)
         let id = new.record.id

@@ -30,6 +30,8 @@ package struct StoreLayout: Sendable {
     package var snapshots: FilePath { root.appending("snapshots") }
     package var containers: FilePath { root.appending("containers") }
     package var mounts: FilePath { root.appending("mounts") }
+    /// Locked by the micad that serves the store, which says in it who it is.
+    package var service: FilePath { root.appending("micad.lock") }
     /// The standard seccomp filter of the version in use, a cache.
     package var seccomp: FilePath { root.appending("seccomp") }
 

@@ -1,3 +1,4 @@
+import Synchronization
 package import SystemPackage
 
 import CLinux
@@ -31,6 +32,16 @@ package struct HostProcess: Sendable {
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         guard count > 0 else { throw Failure("read /proc/self/exe", .last) }
         return FilePath(platformString: buffer)
+    }
+
+    private static let left = Mutex<[Int32]>([])
+
+    /// The caller will not wait for the process, which may go on for as long as it likes: `reapLeft` does.
+    package func leave() { HostProcess.left.withLock { $0.append(pid) } }
+
+    /// Reaps the processes that were left and have ended. For long-lived callers, from time to time.
+    package static func reapLeft() {
+        left.withLock { pids in pids.removeAll { waitpid($0, nil, WNOHANG) != 0 } }
     }
 
     /// Waits for the end, and may be called once. 128 + n when signal n killed the process.

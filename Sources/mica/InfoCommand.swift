@@ -30,6 +30,13 @@ struct InfoCommand: ParsableCommand {
         var running: Int
         var snapshots: Int
         var mounts: Int
+        /// The micad that serves the store.
+        var service: Service?
+    }
+
+    private struct Service: Encodable {
+        var pid: Int32
+        var socket: String
     }
 
     func run() throws {
@@ -45,7 +52,8 @@ struct InfoCommand: ParsableCommand {
             containers: all.count,
             running: all.count { containers.isRunning($0) },
             snapshots: try store.snapshots().count { $0.kind != .committed },
-            mounts: try Mounts(store).all().count
+            mounts: try Mounts(store).all().count,
+            service: ServiceStatus(of: store.layout).map { Service(pid: $0.pid, socket: $0.socket) }
         )
         if format == .json { return try printJSON(report) }
         print(
@@ -58,6 +66,7 @@ struct InfoCommand: ParsableCommand {
             Containers:  \(report.containers), \(report.running) running
             Snapshots:   \(report.snapshots)
             Mounts:      \(report.mounts)
+            Served:      \(report.service.map { "by micad, process \($0.pid), at \($0.socket)" } ?? "by no micad")
             """
         )
     }

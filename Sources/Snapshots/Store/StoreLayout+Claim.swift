@@ -13,7 +13,7 @@ extension StoreLayout {
     ]
     private static let files = [
         "mica.db", "mica.db-wal", "mica.db-shm", "mica.db-journal", "lock", "generation", "reserve",
-        "seccomp",
+        "micad.lock", "seccomp",
     ]
     /// In the root of a filesystem that is there for the store.
     private static let ofFilesystems = ["lost+found"]

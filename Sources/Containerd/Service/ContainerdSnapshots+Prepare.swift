@@ -1,0 +1,38 @@
+import Linux
+import Snapshots
+
+extension ContainerdSnapshots {
+    /// A new snapshot on `parent` (empty: on nothing), to be written to. alreadyExists where the key is taken.
+    package func prepare(_ key: String, parent: String, labels: [String: String]) throws -> [ServedMount] {
+        try make(key, labels) { try space.prepare(key, parent: parent, labels: labels) }
+    }
+
+    /// A new snapshot that shows `parent`, to be read only.
+    package func view(_ key: String, parent: String, labels: [String: String]) throws -> [ServedMount] {
+        try make(key, labels) { try space.view(key, parent: parent, labels: labels) }
+    }
+
+    /// How to see a snapshot that is there. failedPrecondition for a committed one.
+    package func mounts(_ key: String) throws -> [ServedMount] {
+        try check(key)
+        return try locks.locked(key) { try served(key, space.snapshot(key)) }
+    }
+
+    private func make(
+        _ key: String,
+        _ labels: [String: String],
+        _ record: () throws -> SnapshotRecord
+    ) throws -> [ServedMount] {
+        try check(key)
+        try SnapshotLabels.check(labels)
+        return try locks.locked(key) {
+            let record = try record()
+            do { return try served(key, record) } catch {
+                // Nobody knows of it yet.
+                try? end(record)
+                try? space.remove(key)
+                throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Containerd
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import Glibc
+import Linux
+import Logging
+import ServiceLifecycle
+import SystemPackage
+
+/// The services on one socket, from the first request to the last.
+struct Server {
+    let service: ContainerdSnapshots
+    /// Owned: it is closed at the end.
+    let listener: CInt
+    let containerd: FilePath
+    let log: Logger
+
+    func run() async throws {
+        let server = GRPCServer(
+            transport: HTTP2ServerTransport.Posix(
+                listeningSocketDescriptor: Int(listener),
+                transportSecurity: .plaintext
+            ),
+            services: [SnapshotsEndpoint(service: service)],
+            interceptors: [RequestLog(log: log)]
+        )
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(
+                    service: Requests(server: server),
+                    successTerminationBehavior: .gracefullyShutdownGroup
+                ),
+                .init(service: Housekeeping(service: service, log: log)),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: log
+        )
+        // A client that holds on to its connection is not waited for for ever.
+        configuration.maximumGracefulShutdownDuration = .seconds(20)
+        let group = ServiceGroup(configuration: configuration)
+        log.notice("serving", metadata: ["store": "\(service.root)"])
+        try await group.run()
+        log.notice("ended")
+    }
+}
+
+/// Ends once the requests that are being answered have their answers.
+private struct Requests<Transport: ServerTransport>: Service {
+    let server: GRPCServer<Transport>
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await server.serve()
+        } onGracefulShutdown: {
+            try? ServiceNotice.stopping.send()
+            server.beginGracefulShutdown()
+        }
+    }
+}

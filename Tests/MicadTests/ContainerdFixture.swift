@@ -1,0 +1,164 @@
+import CLinux
+import Foundation
+import Glibc
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+/// A containerd and a micad of the test's own, with everything they have below one directory.
+final class ContainerdFixture {
+    private static let programs: [String] = [
+        "/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/bin/busybox",
+    ]
+    static let isPossible = geteuid() == 0 && programs.allSatisfy { access($0, X_OK) == 0 }
+    static let isBuilt = access(Tool.binaries.appendingPathComponent("micad").path, X_OK) == 0
+
+    /// Far above what anything here takes.
+    static let patience = 120
+
+    let workspace: Workspace
+    var path: String { workspace.path }
+    var store: String { "\(path)/store" }
+    var socket: String { "\(path)/run/micad.sock" }
+    private var address: String { "\(path)/containerd.sock" }
+    private(set) var micad: pid_t = 0
+    private var containerd: pid_t = 0
+
+    init() throws {
+        workspace = try Workspace()
+        try startMicad()
+        try configuration.write(toFile: "\(path)/config.toml", atomically: false, encoding: .utf8)
+        containerd = try start(["/usr/bin/containerd", "-c", "\(path)/config.toml"], log: "containerd.log")
+        try wait("containerd to answer") { (try? ctr("version")) != nil }
+    }
+
+    private var configuration: String {
+        """
+        version = 2
+        root = "\(path)/root"
+        state = "\(path)/state"
+        disabled_plugins = ["io.containerd.grpc.v1.cri"]
+        [grpc]
+          address = "\(address)"
+        [ttrpc]
+          address = "\(path)/containerd.ttrpc"
+        [proxy_plugins.mica]
+          type = "snapshot"
+          address = "\(socket)"
+        """
+    }
+
+    /// Returns once it listens. That a killed one left is not taken for it.
+    func startMicad() throws {
+        let program = Tool.binaries.appendingPathComponent("micad").path
+        let before = try? FilePath(socket).status().st_ino
+        micad = try start(
+            [
+                program, "--root", store, "--socket", socket, "--state", "\(path)/run", "--containerd",
+                address,
+            ],
+            log: "micad.log"
+        )
+        try wait("micad to listen") {
+            let now = try? FilePath(socket).status().st_ino
+            return now != nil && now != before
+        }
+        guard containerd > 0 else { return }
+        // Which tries again when it likes to.
+        try wait("containerd to find it") { (try? ctr("snapshots", "--snapshotter", "mica", "ls")) != nil }
+    }
+
+    /// `signal` to micad, and its end: the wait status.
+    @discardableResult
+    func endMicad(_ signal: CInt) throws -> CInt {
+        kill(micad, signal)
+        defer { micad = 0 }
+        var status: CInt = 0
+        try Errno.retrying { waitpid(micad, &status, 0) }
+        return status
+    }
+
+    @discardableResult
+    func ctr(_ arguments: String...) throws -> String {
+        try Tool.run(URL(fileURLWithPath: "/usr/bin/ctr"), ["-a", address] + arguments)
+    }
+
+    @discardableResult
+    func mica(_ arguments: String...) throws -> String {
+        try Tool.run(Tool.binaries.appendingPathComponent("mica"), arguments, store: store)
+    }
+
+    @discardableResult
+    func shell(_ script: String) throws -> String {
+        try Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
+    }
+
+    /// An archive of an image `NAME:1` with a busybox, which containerd and mica import.
+    func archive(_ name: String, file: String) throws -> String {
+        let tree = "\(path)/\(name)"
+        try shell(
+            """
+            mkdir -p \(tree)/bin \(tree)/proc \(tree)/dev \(tree)/sys \(tree)/etc \(tree)/run && cd \(tree)
+            cp /bin/busybox bin/ && for tool in sh cat echo ls sleep mkdir rm; do ln -s busybox bin/$tool; done
+            echo '\(file)' > etc/file && tar -cf \(tree).tar .
+            """
+        )
+        try Tool.run(
+            Tool.binaries.appendingPathComponent("mica"),
+            ["import", "-q", "\(tree).tar", "\(name):1"],
+            store: "\(path)/archives"
+        )
+        try Tool.run(
+            Tool.binaries.appendingPathComponent("mica"),
+            ["save", "-o", "\(tree).image", "\(name):1"],
+            store: "\(path)/archives"
+        )
+        return "\(tree).image"
+    }
+
+    func wait(_ what: String, for condition: () throws -> Bool) throws {
+        for _ in 0..<ContainerdFixture.patience * 20 {
+            if try condition() { return }
+            usleep(50_000)
+        }
+        throw Failure("waited in vain for \(what):\n\(log)")
+    }
+
+    var log: String {
+        ["micad.log", "containerd.log"].map {
+            (try? String(contentsOfFile: "\(path)/\($0)", encoding: .utf8)) ?? ""
+        }
+        .joined(separator: "\n")
+    }
+
+    /// Mounts of micafs's, wherever below the directory.
+    var micaMounts: [String] {
+        MountTable.current(ofType: "fuse.mica").entries.map(\.target.string).filter { $0.hasPrefix(path) }
+    }
+
+    private func start(_ command: [String], log: String) throws -> pid_t {
+        let output = try OwnedFD.open(FilePath("\(path)/\(log)"), O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        // What containerd starts looks for micad there, which is a mount helper, too.
+        let search = "PATH=\(Tool.binaries.path):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        var list = (["/usr/bin/env", search] + command).map { UnsafePointer<CChar>(strdup($0)) }
+        defer { for argument in list { free(UnsafeMutablePointer(mutating: argument)) } }
+        list.append(nil)
+        let pid = clinux_spawn_host("/usr/bin/env", list, [-1, output.raw, output.raw], 3, 1)
+        guard pid > 0 else { throw Failure("start \(command[0])", Errno(rawValue: -pid)) }
+        return pid
+    }
+
+    deinit {
+        // What runs goes first: nobody else would end it.
+        if let tasks = try? ctr("tasks", "ls", "-q") {
+            for task in tasks.split(separator: "\n") {
+                _ = try? ctr("tasks", "rm", "-f", String(task))
+            }
+        }
+        for pid in [containerd, micad] where pid > 0 {
+            kill(pid, SIGKILL)
+            waitpid(pid, nil, 0)
+        }
+    }
+}

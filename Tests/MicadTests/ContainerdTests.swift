@@ -1,0 +1,228 @@
+import Foundation
+import Glibc
+import Linux
+import MountFixtures
+import SystemPackage
+import Testing
+
+@Suite(
+    .timeLimit(.minutes(40)),
+    .serialized,
+    .enabled(if: ContainerdFixture.isBuilt, "set MICA_BINARIES to where micad is: make micad"),
+    .enabled(if: ContainerdFixture.isPossible, "needs root, containerd, runc and busybox-static")
+)
+struct `containerd with micad` {
+    private let box: ContainerdFixture
+
+    init() throws { box = try ContainerdFixture() }
+
+    private static let image = "docker.io/library/small:1"
+
+    private func importImage() throws {
+        let archive = try box.archive("small", file: "hello")
+        try box.ctr("image", "import", "--snapshotter", "mica", archive)
+    }
+
+    @Test func `imports an image, runs a container that writes, and leaves nothing of it`() throws {
+        try importImage()
+        let output = try box.ctr(
+            "run",
+            "--rm",
+            "--snapshotter",
+            "mica",
+            Self.image,
+            "c",
+            "/bin/sh",
+            "-c",
+            "cat /etc/file; echo new > /new; cat /new; rm /etc/file; ls /etc"
+        )
+        #expect(output == "hello\nnew\n")
+        try box.wait("the container's mount to go") { box.micaMounts.isEmpty }
+        // In the image nothing has changed.
+        let again = try box.ctr(
+            "run",
+            "--rm",
+            "--snapshotter",
+            "mica",
+            Self.image,
+            "d",
+            "/bin/sh",
+            "-c",
+            "ls / /etc"
+        )
+        #expect(again.contains("file") && !again.contains("new"))
+        try box.ctr("image", "rm", "--sync", Self.image)
+        try box.wait("the image's snapshots to go") {
+            try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 1
+        }
+        #expect(try box.mica("snapshot", "ls", "-q") == "")
+    }
+
+    @Test func `has containers that go on while micad is killed and comes back`() throws {
+        try importImage()
+        try box.ctr(
+            "run",
+            "-d",
+            "--snapshotter",
+            "mica",
+            Self.image,
+            "c",
+            "/bin/sh",
+            "-c",
+            "echo kept > /f; sleep 1000"
+        )
+        try box.endMicad(SIGKILL)
+        #expect(
+            try box.ctr("tasks", "exec", "--exec-id", "a", "c", "/bin/sh", "-c", "cat /etc/file; echo x > /g")
+                == "hello\n"
+        )
+        try box.startMicad()
+        #expect(try box.ctr("tasks", "exec", "--exec-id", "b", "c", "/bin/cat", "/g") == "x\n")
+        // It is the same mount, and it is not made twice.
+        let shown = try box.ctr("snapshots", "--snapshotter", "mica", "mounts", "/nowhere", "c")
+        #expect(box.micaMounts.contains { shown.contains($0) })
+        let daemons = try box.mica("mounts", "-q").split(separator: "\n")
+        #expect(daemons.count == 1)
+        try box.ctr("tasks", "rm", "-f", "c")
+        try box.ctr("containers", "rm", "c")
+        try box.wait("the container's mount to go") { box.micaMounts.isEmpty }
+    }
+
+    @Test func `and mica take nothing from one another`() throws {
+        try importImage()
+        let other = try box.archive("other", file: "of mica")
+        try box.mica("load", "-q", "-i", other)
+        #expect(try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 2)
+        try box.mica("gc")
+        #expect(
+            try box.ctr("run", "--rm", "--snapshotter", "mica", Self.image, "c", "/bin/cat", "/etc/file")
+                == "hello\n"
+        )
+        // containerd collects what it does not know in what it is shown.
+        try box.ctr("image", "rm", "--sync", Self.image)
+        try box.wait("the image's snapshots to go") {
+            try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 1
+        }
+        let directory = try box.workspace.directory("seen")
+        try box.mica("mount", "other:1", directory)
+        #expect(try String(contentsOfFile: "\(directory)/etc/file", encoding: .utf8) == "of mica\n")
+        try box.mica("umount", directory)
+        try box.mica("gc")
+        #expect(try box.mica("fsck", "--deep").contains("in order"))
+    }
+
+    @Test func `prepares, mounts and commits for who does it by hand`() throws {
+        try importImage()
+        let chain = try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n")[1].split(
+            separator: " "
+        )[0]
+        let (first, second) = (try box.workspace.directory("first"), try box.workspace.directory("second"))
+        let mount = try box.ctr(
+            "snapshots",
+            "--snapshotter",
+            "mica",
+            "prepare",
+            "--target",
+            first,
+            "work",
+            String(chain)
+        )
+        try box.shell(
+            "\(mount.trimmingCharacters(in: .newlines)) && echo changed > \(first)/etc/file && rm -r \(first)/run && umount \(first)"
+        )
+        try box.ctr("snapshots", "--snapshotter", "mica", "commit", "done", "work")
+        let view = try box.ctr("snapshots", "--snapshotter", "mica", "view", "--target", second, "v", "done")
+        let seen = try box.shell(
+            "\(view.trimmingCharacters(in: .newlines)) && cat \(second)/etc/file && ls \(second); touch \(second)/x || umount \(second)"
+        )
+        #expect(seen.hasPrefix("changed\n") && !seen.contains("run"))
+        #expect(try box.ctr("snapshots", "--snapshotter", "mica", "usage", "done").contains("done"))
+        #expect(throws: Failure.self) { try box.ctr("snapshots", "--snapshotter", "mica", "rm", "done") }
+        try box.ctr("snapshots", "--snapshotter", "mica", "rm", "v")
+        try box.ctr("snapshots", "--snapshotter", "mica", "rm", "done")
+    }
+
+    @Test func `is served by one micad, which ends in order, and whose socket is root's alone`() throws {
+        let failure = try #require(throws: Failure.self) {
+            try Tool.run(
+                Tool.binaries.appendingPathComponent("micad"),
+                ["--root", box.store, "--socket", "\(box.path)/run/other.sock", "--state", "\(box.path)/run"]
+            )
+        }
+        #expect(failure.message.contains("served already, by process \(box.micad)"))
+        let tried = try box.shell(
+            """
+            setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 -c '
+            import socket
+            try: socket.socket(socket.AF_UNIX).connect("\(box.socket)")
+            except PermissionError: print("refused")
+            '
+            """
+        )
+        #expect(tried == "refused\n")
+        #expect(try box.endMicad(SIGTERM) == 0)
+        #expect(access(box.socket, F_OK) != 0)
+        try box.startMicad()
+        #expect(try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 1)
+    }
+
+    @Test func `answers on after what is no request of anybody's`() throws {
+        try box.shell(
+            """
+            /usr/bin/python3 -c '
+            import os, socket
+            for bytes in [b"", b"GET / HTTP/1.1\\r\\n\\r\\n", os.urandom(1 << 20), b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + os.urandom(1 << 16)]:
+                s = socket.socket(socket.AF_UNIX)
+                s.connect("\(box.socket)")
+                try: s.sendall(bytes)
+                except OSError: pass
+                s.close()
+            '
+            """
+        )
+        #expect(try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 1)
+    }
+
+    @Test func `keeps what was committed, once, when micad is killed at any moment`() throws {
+        let base = try box.archive("small", file: "hello")
+        try box.ctr("image", "import", "--snapshotter", "mica", base)
+        let chain = try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n")[1].split(
+            separator: " "
+        )[0]
+        // The load ends when the file is gone; what was answered is in `done`.
+        let load = "\(box.path)/load"
+        let script = """
+            n=0
+            while [ -e \(load) ]; do
+                n=$((n + 1))
+                if ctr -a \(box.path)/containerd.sock snapshots --snapshotter mica prepare k$n \(chain) &&
+                    ctr -a \(box.path)/containerd.sock snapshots --snapshotter mica commit done$n k$n
+                then echo done$n >> \(box.path)/done; fi
+            done > /dev/null 2>&1
+            """
+        try Data().write(to: URL(fileURLWithPath: load))
+        let ended = DispatchSemaphore(value: 0)
+        DispatchQueue.global().async {
+            _ = try? Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
+            ended.signal()
+        }
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<10 {
+            usleep(UInt32.random(in: 0..<400_000, using: &generator))
+            try box.endMicad(SIGKILL)
+            try box.startMicad()
+        }
+        try FilePath(load).unlink()
+        ended.wait()
+        let done =
+            (try? String(contentsOfFile: "\(box.path)/done", encoding: .utf8))?.split(separator: "\n").map(
+                String.init
+            ) ?? []
+        let listed = try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n")
+            .dropFirst()
+            .map { $0.split(separator: " ")[0] }.map(String.init)
+        #expect(Set(listed).isSuperset(of: done))
+        #expect(Set(listed).count == listed.count)
+        #expect(try box.mica("fsck", "--deep").contains("in order"))
+    }
+}
