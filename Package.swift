@@ -229,6 +229,7 @@ if Context.environment["MICA_WITH_MICAD"] == "1" {
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
     ]
     package.products.append(.executable(name: "micad", targets: ["micad"]))
     package.targets += [

@@ -6,6 +6,7 @@ import Linux
 import Logging
 import ServiceLifecycle
 import SystemPackage
+import UnixSignals
 
 /// The services on one socket, from the first request to the last.
 struct Server {

@@ -1,6 +1,7 @@
 import Containerd
 import ContainerdAPI
 import GRPCCore
+import Snapshots
 import SwiftProtobuf
 
 /// containerd's snapshots service in gRPC's words. The name of the snapshotter in each request is the client's own for

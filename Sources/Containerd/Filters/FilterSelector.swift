@@ -1,3 +1,5 @@
+import Snapshots
+
 /// One condition of a filter.
 struct FilterSelector {
     enum Condition {

@@ -1,5 +1,6 @@
 import Containers
 import Glibc
+import Layers
 import Linux
 package import Snapshots
 package import SystemPackage
