@@ -186,6 +186,12 @@ let package = Package(
             ]
         ),
         .testTarget(name: "MicadTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
+        .executableTarget(
+            name: "StoreClient",
+            dependencies: ["Digests", "Layers", "Linux", "OCI", "Snapshots", "Tar", system],
+            path: "Tests/StoreClient",
+            linkerSettings: hasSwift + foundation
+        ),
         .testTarget(name: "TarTests", dependencies: ["Linux", "Tar", system]),
         .testTarget(
             name: "LayersTests",

@@ -16,7 +16,7 @@ extension Store {
                 kind: .failedPrecondition
             )
         }
-        if let mount = try mounts().first(where: { $0.snapshot == snapshot.key && $0.isLive }) {
+        if let mount = try mounts().first(where: { $0.isLive && $0.isOf(snapshot.key) }) {
             throw Failure(
                 "\(name) is mounted at \(mount.target)",
                 advice: container == nil ? "Unmount it first." : "Stop it first.",

@@ -44,7 +44,9 @@ extension Mounts {
             )
         }
         try forget(record)
-        guard let key = record.snapshot, let snapshot = try? store.snapshot(key) else { return nil }
+        guard let key = record.snapshot, record.space == .own, let snapshot = try? store.snapshot(key) else {
+            return nil
+        }
         return snapshot.kind == .active ? key : nil
     }
 

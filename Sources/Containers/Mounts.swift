@@ -41,7 +41,7 @@ package struct Mounts: Sendable {
         guard snapshot.kind == .active else {
             throw Failure("snapshot \(key) is \(snapshot.kind.name): only an active one can be written to")
         }
-        for other in try store.mounts() where other.snapshot == key && other.isLive {
+        for other in try store.mounts() where other.isLive && other.isOf(key) {
             try refuse(key, unlessEnding: other)
         }
         let tree = RootTree(

@@ -26,7 +26,12 @@ package struct Failure: Error, CustomStringConvertible, Sendable {
 
     /// "`subject`: No such file or directory".
     package init(_ subject: String, _ errno: Errno, advice: String? = nil, exitCode: Int32 = 1) {
-        self.init("\(subject): \(errno)", advice: advice, exitCode: exitCode)
+        self.init(
+            "\(subject): \(errno)",
+            advice: advice,
+            kind: errno.isOutOfSpace ? .noSpace : .other,
+            exitCode: exitCode
+        )
     }
 
     /// At most two lines for a terminal, made printable, because a message may quote bytes of any origin.

@@ -24,6 +24,11 @@ package enum Xattr {
         try Errno.check(fd.use { fsetxattr($0, name.cString, value, value.count, 0) })
     }
 
+    /// ENODATA where it is not there.
+    package static func remove(_ name: XattrName, at path: FilePath) throws(Errno) {
+        try Errno.check(path.withPlatformString { lremovexattr($0, name.cString) })
+    }
+
     /// All names; empty where the filesystem has no attributes.
     package static func names(at path: FilePath) throws(Errno) -> [XattrName] {
         let list = try read { buffer, size in

@@ -52,7 +52,7 @@ struct ListMountsCommand: ParsableCommand {
         let mounts = try Mounts(store).all()
         let rows = try mounts.map { listed in
             let mount = listed.record
-            let kind = try mount.snapshot.map { try store.snapshot($0).kind }
+            let kind = try mount.snapshot.map { try store.snapshot($0, in: mount.space).kind }
             return Row(
                 id: mount.id,
                 source: mount.source,

@@ -100,15 +100,17 @@ struct `A store whose programs are killed` {
 
 enum MicaProgram {
     /// Beside the tests, where the build puts it.
-    static let path: FilePath? = {
+    static let path: FilePath? = beside("mica")
+
+    static func beside(_ name: FilePath.Component) -> FilePath? {
         guard let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
             return nil
         }
         let candidates = [FilePath(own)] + CommandLine.arguments.map { FilePath($0) }
-        return candidates.map { $0.removingLastComponent().appending("mica") }.first {
+        return candidates.map { $0.removingLastComponent().appending(name) }.first {
             access($0.string, X_OK) == 0
         }
-    }()
+    }
 
     static func start(_ program: FilePath, _ arguments: [String], root: FilePath) throws -> Process {
         let process = Process()

@@ -10,9 +10,10 @@ extension TestStore {
     /// Whether everything that is recorded is there, whole.
     func expectWhole(_ comment: Comment, _ store: Store) throws {
         var stacks = try store.images().map(\.layers)
-        stacks += try store.snapshots().map(\.layers)
+        let snapshots = try store.snapshots() + store.snapshots(in: .containerd)
+        stacks += snapshots.map(\.layers)
         for stack in Set(stacks) { #expect(throws: Never.self, comment) { _ = try chain(stack) } }
-        for snapshot in try store.snapshots() where snapshot.kind == .active {
+        for snapshot in snapshots where snapshot.kind == .active {
             let directory = layout.snapshot(snapshot.id)
             #expect(directory.appending("upper").exists && directory.appending("work").exists, comment)
         }
@@ -23,7 +24,7 @@ extension TestStore {
         func names(_ directory: FilePath) throws -> Set<String> {
             Set(try directory.names().map { String(decoding: $0, as: UTF8.self) })
         }
-        let snapshots = try store.snapshots()
+        let snapshots = try store.snapshots() + store.snapshots(in: .containerd)
         let layers = Set(try store.images().flatMap(\.layers) + snapshots.flatMap(\.layers))
         #expect(try names(layout.layers) == Set(layers.map(\.hex)), comment)
         let active = snapshots.filter { $0.kind == .active }.map { "\($0.id)" }

@@ -54,7 +54,9 @@ struct ContentStaging: ~Copyable {
             try recipe.object(digest, at: 0, count: entry.size)
             return .object(digest)
         } catch let errno as Errno {
-            throw tar.failure("cannot store its content of \(entry.size) bytes: \(errno)")
+            var failure = tar.failure("cannot store its content of \(entry.size) bytes: \(errno)")
+            if errno.isOutOfSpace { failure.kind = .noSpace }
+            throw failure
         }
     }
 

@@ -91,17 +91,19 @@ extension StoreCheck {
             let name: String? = try connection.value("SELECT name FROM containers WHERE snapshot = ?", row)
             var finding = Finding(
                 kind: .snapshot,
-                name: snapshot.key,
+                name: snapshot.space.label(snapshot.key),
                 problem: "",
                 containers: name.map { [$0] } ?? [],
-                snapshots: name == nil ? [snapshot.key] : []
+                snapshots: name == nil ? [snapshot.space.label(snapshot.key)] : []
             )
             let directory = layout.snapshot(row)
             guard directory.appending("upper").exists else {
                 finding.problem = "what was written to it is gone: \(directory.appending("upper")) is missing"
-                finding.advice =
-                    name.map { "Remove its container: mica rm \($0)" }
-                    ?? "Remove it: mica snapshot rm \(snapshot.key)"
+                let remove =
+                    snapshot.space == .own
+                    ? "mica snapshot rm \(snapshot.key)"
+                    : "by \(snapshot.space.rawValue), whose it is (ctr snapshots rm)"
+                finding.advice = name.map { "Remove its container: mica rm \($0)" } ?? "Remove it: \(remove)"
                 findings.append(finding)
                 continue
             }

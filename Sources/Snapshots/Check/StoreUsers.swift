@@ -14,8 +14,11 @@ struct StoreUsers {
             let names = image.tags.isEmpty ? ["\(image.id)"] : image.tags
             for layer in image.layers { images[layer, default: []].formUnion(names) }
         }
-        let rows = try connection.rows("SELECT id, key, implied FROM snapshots") {
-            (row: try $0[0] as Int64, key: try $0[1] as String, isImplied: try $0[2] as Bool)
+        let rows = try connection.rows("SELECT id, space, key, implied FROM snapshots") {
+            (
+                row: try $0[0] as Int64, key: KeySpace(rawValue: try $0[1]).label(try $0[2]),
+                isImplied: try $0[3] as Bool
+            )
         }
         for (row, key, isImplied) in rows {
             let name: String? = try connection.value("SELECT name FROM containers WHERE snapshot = ?", row)

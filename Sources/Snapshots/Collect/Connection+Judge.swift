@@ -38,15 +38,23 @@ extension Connection {
                 isDone = false
             }
         }
-        let left = try rows("SELECT id, key, kind FROM snapshots ORDER BY id") {
-            (row: try $0[0] as Int64, key: try $0[1] as String, kind: try $0[2] as SnapshotRecord.Kind)
+        let left = try rows("SELECT id, space, key, kind FROM snapshots ORDER BY id") {
+            (
+                row: try $0[0] as Int64, space: KeySpace(rawValue: try $0[1]), key: try $0[2] as String,
+                kind: try $0[3] as SnapshotRecord.Kind
+            )
         }
-        for (row, key, kind) in left {
-            let user = try user(of: row) ?? lease(on: key).map { "lease \($0)" }
+        for (row, space, key, kind) in left {
+            var reason = try user(of: row)
+            if space == .own {
+                reason =
+                    try reason ?? lease(on: key).map { "lease \($0)" }
+                    ?? "\(kind.name), kept until it is removed: mica snapshot rm \(key)"
+            }
             plan.lives(
                 .snapshot,
-                key,
-                user ?? "\(kind.name), kept until it is removed: mica snapshot rm \(key)"
+                space.label(key),
+                reason ?? "\(kind.name), kept until \(space.rawValue) removes it"
             )
             if kind == .active { plan.snapshots.insert("\(row)") }
         }
@@ -57,11 +65,12 @@ extension Connection {
             (row: try $0[0] as Int64, diffID: try $0[1] as Digest)
         }
         for (row, diffID) in layers {
-            if let key: String = try value(
-                "SELECT key FROM snapshots WHERE layer = ? ORDER BY id LIMIT 1",
+            let snapshot = try first(
+                "SELECT space, key FROM snapshots WHERE layer = ? ORDER BY id LIMIT 1",
                 row
-            ) {
-                plan.lives(.layer, "\(diffID)", "snapshot \(key)")
+            ) { KeySpace(rawValue: try $0[0]).label(try $0[1]) }
+            if let snapshot {
+                plan.lives(.layer, "\(diffID)", "snapshot \(snapshot)")
                 plan.layers.insert(diffID)
             } else if let image: Digest = try value(
                 "SELECT digest FROM image_layers JOIN images ON images.id = image WHERE layer = ? LIMIT 1",

@@ -10,9 +10,14 @@ extension Store {
         let name: String
         /// diffIDs, bottom to top.
         let layers: [Digest]
+        /// The topmost of them is a change, too: it was applied to an active snapshot.
+        var isTopApplied = false
         let upper: FilePath?
         /// The image whose config goes on.
         let image: Digest?
+        /// diffIDs of what it was made on.
+        var below: [Digest] { isTopApplied ? Array(layers.dropLast()) : layers }
+
         /// Of a container, what its image has declared as volumes is not part of a layer.
         var isContainer = false
 
@@ -55,38 +60,75 @@ extension Store {
 
     /// Makes the committed snapshot `name` of the active one `key`, which goes. Labels are what is given here.
     /// `parent`: only where the active one has none (it is what its changes are to be relative to). notFound,
-    /// alreadyExists; failedPrecondition when `key` is not active, or is mounted or a container's.
+    /// alreadyExists; invalidArgument where the parent is not committed, or is another one than it has;
+    /// failedPrecondition when `key` is not active, is mounted or a container's, or was written to after a layer had
+    /// been applied to it.
     @discardableResult
     package func commit(
         name: String,
         key: String,
         labels: [String: String] = [:],
         parent: String? = nil,
+        in space: KeySpace = .own,
         warn: @escaping @Sendable (String) -> Void = { _ in }
     ) throws -> SnapshotRecord {
         let lock = try lockForChange()
-        let (row, base) = try read { try $0.committable(key, as: name, parent: parent, isLive: self.isLive) }
+        let found = try read {
+            try $0.committable(key, as: name, parent: parent, in: space, isLive: self.isLive)
+        }
         // Until its directory is gone nobody can mount it: what was written meanwhile would be in no layer.
-        let work = try lockMount(of: row, key)
-        let layers = try read { connection in try base.map { try connection.layers(of: $0) } ?? [] }
-        let upper = layout.snapshot(row).appending("upper")
-        let layer = try layer(of: Subject(name: key, layers: layers, upper: upper, image: nil), warn: warn)
+        let work = try lockMount(of: found.row, key)
+        let layer = try layer(of: found, key, warn: warn)
         let record = try write { connection in
             // Whoever has noted a mount by now waits for the lock, in vain.
-            let now = try connection.committable(key, as: name, parent: parent) { _ in false }
-            guard now == (row, base) else {
+            let now = try connection.committable(key, as: name, parent: parent, in: space) { _ in false }
+            guard now == found else {
                 throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
             }
-            try connection.commit(row, as: name, parent: base, layer: connection.add(layer), labels: labels)
+            let row = found.row
+            try connection.commit(
+                row,
+                as: name,
+                parent: found.parent,
+                layer: connection.add(layer),
+                labels: labels
+            )
             return try connection.snapshotRecord(row)
         }
-        try removeDirectory(of: row)
+        try removeDirectory(of: found.row)
         work.stay()
         _ = consume lock
         return record
     }
 
-    private func lockMount(of row: Int64, _ key: String) throws -> OwnedFD {
+    /// What an active snapshot is committed as: the layer that was applied to it, or one of what is in its upper.
+    private func layer(
+        of found: Committable,
+        _ key: String,
+        warn: @escaping @Sendable (String) -> Void
+    ) throws -> NewLayer {
+        let upper = layout.snapshot(found.row).appending("upper")
+        guard let diffID = found.layer else {
+            return try layer(
+                of: Subject(name: key, layers: found.below, upper: upper, image: nil),
+                warn: warn
+            )
+        }
+        let layers = found.below + [diffID]
+        guard try RootDirectory(of: layers, layout).isUntouched(upper) else {
+            throw Failure(
+                "snapshot \(key) was written to after layer \(diffID) had been applied to it",
+                advice:
+                    "What was written is in no layer yet: prepare another snapshot on a commit of this one.",
+                kind: .failedPrecondition
+            )
+        }
+        try checkLinks(of: layers)
+        return try read { try $0.newLayer(diffID) }
+    }
+
+    /// For as long as it is held, nobody mounts the snapshot. failedPrecondition where somebody has it already.
+    func lockMount(of row: Int64, _ key: String) throws -> OwnedFD {
         let directory = layout.snapshot(row)
         let work = try naming("lock snapshot \(key), \(directory)") { try SnapshotDirectory.lock(directory) }
         guard let work else {
@@ -125,6 +167,7 @@ extension Store {
         return Subject(
             name: name,
             layers: snapshot.layers,
+            isTopApplied: isActive && snapshot.layer != nil,
             upper: isActive ? layout.snapshot(snapshot.id).appending("upper") : nil,
             image: try read { connection in
                 try snapshot.parent.flatMap { parent in
@@ -180,71 +223,5 @@ extension Store {
         let layer = try staged.get()
         try layer.publish()
         return NewLayer(diffID: layer.diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
-    }
-}
-
-extension Connection {
-    func newLayer(_ diffID: Digest) throws -> NewLayer {
-        let layer = try first("SELECT tar_size, content_size FROM layers WHERE diffid = ?", diffID) {
-            NewLayer(diffID: diffID, tarSize: try $0[0], contentSize: try $0[1])
-        }
-        guard let layer else { throw Failure.noSuchLayer(diffID) }
-        return layer
-    }
-
-    /// The rows of an active snapshot that may be committed, and of the parent it will have.
-    func committable(
-        _ key: String,
-        as name: String,
-        parent: String?,
-        isLive: (Int64) -> Bool
-    ) throws -> (row: Int64, parent: Int64?) {
-        let found = try first("SELECT id, kind, parent FROM snapshots WHERE key = ?", key) {
-            (row: try $0[0] as Int64, kind: try $0[1] as SnapshotRecord.Kind, parent: try $0[2] as Int64?)
-        }
-        guard let found else { throw Failure.noSuchSnapshot(key) }
-        guard found.kind == .active else {
-            throw Failure(
-                "snapshot \(key) can't be committed: it is not active but \(found.kind.name)",
-                kind: .failedPrecondition
-            )
-        }
-        let above = try self.parent(parent, of: name)
-        if parent != nil, found.parent != nil, found.parent != above {
-            throw Failure("snapshot \(key) has another parent already", kind: .invalidArgument)
-        }
-        if let container: String = try value("SELECT name FROM containers WHERE snapshot = ?", found.row) {
-            throw Failure(
-                "snapshot \(key) is used by container \(container)",
-                advice: "Make an image of it: mica commit \(container) NAME",
-                kind: .failedPrecondition
-            )
-        }
-        if try mounts(of: found.row).contains(where: isLive) {
-            throw Failure(
-                "snapshot \(key) is mounted",
-                advice: "Unmount it first.",
-                kind: .failedPrecondition
-            )
-        }
-        return (found.row, found.parent ?? above)
-    }
-
-    /// The row stays, with another key: what referred to it refers to the committed one.
-    func commit(_ row: Int64, as name: String, parent: Int64?, layer: Int64, labels: [String: String]) throws
-    {
-        // Only stale ones are left.
-        for mount in try mounts(of: row) { try run("DELETE FROM mounts WHERE id = ?", mount) }
-        let time = now()
-        try run(
-            "UPDATE snapshots SET key = ?, kind = 3, parent = ?, layer = ?, created = ?, updated = ? WHERE id = ?",
-            name,
-            parent,
-            layer,
-            time,
-            time,
-            row
-        )
-        try setLabels(labels, of: row)
     }
 }

@@ -11,7 +11,7 @@ extension Store {
                 kind: .failedPrecondition
             )
         }
-        let below = Subject(name: name, layers: subject.layers, upper: nil, image: nil)
+        let below = Subject(name: name, layers: subject.below, upper: nil, image: nil)
         try compare(below, subject, report)
     }
 

@@ -7,6 +7,8 @@ package struct MountRecord: Sendable, Equatable {
     /// The snapshot it shows: an active one or a view, or an image's topmost committed one. nil only for an
     /// image without layers. It can't be removed while the mount lives.
     package var snapshot: String?
+    /// Whose key `snapshot` is.
+    package var space: KeySpace = .own
     /// For the user: the image, container or snapshot as it was named.
     package var source: String
     package var target: FilePath
@@ -16,6 +18,12 @@ package struct MountRecord: Sendable, Equatable {
     package var isLive: Bool
     /// Whether it is still in the tree though its micafs was killed: it answers nothing until it is unmounted.
     package var isDead = false
+}
+
+extension MountRecord {
+    package func isOf(_ snapshot: String, in space: KeySpace = .own) -> Bool {
+        self.snapshot == snapshot && self.space == space
+    }
 }
 
 /// A mount that is about to be made.

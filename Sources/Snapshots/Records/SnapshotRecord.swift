@@ -18,15 +18,18 @@ package struct SnapshotRecord: Sendable, Equatable {
         }
     }
 
-    /// A key while it is active or a view, a name once it is committed: one key space.
+    /// A key while it is active or a view, a name once it is committed: both unique in its space.
     package var key: String
+    package var space: KeySpace
     /// The directory of an active one is `StoreLayout.snapshot(id)`, with `upper` and `work` in it.
     package var id: Int64
     package var kind: Kind
     /// The name of a committed snapshot; nil at the bottom.
     package var parent: String?
-    /// diffIDs, bottom to top: the parent's, and for a committed one its own.
+    /// diffIDs, bottom to top, of what is below its upper: the parent's, and its own.
     package var layers: [Digest]
+    /// Its own: what a committed one was committed as, or was applied to an active one. The last of `layers`.
+    package var layer: Digest?
     package var labels: [String: String]
     /// Unix nanoseconds.
     package var created: Int64

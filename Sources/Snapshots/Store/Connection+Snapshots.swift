@@ -2,19 +2,19 @@ import Linux
 import OCI
 
 extension Connection {
-    func snapshotRow(_ key: String) throws -> Int64? {
-        try value("SELECT id FROM snapshots WHERE key = ?", key)
+    func snapshotRow(_ key: String, in space: KeySpace = .own) throws -> Int64? {
+        try value("SELECT id FROM snapshots WHERE space = ? AND key = ?", space.rawValue, key)
     }
 
     /// The row of the parent a new snapshot is to have, once it is certain that `key` may be made on it.
-    func parent(_ parent: String?, of key: String) throws -> Int64? {
+    func parent(_ parent: String?, of key: String, in space: KeySpace = .own) throws -> Int64? {
         guard !key.isEmpty, !key.utf8.contains(0) else {
             throw Failure("a snapshot's key is not empty", kind: .invalidArgument)
         }
-        guard try snapshotRow(key) == nil else {
+        guard try snapshotRow(key, in: space) == nil else {
             throw Failure("snapshot \(key) exists already", kind: .alreadyExists)
         }
-        if let id: String = try value("SELECT id FROM containers WHERE name = ?", key) {
+        if space == .own, let id: String = try value("SELECT id FROM containers WHERE name = ?", key) {
             throw Failure(
                 "the name \"\(key)\" is in use by container \(id.prefix(12))",
                 advice: "Choose another name: commands that take both would not know which is meant.",
@@ -22,7 +22,11 @@ extension Connection {
             )
         }
         guard let parent else { return nil }
-        let found = try first("SELECT id, kind FROM snapshots WHERE key = ?", parent) {
+        let found = try first(
+            "SELECT id, kind FROM snapshots WHERE space = ? AND key = ?",
+            space.rawValue,
+            parent
+        ) {
             (row: try $0[0] as Int64, kind: try $0[1] as SnapshotRecord.Kind)
         }
         guard let found else { throw Failure.noSuchSnapshot(parent) }
@@ -37,6 +41,7 @@ extension Connection {
 
     func addSnapshot(
         _ key: String,
+        in space: KeySpace = .own,
         _ kind: SnapshotRecord.Kind,
         parent: Int64?,
         layer: Int64? = nil,
@@ -44,7 +49,11 @@ extension Connection {
     ) throws -> Int64 {
         let time = now()
         try run(
-            "INSERT INTO snapshots (key, kind, parent, layer, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+            """
+            INSERT INTO snapshots (space, key, kind, parent, layer, created, updated)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """,
+            space.rawValue,
             key,
             kind,
             parent,
@@ -64,7 +73,7 @@ extension Connection {
         }
     }
 
-    /// diffIDs of a snapshot and of all below it, bottom to top.
+    /// diffIDs of a snapshot and of all below it, bottom to top: `SnapshotRecord.layers`.
     func layers(of row: Int64) throws -> [Digest] {
         try rows(
             """
@@ -78,33 +87,6 @@ extension Connection {
             """,
             row
         ) { try $0[0] as Digest }
-    }
-
-    func snapshotRecord(_ row: Int64) throws -> SnapshotRecord {
-        let labels = try rows("SELECT name, value FROM snapshot_labels WHERE snapshot = ?", row) {
-            (try $0[0] as String, try $0[1] as String)
-        }
-        let layers = try layers(of: row)
-        let record = try first(
-            """
-            SELECT child.key, child.kind, above.key, child.created, child.updated FROM snapshots AS child
-            LEFT JOIN snapshots AS above ON above.id = child.parent WHERE child.id = ?
-            """,
-            row
-        ) {
-            SnapshotRecord(
-                key: try $0[0],
-                id: row,
-                kind: try $0[1],
-                parent: try $0[2],
-                layers: layers,
-                labels: Dictionary(uniqueKeysWithValues: labels),
-                created: try $0[3],
-                updated: try $0[4]
-            )
-        }
-        guard let record else { throw Failure("snapshot row \(row) is gone") }
-        return record
     }
 
     func mounts(of row: Int64) throws -> [Int64] {

@@ -8,9 +8,6 @@ import Glibc
 
 /// The directory of an active snapshot: `upper` (the kernel overlayfs format) and `work`.
 enum SnapshotDirectory {
-    /// UTIME_OMIT, a macro: the time stays as it is.
-    private static let omitted = (1 << 30) - 2
-
     /// A new one in tmp/, over a stack of layers (bottom to top). `durably`: on disk when this returns.
     static func stage(
         _ layout: StoreLayout,
@@ -24,49 +21,14 @@ enum SnapshotDirectory {
                 // The root of what is mounted, where no layer says how that is.
                 try staged.appending("upper").makeDirectories(exactly: 0o755)
             }
-            if !layers.isEmpty { try copyRoot(of: layers, layout, to: staged.appending("upper")) }
+            if !layers.isEmpty {
+                try RootDirectory(of: layers, layout).copy(to: staged.appending("upper"))
+            }
             if durably { try staged.synchronize() }
             return staged
         } catch {
             try? staged.removeTree()
             throw error
-        }
-    }
-
-    /// The upper's root is the root of the mount: it has the attributes of the one below.
-    private static func copyRoot(of layers: [Digest], _ layout: StoreLayout, to upper: FilePath) throws {
-        let chains = ChainStore(layout: layout)
-        // One inode is wanted: not worth a look at the whole file, where there is one.
-        let known = try? LayerIndex(chains.path(for: layers), verifying: false)
-        let index = try known ?? chains.index(for: layers)
-        let root = try index.inode(0)
-        var xattrs: [(XattrName, [UInt8])] = []
-        try index.forEachXattr(of: root) { (name, value) throws(FSError) in
-            xattrs.append((OverlayMarks.stored(XattrName(name)), Array(value)))
-            return true
-        }
-        try naming("create \(upper)") {
-            // Without privileges everything belongs to the user, who can't set what only root can.
-            let isRoot = geteuid() == 0
-            do {
-                try Errno.check(upper.withPlatformString { lchown($0, root.uid, root.gid) })
-            } catch Errno.notPermitted where !isRoot {
-                try OverlayMarks.user.setOwner(of: upper, to: KeptOwner(uid: root.uid, gid: root.gid))
-            }
-            try Errno.check(upper.withPlatformString { chmod($0, root.mode & 0o7777) })
-            for (name, value) in xattrs {
-                do {
-                    try Xattr.set(name, value, at: upper)
-                } catch Errno.notPermitted where !isRoot {
-                } catch Errno.notSupported where !isRoot {}
-            }
-            let times = [
-                timespec(tv_sec: 0, tv_nsec: SnapshotDirectory.omitted),
-                timespec(tv_sec: Int(root.mtimeSeconds), tv_nsec: Int(root.mtimeNanoseconds)),
-            ]
-            try Errno.check(
-                upper.withPlatformString { utimensat(AT_FDCWD, $0, times, AT_SYMLINK_NOFOLLOW) }
-            )
         }
     }
 

@@ -7,6 +7,7 @@ extension Store {
     /// the first moment. `owning`: the snapshot is removed with the mount (a view made for it alone).
     package func addMount(
         of snapshot: String?,
+        in space: KeySpace = .own,
         owning: Bool = false,
         source: String,
         at target: FilePath
@@ -18,7 +19,9 @@ extension Store {
         // No mount outlives the machine's run: a row that is lost with it is a row less to remove.
         let record = try write(durably: false) { connection -> MountRecord in
             let row = try snapshot.map { key in
-                guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
+                guard let row = try connection.snapshotRow(key, in: space) else {
+                    throw Failure.noSuchSnapshot(key)
+                }
                 return row
             }
             let created = now()
@@ -35,6 +38,7 @@ extension Store {
             return MountRecord(
                 id: id,
                 snapshot: snapshot,
+                space: space,
                 source: source,
                 target: target,
                 created: created,
@@ -59,13 +63,14 @@ extension Store {
         let records = try read { connection in
             try connection.rows(
                 """
-                SELECT mounts.id, key, source, target, mounts.created FROM mounts
+                SELECT mounts.id, key, source, target, mounts.created, space FROM mounts
                 LEFT JOIN snapshots ON snapshots.id = snapshot ORDER BY mounts.id
                 """
             ) {
                 MountRecord(
                     id: try $0[0],
                     snapshot: try $0[1],
+                    space: try ($0[5] as String?).map { KeySpace(rawValue: $0) } ?? .own,
                     source: try $0[2],
                     target: FilePath(bytes: try $0[3]),
                     created: try $0[4],

@@ -11,18 +11,19 @@ extension Store {
     package func prepare(
         _ key: String,
         parent: String?,
-        labels: [String: String] = [:]
+        labels: [String: String] = [:],
+        in space: KeySpace = .own
     ) throws -> SnapshotRecord {
         let lock = try lockForChange()
         let layers = try read { connection in
-            let parent = try connection.parent(parent, of: key)
+            let parent = try connection.parent(parent, of: key, in: space)
             return try parent.map { try connection.layers(of: $0) } ?? []
         }
         let staged = try SnapshotDirectory.stage(layout, over: layers)
         do {
             let record = try write { connection in
-                let parent = try connection.parent(parent, of: key)
-                let row = try connection.addSnapshot(key, .active, parent: parent, labels: labels)
+                let parent = try connection.parent(parent, of: key, in: space)
+                let row = try connection.addSnapshot(key, in: space, .active, parent: parent, labels: labels)
                 try SnapshotDirectory.publish(staged, as: row, in: layout)
                 return try connection.snapshotRecord(row)
             }
@@ -39,36 +40,55 @@ extension Store {
     package func view(
         _ key: String,
         parent: String?,
-        labels: [String: String] = [:]
+        labels: [String: String] = [:],
+        in space: KeySpace = .own
     ) throws -> SnapshotRecord {
         try write { connection in
-            let parent = try connection.parent(parent, of: key)
-            let row = try connection.addSnapshot(key, .view, parent: parent, labels: labels)
+            let parent = try connection.parent(parent, of: key, in: space)
+            let row = try connection.addSnapshot(key, in: space, .view, parent: parent, labels: labels)
             return try connection.snapshotRecord(row)
         }
     }
 
     /// notFound.
-    package func snapshot(_ key: String) throws -> SnapshotRecord {
+    package func snapshot(_ key: String, in space: KeySpace = .own) throws -> SnapshotRecord {
         try read { connection in
-            guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
+            guard let row = try connection.snapshotRow(key, in: space) else {
+                throw Failure.noSuchSnapshot(key)
+            }
             return try connection.snapshotRecord(row)
         }
     }
 
-    /// Oldest first; parents before their children.
-    package func snapshots() throws -> [SnapshotRecord] {
-        try read { connection in
-            try connection.rows("SELECT id FROM snapshots ORDER BY id") { try $0[0] as Int64 }
-                .map { try connection.snapshotRecord($0) }
-        }
+    /// Oldest first: a parent before what was made on it.
+    package func snapshots(in space: KeySpace = .own) throws -> [SnapshotRecord] {
+        try read { try $0.snapshotRecords(in: space) }
     }
 
     /// Replaces all labels. notFound.
     @discardableResult
-    package func setLabels(_ labels: [String: String], of key: String) throws -> SnapshotRecord {
+    package func setLabels(
+        _ labels: [String: String],
+        of key: String,
+        in space: KeySpace = .own
+    ) throws -> SnapshotRecord {
+        try changeLabels(of: key, in: space) { $0 = labels }
+    }
+
+    /// Changes labels as they are at that moment: nobody else's change comes in between. notFound; what `change` throws,
+    /// and then nothing has changed.
+    @discardableResult
+    package func changeLabels(
+        of key: String,
+        in space: KeySpace = .own,
+        _ change: (inout [String: String]) throws -> Void
+    ) throws -> SnapshotRecord {
         try write { connection in
-            guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
+            guard let row = try connection.snapshotRow(key, in: space) else {
+                throw Failure.noSuchSnapshot(key)
+            }
+            var labels = try connection.snapshotRecord(row).labels
+            try change(&labels)
             try connection.setLabels(labels, of: row)
             try connection.run("UPDATE snapshots SET updated = ? WHERE id = ?", now(), row)
             return try connection.snapshotRecord(row)
@@ -77,10 +97,12 @@ extension Store {
 
     /// Removes a snapshot, its directory too. notFound; failedPrecondition while another snapshot, an image,
     /// a container or a live mount needs it, and says which.
-    package func remove(_ key: String) throws {
+    package func remove(_ key: String, in space: KeySpace = .own) throws {
         let lock = try lockForChange()
         let row = try write(freeing: true) { connection in
-            guard let row = try connection.snapshotRow(key) else { throw Failure.noSuchSnapshot(key) }
+            guard let row = try connection.snapshotRow(key, in: space) else {
+                throw Failure.noSuchSnapshot(key)
+            }
             for mount in try connection.mounts(of: row) where !isLive(mount: mount) {
                 _ = try connection.removeMount(mount)
             }
@@ -99,19 +121,18 @@ extension Store {
         _ = consume lock
     }
 
-    /// What it takes by itself. Active: what its upper has on disk. Committed: its layer's files. notFound.
-    package func usage(_ key: String) throws -> SnapshotUsage {
-        let record = try snapshot(key)
-        switch record.kind {
-        case .view: return SnapshotUsage(bytes: 0, inodes: 0)
-        case .active: return try DiskUsage.of(layout.snapshot(record.id).appending("upper"))
-        case .committed:
-            guard let diffID = record.layers.last else { return SnapshotUsage(bytes: 0, inodes: 0) }
-            let bytes = try read { connection in
-                try connection.value("SELECT content_size FROM layers WHERE diffid = ?", diffID) as UInt64?
-            }
-            return SnapshotUsage(bytes: bytes ?? 0, inodes: try inodes(inLayer: diffID))
+    /// What it takes by itself: what its upper has on disk, and its layer's files. notFound.
+    package func usage(_ key: String, in space: KeySpace = .own) throws -> SnapshotUsage {
+        let record = try snapshot(key, in: space)
+        var usage = SnapshotUsage(bytes: 0, inodes: 0)
+        if record.kind == .active { usage = try DiskUsage.of(layout.snapshot(record.id).appending("upper")) }
+        guard let diffID = record.layer else { return usage }
+        let bytes = try read { connection in
+            try connection.value("SELECT content_size FROM layers WHERE diffid = ?", diffID) as UInt64?
         }
+        usage.bytes += bytes ?? 0
+        usage.inodes += try inodes(inLayer: diffID)
+        return usage
     }
 
     /// The directory of a snapshot that has no row any more.

@@ -11,8 +11,12 @@ extension Store {
         // Lost with the machine, it is a mark on a snapshot that nobody takes for garbage if anything was written.
         try write(durably: false) { connection in
             try connection.run(
-                "DELETE FROM snapshot_labels WHERE name = ? AND snapshot = (SELECT id FROM snapshots WHERE key = ?)",
+                """
+                DELETE FROM snapshot_labels WHERE name = ?
+                AND snapshot = (SELECT id FROM snapshots WHERE space = ? AND key = ?)
+                """,
                 Store.startingLabel,
+                KeySpace.own.rawValue,
                 key
             )
         }
@@ -41,9 +45,10 @@ extension Connection {
         try rows(
             """
             SELECT snapshots.id, key FROM snapshots JOIN snapshot_labels ON snapshot = snapshots.id
-            WHERE name = ? AND kind = 2 ORDER BY snapshots.id
+            WHERE name = ? AND kind = 2 AND space = ? ORDER BY snapshots.id
             """,
-            Store.startingLabel
+            Store.startingLabel,
+            KeySpace.own.rawValue
         ) { (row: try $0[0] as Int64, key: try $0[1] as String) }
         .filter { snapshot in
             let upper = layout.snapshot(snapshot.row).appending("upper")
