@@ -85,9 +85,10 @@ let package = Package(
             swiftSettings: served
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
+        .target(name: "Changes", dependencies: ["Layers", "Linux", "OCI", "Overlay", "Tar", system]),
         .target(
             name: "Snapshots",
-            dependencies: ["CSQLite", "Layers", "Linux", "OCI", "Overlay", "Tar", system]
+            dependencies: ["CSQLite", "Changes", "Layers", "Linux", "OCI", "Overlay", system]
         ),
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
@@ -109,7 +110,8 @@ let package = Package(
         .executableTarget(
             name: "mica",
             dependencies: [
-                "CLinux", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Registry", "Runner",
+                "CLinux", "Changes", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Registry",
+                "Runner",
                 "Snapshots", arguments, system,
             ],
             linkerSettings: isStatic + foundation
@@ -169,13 +171,15 @@ let package = Package(
         .testTarget(
             name: "ContainersTests",
             dependencies: [
-                "ContainerFixtures", "Containers", "Layers", "Linux", "Runner", "Snapshots", system,
+                "Changes", "ContainerFixtures", "Containers", "Layers", "Linux", "Runner", "Snapshots",
+                system,
             ]
         ),
         .testTarget(
             name: "SnapshotsTests",
             dependencies: [
-                "CLinux", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Overlay", "Scratch",
+                "CLinux", "Changes", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Overlay",
+                "Scratch",
                 "Snapshots", "Tar", system,
             ]
         ),

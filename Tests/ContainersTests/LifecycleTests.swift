@@ -1,3 +1,4 @@
+import Changes
 import ContainerFixtures
 import Containers
 import Foundation

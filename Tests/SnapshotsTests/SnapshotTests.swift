@@ -1,3 +1,4 @@
+import Changes
 import Digests
 import Layers
 import Linux

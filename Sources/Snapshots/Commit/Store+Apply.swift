@@ -1,6 +1,7 @@
 package import Linux
 package import OCI
 
+import Changes
 import Layers
 import SystemPackage
 

@@ -1,3 +1,4 @@
+import Changes
 import Layers
 import Linux
 import OCI
@@ -192,8 +193,7 @@ extension Store {
     }
 
     /// Turns the upper into a layer that is in its place, on disk, though no row refers to it yet: the caller
-    /// holds the store's lock. One thread walks and writes the tar, this one imports it. `config`: of the image whose
-    /// volumes are left out.
+    /// holds the store's lock. `config`: of the image whose volumes are left out.
     private func layer(
         of subject: Subject,
         config: [UInt8]? = nil,
@@ -201,26 +201,7 @@ extension Store {
     ) throws -> NewLayer {
         let tree = try subject.tree(layout)
         let volumes = try config.map { try VolumePaths(config: $0, in: tree.chain) } ?? VolumePaths()
-        let channel = ByteChannel()
-        let writer = try WorkerThread {
-            channel.finish(
-                Result {
-                    let layer = UpperLayer(tree, without: volumes, to: { try channel.write($0) }, warn: warn)
-                    try layer.write()
-                }
-            )
-        }
-        let staged = Result {
-            try LayerImport(layout: layout).stage(
-                ChannelSource(channel: channel),
-                named: "the changes of \(subject.name)"
-            )
-        }
-        channel.abandon()
-        writer.join()
-        // What went wrong while reading the upper says more than what the importer made of it.
-        if case .failure(let error)? = channel.outcome { throw error }
-        let layer = try staged.get()
+        let layer = try tree.stageLayer(in: layout, without: volumes, named: subject.name, warn: warn)
         try layer.publish()
         return NewLayer(diffID: layer.diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
     }

@@ -1,3 +1,4 @@
+import Changes
 import Layers
 import Linux
 import OCI
@@ -23,7 +24,7 @@ extension Store {
             throw Failure("snapshot \(key) is a view: it has changed nothing", kind: .failedPrecondition)
         case (.active, nil):
             let subject = Subject(name: key, layers: snapshot.layers, upper: upper, image: nil)
-            try UpperLayer(try subject.tree(layout), without: VolumePaths(), to: sink, warn: warn).write()
+            try subject.tree(layout).writeLayer(warn: warn, to: sink)
         case (let kind, let layer?):
             if kind == .active, try !RootDirectory(of: snapshot.layers, layout).isUntouched(upper) {
                 throw Failure(

@@ -1,3 +1,5 @@
+package import Changes
+
 import Linux
 
 extension Store {

@@ -1,3 +1,4 @@
+import Changes
 import Layers
 import Linux
 import OCI

@@ -131,14 +131,3 @@ extension Connection {
         return try removeUnusedSnapshot(owned) ? owned : nil
     }
 }
-
-extension FilePath {
-    /// Paths are bytes.
-    var bytes: [UInt8] {
-        withPlatformString { UnsafeBufferPointer(start: $0, count: length).map { UInt8(bitPattern: $0) } }
-    }
-
-    init(bytes: [UInt8]) {
-        self.init(platformString: bytes.map { CChar(bitPattern: $0) } + [0])
-    }
-}

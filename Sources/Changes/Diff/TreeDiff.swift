@@ -9,7 +9,7 @@ import Glibc
 /// A directory that both sides have from the same place is not entered, so a container is compared with its
 /// image at a cost that grows with what it changed. A name that an upper has counts as changed even where
 /// nothing differs, as in docker; so does a directory in which something changed.
-struct TreeDiff {
+package struct TreeDiff {
     private let old: MergedTree
     private let new: MergedTree
     /// The same index: the same inode number is the same file.
@@ -47,7 +47,7 @@ struct TreeDiff {
     private var pending: [Int] = []
     private let buffers: CompareBuffers
 
-    init(from old: MergedTree, to new: MergedTree, report: @escaping (Change) throws -> Void) {
+    package init(from old: MergedTree, to new: MergedTree, report: @escaping (Change) throws -> Void) {
         self.old = old
         self.new = new
         self.report = report
@@ -55,7 +55,7 @@ struct TreeDiff {
         buffers = CompareBuffers()
     }
 
-    mutating func run() throws {
+    package mutating func run() throws {
         // The root has no name that could be reported.
         try enter(old.root, new.root)
         while !places.isEmpty {

@@ -1,21 +1,22 @@
-import Layers
+package import Layers
+package import SystemPackage
+
 import Linux
 import Overlay
-import SystemPackage
 
 import Glibc
 
 /// What a mount of a stack of layers, and of an upper over it, shows: read from the index and from the upper
 /// directory, without a mount. An upper that is being written to is read as it is found.
-final class MergedTree: Sendable {
-    let chain: LayerIndex
+package final class MergedTree: Sendable {
+    package let chain: LayerIndex
     let contents: LayerContents
     let root: TreeNode
     /// What is in the upper only to be mounted on, and left out.
     let hidden: Set<FileIdentity>
 
     /// `upper`: a directory in the kernel's overlayfs format.
-    init(chain: LayerIndex, upper: FilePath?, layout: StoreLayout) throws {
+    package init(chain: LayerIndex, upper: FilePath?, layout: StoreLayout) throws {
         self.chain = chain
         contents = LayerContents(layout: layout, index: chain)
         hidden = upper.map { MadePaths.untouched(in: $0) } ?? []

@@ -1,14 +1,15 @@
-import Layers
+package import OCI
+package import Layers
+package import SystemPackage
+
 import Linux
-import OCI
 import Overlay
-import SystemPackage
 
 import Glibc
 
 /// The root directory that a stack of layers has. An upper's root is the root of the mount: it has the same attributes
 /// until somebody changes them.
-struct RootDirectory {
+package struct RootDirectory {
     /// UTIME_OMIT, a macro: the time stays as it is.
     private static let omitted = (1 << 30) - 2
 
@@ -17,7 +18,7 @@ struct RootDirectory {
 
     /// `layers`: bottom to top, at least one. Without folding them: a stack of which a layer is only the content of a
     /// snapshot may never be mounted.
-    init(of layers: [Digest], _ layout: StoreLayout) throws {
+    package init(of layers: [Digest], _ layout: StoreLayout) throws {
         let chains = ChainStore(layout: layout)
         // One inode is wanted: not worth a look at the whole file, where there is one.
         if let known = try? LayerIndex(chains.path(for: layers), verifying: false),
@@ -41,7 +42,7 @@ struct RootDirectory {
     }
 
     /// Gives its attributes to `upper`: a directory that has none, or those of `old`, which it loses.
-    func copy(to upper: FilePath, insteadOf old: RootDirectory? = nil) throws {
+    package func copy(to upper: FilePath, insteadOf old: RootDirectory? = nil) throws {
         let xattrs = try xattrs()
         let lost = try old?.xattrs().filter { old in !xattrs.contains { $0.name == old.name } } ?? []
         try naming("create \(upper)") {
@@ -75,7 +76,7 @@ struct RootDirectory {
     }
 
     /// Whether nothing was written to an upper over these layers: it is empty, and its root is as it was made.
-    func isUntouched(_ upper: FilePath) throws -> Bool {
+    package func isUntouched(_ upper: FilePath) throws -> Bool {
         guard try naming("read \(upper)", { try upper.names() }).isEmpty else { return false }
         let root = try naming("open \(upper)") { try UpperFile(root: upper) }
         guard root.attributes == NodeAttributes(inode) else { return false }

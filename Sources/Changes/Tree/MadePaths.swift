@@ -1,6 +1,6 @@
-import Layers
+package import SystemPackage
+
 import Linux
-import SystemPackage
 
 import Glibc
 
@@ -8,9 +8,19 @@ import Glibc
 /// the file `mountpoints` beside it, absolute paths with a NUL after each, parents before what is in them.
 ///
 /// While they are empty they are nobody's change: neither a diff nor a commit has them.
-enum MadePaths {
-    static func file(beside upper: FilePath) -> FilePath {
+package enum MadePaths {
+    private static func file(beside upper: FilePath) -> FilePath {
         upper.removingLastComponent().appending("mountpoints")
+    }
+
+    /// Notes what was made in an upper only to be mounted on: absolute paths in it, parents first.
+    package static func note(_ paths: [[UInt8]], in upper: FilePath) throws {
+        guard !paths.isEmpty else { return }
+        let file = file(beside: upper)
+        try naming("write \(file)") {
+            let file = try OwnedFD.open(file, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+            try file.writeAll(paths.flatMap { $0 + [0] })
+        }
     }
 
     /// Those in `upper` that are still as they were made. Without the file there are none.
@@ -54,17 +64,5 @@ extension FileIdentity {
     /// Of a file in an upper.
     init(_ status: FileStatus) {
         self = .upper(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
-    }
-}
-
-extension Store {
-    /// Notes what was made in an active snapshot only to be mounted on: absolute paths in it, parents first.
-    package func note(mountPoints paths: [[UInt8]], in snapshot: Int64) throws {
-        guard !paths.isEmpty else { return }
-        let file = MadePaths.file(beside: layout.snapshot(snapshot).appending("upper"))
-        try naming("write \(file)") {
-            let file = try OwnedFD.open(file, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-            try file.writeAll(paths.flatMap { $0 + [0] })
-        }
     }
 }

@@ -1,18 +1,19 @@
-import Layers
+package import Layers
+package import SystemPackage
+
 import Linux
 import Overlay
-import SystemPackage
 
 /// Looks whether what an upper's marks refer to is in the layers below.
-struct UpperCheck {
+package struct UpperCheck {
     private let tree: MergedTree
 
-    init(_ upper: FilePath, over chain: LayerIndex, _ layout: StoreLayout) throws {
+    package init(_ upper: FilePath, over chain: LayerIndex, _ layout: StoreLayout) throws {
         tree = try MergedTree(chain: chain, upper: upper, layout: layout)
     }
 
     /// What is wrong, with the path in the mount.
-    func problems() throws -> [String] {
+    package func problems() throws -> [String] {
         var problems: [String] = []
         var path: [UInt8] = []
         let way = DirectoryWay()

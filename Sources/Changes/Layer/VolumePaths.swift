@@ -1,18 +1,19 @@
-import Layers
+package import Layers
+
 import Linux
 import OCI
 
 /// Where an image's config declares volumes. Docker mounts one of its own at each of them, so that what a container
 /// writes there never gets into an image that is made of it; nor does it here, where they are directories like others.
-struct VolumePaths {
+package struct VolumePaths: Sendable {
     /// Without slashes at the ends; never the root.
     private var paths: Set<[UInt8]> = []
 
     /// None.
-    init() {}
+    package init() {}
 
     /// Those of `config`, an image's. Symbolic links of `chain` on the way are followed, as where something is mounted.
-    init(config: [UInt8], in chain: LayerIndex) throws {
+    package init(config: [UInt8], in chain: LayerIndex) throws {
         let volumes = try ImageConfig(json: config, name: "the image's config").config?.volumes ?? [:]
         for path in volumes.keys {
             let resolved = try VolumePaths.resolve(Array(path.utf8), in: chain)
