@@ -6,6 +6,8 @@ import Linux
 import SystemPackage
 import Synchronization
 
+import Glibc
+
 /// Brings the images of an archive or a layout into the store.
 package struct ImageLoad: Sendable {
     /// What happens to a layer, for whoever shows progress. Layers are known by their diffIDs.
@@ -72,22 +74,26 @@ package struct ImageLoad: Sendable {
 
     /// The same of images that `archive` holds. The store is locked for a change. `ended`: a blob that was wanted was
     /// read, or as much of it as will be.
+    ///
+    /// `lease`: under this one, each layer is published and recorded as soon as it is whole (before `ended` says so), so
+    /// that it is there for the next time after an error or a kill. The lease goes when the images are recorded.
     func load(
         _ images: [ArchivedImage],
         of archive: ImageArchive,
+        leasing lease: String? = nil,
         ended: @escaping @Sendable (Digest, BlobEnd) -> Void = { _, _ in },
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Loaded] {
         let wanted = try missingLayers(of: images, report: report)
-        let staged = try stage(wanted, of: archive, ended: ended, report: report)
+        let staged = try stage(wanted, of: archive, lease, ended: ended, report: report)
         do {
-            for image in images { try check(image, staged) }
-            for layer in staged.values { try layer.publish() }
+            for image in images { try check(image, lease == nil ? staged : [:]) }
+            if lease == nil { for layer in staged.values { try layer.publish() } }
         } catch {
             for layer in staged.values { layer.discard() }
             throw error
         }
-        return try record(images, staged)
+        return try record(images, staged, releasing: lease)
     }
 
     /// A layer, and what errors call it.
@@ -142,6 +148,7 @@ package struct ImageLoad: Sendable {
     private func stage(
         _ wanted: [Wanted],
         of archive: ImageArchive,
+        _ lease: String?,
         ended: @escaping @Sendable (Digest, BlobEnd) -> Void,
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Digest: StagedLayer] {
@@ -172,6 +179,7 @@ package struct ImageLoad: Sendable {
                         standsAlone: wanted[number].standsAlone,
                         progress: nil
                     )
+                    if let lease { try keep(result, of: layer, lease) }
                     staged.add(result)
                     end(layer, .whole)
                     report(.read(layer.diffID, contentSize: result.contentSize))
@@ -189,6 +197,24 @@ package struct ImageLoad: Sendable {
         return staged.all
     }
 
+    /// Nanoseconds for which layers wait for a next time: a day.
+    private static let wait: Int64 = 24 * 3600 * 1_000_000_000
+
+    /// Puts a layer in its place before an image has it.
+    private func keep(_ layer: StagedLayer, of archived: ArchivedLayer, _ lease: String) throws {
+        do { try layer.publish() } catch {
+            layer.discard()
+            throw error
+        }
+        let new = NewLayer(
+            diffID: layer.diffID,
+            tarSize: layer.tarSize,
+            contentSize: layer.contentSize,
+            blobs: [archived.descriptor].compactMap(\.self).map { LayerBlob($0, isVerified: true) }
+        )
+        try store.lease(lease, expires: KernelClock.now(CLOCK_REALTIME) + ImageLoad.wait, layers: [new])
+    }
+
     /// Whether the hard links that a layer has to files of those below are to something there.
     private func check(_ image: ArchivedImage, _ staged: [Digest: StagedLayer]) throws {
         let stack = try image.layers.map { layer in
@@ -201,7 +227,11 @@ package struct ImageLoad: Sendable {
         }
     }
 
-    private func record(_ images: [ArchivedImage], _ staged: [Digest: StagedLayer]) throws -> [Loaded] {
+    private func record(
+        _ images: [ArchivedImage],
+        _ staged: [Digest: StagedLayer],
+        releasing lease: String?
+    ) throws -> [Loaded] {
         let before = try images.map { try store.image($0.id) }
         let records = try store.add(
             images: try images.map { image in
@@ -212,7 +242,8 @@ package struct ImageLoad: Sendable {
                     manifestDigest: image.manifestDigest,
                     documents: image.documents.map { ImageDocument(mediaType: $0.mediaType, bytes: $0.bytes) }
                 )
-            }
+            },
+            releasing: lease
         )
         return try zip(images, zip(before, records)).map { image, records in
             let names = try image.names.map { try ImageReference($0).description }

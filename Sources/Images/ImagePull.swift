@@ -66,14 +66,16 @@ package struct ImagePull: Sendable {
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
         images[0].names = [reference.familiar]
         if let platform { try check(images[0], runsOn: platform) }
-        let whole = Mutex<[Digest]>([])
+        // A plain tar is what its layer gives back anyway.
+        let plain = Set(images[0].layers.map(\.diffID))
         let loaded = try ImageLoad(store: store).load(
             images,
             of: archive,
+            leasing: "pull \(images[0].manifestDigest ?? images[0].id)",
             ended: { blob, end in
                 switch end {
-                // Its file stays until the image is there: what fails meanwhile need not be fetched again.
-                case .whole: whole.withLock { $0.append(blob) }
+                // The layer is leased: what fails meanwhile need not be fetched again.
+                case .whole: files.finish(blob, as: plain.contains(blob) ? nil : kept.path(of: blob))
                 case .bad:
                     if files.discard(blob) { old.isFound.store(true, ordering: .relaxed) }
                     // The other downloads are of no use now.
@@ -83,11 +85,6 @@ package struct ImagePull: Sendable {
             },
             report: report
         )
-        // A plain tar is what its layer gives back anyway.
-        let plain = Set(images[0].layers.map(\.diffID))
-        for blob in whole.withLock({ $0 }) {
-            files.finish(blob, as: plain.contains(blob) ? nil : kept.path(of: blob))
-        }
         return loaded[0]
     }
 
