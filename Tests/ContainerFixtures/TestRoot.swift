@@ -73,6 +73,7 @@ package final class TestRoot: Sendable {
     }
 
     package func write(_ name: String, _ data: Data, mode: UInt32 = 0o644) throws {
+        guard mode & 0o111 == 0 else { return try Script.write(data, to: path.appending(name)) }
         try data.write(to: URL(fileURLWithPath: path.appending(name).string))
         chmod(path.appending(name).string, mode)
     }

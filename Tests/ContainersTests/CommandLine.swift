@@ -50,8 +50,7 @@ struct MicaCommand {
             # The daemon: has descriptor 3, the lock, until the mount is gone.
             (exec </dev/null >/dev/null 2>&1; while mountpoint -q "$1"; do sleep 0.02; done) &
             """
-        try Data(script.utf8).write(to: URL(fileURLWithPath: micafs.string))
-        chmod(micafs.string, 0o755)
+        try Script.write(Data(script.utf8), to: micafs)
     }
 
     /// Whether `condition` became true within ten minutes.

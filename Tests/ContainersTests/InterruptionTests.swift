@@ -121,8 +121,7 @@ struct `What is interrupted` {
         let micafs = box.root.base.appending("micafs")
         let pid = box.root.base.appending("pid")
         let script = "#!/bin/sh\necho $$ > \(pid).new; mv \(pid).new \(pid); exec sleep 1000\n"
-        try Data(script.utf8).write(to: URL(fileURLWithPath: micafs.string))
-        chmod(micafs.string, 0o755)
+        try Script.write(Data(script.utf8), to: micafs)
         let before = try Set(box.store.snapshots().map(\.key))
         let process = mica.process(["mount", "--rw"] + options + ["box", box.root.outside.string])
         try process.run()

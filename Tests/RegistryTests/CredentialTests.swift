@@ -86,9 +86,9 @@ struct `Names and passwords for a registry` {
         let server = try server("ann:secret")
         var mica = mica
         let directory = mica.directory.path
-        try mica.directory.write(
-            "bin/docker-credential-notes",
-            Array(
+        try directory.appending("bin").makeDirectories()
+        try Script.write(
+            Data(
                 """
                 #!/bin/sh
                 cd '\(directory)' || exit 1
@@ -99,9 +99,9 @@ struct `Names and passwords for a registry` {
                 esac
 
                 """.utf8
-            )
+            ),
+            to: directory.appending("bin/docker-credential-notes")
         )
-        chmod(directory.appending("bin/docker-credential-notes").string, 0o755)
         mica.environment["PATH"] = "\(directory)/bin:/usr/bin:/bin"
         try mica.directory.write("auth/config.json", Array(#"{"credsStore": "notes"}"#.utf8))
         let done = try mica.run(["login", "-u", "ann", "--password-stdin", server.address], input: "secret")
@@ -120,10 +120,13 @@ struct `Names and passwords for a registry` {
         var mica = mica
         let directory = mica.directory.path
         for (helper, what) in [("hangs", "exec sleep 1000"), ("closes", "exec sleep 1000 >/dev/null")] {
-            try mica.directory.write("bin/docker-credential-\(helper)", Array("#!/bin/sh\n\(what)\n".utf8))
-            chmod(directory.appending("bin/docker-credential-\(helper)").string, 0o755)
+            try directory.appending("bin").makeDirectories()
+            try Script.write(
+                Data("#!/bin/sh\n\(what)\n".utf8),
+                to: directory.appending("bin/docker-credential-\(helper)")
+            )
             mica.environment["PATH"] = "\(directory)/bin:/usr/bin:/bin"
-            mica.environment["MICA_REGISTRY_TIMEOUT"] = "2"
+            mica.environment["MICA_REGISTRY_TIMEOUT"] = "20"
             try mica.directory.write("auth/config.json", Array(#"{"credsStore": "\#(helper)"}"#.utf8))
             let result = try mica("pull", name(server))
             #expect(result.status == 1)
