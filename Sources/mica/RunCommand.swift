@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Layers
 import Linux
 import Runner
 import Snapshots

@@ -3,6 +3,7 @@ import Containers
 import Foundation
 import Layers
 import Linux
+import Runner
 import Snapshots
 import SystemPackage
 import Testing

@@ -4,6 +4,7 @@ import Foundation
 import Layers
 import Snapshots
 import Linux
+import Runner
 import SystemPackage
 import Testing
 

@@ -1,5 +1,6 @@
 import Linux
 import Runner
+import Snapshots
 import SystemPackage
 
 import Glibc

@@ -1,5 +1,6 @@
 import Linux
 import Runner
+import Snapshots
 package import SystemPackage
 
 import Glibc

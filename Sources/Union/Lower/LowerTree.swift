@@ -2,6 +2,7 @@ package import Glibc
 package import Linux
 package import Nodes
 package import Overlay
+import SystemPackage
 
 /// The read-only tree below an upper, merged from its layers: the interface between the union and the forms that
 /// lowers come in.
