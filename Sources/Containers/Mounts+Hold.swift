@@ -9,7 +9,8 @@ extension Mounts {
     /// already; where it is. One whose daemon was killed is mounted again: who has it bound elsewhere has to do that
     /// again, too.
     package func hold(snapshot: SnapshotRecord, at target: FilePath, options: [String]) throws -> FilePath {
-        for record in try store.mounts() where record.snapshot == snapshot.key && record.isLive {
+        for record in try store.mounts() where record.isLive && record.isOf(snapshot.key, in: snapshot.space)
+        {
             if try isShown(record, in: .current()) { return record.target }
         }
         try show(snapshot: snapshot, at: target, options: options)
@@ -18,7 +19,7 @@ extension Mounts {
 
     /// The same at `target` and nowhere else: Failure where it is shown somewhere already.
     package func show(snapshot: SnapshotRecord, at target: FilePath, options: [String]) throws {
-        for record in try store.mounts() where record.snapshot == snapshot.key {
+        for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
             if record.isLive { try refuse(snapshot.key, unlessEnding: record) }
             if record.isDead {
                 try naming("unmount \(record.target)") { try Unmount.unmount(record.target, .lazy) }
@@ -31,7 +32,7 @@ extension Mounts {
             source: Mounts.name(snapshot.key),
             options: options
         )
-        try mount(tree, of: snapshot.key, at: resolved(target))
+        try mount(tree, of: snapshot.key, in: snapshot.space, at: resolved(target))
     }
 
     /// A key, as the name of what is mounted: the kernel has a page for that and everything else.
@@ -43,7 +44,7 @@ extension Mounts {
     /// Ends what shows a snapshot, and waits until what was written is in its upper. failedPrecondition where it is to be
     /// seen in another place of this mount namespace: somebody uses it.
     package func endHeld(snapshot: SnapshotRecord) throws {
-        for record in try store.mounts() where record.snapshot == snapshot.key {
+        for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
             if record.isLive, let device = MountDaemon.device(of: store.mountLock(record.id)),
                 let other = MountTable.current().entries.first(where: {
                     $0.device == device && $0.target != record.target

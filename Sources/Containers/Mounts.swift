@@ -96,9 +96,14 @@ package struct Mounts: Sendable {
         try? store.mountLog(record.id).unlink()
     }
 
-    func mount(_ tree: RootTree, of snapshot: String?, at target: FilePath) throws {
+    func mount(
+        _ tree: RootTree,
+        of snapshot: String?,
+        in space: KeySpace = .own,
+        at target: FilePath
+    ) throws {
         try checkThatConfinementCanBeLeftOut(tree.options, at: target)
-        let new = try store.addMount(of: snapshot, source: tree.source, at: target)
+        let new = try store.addMount(of: snapshot, in: space, source: tree.source, at: target)
         let id = new.record.id
         do {
             let log = store.mountLog(id)

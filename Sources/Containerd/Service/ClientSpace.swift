@@ -2,53 +2,44 @@ import Layers
 import Linux
 import Snapshots
 
-/// The snapshots of containerd's in the store, which mica's own commands leave alone, and which have keys of their own: a
-/// key here is the client's.
+/// The snapshots of containerd's in the store, in a space of their own: mica's commands neither see nor remove them, and
+/// a key is the client's.
 struct ClientSpace: Sendable {
-    static let prefix = "containerd/"
-
     let store: Store
+    private let snapshots: SnapshotSpace
 
-    /// The key in the store.
-    func key(_ key: String) -> String { ClientSpace.prefix + key }
+    init(store: Store) { (self.store, snapshots) = (store, SnapshotSpace(.containerd, of: store)) }
 
     func prepare(_ key: String, parent: String, labels: [String: String]) throws -> SnapshotRecord {
-        try store.prepare(self.key(key), parent: self.parent(parent), labels: labels)
+        try snapshots.prepare(key, parent: self.parent(parent), labels: labels)
     }
 
     func view(_ key: String, parent: String, labels: [String: String]) throws -> SnapshotRecord {
-        try store.view(self.key(key), parent: self.parent(parent), labels: labels)
+        try snapshots.view(key, parent: self.parent(parent), labels: labels)
     }
 
     /// notFound.
-    func snapshot(_ key: String) throws -> SnapshotRecord { try store.snapshot(self.key(key)) }
+    func snapshot(_ key: String) throws -> SnapshotRecord { try snapshots.snapshot(key) }
 
     /// Parents before their children.
-    func all() throws -> [SnapshotRecord] {
-        try store.snapshots().filter { $0.key.hasPrefix(ClientSpace.prefix) }
-    }
+    func all() throws -> [SnapshotRecord] { try snapshots.snapshots() }
 
     func setLabels(_ labels: [String: String], of key: String) throws -> SnapshotRecord {
-        try store.setLabels(labels, of: self.key(key))
+        try snapshots.changeLabels(of: key) { $0 = labels }
     }
 
     func commit(_ key: String, as name: String, parent: String, labels: [String: String]) throws {
-        try store.commit(
-            name: self.key(name),
-            key: self.key(key),
-            labels: labels,
-            parent: self.parent(parent)
-        )
+        try snapshots.commit(key, as: name, parent: self.parent(parent), labels: labels)
     }
 
-    func remove(_ key: String) throws { try store.remove(self.key(key)) }
+    func remove(_ key: String) throws { try snapshots.remove(key) }
 
-    func usage(_ key: String) throws -> SnapshotUsage { try store.usage(self.key(key)) }
+    func usage(_ key: String) throws -> SnapshotUsage { try snapshots.usage(key) }
 
     func info(_ record: SnapshotRecord) -> SnapshotInfo {
         SnapshotInfo(
-            name: name(record.key),
-            parent: record.parent.map { name($0) } ?? "",
+            name: record.key,
+            parent: record.parent ?? "",
             kind: record.kind,
             labels: record.labels,
             created: record.created,
@@ -56,8 +47,5 @@ struct ClientSpace: Sendable {
         )
     }
 
-    private func parent(_ name: String) -> String? { name.isEmpty ? nil : key(name) }
-    private func name(_ key: String) -> String {
-        key.hasPrefix(ClientSpace.prefix) ? String(key.dropFirst(ClientSpace.prefix.count)) : key
-    }
+    private func parent(_ name: String) -> String? { name.isEmpty ? nil : name }
 }

@@ -20,7 +20,8 @@ extension ContainerdSnapshots {
         at target: FilePath,
         isReadOnly: Bool
     ) throws {
-        guard let record = try store.snapshots().first(where: { $0.id == number.id }), record.kind == .active
+        guard let record = try store.snapshots(in: .containerd).first(where: { $0.id == number.id }),
+            record.kind == .active
         else {
             throw Failure("there is no active snapshot \(number.id)", kind: .notFound)
         }

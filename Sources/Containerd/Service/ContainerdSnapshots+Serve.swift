@@ -58,7 +58,7 @@ extension ContainerdSnapshots {
 
     /// Directories that a crash has left, of snapshots that are not there.
     func removeUnusedDirectories() throws {
-        let known = Set(try space.store.snapshots().map { String($0.id) })
+        let known = Set(try space.all().map { String($0.id) })
         for name in try naming("read \(directory)", { try directory.names() }) {
             let name = String(decoding: name, as: UTF8.self)
             guard !known.contains(name) else { continue }
