@@ -83,7 +83,8 @@ struct `A pull that was broken off` {
         #expect(
             try mica("rmi", "-f", mica.images().trimmingCharacters(in: .whitespacesAndNewlines)).status == 0
         )
-        #expect(try mica("gc").output.contains("2 layers"))
+        #expect(try mica("gc").status == 0)
+        #expect(try mica.store.appending("layers").names().isEmpty)
         #expect(try mica("fsck").status == 0)
     }
 }
