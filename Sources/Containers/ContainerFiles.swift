@@ -25,9 +25,9 @@ package struct ContainerFiles: Sendable {
     package var configLock: FilePath { directory.appending("config.lock") }
     /// Held by the mount's daemon.
     package var mountLock: FilePath { directory.appending("mount.lock") }
-    /// The messages of the mount's daemon, and of the supervisor of a detached container.
+    /// The messages of the mount's daemon, and of the monitor of a detached container.
     package var daemonLog: FilePath { directory.appending("micafs.log") }
-    package var supervisorLog: FilePath { directory.appending("supervisor.log") }
+    package var monitorLog: FilePath { directory.appending("monitor.log") }
     /// The seccomp filter compiled from the user's own profile, in the kernel's format.
     package var filter: FilePath { directory.appending("seccomp") }
     package var hostname: FilePath { directory.appending("hostname") }

@@ -12,7 +12,7 @@ package enum ContainerPhase: String, Codable, Sendable, CaseIterable {
 
     package enum Event: Sendable, CaseIterable {
         case start, pause, unpause, restart
-        /// Process 1 has ended, or its supervisor is gone (it was killed, or the machine was switched off).
+        /// Process 1 has ended, or its monitor is gone (it was killed, or the machine was switched off).
         case end
         /// It could not be started.
         case fail

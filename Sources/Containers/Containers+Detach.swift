@@ -30,7 +30,7 @@ extension Containers {
 
     /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names.
     /// Returns if the starter ends without naming one.
-    package static func supervise(_ store: () throws -> Store, interactive: Bool) throws {
+    package static func monitor(_ store: () throws -> Store, interactive: Bool) throws {
         let starter = OpenFile(OwnedFD(adopting: MonitorProcess.socketFD))
         let input = interactive ? OpenFile(OwnedFD(adopting: MonitorProcess.inputFD)) : nil
         let monitor = Monitor(startedBy: starter, input: input)
@@ -44,7 +44,7 @@ extension Containers {
                 let container = try containers.container(
                     named: String(decoding: message.bytes, as: UTF8.self)
                 )
-                try redirectMessages(to: container.files.supervisorLog)
+                try redirectMessages(to: container.files.monitorLog)
                 monitor.end(try containers.run(container, attachment) { monitor.started() })
                 break
             }

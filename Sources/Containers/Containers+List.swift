@@ -12,7 +12,7 @@ extension Containers {
         case running(ProcessIdentity, since: Int64)
         case paused(ProcessIdentity, since: Int64)
         case restarting
-        /// nil: its supervisor was killed, or the machine stopped.
+        /// nil: its monitor was killed, or the machine stopped.
         case exited(Int32?, at: Int64?)
         /// The recorded state can't be read, for this reason. The container may have run.
         case unknown(String)
@@ -39,14 +39,24 @@ extension Containers {
     /// The state written last; the lock says whether its writer is still alive. A paused container counts as
     /// running, because only its cgroup knows that it is paused.
     func recordedStatus(of container: Container) -> Status {
-        guard let state = container.files.readState() else { return .created }
+        guard var state = container.files.readState() else { return .created }
+        while true {
+            let status = status(in: state, of: container)
+            guard status.phase == .exited, state.phase != .exited else { return status }
+            // Its writer is gone; it may have written how the container ended after the state was read.
+            guard let latest = container.files.readState(), latest != state else { return status }
+            state = latest
+        }
+    }
+
+    private func status(in state: ContainerState, of container: Container) -> Status {
         switch state.phase {
         case .created: return .created
         case .unknown: return .unknown(state.error ?? "")
         case .exited: return .exited(state.exitCode, at: state.finished)
         case .restarting:
             // Between two runs the lock changes hands.
-            let isAtIt = FileLock.isHeld(container.files.lock) || state.supervisor?.open() != nil
+            let isAtIt = FileLock.isHeld(container.files.lock) || state.monitor?.open() != nil
             return isAtIt ? .restarting : .exited(state.exitCode, at: state.finished)
         case .running, .paused:
             guard FileLock.isHeld(container.files.lock), let process = state.process else {

@@ -6,7 +6,7 @@ import SystemPackage
 import Glibc
 
 extension Containers {
-    /// Takes a container's lock as soon as it is free. nil when a supervisor runs the container, and would hold the
+    /// Takes a container's lock as soon as it is free. nil when a monitor runs the container, and would hold the
     /// lock until that ends; every other holder (one that starts the container or cleans up, say) releases it before
     /// long.
     ///
@@ -21,8 +21,8 @@ extension Containers {
                 return lock
             }
             let state = container.files.readState()
-            // A running state without a living supervisor is a leftover that another process is cleaning up.
-            if state?.phase == .running, state?.supervisor?.open() != nil { return nil }
+            // A running state without a living monitor is a leftover that another process is cleaning up.
+            if state?.phase == .running, state?.monitor?.open() != nil { return nil }
             usleep(10_000)
         }
     }
@@ -46,7 +46,7 @@ extension Containers {
         )
     }
 
-    /// Whether the error is `alreadyRuns`, raised by this process or reported by a supervisor.
+    /// Whether the error is `alreadyRuns`, raised by this process or reported by a monitor.
     static func saysItRuns(_ error: any Error, _ container: Container) -> Bool {
         (error as? Failure)?.message == alreadyRuns(container).message
     }

@@ -4,7 +4,7 @@ import Snapshots
 import SystemPackage
 
 extension Containers {
-    /// Cleans up after supervisors that were killed: kills what is left of their containers, unmounts the roots,
+    /// Cleans up after monitors that were killed: kills what is left of their containers, unmounts the roots,
     /// records the end, and removes containers that were to go at their end. Returns what could not be done.
     ///
     /// Cheap where there is nothing to do: a look at each container's state.
@@ -35,7 +35,7 @@ extension Containers {
         let state = files.readState()
         let isFinished = [.exited, .unknown, .created].contains(state?.phase)
         // Between two runs the lock is free.
-        if state?.phase == .restarting, state?.supervisor?.open() != nil { return false }
+        if state?.phase == .restarting, state?.monitor?.open() != nil { return false }
         // One that was only copied to has not been started yet.
         let isToGo = container.spec.removeAtExit && state?.phase != .created
         guard
@@ -51,7 +51,7 @@ extension Containers {
         // Another process may be cleaning up, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
         if container.spec.removeAtExit, files.readState()?.phase != .created {
-            // A container can survive its supervisor if it cleared its death signal. It ends here.
+            // A container can survive its monitor if it cleared its death signal. It ends here.
             ControlGroup.remove(container.record.id)
             try removeLocked(container)
         } else {
@@ -60,7 +60,7 @@ extension Containers {
         _ = consume lock
     }
 
-    /// Prepares a container for its next start: cleans up after a supervisor that was killed. The caller holds its
+    /// Prepares a container for its next start: cleans up after a monitor that was killed. The caller holds its
     /// lock. Returns the last state, nil for a container that was never started. Failure when the state can't be
     /// read.
     func cleared(_ container: Container) throws -> ContainerState? {
@@ -99,7 +99,7 @@ extension Containers {
         if ![.created, .exited, .unknown].contains(state.phase) {
             state.phase = .exited
             state.process = nil
-            state.supervisor = nil
+            state.monitor = nil
             try write(state, of: container)
         }
         guard isUnmounted else { throw Failure("its micafs does not end; see \(files.daemonLog)") }

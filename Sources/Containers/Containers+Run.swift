@@ -123,8 +123,8 @@ extension Containers {
         )
 
         var state = ContainerState(.running)
-        state.process = ProcessIdentity(of: running.pid)
-        state.supervisor = ProcessIdentity(of: getpid())
+        state.process = ProcessIdentity(ofChild: running.pid)
+        state.monitor = ProcessIdentity(of: getpid())
         state.started = UnixTime.now
         try write(state, of: container)
         try attachment.monitor?.serve(running, streams)
@@ -143,7 +143,7 @@ extension Containers {
         if container.spec.removeAtExit { return ended }
         state.phase = .exited
         state.process = nil
-        state.supervisor = nil
+        state.monitor = nil
         state.exitCode = ended.status.rawValue
         if confinement.group.hasKilledForMemory { state.killedForMemory = true }
         state.finished = UnixTime.now

@@ -36,7 +36,7 @@ extension Containers {
         guard (last?.phase ?? .created).after(.restart) != nil else { throw tooLate }
         var state = last ?? ContainerState(.created)
         state.phase = .restarting
-        state.supervisor = ProcessIdentity(of: getpid())
+        state.monitor = ProcessIdentity(of: getpid())
         try write(state, of: container)
         _ = consume lock
         do {

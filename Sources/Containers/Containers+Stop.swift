@@ -41,34 +41,34 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
-        // The supervisor still has to clean up and to record the exit status.
-        guard waitForSupervisor(of: container) else {
+        // The monitor still has to clean up and to record the exit status.
+        guard waitForMonitor(of: container) else {
             throw Failure(
-                "container \(container.record.name) has ended, but its supervisor has not released it",
+                "container \(container.record.name) has ended, but its monitor has not released it",
                 advice: "See \(container.files.daemonLog).",
                 kind: .failedPrecondition
             )
         }
     }
 
-    /// Waits until the supervisor has cleaned up. A stopped `mica run` (Ctrl-Z) is woken, and killed if that does
+    /// Waits until the monitor has cleaned up. A stopped `mica run` (Ctrl-Z) is woken, and killed if that does
     /// not help, as another process may stop it again and again; then the container is cleaned up here. False after
     /// a minute.
-    private func waitForSupervisor(of container: Container) -> Bool {
+    private func waitForMonitor(of container: Container) -> Bool {
         for attempt in 0..<600 {
             if Unmount.waitForDaemon(container.files.lock, milliseconds: 100) {
-                // A supervisor that has come to its end has left nothing to do.
+                // A monitor that has come to its end has left nothing to do.
                 if container.files.readState()?.phase == .running { try? reclaim(container) }
                 return true
             }
-            wakeSupervisor(of: container, attempt < 50 ? .goOn : .kill)
+            wakeMonitor(of: container, attempt < 50 ? .goOn : .kill)
         }
         return false
     }
 
-    private func wakeSupervisor(of container: Container, _ signal: Signal) {
-        guard let supervisor = container.files.readState()?.supervisor else { return }
-        Stragglers.send(signal, ifStopped: supervisor)
+    private func wakeMonitor(of container: Container, _ signal: Signal) {
+        guard let monitor = container.files.readState()?.monitor else { return }
+        Stragglers.send(signal, ifStopped: monitor)
     }
 
     /// Waits while the container is being started.
@@ -91,7 +91,7 @@ extension Containers {
         guard let lock = try lockForRemoval(container, force: force) else {
             return try store.removeContainer(container.record.id)  // removed by another process
         }
-        // The supervisor may have been killed before it did this.
+        // The monitor may have been killed before it did this.
         guard ControlGroup.remove(container.record.id) else {
             throw Failure(
                 "processes of container \(container.record.name) are still in its cgroup, and can't be killed",
@@ -113,11 +113,11 @@ extension Containers {
         )
     }
 
-    /// nil where the container has been removed. `force`: kills its supervisor. Failure (failedPrecondition) when
+    /// nil where the container has been removed. `force`: kills its monitor. Failure (failedPrecondition) when
     /// the lock is held and not released.
     private func lockForRemoval(_ container: Container, force: Bool) throws -> FileLock? {
         for attempt in 0..<(force ? 200 : 10) {
-            // With `force` the supervisor gets time to clean up; without, only short-lived holders are waited for.
+            // With `force` the monitor gets time to clean up; without, only short-lived holders are waited for.
             let milliseconds = force ? min(attempt, 1) * 50 : 10
             if Unmount.waitForDaemon(container.files.lock, milliseconds: milliseconds) {
                 do throws(Errno) {
@@ -138,7 +138,7 @@ extension Containers {
             // Stopped parents are woken, and killed after some attempts.
             let signal: Signal = attempt < 50 ? .goOn : .kill
             if attempt % 10 == 9, let leader { Stragglers.send(signal, toParentsOfThoseWith: leader) }
-            wakeSupervisor(of: container, signal)
+            wakeMonitor(of: container, signal)
         }
         if !force { try refuseRunning(container) }
         throw Failure(

@@ -16,7 +16,7 @@ package struct FileMarks: Sendable {
     /// Whether it is an empty file that stands for a character device 0:0, which would itself be a whiteout.
     package private(set) var isDevice = false
     /// The stored owner, if that is not the file's own.
-    private var owner: KeptOwner?
+    private var owner: OwnerMark?
 
     /// The marks of `name` in an open directory, for any type of file. `inUse`: the prefixes to look for.
     /// `takesForeign`: also reads fuse-overlayfs's marks.

@@ -65,12 +65,12 @@ extension OverlayMarks {
         try directory.attribute(origin, of: name, limit: 16)
     }
 
-    package func owner(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> KeptOwner? {
-        try directory.attribute(owner, of: name, limit: 64).flatMap { KeptOwner(parsing: $0) }
+    package func owner(_ name: FileName, in directory: borrowing OwnedFD) throws(Errno) -> OwnerMark? {
+        try directory.attribute(owner, of: name, limit: 64).flatMap { OwnerMark(parsing: $0) }
     }
 
     /// Stores an owner on a regular file or a directory of this process.
-    package func setOwner(of path: FilePath, to owner: KeptOwner) throws(Errno) {
+    package func setOwner(of path: FilePath, to owner: OwnerMark) throws(Errno) {
         try Xattr.set(self.owner, owner.text, at: path)
     }
 

@@ -34,7 +34,7 @@ package final class OverlayMarks: Sendable {
     package let origin: XattrName
     /// mica's own, on an empty regular file that stands for a character device 0:0: see `WhiteoutData`.
     let device: XattrName
-    /// mica's own, on a file of a user to whom this process can't give it: see `KeptOwner`.
+    /// mica's own, on a file of a user to whom this process can't give it: see `OwnerMark`.
     let owner: XattrName
     /// mica's own, on the root: some directory below has a redirect.
     let hasRedirects: XattrName

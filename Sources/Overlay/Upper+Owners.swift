@@ -11,7 +11,7 @@ extension Upper {
         _ name: FileName,
         in directory: borrowing OwnedFD,
         mode: UInt32,
-        to owner: KeptOwner
+        to owner: OwnerMark
     ) throws(Errno) -> Bool {
         do throws(Errno) {
             try directory.changeOwner(name, uid: owner.uid, gid: owner.gid)
@@ -25,11 +25,11 @@ extension Upper {
 
     /// The noted owner of a file with this status, by the same rule as `FileMarks.shown`: a note on somebody else's file
     /// does not count.
-    package func keptOwner(
+    package func storedOwner(
         of name: FileName,
         in directory: borrowing OwnedFD,
         _ status: FileStatus
-    ) throws(Errno) -> KeptOwner? {
+    ) throws(Errno) -> OwnerMark? {
         guard status.st_uid == geteuid() else { return nil }
         return try marks.owner(name, in: directory)
     }

@@ -20,6 +20,13 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
         started = status.started
     }
 
+    /// Of a child that was not waited for, whose number is its own also when it has ended. nil without /proc.
+    package init?(ofChild pid: Int32) {
+        guard let status = ProcessStatus(of: pid) else { return nil }
+        self.pid = pid
+        started = status.started
+    }
+
     /// A pidfd; nil when it has ended.
     package func open() -> OwnedFD? {
         let raw = clinux_pidfd_open(pid)

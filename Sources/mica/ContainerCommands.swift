@@ -10,6 +10,6 @@ extension Mica {
         StopCommand.self, KillCommand.self, CopyCommand.self, ExportCommand.self, UpdateCommand.self,
         RenameCommand.self,
         RemoveContainerCommand.self,
-        SuperviseCommand.self,
+        MonitorCommand.self,
     ]
 }

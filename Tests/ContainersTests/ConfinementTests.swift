@@ -132,7 +132,7 @@ struct `What a container may do` {
         try #expect(box.isClean())
     }
 
-    @Test func `one that outlives its supervisor is ended, cgroup and all, by the next command that looks`()
+    @Test func `one that outlives its monitor is ended, cgroup and all, by the next command that looks`()
         throws
     {
         try box.root.compile(
@@ -152,7 +152,7 @@ struct `What a container may do` {
         let groups = groups(of: id)
         try #require(!groups.isEmpty)
 
-        // Its supervisor, which is this test's own.
+        // Its monitor, which is this test's own.
         let parent = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
             .split(separator: ")").last?.split(separator: " ")[1]
         kill(try #require(parent.flatMap { Int32($0) }), SIGKILL)

@@ -181,10 +181,10 @@ struct `The life of a container` {
         try #require(mica("run", "-d", "--name", "up", "box", "sh", "-c", script).status == 0)
         try #require(mica.wait { try mica("logs", "up").output == "x\n" })
         let container = try box.containers.container(named: "up")
-        let supervisor = try #require(container.files.readState()?.supervisor)
+        let monitor = try #require(container.files.readState()?.monitor)
         // What it wrote is there, and heard of: else it might end before it has written anything.
         try #require(mica.wait { try mica("logs", "up").output == "x\n" })
-        #expect(kill(supervisor.pid, SIGKILL) == 0)
+        #expect(kill(monitor.pid, SIGKILL) == 0)
         try #expect(mica.wait { try mica("ps", "-a").output.contains("Exited (unknown)") })
         #expect(try state(of: "up")["Status"] as? String == "exited")
         try #expect(mica("wait", "up").error.contains("nobody saw"))

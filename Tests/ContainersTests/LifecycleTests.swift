@@ -6,6 +6,7 @@ import Layers
 import Linux
 import Runner
 import Snapshots
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -131,6 +132,24 @@ struct `A container of the store` {
         }
     }
 
+    /// Its state and its lock are two things, which cannot be read at once.
+    @Test func `that has ended by itself is never taken for one that was killed`() throws {
+        let (container, _, _) = try box.run(["true"])
+        let containers = box.containers
+        let found = Mutex((isDone: false, wrong: 0))
+        let watcher = try WorkerThread {
+            while !found.withLock({ $0.isDone }) {
+                if case .exited(nil, _) = containers.status(of: container) {
+                    found.withLock { $0.wrong += 1 }
+                }
+            }
+        }
+        for _ in 0..<60 { #expect(try containers.run(container, .init()).rawValue == 0) }
+        found.withLock { $0.isDone = true }
+        watcher.join()
+        #expect(found.withLock { $0.wrong } == 0)
+    }
+
     @Test func `of an image that is not there says to load it`() throws {
         let failure = try #require(throws: Failure.self) {
             try box.containers.create(RunRequest(image: "nosuch"))
@@ -141,7 +160,7 @@ struct `A container of the store` {
 
     @Test func `is known to have ended though nobody saw it`() throws {
         let container = try box.containers.create(box.request(["true"]))
-        // What a supervisor that was killed leaves: a running state and a free lock.
+        // What a monitor that was killed leaves: a running state and a free lock.
         var state = ContainerState(.running)
         state.process = ProcessIdentity(of: getpid())
         try JSONEncoder().encode(state).write(to: URL(fileURLWithPath: container.files.state.string))

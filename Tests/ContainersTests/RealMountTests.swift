@@ -179,7 +179,7 @@ struct `With the real daemon` {
         for process in processes { try process.run() }
         try #expect(mica.wait { try mica("ps", "-q").output.count == 26 })
         for container in try box.containers.all() {
-            kill(try #require(container.files.readState()?.supervisor).pid, SIGKILL)
+            kill(try #require(container.files.readState()?.monitor).pid, SIGKILL)
         }
         for process in processes { process.waitUntilExit() }
         let kept = try root(of: "kept")

@@ -145,7 +145,7 @@ struct `The verbs` {
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
             let container = try box.containers.container(named: "sig")
-            let monitor = try #require(container.files.readState()?.supervisor)
+            let monitor = try #require(container.files.readState()?.monitor)
             #expect(monitor.pid != process.processIdentifier)
             let other = mica.process(["attach", "sig"])
             try other.run()
@@ -233,8 +233,8 @@ struct `The verbs` {
         try process.run()
         try #expect(mica.wait { try mica("ps", "-q").output != "" })
         let container = try box.containers.container(named: "asleep")
-        try #expect(mica.wait { container.files.readState()?.supervisor != nil })
-        kill(try #require(container.files.readState()?.supervisor).pid, SIGSTOP)
+        try #expect(mica.wait { container.files.readState()?.monitor != nil })
+        kill(try #require(container.files.readState()?.monitor).pid, SIGSTOP)
         kill(process.processIdentifier, SIGSTOP)
         defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
         if how == "stop" {

@@ -2,9 +2,12 @@ import Digests
 import Foundation
 import Layers
 import Linux
+import Synchronization
 import SystemPackage
 import Tar
 import Testing
+
+import Glibc
 
 /// A tar that is made while it is read: one file of zeros, as large as wanted.
 private struct Endless: ByteSource {
@@ -42,12 +45,29 @@ private struct Endless: ByteSource {
 
 @Suite(.timeLimit(.minutes(40))) struct `Memory` {
     @Test func `of an import does not grow with a file`() throws {
-        let store = try TestStore()
-        let before = residentPeak()
-        let staged = try LayerImport(layout: store.layout)
-            .stage(Endless(size: 600 << 20), named: "test", expecting: Expectation())
-        staged.discard()
-        #expect(residentPeak() - before < 64 << 20)
+        // Other tests take memory of this process as well, but not in each of several imports, nor what a file has.
+        let size = 600 << 20
+        var least = Int.max
+        for _ in 0..<10 where least >= 64 << 20 {
+            let store = try TestStore()
+            let before = resident()
+            let peak = Mutex(before)
+            let isDone = Mutex(false)
+            let watcher = try WorkerThread {
+                while !isDone.withLock({ $0 }) {
+                    let now = resident()
+                    peak.withLock { $0 = max($0, now) }
+                    usleep(1000)
+                }
+            }
+            let staged = try LayerImport(layout: store.layout)
+                .stage(Endless(size: UInt64(size)), named: "test", expecting: Expectation())
+            staged.discard()
+            isDone.withLock { $0 = true }
+            watcher.join()
+            least = min(least, peak.withLock { $0 } - before)
+        }
+        #expect(least < 64 << 20)
     }
 
     @Test func `and time of a file with a hole of terabytes are those of its data`() throws {
@@ -118,8 +138,13 @@ private struct Endless: ByteSource {
 }
 
 /// VmHWM in bytes.
-private func residentPeak() -> Int {
+private func residentPeak() -> Int { status("VmHWM:") }
+
+/// VmRSS in bytes.
+private func resident() -> Int { status("VmRSS:") }
+
+private func status(_ name: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix(name) } ?? ""
     return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
 }

@@ -51,7 +51,7 @@ package struct RootDirectory {
             do {
                 try Errno.check(upper.withPlatformString { lchown($0, inode.uid, inode.gid) })
             } catch Errno.notPermitted where !isRoot {
-                try OverlayMarks.user.setOwner(of: upper, to: KeptOwner(uid: inode.uid, gid: inode.gid))
+                try OverlayMarks.user.setOwner(of: upper, to: OwnerMark(uid: inode.uid, gid: inode.gid))
             }
             try Errno.check(upper.withPlatformString { chmod($0, inode.mode & 0o7777) })
             for xattr in lost {

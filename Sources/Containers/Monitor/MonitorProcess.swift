@@ -38,7 +38,7 @@ package final class MonitorProcess: Sendable {
         let program = try HostProcess.program().string
         try withExtendedLifetime(theirs) {
             _ = try HostProcess(
-                [program, "supervise", "--root", root.string] + (interactive ? ["--interactive"] : []),
+                [program, "monitor", "--root", root.string] + (interactive ? ["--interactive"] : []),
                 descriptors: [nil, nil, nil] + theirs.map { $0.fd.raw },
                 inSession: true
             )

@@ -204,7 +204,7 @@ extension UnionTree {
         let inherits = parent.st_mode & S_ISGID != 0
         let gid = inherits ? parent.st_gid : caller.gid
         if made.st_uid == caller.uid, made.st_gid == gid { return made }
-        let owner = KeptOwner(uid: caller.uid, gid: gid)
+        let owner = OwnerMark(uid: caller.uid, gid: gid)
         if let upper {
             guard try upper.give(name, in: directory.fd, mode: made.st_mode, to: owner) else { return made }
         } else {

@@ -238,7 +238,7 @@ extension UnionTree {
         if let upper, upper.keepsOwners, upper.canMark(status.st_mode) {
             let (directory, name) = try location(held, of: node)
             let owner = try FSError.wrap { () throws(Errno) in
-                try upper.keptOwner(of: name, in: directory.fd, status)
+                try upper.storedOwner(of: name, in: directory.fd, status)
             }
             if let owner {
                 (attributes.uid, attributes.gid) = (owner.uid, owner.gid)

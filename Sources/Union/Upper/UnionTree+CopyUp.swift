@@ -347,7 +347,7 @@ extension UnionTree {
         // first, because changing it drops set-id bits and capabilities.
         let made = try directory.status(of: copy)
         let isOurs = made.st_uid == record.uid && made.st_gid == record.gid
-        let owner = KeptOwner(uid: record.uid, gid: record.gid)
+        let owner = OwnerMark(uid: record.uid, gid: record.gid)
         var isTheirs = isOurs
         if !isOurs { isTheirs = try upper.give(copy, in: directory, mode: record.mode, to: owner) }
         let mode = record.mode & (isTheirs ? 0o7777 : 0o1777)

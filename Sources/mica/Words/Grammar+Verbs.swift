@@ -46,7 +46,7 @@ extension Grammar {
         case "logs": "f|follow n|tail= t|timestamps since= until="
         case "stop", "restart": "s|signal= t|timeout|time="
         case "attach": "no-stdin"
-        case "supervise": "interactive"
+        case "monitor": "interactive"
         case "cp": "a|archive L|follow-link q|quiet"
         case "start": "a|attach i|interactive"
         case "update": "m|memory= cpus= pids-limit="

@@ -1,6 +1,6 @@
 /// The owner of a file or directory that the serving process may not give to them: `uid:gid`, in decimal digits, in
 /// an attribute of a file that belongs to that process. See `Upper.give`, and `FileMarks` for when it is believed.
-package struct KeptOwner: Sendable {
+package struct OwnerMark: Sendable {
     package let uid: UInt32
     package let gid: UInt32
 

@@ -3,9 +3,9 @@ import Containers
 import Snapshots
 
 /// A container's monitor: relays its streams, waits for its end and cleans up.
-struct SuperviseCommand: ParsableCommand {
+struct MonitorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "supervise",
+        commandName: "monitor",
         _superCommandName: Mica.name,
         abstract: "Run a container that is named through a socket.",
         shouldDisplay: false
@@ -16,6 +16,6 @@ struct SuperviseCommand: ParsableCommand {
     @Flag var interactive = false
 
     func run() throws {
-        try Containers.supervise({ try Store.open(global.layout) }, interactive: interactive)
+        try Containers.monitor({ try Store.open(global.layout) }, interactive: interactive)
     }
 }
