@@ -13,7 +13,8 @@ BUILD := $(SWIFT) build -c release
 
 # mount(8) looks for a helper by the type's name; `fuse.mica` and `fuse3.mica` are types too.
 HELPER_LINKS := mount.fuse.mica mount.fuse3.mica
-UNITS := $(wildcard mount-helpers/systemd/*)
+# micad.service is for install-micad.
+UNITS := $(filter-out %/micad.service,$(wildcard mount-helpers/systemd/*))
 PAGES := $(wildcard docs/man/*.[1-8])
 
 # Where each shell looks for completions.

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,7 +10,15 @@
 /// SwiftShims/CommandLine.h: sets the process's arguments.
 void _swift_stdlib_overrideUnsafeArgvArgc(char **argv, int argc);
 
+/// A standard stream that the caller has closed would become the next file that is opened. In its place is one that can't
+/// be used: reading it, or writing to it, is EBADF as before.
+static void reserve_standard_streams(void) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 __attribute__((constructor(101))) static void start(int argc, char **argv) {
+    reserve_standard_streams();
     _swift_stdlib_overrideUnsafeArgvArgc(argv, argc);
     char byte;
     if (readlink("/proc/self/exe", &byte, sizeof byte) < 0)

@@ -22,7 +22,11 @@ extension Containers {
         HostTerminal.comeForward(attachment.terminal)
         // Taken before the start, so that a signal finds either no container yet or one that gets it.
         let proxy = try StdioProxy()
-        try monitor.run(container, window: container.spec.process.terminal ? HostTerminal.size : nil)
+        try monitor.run(
+            container,
+            window: container.spec.process.terminal ? HostTerminal.size : nil,
+            signals: proxy
+        )
         let client = MonitorClient(self, container, attachment, socket: monitor.socket, started: true)
         if attachment.input >= 0 { client.feed(proxy, monitor.takeInput()) }
         return try client.follow(proxy)
@@ -34,6 +38,8 @@ extension Containers {
         let starter = OpenFile(OwnedFD(adopting: MonitorProcess.socketFD))
         let input = interactive ? OpenFile(OwnedFD(adopting: MonitorProcess.inputFD)) : nil
         let monitor = Monitor(startedBy: starter, input: input)
+        // The caller's directory can be unmounted meanwhile.
+        chdir("/")
         do {
             let containers = Containers(try store())
             var attachment = Attachment { try monitor.pass($0, $1) }

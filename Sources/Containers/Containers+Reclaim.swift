@@ -33,6 +33,8 @@ extension Containers {
         }
         // A state that can't be read stays as it is, for a person to look at.
         let state = files.readState()
+        // Its monitor makes the lock file, locks it, and writes a state later.
+        if state == nil, isNew(files.lock) { return false }
         let isFinished = [.exited, .unknown, .created].contains(state?.phase)
         // Between two runs the lock is free.
         if state?.phase == .restarting, state?.monitor?.open() != nil { return false }
@@ -42,6 +44,12 @@ extension Containers {
             !isFinished || isToGo || table.top(at: files.root) != nil || FileLock.isHeld(files.mountLock)
         else { return false }
         return !FileLock.isHeld(files.lock)
+    }
+
+    /// Whether a file was made within the last ten seconds.
+    private func isNew(_ path: FilePath) -> Bool {
+        guard let changed = try? path.status().st_ctim else { return false }
+        return UnixTime.now - Int64(changed.tv_sec) * 1_000_000_000 < 10_000_000_000
     }
 
     func reclaim(_ container: Container) throws {

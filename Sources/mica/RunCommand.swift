@@ -49,14 +49,16 @@ struct RunCommand: ParsableCommand {
             try new.bringImage(to: store)
             let containers = Containers(store)
             let container = try containers.create(new.request(process, confinement))
-            if let console {
-                return try console.end(try containers.runAttached(container, console.attachment, by: monitor))
-            }
             do {
+                if let console {
+                    let end = try containers.runAttached(container, console.attachment, by: monitor)
+                    return try console.end(end)
+                }
                 try containers.runDetached(container, by: monitor)
-            } catch {
+            } catch let failure as Failure {
+                // Its monitor does so, unless that was killed.
                 if new.remove { try? containers.remove(container, force: true) }
-                throw error
+                throw failure
             }
             print(container.record.id)
             guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }

@@ -47,6 +47,12 @@ struct StartCommand: ParsableCommand {
         request.interactive = interactive && container.spec.process.interactive
         let console = try Console(request)
         let monitor = try MonitorProcess(root: all.store.layout.root, interactive: request.interactive)
-        try console.end(try all.runAttached(container, console.attachment, by: monitor))
+        do {
+            try console.end(try all.runAttached(container, console.attachment, by: monitor))
+        } catch let failure as Failure {
+            // Another process may have started it first.
+            guard all.isRunning(container) else { throw failure }
+            try AttachCommand.attach(to: container, all, passingInput: interactive)
+        }
     }
 }

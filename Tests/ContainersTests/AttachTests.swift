@@ -56,6 +56,13 @@ struct `Who attaches to a container` {
         }
     }
 
+    private func blocks(_ signal: Int32, _ process: Int32) throws -> Bool {
+        let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let mask = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }?.split(separator: "\t")
+            .last
+        return (mask.flatMap { UInt64($0, radix: 16) } ?? 0) & 1 << UInt64(signal - 1) != 0
+    }
+
     private func attach(_ options: String...) throws -> Client {
         try Client(mica.process(["attach"] + options))
     }
@@ -133,6 +140,20 @@ struct `Who attaches to a container` {
         try #expect(mica("ps", "-q").output.count == 13)
         try #expect(mica("rm", "-f", "it").status == 0)
         try #expect(box.isClean())
+    }
+
+    @Test func `leaves when it is asked three times to end`() throws {
+        try #require(mica("run", "-d", "--name", "it", "box", "sleep", "1000").status == 0)
+        let client = try attach("--no-stdin", "it")
+        // Signals that are not taken yet would end it, too.
+        try #require(mica.wait { try blocks(SIGINT, client.process.processIdentifier) })
+        while client.process.isRunning {
+            kill(client.process.processIdentifier, SIGINT)
+            usleep(50_000)
+        }
+        #expect(client.end().status == 0)
+        try #expect(mica("exec", "it", "true").status == 0)
+        try #expect(mica("rm", "-f", "it").status == 0)
     }
 
     @Test(arguments: ["keys", "terminal"]) func `leaves what it has started to itself`(by way: String) throws

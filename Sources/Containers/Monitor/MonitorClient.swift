@@ -93,10 +93,13 @@ final class MonitorClient: Sendable {
             }
             do {
                 try containers.kill(container, with: signal)
-                if started, impatience.isEnough(with: signal.rawValue) {
+                guard impatience.isEnough(with: signal.rawValue) else { return true }
+                if started {
                     try containers.kill(container, with: .kill)
+                    return true
                 }
-                return true
+                state.withLock { $0.isDetached = true }
+                return false
             } catch {
                 // The program has ended.
                 last = signal

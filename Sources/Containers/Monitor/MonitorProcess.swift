@@ -17,6 +17,7 @@ package final class MonitorProcess: Sendable {
 
     let socket: OpenFile
     private let input: Mutex<OpenFile?>
+    private let process: HostProcess
 
     /// `root`: the store's. `interactive`: whether this process will have input for the program.
     package init(root: FilePath, interactive: Bool = false) throws {
@@ -26,7 +27,7 @@ package final class MonitorProcess: Sendable {
                 socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
             )
         }
-        socket = OpenFile(OwnedFD(adopting: ends[0]))
+        socket = try MonitorProcess.raised(OwnedFD(adopting: ends[0]))
         var theirs = [try MonitorProcess.raised(OwnedFD(adopting: ends[1]))]
         if interactive {
             let pipe = try Pipe()
@@ -36,8 +37,8 @@ package final class MonitorProcess: Sendable {
             input = Mutex(nil)
         }
         let program = try HostProcess.program().string
-        try withExtendedLifetime(theirs) {
-            _ = try HostProcess(
+        process = try withExtendedLifetime(theirs) {
+            try HostProcess(
                 [program, "monitor", "--root", root.string] + (interactive ? ["--interactive"] : []),
                 descriptors: [nil, nil, nil] + theirs.map { $0.fd.raw },
                 inSession: true
@@ -52,9 +53,43 @@ package final class MonitorProcess: Sendable {
     /// Makes the monitor run `container`, and returns once the program runs. `window`: the size of the program's
     /// terminal. Throws the error of `Containers.run` in the monitor.
     func run(_ container: Container, window: ProcessStreams.WindowSize?) throws {
-        if let window { try MonitorMessage.send(window, to: socket.fd) }
-        try MonitorMessage.send(.run, Array(container.record.id.utf8), to: socket.fd)
-        let answer = try MonitorMessage.next(from: socket.fd)
+        begin(container, window: window)
+        try awaitStart()
+    }
+
+    /// The same, for a process whose signals `proxy` has taken. Until the program runs, the monitor gets them, and passes
+    /// them on at the start; a start that is asked to end three times is killed.
+    func run(
+        _ container: Container,
+        window: ProcessStreams.WindowSize?,
+        signals proxy: borrowing StdioProxy
+    ) throws {
+        begin(container, window: window)
+        var impatience = Impatience()
+        var last: Signal?
+        try proxy.watch(socket.fd.raw, terminal: -1) {
+            false
+        } signalled: { signal in
+            if StdioProxy.ending.contains(signal.rawValue) { last = signal }
+            kill(process.pid, impatience.isEnough(with: signal.rawValue) ? SIGKILL : signal.rawValue)
+            return true
+        }
+        do {
+            try awaitStart()
+        } catch {
+            guard let last else { throw error }
+            throw Failure("\(error)", exitCode: ExitStatus.killed(by: last.rawValue).rawValue)
+        }
+    }
+
+    private func begin(_ container: Container, window: ProcessStreams.WindowSize?) {
+        // If the monitor is gone, there is no answer either.
+        if let window { try? MonitorMessage.send(window, to: socket.fd) }
+        try? MonitorMessage.send(.run, Array(container.record.id.utf8), to: socket.fd)
+    }
+
+    private func awaitStart() throws {
+        let answer = try? MonitorMessage.next(from: socket.fd)
         switch answer?.kind {
         case .running: return
         case .failed:
