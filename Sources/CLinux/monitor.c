@@ -53,11 +53,11 @@ int clinux_accept(int listener) {
     return fd < 0 ? -errno : fd;
 }
 
-int clinux_send(int socket, uint8_t kind, const void *bytes, size_t count) {
+int clinux_send(int socket, uint8_t kind, const void *bytes, size_t count, int wait) {
     struct iovec parts[] = {{&kind, 1}, {(void *)bytes, count}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent;
-    do sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    do sent = sendmsg(socket, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : 0;
 }

@@ -142,6 +142,24 @@ struct `Who attaches to a container` {
         try #expect(box.isClean())
     }
 
+    @Test func `that sleeps delays no other client`() throws {
+        let script = "echo up; read a; head -c 230000 /dev/zero; exit 6"
+        let run = try Client(mica.process(["run", "-i", "--name", "it", "box", "sh", "-c", script]))
+        #expect(try run.read("up"))
+        let asleep = try attach("--no-stdin", "it")
+        let other = try attach("it")
+        try #require(mica.wait { try blocks(SIGINT, asleep.process.processIdentifier) })
+        // Attached by the time it has been echoed what it said.
+        kill(asleep.process.processIdentifier, SIGSTOP)
+        try other.type("go\n")
+        let end = run.end()
+        #expect(end.status == 6 && end.output.utf8.count == 230_000)
+        #expect(other.end().status == 6)
+        kill(asleep.process.processIdentifier, SIGCONT)
+        #expect(asleep.end().status == 6)
+        try #expect(mica("rm", "it").status == 0)
+    }
+
     @Test func `leaves when it is asked three times to end`() throws {
         try #require(mica("run", "-d", "--name", "it", "box", "sleep", "1000").status == 0)
         let client = try attach("--no-stdin", "it")

@@ -213,6 +213,24 @@ struct `A command in hard times` {
         #expect(verb == "import" ? said.count == 72 : said == tar)
     }
 
+    /// Another file would get their numbers.
+    @Test(
+        arguments: [
+            ("run -i --rm box cat <&-", 0), ("run --rm box echo hi >&-", 125),
+            ("run --rm box sh -c 'echo hi >&2' 2>&-", 125), ("run -d --rm box true >&-", 125),
+            ("save -o saved.tar box 2>&-", 0),
+        ] as [(String, Int32)]
+    )
+    func `without a standard stream does without it`(command: String, status: Int32) throws {
+        let process = mica.process(["-c", "cd \"$MICA_ROOT/..\" && \"$0\" \(command)", mica.program.path])
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == status)
+    }
+
     @Test(arguments: [(0, 128 + SIGPIPE), (3, 3)] as [(Int32, Int32)])
     func `whose reader has gone ends as one that SIGPIPE killed`(ends: Int32, status: Int32) throws {
         let pipe = try Linux.Pipe()

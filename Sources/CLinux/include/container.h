@@ -41,8 +41,8 @@ int clinux_socketpair(int *_Nonnull ends);
 int clinux_listen(int directory, const char *_Nonnull name);
 int clinux_connect(int directory, const char *_Nonnull name);
 int clinux_accept(int listener);
-/// Sends one message: `kind` and `bytes`. Waits for room; 0 or -errno, -EPIPE without a signal.
-int clinux_send(int socket, uint8_t kind, const void *_Nullable bytes, size_t count);
+/// Sends one message: `kind` and `bytes`. `wait`: for room, else -EAGAIN. 0 or -errno, -EPIPE without a signal.
+int clinux_send(int socket, uint8_t kind, const void *_Nullable bytes, size_t count, int wait);
 
 /// Terminal window size. Return 0 or -errno.
 int clinux_get_window(int fd, uint16_t *_Nonnull rows, uint16_t *_Nonnull columns);

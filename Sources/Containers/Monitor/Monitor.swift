@@ -9,11 +9,11 @@ import Synchronization
 /// The socket of a running container, and its clients: the process that started it, and those that have attached.
 /// Every client gets the program's output, in the order of each stream; every client may send input.
 ///
-/// A client that does not read stalls the program, as any reader does, but never delays the end of the container.
+/// A client that does not read stalls the program, as any reader does, but never the end of the container or of others.
 final class Monitor: Sendable {
     private struct State {
         var listener: OpenFile?
-        var clients: [Int: OpenFile] = [:]
+        var clients: [Int: MonitorPeer] = [:]
         var next = 1
         /// The streams that the starter can no longer pass on.
         var closed: Set<StdioProxy.Stream> = []
@@ -33,7 +33,7 @@ final class Monitor: Sendable {
     /// end the program sees, too.
     init(startedBy client: OpenFile? = nil, input: OpenFile? = nil) {
         source = input
-        state.withLock { $0.clients[Monitor.starter] = client }
+        state.withLock { $0.clients[Monitor.starter] = client.map(MonitorPeer.init) }
     }
 
     /// `directory`: the container's, whose lock the caller holds, so an existing socket of that name is a leftover.
@@ -60,7 +60,7 @@ final class Monitor: Sendable {
             return state.listener
         }
         if let starter = state.withLock({ $0.clients[Monitor.starter] }) {
-            listen(to: starter, Monitor.starter)
+            listen(to: starter.socket, Monitor.starter)
         }
         if let source {
             CopyThread { [self] in
@@ -98,10 +98,12 @@ final class Monitor: Sendable {
     /// Called after everything that the program wrote. A client without this message sees the socket end.
     func end(_ status: ExitStatus) {
         send(.ended, withUnsafeBytes(of: status.rawValue.littleEndian) { Array($0) })
-        state.withLock { state in
-            state.clients = [:]
+        let clients = state.withLock { state in
+            defer { state.clients = [:] }
             state.input = nil
+            return state.clients.values
         }
+        for client in clients { client.finish() }
     }
 
     /// The sink of the container's stdio proxy. EPIPE once the starter can't pass the stream on.
@@ -115,9 +117,10 @@ final class Monitor: Sendable {
     }
 
     private func send(_ kind: MonitorMessage.Kind, _ bytes: UnsafeRawBufferPointer) {
-        for (number, client) in state.withLock({ $0.clients }) {
+        let (clients, process) = state.withLock { ($0.clients, $0.process) }
+        for (number, client) in clients {
             do throws(Errno) {
-                try MonitorMessage.send(kind, bytes, to: client.fd)
+                try client.send(kind, bytes, until: process?.pidfd.raw)
             } catch {
                 state.withLock { _ = $0.clients.removeValue(forKey: number) }
             }
@@ -127,7 +130,7 @@ final class Monitor: Sendable {
     private func welcome(_ client: OpenFile) {
         let number = state.withLock { state in
             state.next += 1
-            state.clients[state.next] = client
+            state.clients[state.next] = MonitorPeer(client)
             return state.next
         }
         listen(to: client, number)

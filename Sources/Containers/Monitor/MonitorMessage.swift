@@ -39,10 +39,22 @@ struct MonitorMessage {
         var rest = bytes[...]
         repeat {
             let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(longest))
-            let result = socket.use { clinux_send($0, kind.rawValue, piece.baseAddress, piece.count) }
-            guard result == 0 else { throw Errno(rawValue: -result) }
+            try sendOne(kind, piece, to: socket, waiting: true)
             rest = rest.dropFirst(longest)
         } while !rest.isEmpty
+    }
+
+    /// One message of at most `longest` bytes. EAGAIN when it is not `waiting` and there is no room.
+    static func sendOne(
+        _ kind: Kind,
+        _ bytes: UnsafeRawBufferPointer,
+        to socket: borrowing OwnedFD,
+        waiting: Bool
+    ) throws(Errno) {
+        let result = socket.use {
+            clinux_send($0, kind.rawValue, bytes.baseAddress, bytes.count, waiting ? 1 : 0)
+        }
+        guard result == 0 else { throw Errno(rawValue: -result) }
     }
 
     static func send(_ window: ProcessStreams.WindowSize, to socket: borrowing OwnedFD) throws(Errno) {
