@@ -93,14 +93,7 @@ package struct ImagePush: Sendable {
         try client.put(tag, mediaType: document.mediaType, document.bytes)
         if record.manifestDigest == nil {
             // The next push sends the same manifest.
-            _ = try store.add(
-                image: NewImage(
-                    config: record.config,
-                    layers: [],
-                    manifestDigest: document.digest,
-                    documents: [document]
-                )
-            )
+            try store.note(manifest: document, of: record.id)
         }
         return Pushed(document)
     }

@@ -52,6 +52,31 @@ import Testing
         return image
     }
 
+    @Test func `a manifest that is noted brings no removed image back`() throws {
+        let record = try image(["a": "1"], named: ["x"])
+        try test.store.note(manifest: document("m"), of: record.id)
+        #expect(try test.store.image(named: "x").manifestDigest == document("m").digest)
+        #expect(try test.store.document(document("m").digest) == document("m"))
+        _ = try test.store.removeImage(named: "x", force: false)
+        try test.store.note(manifest: document("m"), of: record.id)
+        #expect(try test.store.images().isEmpty)
+        _ = try test.store.collect()
+        try test.expectClean("removed", test.store)
+    }
+
+    @Test func `an image that was recorded without its layers has them when it came again`() throws {
+        let lock = try test.store.lockForChange()
+        let layer = try test.layer(["a": "1"])
+        let config = try JSONDocument.encode(ImageConfig(rootfs: .init(diffIDs: [layer.diffID])))
+        let bare = try test.store.add(image: NewImage(config: config, layers: [], tags: ["x"]))
+        #expect(bare.layers.isEmpty)
+        _ = consume lock
+        let whole = try image(["a": "1"], named: ["x"])
+        #expect(whole.id == bare.id && whole.layers == [layer.diffID])
+        #expect(try test.store.topSnapshot(of: whole.id) != nil)
+        try test.expectWhole("healed", test.store)
+    }
+
     @Test func `a layer knows every blob that it came as, as it was said last`() throws {
         let layer = try image(["a": "1"], blobs: [blob("gzip")], named: ["x"]).layers[0]
         #expect(try test.store.blobs(of: layer) == [blob("gzip")])

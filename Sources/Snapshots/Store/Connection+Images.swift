@@ -35,6 +35,13 @@ extension Connection {
                 image.manifestDigest,
                 row
             )
+            let count: Int64? = try value("SELECT count(*) FROM image_layers WHERE image = ?", row)
+            if count == 0, !layers.isEmpty {
+                // It was recorded without them.
+                let top = try addChain(image.layers.map(\.diffID), layers: layers)
+                try run("UPDATE images SET top = ? WHERE id = ?", top, row)
+                try add(layers, to: row)
+            }
         } else {
             // A config that says something strange elsewhere is not refused here for it.
             let created = (try? ImageConfig(json: image.config, name: "\(digest)"))?.createdSeconds ?? 0
@@ -48,18 +55,22 @@ extension Connection {
                 created
             )
             row = lastInsertedRow
-            for (position, layer) in layers.enumerated() {
-                try run(
-                    "INSERT INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
-                    row,
-                    Int64(position),
-                    layer
-                )
-            }
+            try add(layers, to: row)
         }
         let document = try add(image.documents, to: row)
         for name in image.tags { try tag(row, as: name, document: document) }
         return try imageRecord(row)
+    }
+
+    private func add(_ layers: [Int64], to image: Int64) throws {
+        for (position, layer) in layers.enumerated() {
+            try run(
+                "INSERT INTO image_layers (image, position, layer) VALUES (?, ?, ?)",
+                image,
+                Int64(position),
+                layer
+            )
+        }
     }
 
     /// The committed snapshots of every prefix of a stack, made where they are missing; the topmost's row.

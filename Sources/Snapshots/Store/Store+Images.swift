@@ -33,6 +33,15 @@ extension Store {
         try write { try $0.add(image) }
     }
 
+    /// Records the manifest that an image was pushed with. An image that was removed meanwhile stays away.
+    package func note(manifest: ImageDocument, of image: Digest) throws {
+        try write { connection in
+            guard let row = try connection.imageRow(image) else { return }
+            try connection.run("UPDATE images SET manifest = ? WHERE id = ?", manifest.digest, row)
+            _ = try connection.add([manifest], to: row)
+        }
+    }
+
     /// By reference (`localhost/` may be left out), full ID, or a prefix of an ID (at least 4 hex digits) that only one
     /// image has. Failure (notFound) otherwise, with the tags that the image has.
     package func image(named name: String) throws -> ImageRecord {
