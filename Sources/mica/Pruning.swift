@@ -11,12 +11,13 @@ struct Pruning {
 
     init(_ store: Store) { self.store = store }
 
-    /// Removes the containers that do not run.
+    /// Removes the containers that have ended: one that has not been started may be about to be.
     mutating func removeContainers(before time: Int64?) throws {
         let all = Containers(store)
         all.reclaim()
         let ended = try all.all().filter { container in
-            !all.isRunning(container) && time.map { container.record.created < $0 } ?? true
+            [.exited, .unknown].contains(all.status(of: container).phase)
+                && time.map { container.record.created < $0 } ?? true
         }
         if !ended.isEmpty { print("Deleted Containers:") }
         for container in ended {
