@@ -128,10 +128,7 @@ struct CredentialFile {
     /// Replaces the file by what `body` makes of it, unless that returns false. A reader sees the old or the new one,
     /// and a lock keeps two programs from losing each other's change.
     private static func change(_ path: String, _ body: (inout CredentialFile) throws -> Bool) throws {
-        // The file may be a link to where the user keeps such files.
-        let target = FilePath(path).withPlatformString { realpath($0, nil) }
-        defer { free(target) }
-        let file = target.map { FilePath(platformString: $0) } ?? FilePath(path)
+        let file = CredentialFile.target(of: FilePath(path))
         let directory = file.removingLastComponent()
         try naming("create \(directory)") { try directory.makeDirectories(mode: 0o700) }
         let lock = try naming("open \(directory)") { try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY) }
@@ -144,6 +141,21 @@ struct CredentialFile {
         var contents = try CredentialFile(file.string) ?? CredentialFile(empty: file.string)
         guard try body(&contents) else { return }
         try naming("write \(file)") { try contents.write(to: file) }
+    }
+
+    /// The file may be a link to where the user keeps such files, and that file need not be there yet.
+    private static func target(of path: FilePath) -> FilePath {
+        if let whole = path.withPlatformString({ realpath($0, nil) }) {
+            defer { free(whole) }
+            return FilePath(platformString: whole)
+        }
+        var file = path
+        // As many links as the kernel follows.
+        for _ in 0..<40 {
+            guard let link = file.target else { break }
+            file = file.removingLastComponent().pushing(FilePath(String(decoding: link, as: UTF8.self)))
+        }
+        return file
     }
 
     private func write(to file: FilePath) throws {

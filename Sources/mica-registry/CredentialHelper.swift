@@ -81,6 +81,8 @@ struct CredentialHelper {
         // What helpers of docker's say where there is nothing.
         if !isDone, text.contains("credentials not found") { return nil }
         guard isDone else {
+            // It may repeat what it got.
+            guard verb != "store" else { throw Failure("\(name) could not keep the password") }
             let line = text.split(separator: "\n").first.map { Printable.text(String($0.prefix(200))) } ?? ""
             throw Failure("\(name), which keeps the passwords, fails: \(line)")
         }

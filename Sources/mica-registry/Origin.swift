@@ -13,6 +13,9 @@ struct Origin: Equatable {
         port = parts?.port ?? (scheme == "https" ? 443 : 80)
     }
 
+    /// Whether it is a server of the same host, at whatever port.
+    func isOnHost(of other: Origin) -> Bool { !host.isEmpty && host == other.host }
+
     var isTLS: Bool { scheme == "https" }
     var isHTTP: Bool { !host.isEmpty && (scheme == "http" || scheme == "https") }
 }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Linux
 
 extension Repository {
@@ -21,7 +22,7 @@ extension Repository {
         let call = Call(method: "POST", place: "blobs/uploads/?mount=\(digest)&from=\(other)")
         // A registry that refuses to mount gets the blob.
         let (response, _) = try get(call, limit: 1 << 16, expecting: [201, 202, 400, 401, 403, 404, 405])
-        if response.status == 202, let place = response.headers["location"] {
+        if response.status == 202, let place = Repository.location(response) {
             // The registry has begun an upload instead: cancel it.
             _ = try? get(
                 Call(method: "DELETE", place: place),
@@ -89,7 +90,7 @@ extension Repository {
             call.content = try UploadContent(path, from: done, count: count, news: news)
             let (response, body) = try get(call, limit: 1 << 16, expecting: [202, 204, 201])
             _ = body
-            guard let next = response.headers["location"] else {
+            guard let next = Repository.location(response) else {
                 throw Failure("registry \(domain) does not say where the rest of a blob goes")
             }
             place = next
@@ -106,10 +107,18 @@ extension Repository {
             limit: 1 << 16,
             expecting: [202]
         )
-        guard let place = response.headers["location"], !place.isEmpty else {
+        guard let place = Repository.location(response) else {
             throw Failure("registry \(domain) does not say where a blob goes")
         }
         return place
+    }
+
+    /// Where to go on: whole, or from the root on. One that is relative is so to what was asked. nil where it says
+    /// nothing.
+    private static func location(_ response: HTTP.Response) -> String? {
+        guard let place = response.headers["location"], !place.isEmpty else { return nil }
+        if place.hasPrefix("/") || place.contains("://") { return place }
+        return URL(string: place, relativeTo: URL(string: response.place))?.absoluteString
     }
 
     /// One try: the status, and what it means where it is not as it should be.

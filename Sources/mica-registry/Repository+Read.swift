@@ -78,7 +78,21 @@ extension Repository {
     /// The tags of the repository.
     func tags() throws -> [String] {
         struct Page: Decodable { var tags: [String]? }
-        return try pages("tags/list?n=1000") { (page: Page) in page.tags ?? [] }
+        return try pages("tags/list?n=1000") { (page: Page) in (page.tags ?? []).filter(Repository.isTag) }
+    }
+
+    /// Nothing else can be asked for, and it would be printed as it is.
+    private static func isTag(_ text: String) -> Bool {
+        func isWord(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        guard let first = text.utf8.first, isWord(first), text.utf8.count <= 128 else { return false }
+        return text.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
     }
 
     /// The repositories of the registry.

@@ -54,6 +54,9 @@ final class Repository: Sendable {
         /// Seconds that the whole of it may take; nil: as long as bytes come.
         var limit: Int? = 120
         var content: UploadContent?
+
+        /// `place` for messages: a query may be signed, and is a key then.
+        var shownPlace: String { Printable.text(String(place.prefix { $0 != "?" })) }
     }
 
     /// A small answer. Failure for any other status than these.
@@ -70,15 +73,17 @@ final class Repository: Sendable {
                     return !isTooLong
                 } failure: {
                     isTooLong
-                        ? Failure("registry \(self.domain): \(call.place) is longer than \(limit) bytes")
+                        ? Failure("registry \(self.domain): \(call.shownPlace) is longer than \(limit) bytes")
                         : nil
                 } again: {
                     body = []
                 }
-                guard expecting.contains(response.status) else { throw refusal(response, call.place, body) }
+                guard expecting.contains(response.status) else {
+                    throw refusal(response, call.shownPlace, body)
+                }
                 return (response, body)
             } catch let reason as Retry.Reason {
-                try retry.wait(reason, "registry \(domain): \(call.place)")
+                try retry.wait(reason, "registry \(domain): \(call.shownPlace)")
             }
         }
     }
@@ -105,13 +110,14 @@ final class Repository: Sendable {
             request.content = call.content
             request.follows = call.method == "GET" || call.method == "HEAD"
             let response: HTTP.Response
+            // What an earlier try has sent.
+            call.content?.rewind()
             do throws(HTTPError) {
                 response = try http.perform(request, body)
             } catch {
                 if let failure = failure() ?? call.content?.failure { throw failure }
                 if candidates.count > 1, error.isNoTLS || error.code == CURLE_COULDNT_CONNECT {
                     candidates.removeFirst()
-                    call.content?.rewind()
                     again()
                     continue
                 }
@@ -124,7 +130,6 @@ final class Repository: Sendable {
             if response.status == 401, attempts > 0, isOurs, response.place.hasPrefix("\(scheme)://\(host)/"),
                 try authorization.answer(response.challenges, sent: known, to: request.url)
             {
-                call.content?.rewind()
                 again()
                 continue
             }

@@ -49,6 +49,11 @@ struct TokenServer: Sendable {
         guard scheme == "https" || scheme == "http" && url.hasPrefix("http:") else {
             throw Failure("registry \(domain) sends for its tokens to \(Printable.text(realm)), without TLS")
         }
+        guard scheme == "https" || credentials == nil || Origin(realm).isOnHost(of: Origin(url)) else {
+            throw Failure(
+                "registry \(domain) wants the password sent to \(Printable.text(realm)), without TLS"
+            )
+        }
         // Several are one each.
         var scopes = (challenge.parameters["scope"] ?? "").split(separator: " ").map(String.init)
         if !scope.isEmpty, !scopes.contains(scope) { scopes.append(scope) }

@@ -115,6 +115,62 @@ struct `Names and passwords for a registry` {
         #expect(!directory.appending("notes").exists)
     }
 
+    @Test func `are not repeated where a helper can't keep them`() throws {
+        let server = try server("ann:secret")
+        var mica = mica
+        let directory = mica.directory.path
+        try directory.appending("bin").makeDirectories()
+        try Script.write(
+            Data("#!/bin/sh\nif [ \"$1\" = store ]; then cat; fi\nexit 1\n".utf8),
+            to: directory.appending("bin/docker-credential-tells")
+        )
+        mica.environment["PATH"] = "\(directory)/bin:/usr/bin:/bin"
+        try mica.directory.write("auth/config.json", Array(#"{"credsStore": "tells"}"#.utf8))
+        let result = try mica.run(
+            ["login", "-u", "ann", "--password-stdin", server.address],
+            input: "secret"
+        )
+        #expect(result.status == 1 && result.error.contains("could not keep"), "\(result.error)")
+        #expect(!(result.output + result.error).contains("secret"))
+    }
+
+    @Test func `are written where a link leads, also for the first time`() throws {
+        let server = try server("ann:secret")
+        let directory = mica.directory.path
+        try? directory.appending("auth/config.json").unlink()
+        try directory.appending("auth").makeDirectories()
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.appending("auth/config.json").string,
+            withDestinationPath: "../kept.json"
+        )
+        let result = try mica.run(
+            ["login", "-u", "ann", "--password-stdin", server.address],
+            input: "secret"
+        )
+        #expect(result.status == 0, "\(result.error)")
+        #expect(
+            directory.appending("auth/config.json").target.map { String(decoding: $0, as: UTF8.self) }
+                == "../kept.json"
+        )
+        #expect(directory.appending("kept.json").exists)
+    }
+
+    @Test func `go to no other host without TLS`() throws {
+        let other = try OddServer { _ in .init(body: Array(#"{"token": "t0ken"}"#.utf8)) }
+        // The same server by another name of its host.
+        let realm = "http://\(other.address.replacing("127.0.0.1", with: "localhost"))/token"
+        let server = try OddServer { _ in
+            .init(status: 401, headers: ["WWW-Authenticate": #"Bearer realm="\#(realm)",service="s""#])
+        }
+        try mica.directory.write(
+            "auth/config.json",
+            Array(#"{"auths": {"\#(server.address)": {"auth": "\#(encoded("ann:secret"))"}}}"#.utf8)
+        )
+        let result = try withExtendedLifetime(other) { try mica("pull", name(server)) }
+        #expect(result.status == 1 && result.error.contains("without TLS"), "\(result.error)")
+        #expect(other.requests.isEmpty)
+    }
+
     @Test func `are not waited for without end where a helper hangs`() throws {
         let server = try server("ann:secret")
         var mica = mica

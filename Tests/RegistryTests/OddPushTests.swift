@@ -67,6 +67,49 @@ struct `A push to an odd registry` {
         #expect(try mica.store.appending("tmp").names().isEmpty)
     }
 
+    @Test func `sends all of a part and of a manifest again`() throws {
+        let registry = ReceivingServer()
+        let failed = Mutex<Set<String>>([])
+        let server = try OddServer { request in
+            if request.body.count > 8 << 20 { return .init(status: 413) }
+            let isNew = failed.withLock { $0.insert("\(request.method) \(request.path)").inserted }
+            if isNew, request.method == "PATCH" || request.method == "PUT" && request.path.hasSuffix("/v1") {
+                return .init(status: 503)
+            }
+            return registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(server.requests.count { $0.method == "PATCH" } == 3)
+        #expect(registry.manifests["v1"]?.isEmpty == false)
+        #expect(registry.blobs.count == 2)
+    }
+
+    @Test func `goes where a relative place leads`() throws {
+        let registry = ReceivingServer()
+        let server = try OddServer { request in
+            var answer = registry.answer(request)
+            if request.method == "POST", let place = answer.headers["Location"] {
+                answer.headers["Location"] = place.split(separator: "/").last.map(String.init)
+            }
+            return answer
+        }
+        let result = try push(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(registry.blobs.count == 2)
+    }
+
+    @Test func `does not show where it sends to`() throws {
+        let registry = ReceivingServer()
+        let server = try OddServer { request in
+            if request.body.count > 8 << 20 { return .init(status: 413) }
+            return request.method == "PATCH" ? .init(status: 400) : registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 1)
+        #expect(result.error.contains("answers 400") && !result.error.contains("state="), "\(result.error)")
+    }
+
     @Test func `says in one sentence that it may not`() throws {
         let server = try OddServer { request in
             request.method == "POST"

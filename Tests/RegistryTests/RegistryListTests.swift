@@ -32,6 +32,15 @@ struct `Lists of a registry` {
         #expect(result.output == "one\ntwo\nthree\n", "\(result.error)")
     }
 
+    @Test func `have no tags that can't be tags`() throws {
+        let tags = ["\\u001b[2J", "a b", "-a", "", "../a", "v1.0_a-b", String(repeating: "a", count: 129)]
+        let server = try OddServer { _ in
+            json(#"{"tags": [\#(tags.map { "\"\($0)\"" }.joined(separator: ", "))]}"#)
+        }
+        let result = try withExtendedLifetime(server) { try mica("tags", "\(server.address)/team/app") }
+        #expect(result.output == "v1.0_a-b\n", "\(result.error)")
+    }
+
     @Test func `that lead back to themselves end`() throws {
         let server = try OddServer { _ in
             var answer = json(#"{"tags": ["one"]}"#)
