@@ -56,6 +56,26 @@ struct `containerd's filters` {
         #expect(throws: Failure.self) { try SnapshotFilter([String(repeating: "name,", count: 100_000)]) }
     }
 
+    @Test(arguments: [
+        String(repeating: "[", count: 2000), String(repeating: "(", count: 65),
+        String(repeating: "a", count: 1025),
+        "(a+)+$", "(?:a|a)*$", "(a*){9}$", "(a+)(?#c)+$", "(?x)(a+) +$", "(a+)\\Q\\E+$", "a*a*a*a*a*$",
+        "a?a?a?a?a?aaaaa",
+    ])
+    func `are refused where their expression could take for ever`(expression: String) throws {
+        let failure = try #require(throws: Failure.self) {
+            try SnapshotFilter(["name~=\"\(expression.replacing("\\", with: "\\\\"))\""])
+        }
+        #expect(failure.kind == .invalidArgument)
+        #expect(failure.message.contains("for ever"))
+    }
+
+    @Test func `have groups, classes and quantifiers in their expressions`() throws {
+        #expect(try holds("name~=\"^(default|other)/[0-9]+/(?:sha256:)?[a-c]*$\""))
+        #expect(try holds("name~=\"(?i)DEFAULT/\\\\d\""))
+        #expect(try !holds("name~=\"^a\\\\(\\\\)\\\\+\\\\*\\\\?\\\\{$\""))
+    }
+
     @Test func `of any bytes end, and do not trap`() {
         var state: UInt64 = 88_172_645_463_325_252
         let alphabet = Array("name.labels==!=~=\"/|\\x0u,. \0\n\u{e9}{[(*+?".unicodeScalars)

@@ -56,7 +56,7 @@ package struct SnapshotFilter {
         switch name {
         case "==": condition = .equals(try value(&scanner))
         case "!=": condition = .differs(try value(&scanner))
-        case "~=": condition = .matches(try expression(value(&scanner, isExpression: true)))
+        case "~=": condition = .matches(try FilterExpression.parsed(value(&scanner, isExpression: true)))
         default:
             throw Failure("a filter has no operator \(name): there are ==, != and ~=", kind: .invalidArgument)
         }
@@ -79,12 +79,6 @@ package struct SnapshotFilter {
         case .quoted(let text) where isExpression || text.hasPrefix("\""):
             return try QuotedText.unquoted(text)
         default: throw Failure("a filter lacks a value after an operator", kind: .invalidArgument)
-        }
-    }
-
-    private static func expression(_ text: String) throws(Failure) -> Regex<AnyRegexOutput> {
-        do { return try Regex(text).matchingSemantics(.unicodeScalar) } catch {
-            throw Failure("\(text) is no regular expression: \(error)", kind: .invalidArgument)
         }
     }
 }
