@@ -22,7 +22,8 @@ extension Connection {
                 parent: try $0[3],
                 layers: layers,
                 layer: try $0[4] as Int64? == nil ? nil : layers.last,
-                labels: Dictionary(uniqueKeysWithValues: labels),
+                // Names of other bytes may be the same text to Swift: é has two spellings.
+                labels: Dictionary(labels, uniquingKeysWith: { $1 }),
                 created: try $0[5],
                 updated: try $0[6]
             )
