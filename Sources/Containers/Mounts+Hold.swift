@@ -26,13 +26,22 @@ extension Mounts {
             }
             try forget(record)
         }
+        let target = resolved(target)
+        let table = MountTable.current()
+        if let other = table.top(at: target), !table.isDead(target) {
+            throw Failure(
+                "show snapshot \(snapshot.key) at \(target): \(other.source) is mounted there already",
+                advice: "Unmount that first: umount \(target)",
+                kind: .failedPrecondition
+            )
+        }
         let tree = RootTree(
             layers: snapshot.layers,
             snapshot: snapshot.kind == .active ? store.layout.snapshot(snapshot.id) : nil,
             source: Mounts.name(snapshot.key),
             options: options
         )
-        try mount(tree, of: snapshot.key, in: snapshot.space, at: resolved(target))
+        try mount(tree, of: snapshot.key, in: snapshot.space, at: target)
     }
 
     /// A key, as the name of what is mounted: the kernel has a page for that and everything else.
@@ -60,7 +69,7 @@ extension Mounts {
                 try forget(record)
                 continue
             }
-            _ = try unmount(record.target)
+            _ = try unmount(record.target, users: .matter, in: snapshot.space)
         }
     }
 }

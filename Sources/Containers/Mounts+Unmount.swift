@@ -1,6 +1,6 @@
 import Glibc
 package import Linux
-import Snapshots
+package import Snapshots
 package import SystemPackage
 
 extension Mounts {
@@ -17,7 +17,12 @@ extension Mounts {
     /// Unmounts. Unless its users `goOn`, when this returns the mount is gone from other mount namespaces as well,
     /// its data is safe in its upper, and its daemon has ended. Returns the key of the snapshot that stays behind,
     /// for a writable mount.
-    package func unmount(_ target: FilePath, users: Users = .matter) throws -> String? {
+    ///
+    /// `space`: who asks. A mount of another client's is in use wherever it is to be seen, because its users have it
+    /// bound elsewhere: only force ends it.
+    package func unmount(_ target: FilePath, users: Users = .matter, in space: KeySpace = .own) throws
+        -> String?
+    {
         let target = resolved(target)
         let records = try store.mounts().filter { $0.target == target }
         guard let record = records.last(where: \.isLive) ?? records.last(where: \.isDead) ?? records.last
@@ -33,7 +38,17 @@ extension Mounts {
             )
         }
         let lock = store.mountLock(record.id)
-        if try isShown(record, in: .current()) { try takeOut(record, users) }
+        if try isShown(record, in: .current()) {
+            if record.space != space, record.isLive, users != .lose {
+                throw Failure(
+                    "\(target) is a mount of \(record.space.rawValue)'s, and what it runs may be on it",
+                    advice:
+                        "Remove the snapshot or the container with its own client, or end it for its users with -f.",
+                    kind: .failedPrecondition
+                )
+            }
+            try takeOut(record, users)
+        }
         // A detached mount may live on: its row stays until the collector removes it.
         if users == .goOn, !Unmount.waitForDaemon(lock, milliseconds: 200) { return nil }
         guard Unmount.end(lock, killing: users == .lose) else {

@@ -1,5 +1,7 @@
 import Containerd
+import Containers
 import Glibc
+import Layers
 import Linux
 import MountFixtures
 import Snapshots
@@ -89,7 +91,10 @@ struct `A snapshot service` {
     @Test func `refuses a limit that it can't hold, and ranges of ids that are none`() throws {
         let label = "containerd.io/snapshot/max-size"
         #expect(kind { try service.prepare("k", parent: "", labels: [label: "1G"]) } == .invalidArgument)
-        for mapping in ["", "0:1", "0:1:x", "0:1:2:3", "-1:0:1", "0:1:2,", "0,1,2", "0:1:2,suid"] {
+        for mapping in [
+            "", "0:1", "0:1:x", "0:1:2:3", "-1:0:1", "0:1:2,", "0,1,2", "0:1:2,suid", "0:0:0",
+            "4294967295:0:1", "0:4294967295:1", "0:1:4294967295", "0:1:\u{0662}",
+        ] {
             let labels = ["containerd.io/snapshot/uidmapping": mapping]
             #expect(
                 kind { try service.prepare("k", parent: "", labels: labels) } == .invalidArgument,
@@ -214,5 +219,42 @@ struct `A snapshot service` {
         try service.cleanUp()
         #expect(!mounts.appending("99").exists)
         #expect(try service.stat("k").kind == .active)
+    }
+
+    @Test func `cleans up no pull of mica's that has not ended yet`() throws {
+        let arrivals = box.store.layout.arrivals
+        try arrivals.makeDirectories(mode: 0o700)
+        try box.write("half", to: arrivals.appending("part"))
+        try service.cleanUp()
+        #expect(try box.text(of: arrivals.appending("part")) == "half")
+        try box.store.collect()
+        #expect(!arrivals.appending("part").exists)
+    }
+
+    @Test func `has mounts that mica's users end by force only`() throws {
+        let place = try box.place(service.prepare("k", parent: "", labels: [:]))
+        try box.write("kept", to: place.appending("f"))
+        for users in [.matter, .goOn] as [Mounts.Users] {
+            #expect(kind { try Mounts(box.store).unmount(place, users: users) } == .failedPrecondition)
+        }
+        #expect(try box.text(of: place.appending("f")) == "kept")
+        #expect(try Mounts(box.store).unmount(place, users: .lose) == nil)
+        #expect(box.mounted.isEmpty)
+        // Its client has it again when it asks.
+        #expect(try box.text(of: box.place(service.mounts("k")).appending("f")) == "kept")
+    }
+
+    @Test func `mounts nothing over what somebody else has mounted`() throws {
+        let key = "extract-1"
+        let mount = try #require(try service.prepare(key, parent: "", labels: [:]).first)
+        let number = try #require(SnapshotNumber(mount.source))
+        let target = FilePath(try box.workspace.directory("taken"))
+        #expect(Glibc.mount("mine", target.string, "tmpfs", 0, nil) == 0)
+        defer { umount2(target.string, 0) }
+        #expect(
+            kind { try ContainerdSnapshots.mount(number, of: box.store, at: target, isReadOnly: false) }
+                == .failedPrecondition
+        )
+        #expect(MountTable.current().top(at: target)?.source == "mine")
     }
 }

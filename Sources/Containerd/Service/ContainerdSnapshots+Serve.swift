@@ -58,8 +58,10 @@ extension ContainerdSnapshots {
 
     /// Directories that a crash has left, of snapshots that are not there.
     func removeUnusedDirectories() throws {
+        // The names first: of what is made meanwhile, the row comes before the directory.
+        let names = try naming("read \(directory)") { try directory.names() }
         let known = Set(try space.all().map { String($0.id) })
-        for name in try naming("read \(directory)", { try directory.names() }) {
+        for name in names {
             let name = String(decoding: name, as: UTF8.self)
             guard !known.contains(name) else { continue }
             // rmdir(2) alone: where something is mounted it stays.

@@ -53,7 +53,7 @@ package final class ContainerdSnapshots: Sendable {
     /// What earlier removals and crashes have left goes. Nothing while somebody changes the store: the next time.
     package func cleanUp() throws {
         try removeUnusedDirectories()
-        _ = try space.store.collect(waiting: false)
+        _ = try space.store.collect(waiting: false, keepingArrivals: true)
     }
 
     func check(_ keys: String...) throws(Failure) {

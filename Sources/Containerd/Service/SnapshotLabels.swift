@@ -52,8 +52,11 @@ package enum SnapshotLabels {
         var numbers: [String] = []
         for range in mapping.split(separator: ",", omittingEmptySubsequences: false) {
             let fields = range.split(separator: ":", omittingEmptySubsequences: false)
+            let values = fields.compactMap { $0.utf8.allSatisfy(isDigit) ? UInt32($0) : nil }.map(UInt64.init)
+            // The largest number is no id.
             let isRange =
-                fields.count == 3 && fields.allSatisfy { UInt32($0) != nil && $0.allSatisfy(\.isNumber) }
+                fields.count == 3 && values.count == 3 && values[2] > 0
+                && values.prefix(2).allSatisfy { $0 + values[2] <= UInt32.max }
             guard isRange else {
                 throw Failure(
                     "the label \(label) is \"\(mapping)\"; ranges such as 0:100000:65536, with commas between, were expected",
@@ -64,4 +67,6 @@ package enum SnapshotLabels {
         }
         return numbers.joined(separator: ":")
     }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 }

@@ -13,8 +13,13 @@ import Glibc
 /// without its file. The store's lock is held exclusively: nobody is staging or publishing meanwhile.
 extension Store {
     /// `isDryRun`: only says what would go. nil: somebody is working in the store, and `waiting` was not wanted.
+    /// `keepingArrivals`: what an unfinished pull has stays, for who goes on with it.
     @discardableResult
-    package func collect(dryRun isDryRun: Bool = false, waiting: Bool = true) throws -> Collection? {
+    package func collect(
+        dryRun isDryRun: Bool = false,
+        waiting: Bool = true,
+        keepingArrivals: Bool = false
+    ) throws -> Collection? {
         let lock = try naming("lock \(layout.lock)") {
             waiting ? try FileLock(layout.lock, .exclusive) : try FileLock(trying: layout.lock, .exclusive)
         }
@@ -23,7 +28,7 @@ extension Store {
         let plan =
             isDryRun
             ? try rehearse { try mark($0, isDryRun: true) } : try write(freeing: true) { try mark($0) }
-        var sweep = Sweep(plan, layout: layout, isDryRun: isDryRun)
+        var sweep = Sweep(plan, layout: layout, isDryRun: isDryRun, keepsArrivals: keepingArrivals)
         sweep.run()
         if !isDryRun { keepRoom() }
         _ = consume lock

@@ -10,12 +10,14 @@ struct Sweep {
     private let plan: CollectionPlan
     private let layout: StoreLayout
     private let isDryRun: Bool
+    private let keepsArrivals: Bool
     private(set) var collection = Collection()
 
-    init(_ plan: CollectionPlan, layout: StoreLayout, isDryRun: Bool) {
+    init(_ plan: CollectionPlan, layout: StoreLayout, isDryRun: Bool, keepsArrivals: Bool) {
         self.plan = plan
         self.layout = layout
         self.isDryRun = isDryRun
+        self.keepsArrivals = keepsArrivals
         collection.verdicts = plan.verdicts
     }
 
@@ -34,7 +36,7 @@ struct Sweep {
         }
         sweep(layout.tmp, "temporary files") { _ in false }
         // Only who has pulled has it. Nobody pulls now: what is there is for a next time, and can be had again.
-        if layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
+        if !keepsArrivals, layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
         sweepContainers()
     }
 
