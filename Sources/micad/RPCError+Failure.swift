@@ -1,5 +1,6 @@
 import GRPCCore
 import Linux
+import SystemPackage
 
 extension RPCError {
     /// What containerd makes its own errors of.
@@ -21,6 +22,8 @@ extension RPCError {
     static func answering<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         do { return try await BlockingWork.run(body) } catch let failure as Failure {
             throw RPCError(failure)
+        } catch let errno as Errno {
+            throw RPCError(Failure("the store", errno))
         } catch let error as RPCError {
             throw error
         } catch {

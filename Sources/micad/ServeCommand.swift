@@ -57,10 +57,14 @@ struct ServeCommand: AsyncParsableCommand {
         let store = try Store.open(layout)
         let address = place.appending(socket.lastComponent?.string ?? "containerd.sock")
         try ServiceLock.hold(store.layout, socket: address)
+        try ServiceLock.hold(state: state)
+        let service = ContainerdSnapshots(store, mountsIn: mounts)
+        // Before anybody is told that it serves.
+        try service.probe()
         let listener = try ListeningSocket.listening(at: address)
         defer { try? address.unlink() }
         try await Server(
-            service: ContainerdSnapshots(store, mountsIn: mounts),
+            service: service,
             listener: listener.release(),
             containerd: try absolute(containerd),
             log: log

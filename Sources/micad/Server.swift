@@ -16,6 +16,9 @@ struct Server {
     let containerd: FilePath
     let log: Logger
 
+    /// For requests that are being answered when the service is told to end, in seconds.
+    private static let graceTime: UInt32 = 20
+
     func run() async throws {
         let server = GRPCServer(
             transport: HTTP2ServerTransport.Posix(
@@ -28,7 +31,7 @@ struct Server {
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(
-                    service: Requests(server: server),
+                    service: Requests(server: server) { endLater() },
                     successTerminationBehavior: .gracefullyShutdownGroup
                 ),
                 .init(service: Housekeeping(service: service, log: log)),
@@ -37,22 +40,36 @@ struct Server {
             logger: log
         )
         // A client that holds on to its connection is not waited for for ever.
-        configuration.maximumGracefulShutdownDuration = .seconds(20)
+        configuration.maximumGracefulShutdownDuration = .seconds(Int64(Server.graceTime))
         let group = ServiceGroup(configuration: configuration)
         log.notice("serving", metadata: ["store": "\(service.root)"])
         try await group.run()
         log.notice("ended")
+    }
+
+    /// Nothing cancels a request that waits for the store's lock, or for a disk: the process then ends without it, which
+    /// the store takes for a crash.
+    private func endLater() {
+        let log = log
+        let thread = try? WorkerThread {
+            sleep(Server.graceTime + 2)
+            log.warning("ended, though a request had no answer yet")
+            _exit(1)
+        }
+        thread?.detach()
     }
 }
 
 /// Ends once the requests that are being answered have their answers.
 private struct Requests<Transport: ServerTransport>: Service {
     let server: GRPCServer<Transport>
+    let onShutdown: @Sendable () -> Void
 
     func run() async throws {
         try await withGracefulShutdownHandler {
             try await server.serve()
         } onGracefulShutdown: {
+            onShutdown()
             try? ServiceNotice.stopping.send()
             server.beginGracefulShutdown()
         }

@@ -77,4 +77,22 @@ struct `A service's socket` {
         #expect(failure.message.contains("\(getpid())"))
         #expect(ServiceStatus(of: layout) == status)
     }
+
+    @Test func `names no process where none has said that it serves`() throws {
+        let layout = StoreLayout(root: FilePath("\(workspace.path)/store"))
+        _ = try Store.open(layout)
+        let lock = try FileLock(layout.service)
+        let failure = try #require(throws: Failure.self) {
+            try ServiceLock.hold(layout, socket: directory.appending("s"))
+        }
+        #expect(failure.advice?.contains("kill") == false)
+        _ = consume lock
+    }
+
+    @Test func `has mounts in a directory that no other service has`() throws {
+        let place = try PrivateDirectory.claimed(directory)
+        try ServiceLock.hold(state: place)
+        let failure = try #require(throws: Failure.self) { try ServiceLock.hold(state: place) }
+        #expect(failure.kind == .failedPrecondition)
+    }
 }

@@ -15,8 +15,8 @@ package enum ServiceLock {
             throw Failure(
                 "the store \(layout.root) is served already"
                     + (other.map { ", by process \($0.pid) at \($0.socket)" } ?? ""),
-                advice:
-                    "One micad serves a store. End that one first: systemctl stop micad, or kill \(other?.pid ?? 0)",
+                advice: "One micad serves a store. End that one first: systemctl stop micad"
+                    + (other.map { ", or kill \($0.pid)" } ?? ""),
                 kind: .failedPrecondition
             )
         }
@@ -29,5 +29,18 @@ package enum ServiceLock {
             }
         }
         _ = file.release()
+    }
+
+    /// The same for where snapshots are mounted: their numbers, which name the directories, are the store's own.
+    package static func hold(state directory: FilePath) throws {
+        let path = directory.appending("micad.lock")
+        guard let lock = try naming("lock \(path)", { try FileLock(trying: path) }) else {
+            throw Failure(
+                "\(directory) is where another micad mounts its snapshots",
+                advice: "Give this one a directory of its own: --state",
+                kind: .failedPrecondition
+            )
+        }
+        _ = lock.release()
     }
 }
