@@ -3,6 +3,8 @@ import Runner
 import Snapshots
 import SystemPackage
 
+import Glibc
+
 extension Containers {
     /// Cleans up after monitors that were killed: kills what is left of their containers, unmounts the roots,
     /// records the end, and removes containers that were to go at their end. Returns what could not be done.
