@@ -3,6 +3,7 @@ import Runner
 import Snapshots
 package import SystemPackage
 
+import CLinux
 import Glibc
 import Synchronization
 
@@ -22,11 +23,8 @@ package final class MonitorProcess: Sendable {
     /// `root`: the store's. `interactive`: whether this process will have input for the program.
     package init(root: FilePath, interactive: Bool = false) throws {
         var ends: [CInt] = [-1, -1]
-        try naming("make a socket") {
-            _ = try Errno.check(
-                socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
-            )
-        }
+        let result = clinux_socketpair(&ends)
+        guard result == 0 else { throw Failure("make a socket", Errno(rawValue: -result)) }
         socket = try MonitorProcess.raised(OwnedFD(adopting: ends[0]))
         var theirs = [try MonitorProcess.raised(OwnedFD(adopting: ends[1]))]
         if interactive {
