@@ -29,7 +29,6 @@ extension Containers {
         let socket = OpenFile(try connect(to: container))
         let client = MonitorClient(self, container, attachment, socket: socket, started: false)
         if attachment.terminal >= 0 { client.sendWindow() }
-        if attachment.input >= 0 { client.feed(proxy, nil) }
         return try client.follow(proxy)
     }
 

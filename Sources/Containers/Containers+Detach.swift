@@ -28,8 +28,7 @@ extension Containers {
             signals: proxy
         )
         let client = MonitorClient(self, container, attachment, socket: monitor.socket, started: true)
-        if attachment.input >= 0 { client.feed(proxy, monitor.takeInput()) }
-        return try client.follow(proxy)
+        return try client.follow(proxy, input: monitor.takeInput)
     }
 
     /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names.

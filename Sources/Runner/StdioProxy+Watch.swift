@@ -6,15 +6,18 @@ import Glibc
 
 extension StdioProxy {
     /// For a program that another process runs: calls `ready` whenever `source` can be read, and `signalled` with each
-    /// signal that this process gets, until one of them returns false. `terminal`: raw until then; -1 for none.
+    /// signal that this process gets, until one of them returns false. `terminal`: raw until then; -1 for none. `begun` is called once it is raw: a
+    /// read(2) that has begun before can take the change of modes for the end of input.
     package func watch(
         _ source: CInt,
         terminal: CInt,
+        begun: () -> Void = {},
         ready: () throws -> Bool,
         signalled: (Signal) -> Bool
     ) throws {
         var host = HostTerminal(terminal)
         host.makeRaw()
+        begun()
         var watched = [
             pollfd(fd: source, events: Int16(POLLIN), revents: 0),
             pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),

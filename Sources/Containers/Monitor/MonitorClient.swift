@@ -39,7 +39,7 @@ final class MonitorClient: Sendable {
     }
 
     /// Copies the attachment's input to `pipe`, whose end the program sees, or, without one, to the socket.
-    func feed(_ proxy: borrowing StdioProxy, _ pipe: OpenFile?) {
+    private func feed(_ proxy: borrowing StdioProxy, _ pipe: OpenFile?) {
         let isTerminal = attachment.terminal >= 0
         proxy.read(attachment.input) { [self] bytes in
             guard isTerminal else { return try give(bytes, pipe) }
@@ -65,7 +65,11 @@ final class MonitorClient: Sendable {
 
     /// Returns when the container ends, or when this client leaves: by Ctrl-P Ctrl-Q, because its output can't be
     /// passed on, or by a signal that asks to end while output of the ended program still waits for a reader.
-    func follow(_ proxy: borrowing StdioProxy) throws -> Containers.Attached {
+    ///
+    /// `input`: gives the pipe for the attachment's input; nil: that goes to the socket.
+    func follow(_ proxy: borrowing StdioProxy, input: () -> OpenFile? = { nil }) throws
+        -> Containers.Attached
+    {
         // Output is copied by its own thread: while that waits for a reader, signals still reach the program.
         let pipe = try Pipe()
         let end = OpenFile(try pipe.write.duplicate())
@@ -80,6 +84,8 @@ final class MonitorClient: Sendable {
         var impatience = Impatience()
         var last: Signal?
         try proxy.watch(reading.raw, terminal: attachment.terminal) {
+            if attachment.input >= 0 { feed(proxy, input()) }
+        } ready: {
             false
         } signalled: { signal in
             if signal.rawValue == SIGWINCH {
