@@ -46,6 +46,8 @@ struct `An upper in other hands` {
                 setfattr -n user.note -v above mode; : > touched; ln touched second; truncate -s 5 owner)
             }
             dirs() { for name in "$@"; do mkdir -p $name/upper $name/work mount; done; }
+            # A daemon ends after its mount has gone; it has the work directory locked until then.
+            umount() { command umount "$1"; for work in */work; do flock "$work" true; done; }
             \(script)
             """
         return try Tool.run(
