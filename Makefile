@@ -10,6 +10,7 @@ DESTDIR ?=
 SBINDIR ?= /sbin
 BINARIES := .build/release
 BUILD := $(SWIFT) build -c release
+TESTS := SWIFT="$(SWIFT)" .ci/tests
 
 # mount(8) looks for a helper by the type's name; `fuse.mica` and `fuse3.mica` are types too.
 HELPER_LINKS := mount.fuse.mica mount.fuse3.mica
@@ -53,14 +54,14 @@ build: setup ## release binaries: .build/release/mica and .build/release/micafs
 
 test: setup ## build once, in release, and run all tests on those binaries
 	$(BUILD) --build-tests
-	$(SWIFT) test -c release --skip-build --disable-xctest
+	$(TESTS) -c release
 
 # Finds overlapping accesses, which release builds do not check in the modules that serve requests, and failed assertions.
 CHECKED_TESTS := ^(LinuxTests|LayersTests|UnionTests|FUSETests|MicafsTests|ConformanceTests|ModelTests)\.
 
 test-debug: setup ## the tests of what serves requests, on debug builds
 	$(SWIFT) build --build-tests
-	MICA_BINARIES="$$PWD/.build/debug" $(SWIFT) test --skip-build --disable-xctest --filter '$(CHECKED_TESTS)'
+	MICA_BINARIES="$$PWD/.build/debug" $(TESTS) --filter '$(CHECKED_TESTS)'
 
 # micad speaks gRPC: what that takes is fetched and built by these targets only.
 WITH_MICAD := MICA_WITH_MICAD=1
@@ -72,7 +73,7 @@ micad: setup ## containerd's snapshotter, in release: .build/release/micad (ten 
 test-micad: setup ## micad in debug (three minutes, once), and its tests with a real containerd
 	$(SWIFT) build --build-tests
 	$(WITH_MICAD) $(SWIFT) build --product micad
-	MICA_BINARIES="$$PWD/.build/debug" $(WITH_MICAD) $(SWIFT) test --skip-build --disable-xctest --filter '^(ContainerdTests|MicadTests)\.'
+	MICA_BINARIES="$$PWD/.build/debug" $(WITH_MICAD) $(TESTS) --filter '^(ContainerdTests|MicadTests)\.'
 
 # Needs protobuf-compiler, and builds swift-protobuf's and gRPC's generators.
 PROTOS := Sources/ContainerdAPI/protos
