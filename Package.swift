@@ -86,9 +86,10 @@ let package = Package(
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
         .target(name: "Changes", dependencies: ["Layers", "Linux", "OCI", "Overlay", "Tar", system]),
+        .target(name: "Events", dependencies: ["Linux", system]),
         .target(
             name: "Snapshots",
-            dependencies: ["CSQLite", "Changes", "Layers", "Linux", "OCI", "Overlay", system]
+            dependencies: ["CSQLite", "Changes", "Events", "Layers", "Linux", "OCI", "Overlay", system]
         ),
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
@@ -99,7 +100,7 @@ let package = Package(
         .target(
             name: "Containers",
             dependencies: [
-                "CLinux", "Digests", "Layers", "Linux", "OCI", "Runner", "Snapshots", "Tar", system,
+                "CLinux", "Digests", "Events", "Layers", "Linux", "OCI", "Runner", "Snapshots", "Tar", system,
             ]
         ),
         .target(
@@ -110,7 +111,8 @@ let package = Package(
         .executableTarget(
             name: "mica",
             dependencies: [
-                "CLinux", "Changes", "Containers", "Digests", "Images", "Layers", "Linux", "OCI", "Registry",
+                "CLinux", "Changes", "Containers", "Digests", "Events", "Images", "Layers", "Linux", "OCI",
+                "Registry",
                 "Runner",
                 "Snapshots", arguments, system,
             ],
@@ -146,6 +148,7 @@ let package = Package(
                 "Digests", "Layers", "Linux", "MountFixtures", "Nodes", "Overlay", "Scratch", "Union", system,
             ]
         ),
+        .testTarget(name: "EventsTests", dependencies: ["Events", "Linux", "Scratch", system]),
         .testTarget(name: "OverlayTests", dependencies: ["Linux", "Overlay", "Scratch", system]),
         .target(
             name: "ImageFixtures",

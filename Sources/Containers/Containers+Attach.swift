@@ -29,7 +29,15 @@ extension Containers {
         let socket = OpenFile(try connect(to: container))
         let client = MonitorClient(self, container, attachment, socket: socket, started: false)
         if attachment.terminal >= 0 { client.sendWindow() }
-        return try client.follow(proxy)
+        tell("attach", of: container)
+        return try followed(container) { try client.follow(proxy) }
+    }
+
+    /// Runs `body`, which follows a client's container, and tells if it ends before the container does.
+    func followed(_ container: Container, _ body: () throws -> Attached) throws -> Attached {
+        let attached = try body()
+        if attached == .detached { tell("detach", of: container) }
+        return attached
     }
 
     private func connect(to container: Container) throws -> OwnedFD {

@@ -14,6 +14,7 @@ extension Containers {
         guard try store.containers().contains(where: { $0.id == container.record.id }) else {
             throw Failure("no such container: \(container.record.name)", kind: .notFound)
         }
+        tell("rename", of: container, ["name": name, "oldName": container.record.name])
     }
 
     /// Changes resource limits: at once in a running container, and for every later start. A limit that is nil
@@ -36,6 +37,7 @@ extension Containers {
         try store.update(container: container.record.id, config: json)
         try container.files.replace(container.files.config, json, mode: 0o600, durably: true)
         _ = consume lock
+        tell("update", of: container)
     }
 
     /// The encoding used in the store and in config.json.

@@ -56,6 +56,7 @@ extension Containers {
         if let filter {
             try container.files.replace(container.files.filter, filter.bytes, mode: 0o600, durably: durably)
         }
+        tell("create", of: container)
         return container
     }
 

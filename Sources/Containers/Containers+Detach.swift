@@ -20,6 +20,7 @@ extension Containers {
         by monitor: MonitorProcess
     ) throws -> Attached {
         HostTerminal.comeForward(attachment.terminal)
+        tell("attach", of: container)
         // Taken before the start, so that a signal finds either no container yet or one that gets it.
         let proxy = try StdioProxy()
         try monitor.run(
@@ -28,7 +29,7 @@ extension Containers {
             signals: proxy
         )
         let client = MonitorClient(self, container, attachment, socket: monitor.socket, started: true)
-        return try client.follow(proxy, input: monitor.takeInput)
+        return try followed(container) { try client.follow(proxy, input: monitor.takeInput) }
     }
 
     /// The monitor's side, with the descriptors of `MonitorProcess`: runs the container that the starter names.

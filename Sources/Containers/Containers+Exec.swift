@@ -45,13 +45,16 @@ extension Containers {
         // Only now: a container can stall what enters it. Until here a signal must end this process, and the program
         // with it.
         let proxy = try StdioProxy()
-        return try proxy.run(
+        tellStart(of: process, in: container)
+        let status = try proxy.run(
             running,
             streams,
             input: attachment.input,
             terminal: attachment.terminal,
             sink: attachment.sink
         )
+        tell("exec_die", of: container, ["exitCode": "\(status.rawValue)"])
+        return status
     }
 
     /// The same, detached and without streams. Its parent is this process, so after that has ended the host's init
@@ -60,6 +63,11 @@ extension Containers {
         var process = request.process(in: container.spec)
         process.terminal = false
         _ = try start(process, in: container, try ProcessStreams(), diesWithCaller: false)
+        tellStart(of: process, in: container)
+    }
+
+    private func tellStart(of process: ProcessSpec, in container: Container) {
+        tell("exec_start: \(process.arguments.joined(separator: " "))", of: container)
     }
 
     private func start(

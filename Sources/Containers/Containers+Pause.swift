@@ -9,11 +9,13 @@ extension Containers {
     package func pause(_ container: Container) throws {
         try require(.pause, of: container, or: "Nothing of it can be paused.")
         try ControlGroup.pause(container.record.id)
+        tell("pause", of: container)
     }
 
     package func unpause(_ container: Container) throws {
         try require(.unpause, of: container, or: "Nothing of it has to be unpaused.")
         try ControlGroup.unpause(container.record.id)
+        tell("unpause", of: container)
     }
 
     /// Failure (failedPrecondition) when `event` can't happen in the container's state; `advice` goes with it.

@@ -57,12 +57,13 @@ extension Containers {
     func reclaim(_ container: Container) throws {
         let files = container.files
         // Its row was on disk when the machine stopped, its directory was not.
-        guard files.directory.exists else { return try store.removeContainer(container.record.id) }
+        guard files.directory.exists else { return try removeRecord(of: container) }
         // Another process may be cleaning up, or may have removed it.
         guard let lock = try? FileLock(trying: files.lock) else { return }
         if container.spec.removeAtExit, files.readState()?.phase != .created {
             // A container can survive its monitor if it cleared its death signal. It ends here.
             ControlGroup.remove(container.record.id)
+            if files.readState()?.phase == .running { tellEnd(of: container, exitCode: nil) }
             try removeLocked(container)
         } else {
             try cleanUp(container)
@@ -107,10 +108,12 @@ extension Containers {
         let isUnmounted = unmountRoot(of: container)
         var state = files.readState() ?? ContainerState(.restarting)
         if ![.created, .exited, .unknown].contains(state.phase) {
+            let hasRun = state.phase == .running
             state.phase = .exited
             state.process = nil
             state.monitor = nil
             try write(state, of: container)
+            if hasRun { tellEnd(of: container, exitCode: nil) }
         }
         guard isUnmounted else { throw Failure("its micafs does not end; see \(files.daemonLog)") }
     }

@@ -127,6 +127,7 @@ extension Containers {
         state.monitor = ProcessIdentity(of: getpid())
         state.started = UnixTime.now
         try write(state, of: container)
+        tell("start", of: container)
         try attachment.monitor?.serve(running, streams)
         try started()
 
@@ -139,13 +140,15 @@ extension Containers {
             log: { log.append($0, $1) },
             client: attachment.sink
         )
+        let (status, killedForMemory) = (ended.status.rawValue, confinement.group.hasKilledForMemory)
+        defer { tellEnd(of: container, exitCode: status, killedForMemory: killedForMemory) }
         // The record of its end goes with the container.
         if container.spec.removeAtExit { return ended }
         state.phase = .exited
         state.process = nil
         state.monitor = nil
-        state.exitCode = ended.status.rawValue
-        if confinement.group.hasKilledForMemory { state.killedForMemory = true }
+        state.exitCode = status
+        if killedForMemory { state.killedForMemory = true }
         state.finished = UnixTime.now
         try write(state, of: container)
         return ended

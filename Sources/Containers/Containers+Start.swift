@@ -45,6 +45,7 @@ extension Containers {
             guard Containers.saysItRuns(error, container) else { throw error }
             throw tooLate
         }
+        tell("restart", of: container)
     }
 
     /// Waits for the end of a container and returns its exit status; at once for one that does not run, 0 for one

@@ -10,6 +10,7 @@ extension Containers {
     /// Sends `signal` to process 1.
     package func kill(_ container: Container, with signal: Signal) throws {
         let process = try leader(of: container)
+        tellKill(of: container, signal)
         try naming("send a signal to container \(container.record.name)") { try process.send(signal) }
         // A killed process must not stay frozen.
         if signal == .kill { try? ControlGroup.unpause(container.record.id) }
@@ -23,9 +24,11 @@ extension Containers {
         guard case .running(let process, _) = status else { return }
         let signal = signal ?? (try? Signal(parsing: container.spec.stopSignal)) ?? .terminate
         let milliseconds = Int32(clamping: max(seconds, 0).multipliedReportingOverflow(by: 1000).partialValue)
+        tellKill(of: container, signal)
         try? process.send(signal)
         try? ControlGroup.unpause(container.record.id)
         if !process.waitForEnd(milliseconds: milliseconds) {
+            tellKill(of: container, .kill)
             try? process.send(.kill)
             // A frozen process does not die, and process 1 waits for all the others.
             if !process.waitForEnd(milliseconds: 1000) { ControlGroup.kill(container.record.id) }
@@ -49,6 +52,7 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
+        tell("stop", of: container)
     }
 
     /// Waits until the monitor has cleaned up. A stopped `mica run` (Ctrl-Z) is woken, and killed if that does
@@ -87,9 +91,9 @@ extension Containers {
     /// it runs.
     package func remove(_ container: Container, force: Bool) throws {
         if !force { try refuseRunning(container) }
-        guard container.files.directory.exists else { return try store.removeContainer(container.record.id) }
+        guard container.files.directory.exists else { return try removeRecord(of: container) }
         guard let lock = try lockForRemoval(container, force: force) else {
-            return try store.removeContainer(container.record.id)  // removed by another process
+            return try removeRecord(of: container)  // removed by another process
         }
         // The monitor may have been killed before it did this.
         guard ControlGroup.remove(container.record.id) else {
@@ -116,6 +120,7 @@ extension Containers {
     /// nil where the container has been removed. `force`: kills its monitor. Failure (failedPrecondition) when
     /// the lock is held and not released.
     private func lockForRemoval(_ container: Container, force: Bool) throws -> FileLock? {
+        if force, isRunning(container) { tellKill(of: container, .kill) }
         for attempt in 0..<(force ? 200 : 10) {
             // With `force` the monitor gets time to clean up; without, only short-lived holders are waited for.
             let milliseconds = force ? min(attempt, 1) * 50 : 10
@@ -167,11 +172,15 @@ extension Containers {
                 kind: .failedPrecondition
             )
         }
+        let latest = latest(container)
         // Without this lock the collector takes files in tmp/ for garbage.
         let change = try store.lockForChange()
         // The row first: a process that finds it also finds the files. Files that stay behind are the collector's.
         // The daemon, which may write to the files until then, is ended meanwhile.
-        try store.removeContainer(container.record.id, durably: !container.spec.removeAtExit) {
+        let wasThere = try store.removeContainer(
+            container.record.id,
+            durably: !container.spec.removeAtExit
+        ) {
             _ = Unmount.end(files.mountLock, killing: true)
         }
         // A rename needs no new directory, so it works on a full disk.
@@ -187,5 +196,11 @@ extension Containers {
         }
         try naming("remove \(trash)") { try trash.removeTree() }
         _ = consume change
+        if wasThere { tell("destroy", of: latest) }
+    }
+
+    /// Removes what is left of a container without a directory.
+    func removeRecord(of container: Container) throws {
+        if try store.removeContainer(container.record.id) { tell("destroy", of: container) }
     }
 }

@@ -49,7 +49,7 @@ package struct ImageImport: Sendable {
         config.history = [
             .init(created: time, createdBy: "mica import", comment: message ?? "Imported from \(input.name)")
         ]
-        return try store.add(
+        let image = try store.add(
             image: NewImage(
                 config: try JSONDocument.encode(config),
                 layers: [
@@ -58,6 +58,8 @@ package struct ImageImport: Sendable {
                 tags: name.map { [$0.familiar] } ?? []
             )
         )
+        store.tell("import", of: image.id, named: name?.familiar)
+        return image
     }
 }
 

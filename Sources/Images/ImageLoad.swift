@@ -59,7 +59,9 @@ package struct ImageLoad: Sendable {
             }
             images[0].names = [name.familiar]
         }
-        return try load(images, of: archive, report: report)
+        let loaded = try load(images, of: archive, report: report)
+        for image in loaded { store.tell("load", of: image.image.id, named: image.names.first) }
+        return loaded
     }
 
     /// How the reading of a layer's blob ended.

@@ -26,13 +26,16 @@ package struct ImagePull: Sendable {
         report: @escaping @Sendable (ImageLoad.Event) -> Void
     ) throws -> ImageLoad.Loaded {
         let old = Found()
+        let pulled: ImageLoad.Loaded
         do {
-            return try pull(reference, platform, verifiesTLS, isShort, old, report)
+            pulled = try pull(reference, platform, verifiesTLS, isShort, old, report)
         } catch {
             // What an earlier pull left was no good: it is gone now.
             guard old.isFound.load(ordering: .relaxed) else { throw error }
-            return try pull(reference, platform, verifiesTLS, isShort, Found(), report)
+            pulled = try pull(reference, platform, verifiesTLS, isShort, Found(), report)
         }
+        store.tell("pull", of: pulled.image.id, named: reference.familiar)
+        return pulled
     }
 
     /// Whether something bad had begun with what an earlier pull left.

@@ -63,6 +63,7 @@ package struct ImageSave: Sendable {
             )
         )
         try writer.finish()
+        for image in images { store.tell("save", of: image.record.id, named: image.tags.first?.familiar) }
     }
 
     private struct Selected {

@@ -29,6 +29,8 @@ package struct StoreLayout: Sendable {
     package var chains: FilePath { root.appending("chains") }
     package var snapshots: FilePath { root.appending("snapshots") }
     package var containers: FilePath { root.appending("containers") }
+    /// What happened in the store, for those who follow it. See `EventLog`.
+    package var events: FilePath { root.appending("events") }
     package var mounts: FilePath { root.appending("mounts") }
     /// Locked by the micad that serves the store, which says in it who it is.
     package var service: FilePath { root.appending("micad.lock") }

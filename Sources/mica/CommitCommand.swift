@@ -49,7 +49,8 @@ struct CommitCommand: ParsableCommand {
         )
         let store = try Store.open(global.layout)
         let containers = Containers(store)
-        if let container = try? containers.container(named: subject), containers.isRootLost(container) {
+        let container = try? containers.container(named: subject)
+        if let container, containers.isRootLost(container) {
             Mica.complain(
                 "warning: the root filesystem of container \(subject) is lost, because its micafs was killed:"
                     + " the image has what it wrote until then"
@@ -58,6 +59,8 @@ struct CommitCommand: ParsableCommand {
         let image = try store.commit(subject, as: name, options: options) {
             Mica.complain("warning: \($0)")
         }
+        if let container { containers.tell("commit", of: container, ["imageID": "\(image.id)"]) }
+        if let name { store.tell("tag", of: image.id, named: name) }
         print(image.id)
     }
 }

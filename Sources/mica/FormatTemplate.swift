@@ -63,7 +63,7 @@ struct FormatTemplate {
         print(table.description)
     }
 
-    private func line(_ row: [String: String]) throws -> String {
+    func line(_ row: [String: String]) throws -> String {
         try parts.map { part in
             switch part {
             case .text(let text): text

@@ -54,6 +54,9 @@ struct PushCommand: ParsableCommand {
             defer { progress.close() }
             let pushed = try push.push(source, to: target) { progress.show($0) }
             progress.close()
+            if let image = try? store.image(named: source) {
+                store.tell("push", of: image.id, named: target.familiar)
+            }
             if quiet {
                 print("\(target.name)@\(pushed.digest)")
             } else {

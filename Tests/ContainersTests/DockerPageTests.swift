@@ -57,7 +57,7 @@ struct `docs/docker.md` {
         "system prune": "-f --filter until=24h",
         "attach": "one <<< line", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
-        "container wait": "ended",
+        "container wait": "ended", "events": "--until 0s",
     ]
 
     @Test func `says of every word what the program does with it`() throws {
@@ -106,7 +106,7 @@ struct `docs/docker.md` {
             "rmi", "inspect", "commit", "diff", "version", "info", "create", "start", "restart", "wait",
             "pause",
             "unpause", "pull", "push", "login", "logout", "search", "system df", "rename", "update", "cp",
-            "export", "attach",
+            "export", "attach", "events",
         ] {
             #expect(shown.contains(verb), "\(verb)")
         }

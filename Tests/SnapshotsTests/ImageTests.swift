@@ -49,11 +49,11 @@ import Testing
         let image = try test.image([["a": "1"]], named: ["x", "y"])
         #expect(
             try test.store.removeImage(named: "x", force: false)
-                == Removal(untagged: ["docker.io/library/x:latest"])
+                == Removal(of: image.id, untagged: ["docker.io/library/x:latest"])
         )
         #expect(
             try test.store.removeImage(named: "y", force: false)
-                == Removal(untagged: ["docker.io/library/y:latest"], deleted: [image.id])
+                == Removal(of: image.id, untagged: ["docker.io/library/y:latest"], deleted: [image.id])
         )
         #expect(refusal { _ = try test.store.removeImage(named: "y", force: false) } == .notFound)
     }
@@ -77,7 +77,7 @@ import Testing
         #expect(failure?.message.contains("box (\(container.id.prefix(12)))") == true)
         #expect(
             try test.store.removeImage(named: "x", force: true)
-                == Removal(untagged: ["docker.io/library/x:latest"])
+                == Removal(of: image.id, untagged: ["docker.io/library/x:latest"])
         )
         try test.store.removeContainer(container.id)
         #expect(try test.store.removeImage(named: image.id.hex, force: false).deleted == [image.id])

@@ -26,6 +26,7 @@ extension Containers {
             try withRoot(of: container) { root in
                 try Containers.send(path, of: CopyRoot(container: root), following, target, keepingOwners)
             }
+            tell("archive-path", of: container, ["path": path])
         case (_, .container(let container, let path)):
             guard !container.spec.readOnlyRoot else {
                 throw Failure(
@@ -47,6 +48,7 @@ extension Containers {
                     try TreeUnpacker(to.place, owner: nil).unpack(tar, named: "standard input")
                 }
             }
+            tell("extract-to-dir", of: container, ["path": path])
         default:
             throw Failure(
                 "neither side of the copy is a container's",
@@ -65,6 +67,7 @@ extension Containers {
             try packer.add([UInt8(ascii: ".")], in: root.fd, as: [])
             try packer.finish()
         }
+        tell("export", of: container)
     }
 
     private static func send(

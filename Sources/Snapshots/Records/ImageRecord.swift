@@ -47,10 +47,13 @@ package struct NewImage: Sendable {
 
 /// What removing an image came to.
 package struct Removal: Sendable, Equatable {
+    /// Which image it was about.
+    package let image: Digest
     package var untagged: [String] = []
     package var deleted: [Digest] = []
 
-    package init(untagged: [String] = [], deleted: [Digest] = []) {
+    package init(of image: Digest, untagged: [String] = [], deleted: [Digest] = []) {
+        self.image = image
         self.untagged = untagged
         self.deleted = deleted
     }

@@ -9,7 +9,7 @@ extension Connection {
         let byTag = image.tags.contains(tag)
         if byTag, image.tags.count > 1 {
             try run("DELETE FROM tags WHERE name = ?", tag)
-            return Removal(untagged: [tag])
+            return Removal(of: image.id, untagged: [tag])
         }
         if !byTag, image.tags.count > 1, !force {
             throw Failure(
@@ -31,10 +31,10 @@ extension Connection {
                 )
             }
             try run("DELETE FROM tags WHERE name = ?", tag)
-            return Removal(untagged: [tag])
+            return Removal(of: image.id, untagged: [tag])
         }
         try run("DELETE FROM images WHERE id = ?", row)
         try removeUnusedDocuments()
-        return Removal(untagged: image.tags, deleted: [image.id])
+        return Removal(of: image.id, untagged: image.tags, deleted: [image.id])
     }
 }

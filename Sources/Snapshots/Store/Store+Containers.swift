@@ -69,19 +69,26 @@ extension Store {
     /// Removes the container and its snapshot, rows in one transaction and then the snapshot's directory.
     /// What is in `StoreLayout.container(id)` is the caller's to remove. One that is gone is fine.
     ///
-    /// `unlisted` is called in between: nobody finds the container any more, and its files are still there.
-    package func removeContainer(_ id: String, durably: Bool = true, unlisted: () -> Void = {}) throws {
+    /// `unlisted` is called in between: no process finds the container any more, and its files are still there.
+    /// Returns whether the container was there.
+    @discardableResult
+    package func removeContainer(_ id: String, durably: Bool = true, unlisted: () -> Void = {}) throws
+        -> Bool
+    {
         let lock = try lockForChange()
+        var wasThere = false
         let freed = try write(durably: durably, freeing: true) { connection -> Int64? in
             guard
                 let snapshot: Int64 = try connection.value("SELECT snapshot FROM containers WHERE id = ?", id)
             else { return nil }
+            wasThere = true
             try connection.run("DELETE FROM containers WHERE id = ?", id)
             return try connection.removeUnusedSnapshot(snapshot) ? snapshot : nil
         }
         unlisted()
         if let freed { try removeDirectory(of: freed) }
         _ = consume lock
+        return wasThere
     }
 }
 

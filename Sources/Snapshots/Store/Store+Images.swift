@@ -73,12 +73,16 @@ extension Store {
             guard let row = try connection.imageRow(image) else { throw Failure.noSuchImage("\(image)") }
             try connection.tag(row, as: tag)
         }
+        tell("tag", of: image, named: tag)
     }
 
     /// Removes a name, and the image with its last one; by ID: the image. Refuses (failedPrecondition) what a
     /// container uses, and an ID with several names unless `force`. Rows only: the collector frees the space.
     package func removeImage(named name: String, force: Bool) throws -> Removal {
-        try write(freeing: true) { try $0.removeImage(named: name, force: force) }
+        let removal = try write(freeing: true) { try $0.removeImage(named: name, force: force) }
+        for tag in removal.untagged { tell("untag", of: removal.image, named: tag) }
+        for image in removal.deleted { tell("delete", of: image, named: nil) }
+        return removal
     }
 }
 

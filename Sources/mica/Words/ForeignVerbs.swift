@@ -10,10 +10,6 @@ enum ForeignVerbs {
                 "mica runs one container at a time, on one machine."
             ),
             .init(
-                "events",
-                "There is no daemon that could tell; mica ps and mica inspect say how things are."
-            ),
-            .init(
                 "network port",
                 "A container has no network, or the host's: mica run --network host."
             ),

@@ -44,6 +44,7 @@ extension Grammar {
         case "fsck": "deep repair format="
         case "ps": "a|all q|quiet no-trunc format="
         case "logs": "f|follow n|tail= t|timestamps since= until="
+        case "events": "f|filter= format= since= until="
         case "stop", "restart": "s|signal= t|timeout|time="
         case "attach": "no-stdin"
         case "monitor": "interactive"
