@@ -8,6 +8,8 @@ import SystemPackage
 struct CredentialFile {
     let path: String
     private var document: JSONValue
+    /// What `document` was read from. A change leaves all else in it as the user, or another program, has written it.
+    private var text: JSONText
 
     /// The files that there may be, in the order in which they count.
     static var paths: [String] {
@@ -42,12 +44,14 @@ struct CredentialFile {
         guard case .object = document else {
             throw Failure("\(path) can't be read as JSON with names and passwords of registries")
         }
+        text = JSONText(bytes)
         self.path = path
     }
 
     private init(empty path: String) {
         self.path = path
         document = .object([:])
+        text = JSONText(Array("{}\n".utf8))
     }
 
     // MARK: - Reading
@@ -84,19 +88,17 @@ struct CredentialFile {
         var words = ""
         try change(path) { file in
             let key = file.present(name) ?? name.newKey(in: path)
-            var entry: [String: JSONValue] = [:]
+            var entry: [String: String] = [:]
             if let helper = file.document["credHelpers"]?[key]?.text ?? file.store {
                 try CredentialHelper(helper).store(credentials, for: key)
                 words = "docker-credential-\(helper) keeps it."
             } else {
-                entry["auth"] = .string(credentials.encoded)
+                entry["auth"] = credentials.encoded
                 words =
                     "\(path) has it, for you alone, and not encrypted: a credential helper would be better."
             }
-            var auths = file.document["auths"] ?? .object([:])
-            for old in name.keys { auths[old] = nil }
-            auths[key] = .object(entry)
-            file.document["auths"] = auths
+            for old in name.keys where old != key { file.text.remove(["auths", old]) }
+            file.text.set(["auths", key], to: try JSONDocument.encode(entry))
             return true
         }
         return words
@@ -113,9 +115,7 @@ struct CredentialFile {
         }
         guard name.keys.contains(where: { file.document["auths"]?[$0] != nil }) else { return found }
         try change(path) { file in
-            guard var auths = file.document["auths"] else { return false }
-            for key in name.keys where auths[key] != nil { auths[key] = nil }
-            file.document["auths"] = auths
+            for key in name.keys { file.text.remove(["auths", key]) }
             return true
         }
         return true
@@ -159,9 +159,10 @@ struct CredentialFile {
     }
 
     private func write(to file: FilePath) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let bytes = Array(try encoder.encode(document)) + [UInt8(ascii: "\n")]
+        // Not of a file in UTF-16, for example.
+        guard (try? JSONDocument.decode(JSONValue.self, from: text.bytes, name: "")) != nil else {
+            throw Failure("\(file) is not in UTF-8: it is not changed")
+        }
         let name = file.lastComponent?.string ?? ""
         var draft = file.removingLastComponent().appending(".\(name).XXXXXX")
         // Mode 0600, whatever the umask.
@@ -173,7 +174,7 @@ struct CredentialFile {
                     _ = try Errno.check(fchown(raw, old.st_uid, old.st_gid))
                 }
             }
-            try output.writeAll(bytes)
+            try output.writeAll(text.bytes)
             try output.synchronize()
             try draft.rename(to: file)
         } catch {

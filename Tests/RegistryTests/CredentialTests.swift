@@ -75,6 +75,22 @@ struct `Names and passwords for a registry` {
         #expect(try file.removingLastComponent().names().count == 1)
     }
 
+    /// Other programs have their settings in the same file, written in their way.
+    @Test func `leave every other byte of the file as it is`() throws {
+        let server = try server("ann:secret")
+        let rest = #"{ "number": 12345678901234567890123.50, "slash": "a\/b", "credHelpers":{"x.y" :"z"},"#
+        let auths = #" "auths": {"a.b": {"auth": "YTpi", "n": 1e2}"#
+        try mica.directory.write("auth/config.json", Array("\(rest)\(auths)} }".utf8))
+        let done = try mica.run(["login", "-u", "ann", "--password-stdin", server.address], input: "secret")
+        #expect(done.status == 0, "\(done.error)")
+        #expect(
+            try text() == rest + auths
+                + #","\#(server.address)": {"auth":"\#(encoded("ann:secret"))"}} }"#
+        )
+        #expect(try mica("logout", server.address).status == 0)
+        #expect(try text() == "\(rest)\(auths)} }")
+    }
+
     @Test func `are asked for at a terminal only`() throws {
         let result = try mica("login", "a.example")
         #expect(result.status == 1 && result.error.contains("no terminal"), "\(result.error)")
