@@ -27,9 +27,10 @@ package enum Fusermount {
         var status: CInt = 0
         _ = try Errno.retrying { waitpid(pid, &status, 0) }
         guard status != 0 else { return }
-        // Its messages are always in English.
-        let words = String(decoding: said ?? [], as: UTF8.self)
-        if words.contains("busy") { throw .resourceBusy }
+        // Its messages are always in English. Looking for a text in a text would link regular expressions into micafs,
+        // a megabyte.
+        let words = (said ?? [])[...]
+        if words.indices.contains(where: { words[$0...].starts(with: "busy".utf8) }) { throw .resourceBusy }
         guard MountTable.current().top(at: target) != nil else { return }
         throw .notPermitted
     }
