@@ -51,10 +51,9 @@ package struct ImagePush: Sendable {
         guard let tag = destination.tag, destination.digest == nil else {
             throw Failure("\(destination.familiar): a digest can't be pushed to, only a tag")
         }
-        // Keeps gc from removing a layer meanwhile.
-        let lock = try store.lockForChange()
-        defer { withExtendedLifetime(lock) {} }
-        let record = try store.image(named: name)
+        let source = try hold(name)
+        defer { source.lease.end() }
+        let record = source.record
         var opening = RegistryMessage.Opening(
             domain: destination.domain,
             path: destination.path,
@@ -64,17 +63,16 @@ package struct ImagePush: Sendable {
         let client = try RegistryClient(opening)
         defer { client.close() }
         let blobs = try PushedBlobs(store, client, destination, format: format ?? .gzip, report: report)
-        defer { blobs.close() }
 
-        if format == nil, let original = try original(of: record) {
-            if let around = try index(around: original, of: record, tagged: name),
-                try blobs.canSend(around, store: store), try send(around, blobs, client)
+        if format == nil, let original = source.original {
+            if let around = source.around, try blobs.canSend(around, store: store),
+                try send(around, blobs, client)
             {
                 try client.put(tag, mediaType: around.document.mediaType, around.document.bytes)
                 return Pushed(around.document)
             }
             if try blobs.send(original.manifest, of: record) {
-                if try index(around: original, of: record, tagged: name) != nil {
+                if source.around != nil {
                     report(
                         .note("its index lists images that are not here: its own manifest is pushed alone")
                     )
@@ -92,10 +90,39 @@ package struct ImagePush: Sendable {
         let document = ImageDocument(mediaType: MediaType.manifest, bytes: try JSONDocument.encode(manifest))
         try client.put(tag, mediaType: document.mediaType, document.bytes)
         if record.manifestDigest == nil {
-            // The next push sends the same manifest.
+            // The next push sends the same manifest. An image that was removed meanwhile needs none.
             try store.note(manifest: document, of: record.id)
         }
         return Pushed(document)
+    }
+
+    /// What is to be pushed. The lease keeps its layers: a registry may take hours, in which others remove and collect.
+    private struct Source {
+        let record: ImageRecord
+        let original: Original?
+        let around: Around?
+        let lease: LayerLease
+    }
+
+    private func hold(_ name: String) throws -> Source {
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let record = try store.image(named: name)
+        let original = format == nil ? try self.original(of: record) : nil
+        let around = try original.flatMap { try index(around: $0, of: record, tagged: name) }
+        let records = [record] + (around?.entries.compactMap(\.record) ?? [])
+        let layers = try Set(records.flatMap(\.layers)).sorted().map { diffID in
+            guard let layer = try store.layer(diffID) else {
+                throw Failure("layer \(diffID) of \(name) is not in the store", advice: "mica fsck")
+            }
+            return layer
+        }
+        return Source(
+            record: record,
+            original: original,
+            around: around,
+            lease: try LayerLease(store, for: "push", layers: layers)
+        )
     }
 
     /// A manifest as it came, for an image that is here.

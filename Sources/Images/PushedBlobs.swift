@@ -20,12 +20,11 @@ final class PushedBlobs: Sendable {
     private let format: LayerCompression.Format
     private let report: @Sendable (ImagePush.Event) -> Void
     private let kept: KeptBlobs
-    /// For what is made to be sent.
-    private let scratch: FilePath
-    private let made = Mutex<[Digest: Made]>([:])
+    private let made = Mutex<[String: Made]>([:])
 
+    /// A blob that was made to be sent.
     private struct Made {
-        let path: FilePath
+        let file: NamelessFile
         let digest: Digest
         let size: UInt64
     }
@@ -43,11 +42,7 @@ final class PushedBlobs: Sendable {
         self.format = format
         self.report = report
         kept = try KeptBlobs(store.layout)
-        scratch = try store.layout.staging("push")
     }
-
-    /// What was made goes.
-    func close() { try? scratch.removeTree() }
 
     // MARK: - As they came
 
@@ -119,11 +114,24 @@ final class PushedBlobs: Sendable {
 
     private func look(for blob: Descriptor, _ diffID: Digest) throws -> FilePath? {
         if let path = kept.file(blob.digest, size: blob.size), try kept.isWhole(blob.digest) { return path }
-        let isPlain = blob.digest == diffID
-        // mica may have compressed it.
-        let type = blob.mediaType.hasSuffix("zstd") ? LayerCompression.Format.zstd : .gzip
-        let new = try make(diffID, isPlain ? nil : type)
-        return new.digest == blob.digest ? new.path : nil
+        // mica may have compressed it: the same layer gives the same bytes each time.
+        let format = blob.mediaType.hasSuffix("zstd") ? LayerCompression.Format.zstd : .gzip
+        if blob.digest != diffID, let own = try ownBlobs(of: diffID, format).first, own.digest != blob.digest
+        {
+            return nil
+        }
+        let new = try make(diffID, blob.digest == diffID ? nil : format)
+        return new.digest == blob.digest ? new.file.path : nil
+    }
+
+    /// The annotation, in the store alone, of a blob that mica has compressed.
+    private static let ownMark = "mica.compressed"
+
+    /// What mica's compression has made of a layer before.
+    private func ownBlobs(of diffID: Digest, _ format: LayerCompression.Format) throws -> [LayerBlob] {
+        try store.blobs(of: diffID).filter {
+            $0.isVerified && $0.annotations[PushedBlobs.ownMark] == format.rawValue
+        }
     }
 
     // MARK: - Anew
@@ -163,41 +171,39 @@ final class PushedBlobs: Sendable {
         }
         let made = try make(diffID, format)
         let blob = Descriptor(mediaType: type, digest: made.digest, size: made.size)
-        try store.add(
-            blobs: [LayerBlob(digest: made.digest, size: made.size, mediaType: type, isVerified: true)],
-            to: diffID
+        let record = LayerBlob(
+            digest: made.digest,
+            size: made.size,
+            mediaType: type,
+            annotations: [PushedBlobs.ownMark: format.rawValue],
+            isVerified: true
         )
-        if try !isThere(blob, diffID) { try upload(made.path, made.digest, made.size, of: diffID) }
+        try store.add(blobs: [record], to: diffID)
+        if try !isThere(blob, diffID) { try upload(made.file.path, made.digest, made.size, of: diffID) }
         return blob
     }
 
     private func make(_ diffID: Digest, _ format: LayerCompression.Format?) throws -> Made {
-        let key = format.map { "\(diffID.hex).\($0.rawValue)" } ?? diffID.hex
-        let name = SHA256.digest(of: Array(key.utf8))
-        if let found = made.withLock({ $0[name] }) { return found }
+        let key = "\(diffID.hex).\(format?.rawValue ?? "tar")"
+        if let found = made.withLock({ $0[key] }) { return found }
         guard let layer = try store.layer(diffID) else {
             throw Failure("layer \(diffID) is not in the store")
         }
-        let path = scratch.appending(key)
+        let file = try NamelessFile(in: store.layout)
         let new: Made
         if let format {
-            let (digest, size) = try LayerCompression(layout: store.layout, format: format).write(
-                diffID,
-                to: path
-            ) {
+            let compression = LayerCompression(layout: store.layout, format: format)
+            let (digest, size) = try compression.write(diffID, to: file.file.fd) {
                 report(.compressing(diffID, done: $0, total: layer.tarSize))
             }
-            new = Made(path: path, digest: digest, size: size)
+            new = Made(file: file, digest: digest, size: size)
         } else {
-            let file = try naming("create \(path)") {
-                try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-            }
             try LayerExport(layout: store.layout).write(diffID) { bytes in
-                try naming("write \(path)") { try file.writeAll(bytes) }
+                try naming("write a layer's tar") { try file.file.fd.writeAll(bytes) }
             }
-            new = Made(path: path, digest: diffID, size: layer.tarSize)
+            new = Made(file: file, digest: diffID, size: layer.tarSize)
         }
-        made.withLock { $0[name] = new }
+        made.withLock { $0[key] = new }
         return new
     }
 
@@ -215,12 +221,10 @@ final class PushedBlobs: Sendable {
 
     private func sendConfig(of record: ImageRecord) throws {
         guard try !client.holds(record.id, size: UInt64(record.config.count)) else { return }
-        let path = scratch.appending("config-\(record.id.hex)")
-        if !path.exists {
-            try naming("write \(path)") {
-                try OwnedFD.open(path, O_WRONLY | O_CREAT, mode: 0o600).writeAll(record.config)
-            }
+        let file = try NamelessFile(in: store.layout)
+        try naming("write a config") { try file.file.fd.writeAll(record.config) }
+        try withExtendedLifetime(file) {
+            try client.upload(record.id, size: UInt64(record.config.count), from: file.path) { _ in }
         }
-        try client.upload(record.id, size: UInt64(record.config.count), from: path) { _ in }
     }
 }

@@ -25,7 +25,8 @@ final class UploadContent {
     /// `news`: how many bytes of the file were taken.
     init(_ path: String, from start: UInt64, count: UInt64, news: @escaping (UInt64) -> Void) throws {
         file = try naming("open \(path)") {
-            BlobFile.Shared(try OwnedFD.open(FilePath(path), O_RDONLY | O_NOFOLLOW))
+            // Through /proc where the file has no name.
+            BlobFile.Shared(try OwnedFD.open(FilePath(path), O_RDONLY))
         }
         bytes = []
         self.start = start

@@ -9,7 +9,7 @@ struct RmiCommand: ParsableCommand {
         _superCommandName: Mica.name,
         abstract: "Remove images.",
         discussion: """
-            Takes a name away, and the image with its last one. Its space is freed at once unless somebody is \
+            Takes a name away, and the image with its last one. Its space is freed at once unless another command is \
             working in the store; then the next rmi or mica gc does it.
             """
     )

@@ -181,6 +181,28 @@ struct `An image that is pushed` {
         #expect(try other.images() == mica.images())
     }
 
+    /// Of an archive nothing is kept: its layers have other digests there. Compressing them to find that out is done once.
+    @Test func `and was loaded is compressed once`() throws {
+        let target = try DockerRegistry()
+        let loaded = try mica("load", "-q", "-i", layout.path.string, "-t", "loaded:1")
+        #expect(loaded.status == 0, "\(loaded.error)")
+        let first = try mica("push", "loaded:1", "\(target.address)/a:v1")
+        #expect(first.status == 0, "\(first.error)")
+        let uploads = target.uploads
+        // Without what it would be compressed from.
+        let (layers, away) = (mica.store.appending("layers"), mica.store.appending("away"))
+        try layers.rename(to: away)
+        let again = try mica("push", "loaded:1", "\(target.address)/a:v1")
+        if layers.exists { try layers.removeTree() }
+        try away.rename(to: layers)
+        #expect(again.output == first.output, "\(again.error)")
+        #expect(target.uploads == uploads)
+        // To a registry without the blobs they are made again, and are the same.
+        let elsewhere = try DockerRegistry()
+        let other = try mica("push", "loaded:1", "\(elsewhere.address)/a:v1")
+        #expect(other.output == first.output, "\(other.error)")
+    }
+
     @Test func `goes with all its tags, and keeps nothing when it goes from here`() throws {
         let (source, target) = (try filled(), try DockerRegistry())
         let name = "\(source.address)/team/app:v1"

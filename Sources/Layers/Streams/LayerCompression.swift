@@ -1,6 +1,5 @@
 package import Digests
-import Linux
-package import SystemPackage
+package import Linux
 
 import Glibc
 
@@ -20,16 +19,13 @@ package struct LayerCompression: Sendable {
         self.format = format
     }
 
-    /// Writes the blob of a layer to a new file. `news`: gets the bytes of tar done so far, and stops the work by
+    /// Writes the blob of a layer to an empty file. `news`: gets the bytes of tar done so far, and stops the work by
     /// throwing.
     package func write(
         _ diffID: Digest,
-        to path: FilePath,
+        to file: borrowing OwnedFD,
         news: (UInt64) throws -> Void = { _ in }
     ) throws -> (digest: Digest, size: UInt64) {
-        let file = try naming("create \(path)") {
-            try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        }
         var hash = SHA256()
         var size: UInt64 = 0
         var done: UInt64 = 0
@@ -38,7 +34,7 @@ package struct LayerCompression: Sendable {
             try pieces.compress { bytes in
                 hash.update(bytes)
                 size += UInt64(bytes.count)
-                try naming("write \(path)") { try file.writeAll(bytes) }
+                try naming("write a compressed layer") { try file.writeAll(bytes) }
             }
             try news(done)
         }

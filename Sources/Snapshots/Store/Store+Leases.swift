@@ -6,15 +6,16 @@ extension Store {
     /// nanoseconds, and replaces what was said before.
     ///
     /// `snapshots`: keys of mica's own, of snapshots that exist or will. `layers`: published, of no image yet; they are
-    /// recorded, and go with the lease unless something else has them by then. Whoever works holds the store's lock, so
-    /// that nothing is collected meanwhile: a lease is for what is to stay when the work was broken off.
+    /// recorded, and go with the lease unless something else has them by then. The caller holds the store's lock, so that
+    /// nothing is collected meanwhile. `freeing`: it has to be possible on a full disk.
     package func lease(
         _ id: String,
         expires: Int64?,
         holding snapshots: [String] = [],
-        layers: [NewLayer] = []
+        layers: [NewLayer] = [],
+        freeing: Bool = false
     ) throws {
-        try write { connection in
+        try write(freeing: freeing) { connection in
             try connection.run(
                 """
                 INSERT INTO leases (id, created, expires) VALUES (?, ?, ?)
