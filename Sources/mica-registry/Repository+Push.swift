@@ -41,67 +41,109 @@ extension Repository {
         _ = try get(call, limit: 1 << 20, expecting: [201, 200, 202])
     }
 
-    /// Sends the file at `path` as a blob: at once, or in parts if the registry or a proxy answers 413.
+    /// Sends the file at `path` as a blob: at once, or in parts if the registry or a proxy has answered 413.
     func upload(_ digest: String, size: UInt64, from path: String, news: @escaping (UInt64) -> Void) throws {
         var retry = Retry()
-        var inParts = false
         while true {
             do {
-                let place = try begin()
-                if inParts {
-                    return try sendParts(digest, size, path, to: place, news)
-                }
+                var upload = try begin(digest, size, path)
+                if size >= limits.withLock({ $0.refused }) { return try sendParts(&upload, news) }
                 var call = Call(
                     method: "PUT",
-                    place: Repository.adding("digest=\(digest)", to: place),
+                    place: Repository.adding("digest=\(digest)", to: upload.place),
                     limit: nil
                 )
                 call.headers = ["Content-Type: application/octet-stream"]
                 call.content = try UploadContent(path, from: 0, count: size, news: news)
-                let (status, failure) = try status(call)
-                if status == 201 || status == 204 { return }
-                guard status == 413 else { throw failure }
-                inParts = true
+                let (response, failure) = try once(call)
+                if response.status == 201 || response.status == 204 { return }
+                guard response.status == 413, size > 0 else { throw failure }
+                limits.withLock { $0.refuse(blob: size) }
             } catch let reason as Retry.Reason {
                 try retry.wait(reason, "registry \(domain): sending blob \(digest.prefix(19))")
             }
         }
     }
 
-    /// Bytes of a part: what proxies let through.
-    private static let part: UInt64 = 8 << 20
-
-    /// One after another. What got lost on the way is sent again, from where the registry says that it is.
-    private func sendParts(
-        _ digest: String,
-        _ size: UInt64,
-        _ path: String,
-        to start: String,
-        _ news: @escaping (UInt64) -> Void
-    ) throws {
-        var place = start
+    /// A blob on its way to the registry.
+    private struct Upload {
+        let digest: String
+        let size: UInt64
+        let path: String
+        /// Where the next request goes.
+        var place: String
+        /// The fewest bytes that the registry takes in a part which is not the last one.
+        let minimum: UInt64
+        /// Bytes that the registry has.
         var done: UInt64 = 0
-        while done < size {
-            let count = min(Repository.part, size - done)
-            var call = Call(method: "PATCH", place: place, limit: nil)
-            call.headers = [
-                "Content-Type: application/octet-stream", "Content-Range: \(done)-\(done + count - 1)",
-            ]
-            call.content = try UploadContent(path, from: done, count: count, news: news)
-            let (response, body) = try get(call, limit: 1 << 16, expecting: [202, 204, 201])
-            _ = body
+    }
+
+    /// Sends parts, one after another. After an error the registry says how much it has, and the rest is sent;
+    /// a `Retry.Reason` is thrown where it has lost it.
+    private func sendParts(_ upload: inout Upload, _ news: @escaping (UInt64) -> Void) throws {
+        var retry = Retry()
+        let what = "registry \(domain): sending blob \(upload.digest.prefix(19))"
+        while upload.done < upload.size {
+            let count = min(max(limits.withLock { $0.part }, upload.minimum), upload.size - upload.done)
+            let isTaken: Bool
+            do { isTaken = try sendPart(&upload, count, news) } catch let reason as Retry.Reason {
+                try retry.wait(reason, what)
+                guard try find(&upload) else { throw reason }
+                news(upload.done)
+                continue
+            }
+            if isTaken { retry = Retry() }
+        }
+        let end = Call(method: "PUT", place: Repository.adding("digest=\(upload.digest)", to: upload.place))
+        // 404: an earlier try has ended the upload, and its answer got lost.
+        let (response, body) = try get(end, limit: 1 << 16, expecting: [201, 204, 404])
+        if response.status == 404, try !holds(upload.digest, size: upload.size) {
+            throw refusal(response, "a blob that is sent", body)
+        }
+    }
+
+    /// False where the part was too large, and a smaller one is to be sent.
+    private func sendPart(_ upload: inout Upload, _ count: UInt64, _ news: @escaping (UInt64) -> Void) throws
+        -> Bool
+    {
+        var call = Call(method: "PATCH", place: upload.place, limit: nil)
+        call.headers = [
+            "Content-Type: application/octet-stream",
+            "Content-Range: \(upload.done)-\(upload.done + count - 1)",
+        ]
+        call.content = try UploadContent(upload.path, from: upload.done, count: count, news: news)
+        let (response, failure) = try once(call)
+        switch response.status {
+        case 201, 202, 204:
             guard let next = Repository.location(response) else {
                 throw Failure("registry \(domain) does not say where the rest of a blob goes")
             }
-            place = next
-            done += count
+            upload.place = next
+            upload.done += count
+            return true
+        case 413:
+            let minimum = upload.minimum
+            guard limits.withLock({ $0.refuse(part: count, minimum: minimum) }) else { throw failure }
+            return false
+        case 416: throw Retry.Reason(text: "it wants another part than the next")
+        default: throw failure
         }
-        let end = Call(method: "PUT", place: Repository.adding("digest=\(digest)", to: place))
-        _ = try get(end, limit: 1 << 16, expecting: [201, 204])
     }
 
-    /// Where a blob is to be sent to.
-    private func begin() throws -> String {
+    /// Asks how much of a blob the registry has. False where it does not know the upload any more.
+    private func find(_ upload: inout Upload) throws -> Bool {
+        let call = Call(place: upload.place)
+        let (response, _) = try get(call, limit: 1 << 16, expecting: [200, 204, 400, 404, 405, 416])
+        guard response.status == 204, let range = response.headers["range"],
+            let last = range.split(separator: "-").last.flatMap({ UInt64($0) }), last < upload.size
+        else { return false }
+        // "0-0" is also said of nothing.
+        upload.done = last == 0 ? 0 : last + 1
+        upload.place = Repository.location(response) ?? upload.place
+        return true
+    }
+
+    private func begin(_ digest: String, _ size: UInt64, _ path: String) throws -> Upload {
         let (response, _) = try get(
             Call(method: "POST", place: "blobs/uploads/"),
             limit: 1 << 16,
@@ -110,7 +152,8 @@ extension Repository {
         guard let place = Repository.location(response) else {
             throw Failure("registry \(domain) does not say where a blob goes")
         }
-        return place
+        let minimum = response.headers["oci-chunk-min-length"].flatMap { UInt64($0) } ?? 0
+        return Upload(digest: digest, size: size, path: path, place: place, minimum: minimum)
     }
 
     /// Where to go on: whole, or from the root on. One that is relative is so to what was asked. nil where it says
@@ -121,8 +164,8 @@ extension Repository {
         return URL(string: place, relativeTo: URL(string: response.place))?.absoluteString
     }
 
-    /// One try: the status, and what it means where it is not as it should be.
-    private func status(_ call: Call) throws -> (Int, Failure) {
+    /// One try: the answer, and what it means where it is not as it should be.
+    private func once(_ call: Call) throws -> (HTTP.Response, Failure) {
         var body: [UInt8] = []
         let response = try send(call) { bytes, _ in
             if body.count < 1 << 16 { body += bytes }
@@ -130,7 +173,7 @@ extension Repository {
         } again: {
             body = []
         }
-        return (response.status, refusal(response, "a blob that is sent", body))
+        return (response, refusal(response, "a blob that is sent", body))
     }
 
     /// The query that is there stays.

@@ -15,6 +15,8 @@ final class Repository: Sendable {
     /// The schemes that may serve it; the first one that answered.
     private let schemes: [String]
     private let scheme = Mutex<String?>(nil)
+    /// For what is sent.
+    let limits = Mutex(UploadLimits())
 
     /// `credentials`: these, instead of those that there are.
     init(_ endpoint: Endpoint, isToRead: Bool, credentials: Credentials? = nil) throws {

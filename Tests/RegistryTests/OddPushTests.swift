@@ -44,6 +44,104 @@ struct `A push to an odd registry` {
         #expect(registry.manifests["v1"] != nil)
     }
 
+    @Test func `sends smaller parts where a part is too much`() throws {
+        let registry = ReceivingServer()
+        let server = try OddServer { request in
+            request.body.count > 3 << 20 ? .init(status: 413) : registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(registry.manifests["v1"] != nil)
+        #expect(registry.blobs.count == 2)
+        let parts = server.requests.filter { $0.method == "PATCH" }.map(\.body.count)
+        #expect(parts.prefix(3) == [8 << 20, 4 << 20, 2 << 20])
+        // A refused part is sent again in smaller ones to where it was to go: nothing begins anew but after the whole blob.
+        #expect(server.requests.count { $0.method == "POST" } == 3)
+    }
+
+    @Test func `gives up where no part is small enough`() throws {
+        let registry = ReceivingServer()
+        let server = try OddServer { request in
+            request.body.count > 1000 ? .init(status: 413) : registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 1)
+        #expect(result.error.contains("answers 413"), "\(result.error)")
+        #expect(registry.manifests.isEmpty)
+    }
+
+    @Test func `sends the rest of a part of which something has arrived`() throws {
+        let registry = ReceivingServer()
+        let broken = Atomic(0)
+        let server = try OddServer { request in
+            if request.body.count > 8 << 20 { return .init(status: 413) }
+            if request.method == "PATCH", broken.exchange(1, ordering: .sequentiallyConsistent) == 0 {
+                var half = request
+                half.body = Array(request.body.prefix(3 << 20))
+                _ = registry.answer(half)
+                return .init(status: 502)
+            }
+            return registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(server.requests.contains { $0.headers["content-range"]?.hasPrefix("\(3 << 20)-") == true })
+        #expect(registry.blobs.count == 2)
+    }
+
+    @Test func `begins anew where the registry has lost what it had`() throws {
+        let registry = ReceivingServer()
+        let lost = Mutex<String?>(nil)
+        let server = try OddServer { request in
+            if request.body.count > 8 << 20 { return .init(status: 413) }
+            let isLost = lost.withLock { lost in
+                if request.method == "PATCH", lost == nil { lost = request.path }
+                return lost == request.path
+            }
+            return isLost ? .init(status: request.method == "PATCH" ? 500 : 404) : registry.answer(request)
+        }
+        let result = try push(server)
+        #expect(result.status == 0, "\(result.error)")
+        #expect(registry.blobs.count == 2)
+    }
+
+    /// A registry can take hours. Meanwhile others may remove the image and collect: what is pushed stays.
+    @Test func `keeps nobody else from the store while the registry says nothing`() throws {
+        let registry = ReceivingServer()
+        let isHeld = Atomic(true)
+        let isReached = Atomic(false)
+        let server = try OddServer { request in
+            if request.method == "PUT", request.body.count > 1 << 20 {
+                isReached.store(true, ordering: .sequentiallyConsistent)
+                while isHeld.load(ordering: .sequentiallyConsistent) { usleep(10_000) }
+            }
+            return registry.answer(request)
+        }
+        defer { isHeld.store(false, ordering: .sequentiallyConsistent) }
+        let process = try mica.process(["push", "made:1", "\(server.address)/\(RightRegistry.path):v1"])
+        let errors = Foundation.Pipe()
+        process.standardError = errors
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        while !isReached.load(ordering: .sequentiallyConsistent), process.isRunning { usleep(10_000) }
+        #expect(process.isRunning)
+        let removed = try mica("rmi", "made:1")
+        #expect(removed.status == 0, "\(removed.error)")
+        let collected = try mica("gc", "--explain")
+        #expect(collected.status == 0, "\(collected.error)")
+        #expect(collected.output.contains("lease push"), "\(collected.output)")
+        isHeld.store(false, ordering: .sequentiallyConsistent)
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(said)")
+        #expect(registry.manifests["v1"] != nil)
+        #expect(registry.blobs.count == 2)
+        // Now they go.
+        #expect(try mica("gc").status == 0)
+        #expect(try mica.store.appending("layers").names().isEmpty)
+        #expect(try mica.store.appending("tmp").names().isEmpty)
+    }
+
     @Test func `sends again what failed for a while, and not for ever`() throws {
         let registry = ReceivingServer()
         let failed = Atomic(0)

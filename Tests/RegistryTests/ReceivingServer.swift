@@ -42,6 +42,10 @@ final class ReceivingServer: Sendable {
                 else { return .init(status: 416) }
                 state.parts[request.path] = there + request.body
                 return .init(status: 202, headers: ["Location": "\(request.path)?state=b"])
+            case ("GET", "blobs", "uploads"):
+                guard let there = state.parts[request.path] else { return .init(status: 404) }
+                let range = "0-\(max(there.count - 1, 0))"
+                return .init(status: 204, headers: ["Location": "\(request.path)?state=c", "Range": range])
             case ("PUT", "blobs", "uploads"):
                 let bytes = (state.parts[request.path] ?? []) + request.body
                 let digest = "\(SHA256.digest(of: bytes))"
