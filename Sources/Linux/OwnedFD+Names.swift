@@ -129,6 +129,17 @@ extension OwnedFD {
         }
     }
 
+    /// The value, however long it is. The kernel clears as much memory as it is asked to fill, so that it is asked for
+    /// little first.
+    package func wholeAttribute(_ attribute: XattrName, of name: FileName) throws(Errno) -> [UInt8]? {
+        do throws(Errno) {
+            return try self.attribute(attribute, of: name, limit: 256)
+        } catch .outOfRange {
+            // XATTR_SIZE_MAX.
+            return try self.attribute(attribute, of: name, limit: 65536)
+        }
+    }
+
     package func attributes(of name: FileName) throws(Errno) -> [XattrName] {
         let result = use { raw in
             name.withCString { name in

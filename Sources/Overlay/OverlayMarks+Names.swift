@@ -44,12 +44,8 @@ extension OverlayMarks {
         _ name: FileName,
         in directory: borrowing OwnedFD
     ) throws(Errno) -> [UInt8]? {
-        do throws(Errno) {
-            return try directory.attribute(redirect, of: name)
-        } catch .outOfRange {
-            // XATTR_SIZE_MAX: a directory that was moved by short paths may be deeper than any path is long.
-            return try directory.attribute(redirect, of: name, limit: 65536)
-        }
+        // A directory that was moved by short paths may be deeper than any path is long.
+        try directory.wholeAttribute(redirect, of: name)
     }
 
     package func setRedirect(

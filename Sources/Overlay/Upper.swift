@@ -11,7 +11,7 @@ import Synchronization
 /// ```
 /// work/orphans/<number>  unlinked, but still open: gone when the kernel forgets it
 /// work/links/<mark>      a copied-up file whose several names are not all in place yet
-/// work/<number>          whatever is about to be renamed into the upper
+/// work/<number>          whatever is about to be renamed into the upper, or a directory of it: see `withStage`
 /// work/whiteout          what whiteouts are links to
 /// work/work/…            see `VolatileMark`
 /// ```
@@ -61,6 +61,8 @@ package final class Upper: Sendable {
     /// The file in the work directory that whiteouts are links to.
     static let whiteout = FileName("whiteout")
     let hasWhiteout = Mutex(false)
+    /// Guarded by the union's lock of names.
+    let stage = Mutex<Stage?>(nil)
 
     /// Opens both directories and removes what a crash left in the work directory. Both must be on one filesystem.
     ///
@@ -258,6 +260,7 @@ package final class Upper: Sendable {
     /// Called when the mount ended cleanly.
     package func close() {
         if hasWhiteout.withLock({ $0 }) { try? work.unlink(Upper.whiteout) }
+        removeStage()
         if isVolatile { volatileMark.remove() }
     }
 

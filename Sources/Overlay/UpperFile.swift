@@ -82,9 +82,8 @@ package struct UpperFile: Sendable {
         let open = try directory.place.opened()
         var list: [(name: XattrName, value: [UInt8])] = []
         for stored in marks.names {
-            // XATTR_SIZE_MAX.
             guard let visible = directory.marks.visible(stored, isDevice: marks.isDevice),
-                let value = try open.fd.attribute(stored, of: name, limit: 65536)
+                let value = try open.fd.wholeAttribute(stored, of: name)
             else { continue }
             list.append((visible, value))
         }

@@ -240,9 +240,8 @@ extension DirectoryStack {
             guard !ForeignMarks.hides(stored), let name = marks.visible(stored, isDevice: false) else {
                 continue
             }
-            // XATTR_SIZE_MAX.
             let value = try FSError.wrap { () throws(Errno) in
-                try directory.fd.attribute(stored, of: location.name, limit: 65536)
+                try directory.fd.wholeAttribute(stored, of: location.name)
             }
             guard let value else { continue }
             let isWanted = try name.bytes.span.withUnsafeBytes {

@@ -158,36 +158,18 @@ extension UnionTree {
         mode: UInt32,
         _ make: (borrowing OwnedFD, FileName) throws(Errno) -> Void
     ) throws(Errno) {
-        try inStage(of: target, upper) { (staging) throws(Errno) in
-            try make(staging.fd, name)
-            try own(name, in: staging, by: caller, mode: mode)
-            if mode & S_IFMT == S_IFDIR {
-                // What the whiteout hid stays hidden.
-                try upper.marks.makeOpaque(name, in: staging.fd)
-                try staging.fd.rename(name, to: target.fd, name, flags: Rename.exchange)
-            } else {
-                try staging.fd.rename(name, to: target.fd, name)
+        try upper.withStage(for: target.fd) { (stage, staged) throws(Errno) in
+            try make(stage.fd, staged)
+            try own(staged, in: stage, by: caller, mode: mode)
+            guard mode & S_IFMT == S_IFDIR else {
+                return try stage.fd.rename(staged, to: target.fd, name)
             }
+            // What the whiteout hid stays hidden.
+            try upper.marks.makeOpaque(staged, in: stage.fd)
+            try stage.fd.rename(staged, to: target.fd, name, flags: Rename.exchange)
+            // The whiteout; the next mount sweeps it where this fails.
+            try? stage.fd.unlink(staged)
         }
-    }
-
-    /// Passes a directory in the work directory that stands in for `target`, and removes it afterwards: it has the
-    /// set-group-id bit and the default ACL that apply to a new file.
-    func inStage(
-        of target: OpenFile,
-        _ upper: Upper,
-        _ body: (OpenFile) throws(Errno) -> Void
-    ) throws(Errno) {
-        let stage = upper.temporaryName()
-        try upper.work.makeDirectory(stage, mode: 0o700)
-        defer { try? upper.work.removeTree(stage.bytes) }
-        let status = try target.fd.status(of: .dot)
-        try upper.work.changeOwner(stage, uid: status.st_uid, gid: status.st_gid)
-        try upper.work.changeMode(stage, status.st_mode)
-        if let acl = try target.fd.attribute("system.posix_acl_default", of: .dot, limit: 65536) {
-            try upper.work.setAttribute("system.posix_acl_default", of: stage, to: acl)
-        }
-        try body(OpenFile(try upper.work.open(stage, O_PATH | O_DIRECTORY)))
     }
 
     /// Gives a file that this process made to the creating user. Returns the file's status afterwards.

@@ -25,12 +25,11 @@ extension UnionTree {
         try FSError.wrap { () throws(Errno) in
             // The umask of this thread only: each of the daemon's threads has its own.
             umask(caller.umask)
-            try inStage(of: target, upper) { (staging) throws(Errno) in
-                try staging.fd.makeNode(name, mode: mode, device: 0)
-                try own(name, in: staging, by: caller, mode: mode)
-                number = UInt64(try staging.fd.status(of: name).st_ino)
+            try upper.withStage(for: target.fd) { (stage, staged) throws(Errno) in
+                try stage.fd.makeNode(staged, mode: mode, device: 0)
+                number = UInt64(try own(staged, in: stage, by: caller, mode: mode).st_ino)
                 // Where files go that are unlinked while open.
-                try staging.fd.rename(name, to: upper.orphans.fd, name)
+                try stage.fd.rename(staged, to: upper.orphans.fd, name)
             }
         }
         let node = Node(id: NodeID.upper(number), mode: mode, lower: nil, parent: nil, name: name)

@@ -71,16 +71,8 @@ extension UnionTree {
         if name == Upper.capability, node.hasNoCapability { return nil }
         let (directory, file) = try location(held, of: node)
         let stored = storedName(name)
-        let value: [UInt8]?
-        do throws(Errno) {
-            value = try directory.fd.attribute(stored, of: file, limit: 256)
-        } catch .outOfRange {
-            // XATTR_SIZE_MAX.
-            value = try FSError.wrap { () throws(Errno) in
-                try directory.fd.attribute(stored, of: file, limit: 65536)
-            }
-        } catch {
-            throw .system(error)
+        let value = try FSError.wrap { () throws(Errno) in
+            try directory.fd.wholeAttribute(stored, of: file)
         }
         if name == Upper.capability { node.hasNoCapability = value == nil }
         return value
