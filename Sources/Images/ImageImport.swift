@@ -1,7 +1,7 @@
 package import OCI
 package import Snapshots
 
-import Layers
+package import Layers
 import Linux
 import SystemPackage
 
@@ -10,8 +10,10 @@ import Glibc
 /// Makes an image of one layer out of a root filesystem's tar.
 package struct ImageImport: Sendable {
     private let store: Store
+    private let limits: ImportLimits?
 
-    package init(store: Store) { self.store = store }
+    /// `limits`: of each layer; nil: those of the environment.
+    package init(store: Store, limits: ImportLimits? = nil) { (self.store, self.limits) = (store, limits) }
 
     /// The tar may be compressed. `message`: the comment in the image's history. `created`: seconds since 1970.
     package func load(
@@ -28,7 +30,7 @@ package struct ImageImport: Sendable {
         let lock = try store.lockForChange()
         defer { withExtendedLifetime(lock) {} }
         let source = try input.source()
-        let layer = try LayerImport(layout: store.layout).stage(
+        let layer = try LayerImport(layout: store.layout, limits: limits).stage(
             WatchedSource(source, onRead: report),
             named: input.name,
             expecting: Expectation(),

@@ -1,7 +1,7 @@
 package import OCI
 package import Snapshots
 
-import Layers
+package import Layers
 import Linux
 import SystemPackage
 import Synchronization
@@ -36,8 +36,10 @@ package struct ImageLoad: Sendable {
     private static let width = 2
 
     private let store: Store
+    private let limits: ImportLimits?
 
-    package init(store: Store) { self.store = store }
+    /// `limits`: of each layer; nil: those of the environment.
+    package init(store: Store, limits: ImportLimits? = nil) { (self.store, self.limits) = (store, limits) }
 
     /// Loads every image that runs here. All of them become visible together, once everything has been
     /// verified and is on disk; after an error nothing does. `name`: instead of the name that the archive
@@ -155,7 +157,7 @@ package struct ImageLoad: Sendable {
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Digest: StagedLayer] {
         let staged = Staged()
-        let layers = LayerImport(layout: store.layout)
+        let layers = LayerImport(layout: store.layout, limits: limits)
         // Everything that can be said without reading gigabytes is said first.
         let blobs = try wanted.map { try archive.open($0.layer, name: $0.name) }
         @Sendable func end(_ layer: ArchivedLayer, _ end: BlobEnd) {

@@ -2,7 +2,7 @@ package import OCI
 package import Snapshots
 
 import Glibc
-import Layers
+package import Layers
 import Linux
 import Registry
 import Synchronization
@@ -11,8 +11,10 @@ import SystemPackage
 /// Brings an image of a registry into the store.
 package struct ImagePull: Sendable {
     private let store: Store
+    private let limits: ImportLimits?
 
-    package init(store: Store) { self.store = store }
+    /// `limits`: of each layer; nil: those of the environment.
+    package init(store: Store, limits: ImportLimits? = nil) { (self.store, self.limits) = (store, limits) }
 
     /// `platform`: whose image is wanted; nil: this machine's, or the only one there is. The image becomes visible once
     /// everything has been verified and is on disk; after an error nothing does, but what has arrived of its layers is
@@ -71,7 +73,7 @@ package struct ImagePull: Sendable {
         if let platform { try check(images[0], runsOn: platform) }
         // A plain tar is what its layer gives back anyway.
         let plain = Set(images[0].layers.map(\.diffID))
-        let loaded = try ImageLoad(store: store).load(
+        let loaded = try ImageLoad(store: store, limits: limits).load(
             images,
             of: archive,
             leasing: "pull \(images[0].manifestDigest ?? images[0].id)",

@@ -55,8 +55,7 @@ struct AppliedLayers {
     /// How many directories exist only because links lead to them.
     private var made = 0
 
-    /// As many as a layer may have entries.
-    private static let madeLimit = ImportLimits.standard.entries
+    private static let madeLimit = 1_000_000
 
     /// `inputs`: bottom to top; the first may be a chain.
     init(_ inputs: [LayerIndex]) throws {

@@ -77,6 +77,11 @@ package struct ChainFold {
         }
         builder = IndexBuilder(kind: .chain, layers: layers)
         mayReachElsewhere = inputs.contains(where: \.omitsDirectories)
+        // What is hidden is counted as well.
+        builder.reserve(
+            inodes: stack.reduce(0) { $0 + Int($1.inodeCount) },
+            entries: stack.reduce(0) { $0 + $1.entryCount }
+        )
     }
 
     private mutating func run() throws {

@@ -34,6 +34,10 @@ package struct ChainStore: Sendable {
         return try LayerIndex(path, verifying: false)
     }
 
+    package func unverified(for layers: [Digest]) -> LayerIndex? {
+        unverified(for: layers, chainID: ChainID.all(of: layers).last)
+    }
+
     /// The index of a stack if it exists. Only its header has been checked: `hasRightChecksum` checks the rest.
     package func unverified(for layers: [Digest], chainID: Digest?) -> LayerIndex? {
         guard let index = try? LayerIndex(path(of: chainID), verifying: false), index.layers == layers
@@ -72,12 +76,14 @@ package struct ChainStore: Sendable {
         let staging = try layout.staging("chain")
         defer { try? staging.removeTree() }
         let file = staging.appending("index")
-        try naming("write \(file)") {
+        do throws(Errno) {
             let fd = try OwnedFD.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o400)
             try builder.write(to: fd)
             // Not for durability, since it is a cache: a crash must not leave a file of the right size full of
             // zeros.
             try fd.synchronize()
+        } catch {
+            throw Failure("write \(file)", error)
         }
         try naming("rename \(file) to \(path)") { try file.rename(to: path) }
     }

@@ -52,6 +52,13 @@ package struct IndexBuilder {
 
     package var inodeCount: Int { inodes.count }
 
+    /// Makes room for what is about to be added: memory that turns out not to be needed is never touched. An array that
+    /// grows is there twice while it is copied.
+    mutating func reserve(inodes count: Int, entries: Int) {
+        inodes.reserveCapacity(count)
+        self.entries.reserveCapacity(entries * IndexFormat.entryStride)
+    }
+
     package subscript(inode: UInt32) -> InodeRecord {
         get { inodes[Int(inode)] }
         set { inodes[Int(inode)] = newValue }
@@ -172,10 +179,9 @@ package struct IndexBuilder {
         links.append((inode, slot, directory))
     }
 
-    /// The inodes to be written, and the section of links.
-    private func linked() throws(Errno) -> (inodes: [InodeRecord], links: [UInt8]) {
-        guard !links.isEmpty else { return (inodes, []) }
-        var records = inodes
+    /// Says in the inodes which names those with several have, and returns the section of links.
+    private mutating func link() throws(Errno) -> [UInt8] {
+        guard !links.isEmpty else { return [] }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(links.count * IndexFormat.linkStride)
         let sorted = links.sorted { ($0.inode, $0.slot) < ($1.inode, $1.slot) }
@@ -183,15 +189,15 @@ package struct IndexBuilder {
         for (position, link) in sorted.enumerated() {
             let isFirst = position == 0 || sorted[position - 1].inode != link.inode
             if isFirst {
-                records[Int(link.inode)].firstEntry = UInt32(position)
-                records[Int(link.inode)].entryCount = 0
+                inodes[Int(link.inode)].firstEntry = UInt32(position)
+                inodes[Int(link.inode)].entryCount = 0
             }
-            records[Int(link.inode)].entryCount += 1
+            inodes[Int(link.inode)].entryCount += 1
             for number in [link.slot, link.directory] {
                 withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
             }
         }
-        return (records, bytes)
+        return bytes
     }
 
     private mutating func append(_ entry: Entry) {
@@ -209,45 +215,68 @@ package struct IndexBuilder {
 
     /// Writes the index at the file's start and returns its size in bytes. Does not sync.
     @discardableResult
-    package func write(to fd: borrowing OwnedFD, layer: Digest? = nil) throws(Errno) -> UInt64 {
-        var body: [UInt8] = []
-        var table: [(offset: UInt64, size: UInt64)] = []
-        func section(_ bytes: UnsafeRawBufferPointer) {
-            table.append((UInt64(IndexFormat.headerSize + body.count), UInt64(bytes.count)))
-            body.append(contentsOf: bytes)
-            while body.count % 8 != 0 { body.append(0) }
-        }
-        let (inodes, links) = try linked()
-        inodes.withUnsafeBytes { section($0) }
-        for bytes in [entries, names, xattrs] { bytes.withUnsafeBytes { section($0) } }
-        objects.flatMap { object in
+    package consuming func write(to fd: borrowing OwnedFD, layer: Digest? = nil) throws(Errno) -> UInt64 {
+        let links = try link()
+        let objectBytes = objects.flatMap { object in
             object.digest.bytes + withUnsafeBytes(of: object.size.littleEndian) { [UInt8]($0) }
-        }.withUnsafeBytes { section($0) }
-        (layer.map { [$0] } ?? layers).flatMap(\.bytes).withUnsafeBytes { section($0) }
-        if kind == .chain { links.withUnsafeBytes { section($0) } }
+        }
+        var small = [objectBytes, (layer.map { [$0] } ?? layers).flatMap(\.bytes)]
+        if kind == .chain { small.append(links) }
+        var size = UInt64(IndexFormat.headerSize)
+        var table: [(offset: UInt64, size: UInt64)] = []
+        var checksum: UInt32 = 0
+        // An index may be larger than all else that an import has in memory, so its sections are never put together.
+        try forEachSection(small) { (bytes, padding) throws(Errno) in
+            table.append((size, UInt64(bytes.count)))
+            size += UInt64(bytes.count + padding.count)
+            checksum = IndexChecksum.body(bytes, after: checksum)
+            checksum = padding.withUnsafeBytes { IndexChecksum.body($0, after: checksum) }
+        }
+        try fd.writeAll(header(size: size, table, checksum: checksum))
+        try forEachSection(small) { (bytes, padding) throws(Errno) in
+            try fd.writeAll(bytes)
+            if !padding.isEmpty { try fd.writeAll(padding) }
+        }
+        return size
+    }
 
+    /// In the order of the file, each with the zeros behind it. `small`: those that are not in this form in memory.
+    private func forEachSection(
+        _ small: [[UInt8]],
+        _ body: (UnsafeRawBufferPointer, [UInt8]) throws(Errno) -> Void
+    ) throws(Errno) {
+        func pass(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+            try body(bytes, [UInt8](repeating: 0, count: (8 - bytes.count % 8) % 8))
+        }
+        try inodes.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in try pass(bytes) }
+        for section in [entries, names, xattrs] + small {
+            try section.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
+                try pass(bytes)
+            }
+        }
+    }
+
+    private func header(size: UInt64, _ table: [(offset: UInt64, size: UInt64)], checksum: UInt32) -> [UInt8]
+    {
         var header: [UInt8] = []
         func put(_ value: some FixedWidthInteger) {
             withUnsafeBytes(of: value.littleEndian) { header.append(contentsOf: $0) }
         }
-        let size = UInt64(IndexFormat.headerSize + body.count)
         put(IndexFormat.magic)
         put(kind.version)
         put(kind.rawValue)
         put(size)
         put(UInt32(0))
-        put(body.withUnsafeBytes { IndexChecksum.body($0) })
+        put(checksum)
         for (offset, size) in table {
             put(offset)
             put(size)
         }
         header += [UInt8](repeating: 0, count: IndexFormat.headerSize - header.count)
-        let checksum = header.withUnsafeBytes { IndexChecksum.header($0) }
-        withUnsafeBytes(of: checksum.littleEndian) { bytes in
+        let own = header.withUnsafeBytes { IndexChecksum.header($0) }
+        withUnsafeBytes(of: own.littleEndian) { bytes in
             for (offset, byte) in bytes.enumerated() { header[IndexFormat.headerChecksum + offset] = byte }
         }
-        try fd.writeAll(header)
-        try fd.writeAll(body)
-        return size
+        return header
     }
 }

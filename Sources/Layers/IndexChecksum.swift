@@ -9,7 +9,8 @@ enum IndexChecksum {
         return ccodecs_crc32c(0, copy, copy.count)
     }
 
-    static func body(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        ccodecs_crc32c(0, bytes.baseAddress, bytes.count)
+    /// `before`: the checksum of what precedes these bytes.
+    static func body(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+        ccodecs_crc32c(before, bytes.baseAddress, bytes.count)
     }
 }

@@ -15,6 +15,8 @@ struct ImportCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    @OptionGroup var limits: LayerLimitOptions
+
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
@@ -51,7 +53,7 @@ struct ImportCommand: ParsableCommand {
         let progress = Progress(quiet: quiet)
         let source = ImageInput(argument: input)
         let row = progress.add(source.name, total: source.size)
-        let image = try ImageImport(store: try global.store()).load(
+        let image = try ImageImport(store: try global.store(), limits: try limits.limits()).load(
             source,
             as: try name.map { try ImageReference($0) },
             changes: try change.map { try ConfigChange($0) },

@@ -22,6 +22,8 @@ struct LoadCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    @OptionGroup var limits: LayerLimitOptions
+
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
@@ -46,7 +48,7 @@ struct LoadCommand: ParsableCommand {
         let progress = LayerProgress(quiet: quiet)
         let loaded: [ImageLoad.Loaded]
         do {
-            loaded = try ImageLoad(store: try global.store()).load(
+            loaded = try ImageLoad(store: try global.store(), limits: try limits.limits()).load(
                 ImageInput(argument: input),
                 as: try tag.map { try ImageReference($0) },
                 report: { progress.show($0) }

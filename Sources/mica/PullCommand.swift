@@ -28,6 +28,8 @@ struct PullCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    @OptionGroup var limits: LayerLimitOptions
+
     @Argument(help: "The image.") var name: String
 
     @Flag(name: .shortAndLong, help: "All tags that the registry has of the name.") var allTags = false
@@ -82,7 +84,7 @@ struct PullCommand: ParsableCommand {
     ) throws {
         let progress = LayerProgress(quiet: quiet)
         defer { progress.close() }
-        let pulled = try ImagePull(store: store).pull(
+        let pulled = try ImagePull(store: store, limits: try limits.limits()).pull(
             reference,
             for: platform,
             verifiesTLS: verifies,

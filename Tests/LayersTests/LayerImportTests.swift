@@ -206,8 +206,33 @@ import Glibc
             ImportLimits(entries: 40, nameBytes: 1 << 20, xattrBytes: 1 << 20, fileSize: 1 << 20),
             ImportLimits(entries: 100, nameBytes: 200, xattrBytes: 1 << 20, fileSize: 1 << 20),
         ] {
-            #expect(throws: Failure.self) { try store.stage(tar(entries), limits: limits) }
+            let failure = #expect(throws: Failure.self) { try store.stage(tar(entries), limits: limits) }
+            #expect(failure?.advice?.contains("\(ImportLimits.variable)=") == true)
         }
+    }
+
+    @Test func `has limits that words can change`() throws {
+        let standard = ImportLimits.standard
+        #expect(standard.entries >= 2_000_000)
+        var wanted = standard
+        (wanted.entries, wanted.nameBytes) = (5_000_000, 3 << 20)
+        #expect(try standard.changed(by: "entries=5000000,names=3m", from: "test") == wanted)
+        #expect(try standard.changed(by: "", from: "test") == standard)
+        wanted.xattrBytes = 1 << 10
+        #expect(try wanted.changed(by: "xattrs=1k", from: "test") == wanted)
+        for bad in [
+            "entries", "entries=", "entries=0", "entries=-1", "names=5g", "names=x", "files=1", "xattrs=1kk",
+        ] {
+            let failure = #expect(throws: Failure.self) { try standard.changed(by: bad, from: "test") }
+            #expect(failure?.description.contains(bad) == true)
+        }
+        // What they allow is taken.
+        let store = try TestStore()
+        let made = try tar((0..<50).map { .file("file-\($0)") })
+        let few = try standard.changed(by: "entries=50", from: "test")
+        #expect(throws: Failure.self) { try store.stage(made, limits: few) }
+        let enough = try standard.changed(by: "entries=51", from: "test")
+        try store.stage(made, limits: enough).discard()
     }
 
     @Test func `publishes twice what two have staged at once`() throws {

@@ -43,5 +43,6 @@ enum EntryPath {
 /// Why an entry can't be part of a layer. The import adds which layer and which entry.
 struct LayerError: Error {
     let reason: String
-    init(_ reason: String) { self.reason = reason }
+    let advice: String?
+    init(_ reason: String, advice: String? = nil) { (self.reason, self.advice) = (reason, advice) }
 }

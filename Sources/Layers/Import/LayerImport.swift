@@ -14,9 +14,10 @@ package struct LayerImport: Sendable {
     package static let longestPath = EntryPath.limit
 
     private let layout: StoreLayout
-    private let limits: ImportLimits
+    /// nil: those of the environment.
+    private let limits: ImportLimits?
 
-    package init(layout: StoreLayout, limits: ImportLimits = .standard) {
+    package init(layout: StoreLayout, limits: ImportLimits? = nil) {
         self.layout = layout
         self.limits = limits
     }
@@ -67,7 +68,7 @@ package struct LayerImport: Sendable {
 
         let (diffID, blob, blobSize) = input.finish()
         try check(blobSize, blob, diffID, hasEndMarker: tar.hasEndMarker, expecting, named)
-        try pack.flush()
+        try pack.finish()
         try naming("write a layer's recipe") { try recipe.finish(diffID: diffID, tarSize: tar.offset) }
         try naming("write a layer's index") {
             let index = try create(layer.appending("index"))
@@ -90,6 +91,7 @@ package struct LayerImport: Sendable {
         into contents: inout ContentStaging,
         _ standsAlone: Bool
     ) throws -> LayerTree {
+        let limits = try limits ?? .ofEnvironment()
         do {
             var tree = try LayerTree(limits: limits, standsAlone: standsAlone)
             while let entry = try tar.next() {
@@ -102,7 +104,9 @@ package struct LayerImport: Sendable {
             }
             return tree
         } catch let error as LayerError {
-            throw tar.failure(error.reason)
+            var failure = tar.failure(error.reason)
+            failure.advice = error.advice
+            throw failure
         }
     }
 

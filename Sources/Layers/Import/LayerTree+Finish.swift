@@ -4,7 +4,9 @@ import SystemPackage
 extension LayerTree {
     /// The index of the finished tree. Breadth first, names in byte order: the same tar always gives the same index.
     consuming func finish() throws(Errno) -> IndexBuilder {
-        var numbers: [UInt32: UInt32] = [:]
+        // In the index, by the number here.
+        var numbers = [UInt32](repeating: .max, count: inodes.count)
+        builder.reserve(inodes: inodes.count, entries: entryCount)
         var queue: [UInt32] = [0]
         numbers[0] = try builder.addInode(inodes[0].withoutSlot)
         var next = 0
@@ -12,7 +14,7 @@ extension LayerTree {
         while next < queue.count {
             let directory = queue[next]
             next += 1
-            var (names, whiteouts) = sorted(directory)
+            var (names, whiteouts) = takeSorted(directory)
             var entries: [IndexBuilder.Entry] = []
             entries.reserveCapacity(names.count + whiteouts.count)
             for (name, child) in names {
@@ -25,27 +27,26 @@ extension LayerTree {
                 if record.isImplied { found |= InodeRecord.omitsDirectories }
                 if record.isDeferredLink { found |= InodeRecord.defersLinks }
                 if record.isDirectory { queue.append(child) }
-                let number: UInt32
-                if let known = numbers[child] {
-                    number = known
-                } else {
-                    number = try builder.addInode(record)
-                    numbers[child] = number
-                }
+                if numbers[Int(child)] == .max { numbers[Int(child)] = try builder.addInode(record) }
+                let number = numbers[Int(child)]
                 entries.append(IndexBuilder.Entry(try add(name), inode: number, kind: record.kind))
             }
             for name in whiteouts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
                 entries.append(IndexBuilder.Entry(whiteout: try add(name)))
             }
-            guard let number = numbers[directory] else { throw .invalidArgument }
-            try builder.setEntries(of: number, entries)
+            try builder.setEntries(of: numbers[Int(directory)], entries)
         }
         builder[0].flags |= found
         return builder
     }
 
-    private func sorted(_ directory: UInt32) -> ([(key: [UInt8], value: UInt32)], Set<[UInt8]>) {
-        let directory = directories[slot(directory)]
+    /// What is in a directory, which is empty afterwards: the names are half of the tree's memory.
+    private mutating func takeSorted(
+        _ number: UInt32
+    ) -> ([(key: [UInt8], value: UInt32)], Set<[UInt8]>) {
+        let slot = slot(number)
+        let directory = directories[slot]
+        directories[slot] = Directory()
         let names = directory.children
             .filter { !$0.key.starts(with: ".wh.".utf8) }
             .sorted { $0.key.lexicographicallyPrecedes($1.key) }

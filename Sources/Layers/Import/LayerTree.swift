@@ -43,7 +43,7 @@ struct LayerTree {
     mutating func add(_ entry: TarEntry, _ content: StoredContent) throws(LayerError) {
         entryCount += 1
         guard entryCount <= limits.entries else {
-            throw LayerError("the layer has more than \(limits.entries) entries")
+            throw limits.exceeded(.entries)
         }
         // The recipe needs the object even if the tree, in the end, does not.
         if case .object(let digest) = content { _ = builder.addObject(digest, size: entry.size) }
@@ -102,7 +102,7 @@ struct LayerTree {
 
     mutating func addInode(_ record: InodeRecord) throws(LayerError) -> UInt32 {
         guard inodes.count < limits.entries else {
-            throw LayerError("the layer has more than \(limits.entries) entries")
+            throw limits.exceeded(.entries)
         }
         inodes.append(record)
         return UInt32(inodes.count - 1)
@@ -214,7 +214,7 @@ struct LayerTree {
             xattrBytes += xattr.name.count + xattr.value.count
         }
         guard xattrBytes <= limits.xattrBytes else {
-            throw LayerError("the layer's extended attributes have more than \(limits.xattrBytes) bytes")
+            throw limits.exceeded(.xattrs)
         }
         do {
             let list = try builder.addXattrs(xattrs.map { ($0.name, $0.value) })
@@ -228,7 +228,7 @@ struct LayerTree {
     mutating func countName(_ count: Int) throws(LayerError) {
         nameBytes += count
         guard nameBytes <= limits.nameBytes else {
-            throw LayerError("the layer's names have more than \(limits.nameBytes) bytes")
+            throw limits.exceeded(.names)
         }
     }
 

@@ -36,7 +36,14 @@ final class PackWriter {
         return start
     }
 
-    func flush() throws {
+    /// Writes what is left. No content may follow.
+    func finish() throws {
+        try flush()
+        known = [:]
+        buffer = []
+    }
+
+    private func flush() throws {
         try naming("write a layer's pack") { try fd.writeAll(buffer) }
         written += UInt64(buffer.count)
         buffer.removeAll(keepingCapacity: true)

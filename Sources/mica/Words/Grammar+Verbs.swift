@@ -17,17 +17,17 @@ extension Grammar {
     private static let process = "i|interactive t|tty e|env= w|workdir= u|user= "
     private static let new = """
         m|memory= cpus= pids-limit= security-opt= rm name= v|volume= entrypoint= h|hostname= net|network= \
-        read-only log-opt= pull=
+        read-only o= log-opt= pull=
         """
 
     private static func options(of verb: String) -> String? {
         switch verb {
-        case "pull": "a|all-tags q|quiet platform= tls-verify="
+        case "pull": "a|all-tags q|quiet platform= tls-verify= layer-limits="
         case "push": "a|all-tags q|quiet compress= tls-verify="
         case "login": "u|username= p|password= password-stdin tls-verify="
-        case "load": "i|input= t|tag= q|quiet"
+        case "load": "i|input= t|tag= q|quiet layer-limits="
         case "save", "export": "o|output="
-        case "import": "c|change= m|message= q|quiet"
+        case "import": "c|change= m|message= q|quiet layer-limits="
         case "tags", "manifest inspect": "tls-verify="
         case "search": "limit= no-trunc format= tls-verify="
         case "images": "a|all q|quiet no-trunc digests f|filter= format="
