@@ -1,4 +1,5 @@
 import Digests
+import Layers
 import Linux
 import Snapshots
 import SystemPackage
@@ -29,6 +30,23 @@ import Testing
         #expect(try test.store.image(named: "x").id == second.id)
         #expect(try test.store.image(first.id)?.tags == [])
         #expect(try test.store.images().count == 2)
+    }
+
+    @Test func `are indexed once they are recorded, and again if the index has gone`() throws {
+        let test = try TestStore()
+        let chains = ChainStore(layout: test.layout)
+        let image = try test.image([["a": "1"], ["b": "2"]], named: ["x"])
+        #expect(chains.unverified(for: image.layers) != nil)
+        // Not every prefix of the stack.
+        #expect(try test.layout.chains.names().count == 1)
+        try chains.path(for: image.layers).unlink()
+        #expect(try test.image([["a": "1"], ["b": "2"]], named: ["x"]) == image)
+        #expect(chains.unverified(for: image.layers) != nil)
+        try test.store.prepare("k", parent: test.store.topSnapshot(of: image.id))
+        try test.write("k", "new", "data")
+        let made = try test.store.commit("k", as: "made")
+        #expect(chains.unverified(for: made.layers) != nil)
+        #expect(try test.layout.tmp.names().isEmpty)
     }
 
     @Test func `have every prefix of their layers as a committed snapshot`() throws {

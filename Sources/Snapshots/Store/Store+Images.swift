@@ -17,20 +17,25 @@ extension Store {
     }
 
     /// Several images of one archive: all of them or none. `releasing`: a lease on their layers, that goes with it.
+    /// Indexes their stacks.
     package func add(images: [NewImage], releasing lease: String? = nil) throws -> [ImageRecord] {
-        try write { connection in
+        let records = try write { connection in
             let records = try images.map { try connection.add($0) }
             if let lease { try connection.removeLease(lease) }
             return records
         }
+        indexStacks(of: records)
+        return records
     }
 
     /// Records an image and its layers, all published already, in one transaction. Every prefix of its stack
     /// exists as a committed snapshot afterwards, named by its chain ID. Recording an image again is fine; its
-    /// tags, documents and blobs are added, and tags leave the images that had them.
+    /// tags, documents and blobs are added, and tags leave the images that had them. Indexes its stack.
     @discardableResult
     package func add(image: NewImage) throws -> ImageRecord {
-        try write { try $0.add(image) }
+        let record = try write { try $0.add(image) }
+        indexStacks(of: [record])
+        return record
     }
 
     /// Records the manifest that an image was pushed with. An image that was removed meanwhile stays away.
