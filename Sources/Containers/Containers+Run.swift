@@ -166,7 +166,7 @@ extension Containers {
             snapshot: store.layout.snapshot(snapshot.id),
             source: container.record.name,
             // The container's view is mounted nodev, and the host has no use for its devices either.
-            options: ["nodev"]
+            options: ["nodev"] + (container.spec.rootOptions ?? [])
         )
         try roots.mount(
             tree,

@@ -21,6 +21,8 @@ package struct RunRequest: Sendable {
     package var network = ContainerSpec.Network.none
     package var volumes: [Volume] = []
     package var readOnlyRoot = false
+    /// micafs's options for the root: see `ContainerSpec`.
+    package var rootOptions: [String] = []
     package var resources = Resources()
     package var noNewPrivileges = false
     /// `unconfined`, or the path of a profile; nil: the standard one.
@@ -97,6 +99,7 @@ package struct RunRequest: Sendable {
         var spec = ContainerSpec(id: id, process: process, hostname: hostname, network: network)
         spec.volumes = volumes
         spec.readOnlyRoot = readOnlyRoot
+        if !rootOptions.isEmpty { spec.rootOptions = rootOptions }
         spec.removeAtExit = removeAtExit
         spec.resources = resources
         spec.noNewPrivileges = noNewPrivileges

@@ -5,7 +5,8 @@ import Glibc
 
 /// The micafs that serves a mount, found by its lock file.
 ///
-/// It writes `PID DEVICE` into that file, the device as in mountinfo (`0:57`).
+/// It writes `PID DEVICE` into that file, the device as in mountinfo (`0:57`), and `writeback` behind them where the
+/// kernel keeps back what is written to open files.
 package struct MountDaemon: ~Copyable, Sendable {
     package let pid: Int32
     private let pidfd: OwnedFD
@@ -25,9 +26,19 @@ package struct MountDaemon: ~Copyable, Sendable {
     /// The device number of the filesystem whose daemon holds, or held, `lock`: as in `MountTable.Entry.device`.
     package static func device(of lock: FilePath) -> String? { note(in: lock)?.device }
 
-    /// Writes process and device into the lock file. `lock`: the locked descriptor of this process.
-    package static func announce(_ device: String, in lock: borrowing OwnedFD) throws(Errno) {
-        let text = Array("\(getpid()) \(device)\n".utf8)
+    /// Whether what was written to open files of the mount may be in the kernel's cache alone. False where no process
+    /// has the file locked.
+    package static func writesBack(_ lock: FilePath) -> Bool {
+        FileLock.isHeld(lock) && note(in: lock)?.writesBack == true
+    }
+
+    /// Writes process, device and, perhaps, `writeback` into the lock file. `lock`: the locked descriptor of this process.
+    package static func announce(
+        _ device: String,
+        writesBack: Bool,
+        in lock: borrowing OwnedFD
+    ) throws(Errno) {
+        let text = Array("\(getpid()) \(device)\(writesBack ? " \(writebackWord)" : "")\n".utf8)
         try lock.truncate(to: 0)
         try text.span.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) throws(Errno) in
             try lock.writeAll(bytes, at: 0)
@@ -43,11 +54,13 @@ package struct MountDaemon: ~Copyable, Sendable {
 
     private borrowing func send(_ signal: CInt) { _ = pidfd.use { clinux_pidfd_send_signal($0, signal) } }
 
-    private static func note(in lock: FilePath) -> (pid: Int32, device: String)? {
+    private static let writebackWord = "writeback"
+
+    private static func note(in lock: FilePath) -> (pid: Int32, device: String, writesBack: Bool)? {
         guard let bytes = try? OwnedFD.open(lock, O_RDONLY).contents(limit: 256) else { return nil }
         let fields = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
-        guard fields.count == 2, let pid = Int32(fields[0]), pid > 0 else { return nil }
-        return (pid, String(fields[1]))
+        guard 2...3 ~= fields.count, let pid = Int32(fields[0]), pid > 0 else { return nil }
+        return (pid, String(fields[1]), fields.last.map { $0 == writebackWord } ?? false)
     }
 
     private static func hasOpen(_ lock: FilePath, _ pid: Int32) -> Bool {

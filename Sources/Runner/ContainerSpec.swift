@@ -14,6 +14,8 @@ package struct ContainerSpec: Codable, Sendable, Equatable {
     package var network: Network
     package var volumes: [Volume]
     package var readOnlyRoot: Bool
+    /// micafs's options for the root: how data is kept and moved. nil in files of earlier versions: none.
+    package var rootOptions: [String]?
     /// The signal that `stop` sends; its name or number.
     package var stopSignal: String
     /// nil: the default limits.

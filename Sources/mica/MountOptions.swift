@@ -24,6 +24,27 @@ struct MountOptions {
     /// The daemon's options without a value.
     private static let switches = ["volatile", "squash_to_root", "static_nlink", "noacl", "allow_other"]
 
+    /// Those that a container's root may have: a container decides itself what is mounted how in it.
+    private static let forRoots = ["fill", "io", "transport", "scheduling", "writeback"]
+
+    /// The daemon's options for a container's root, of lists of them.
+    static func ofRoot(_ lists: [String]) throws -> [String] {
+        let given = lists.flatMap { $0.split(separator: ",") }
+        for option in given where option != "volatile" {
+            guard let name = option.split(separator: "=").first, forRoots.contains(String(name)) else {
+                throw Failure("-o \(option): a container's root has no such option", exitCode: 125)
+            }
+        }
+        let flags = try MountOptions(lists).flags.filter { !Mounts.confining.contains($0) }
+        if flags.contains("writeback=1"), flags.contains("io=passthrough") {
+            throw Failure(
+                "writeback=1 and io=passthrough exclude each other, as in the kernel",
+                exitCode: 125
+            )
+        }
+        return flags
+    }
+
     init() {}
 
     /// - Parameter lists: options separated by commas; of two that exclude each other the last one counts.

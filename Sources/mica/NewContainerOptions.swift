@@ -34,6 +34,16 @@ struct NewContainerOptions: ParsableArguments {
     var readOnly = false
 
     @Option(
+        name: .customShort("o"),
+        help: ArgumentHelp(
+            "How the root's data is kept and moved, as in mica mount: writeback=1, io=auto|cached|passthrough,"
+                + " transport=, scheduling=, fill=, volatile.",
+            valueName: "options"
+        )
+    )
+    var options: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             "How much of what it writes is kept: max-size=10m for a file, max-file=3 for how many.",
             valueName: "name=value"
@@ -74,6 +84,7 @@ struct NewContainerOptions: ParsableArguments {
         request.network = network
         request.volumes = try volume.map { try Volume(parsing: $0, in: GlobalOptions.currentDirectory()) }
         request.readOnlyRoot = readOnly
+        request.rootOptions = try MountOptions.ofRoot(options)
         request.terminal = process.tty
         request.interactive = process.interactive
         request.removeAtExit = remove

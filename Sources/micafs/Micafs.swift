@@ -133,9 +133,10 @@ struct Micafs {
             if let descriptor = arguments.lockDescriptor {
                 // The original is the lock and stays open.
                 let copy = OwnedFD(adopting: try Errno.check(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)))
-                try MountDaemon.announce(device, in: copy)
+                try MountDaemon.announce(device, writesBack: arguments.writesBack, in: copy)
             } else if let path = arguments.lock {
-                try MountDaemon.announce(device, in: OwnedFD.open(path, O_WRONLY))
+                let lock = try OwnedFD.open(path, O_WRONLY)
+                try MountDaemon.announce(device, writesBack: arguments.writesBack, in: lock)
             }
         } catch {
             log.write("note in the lock file who serves the mount: \(error)")

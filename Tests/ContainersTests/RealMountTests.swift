@@ -273,4 +273,60 @@ struct `With the real daemon` {
         try #expect(mica("run", "--rm", "saved", "cat", "/kept").output == "1\n")
         try #expect(box.isClean())
     }
+
+    @Test func `what was written to open files is committed, though the kernel keeps it back`() throws {
+        let directory = box.root.outside.string
+        try #expect(
+            mica("mount", "--rw", "--name", "work", "-o", "writeback=1", "real", directory).status == 0
+        )
+        let text = String(repeating: "it\n", count: 10_000)
+        let base = FilePath(directory)
+        var old: [UInt8] = []
+        do {
+            func open(_ name: String, _ flags: CInt) throws -> OpenFile {
+                OpenFile(try OwnedFD.open(base.appending(name), O_RDWR | flags, mode: 0o644))
+            }
+            try base.appending("d").makeDirectory(mode: 0o755)
+            let made = [try open("new", O_CREAT), try open("d/below", O_CREAT)]
+            let changed = try open("etc/group", 0)
+            old = try changed.fd.contents(limit: 1 << 20)
+            try #require(!old.isEmpty)
+            for file in made { try file.fd.writeAll(Array(text.utf8)) }
+            try [UInt8(ascii: "X")].withUnsafeBytes { try changed.fd.writeAll($0, at: 0) }
+            let changes = try mica("diff", "work").output.split(separator: "\n")
+            #expect(
+                Set(["A /d", "A /d/below", "C /etc/group", "A /new"]).isSubset(of: changes),
+                "\(changes)"
+            )
+            try #expect(mica("commit", "work", "made").status == 0)
+            // They were open all the time.
+            withExtendedLifetime((made, changed)) {}
+        }
+        for name in ["new", "d/below"] {
+            try #expect(mica("run", "--rm", "made", "cat", "/\(name)").output == text)
+        }
+        let group = try mica("run", "--rm", "made", "cat", "/etc/group").output
+        #expect(Array(group.utf8) == [UInt8(ascii: "X")] + old.dropFirst())
+        try #expect(mica("umount", directory).status == 0)
+    }
+
+    @Test func `a container's root takes options for its data, and no others`() throws {
+        for options in ["writeback=1", "io=cached", "writeback=1,fill=idle"] {
+            let script = "exec 3>/kept; echo it >&3; touch /written; sleep 1000"
+            try #expect(
+                mica("run", "-d", "-o", options, "--name", "it", "real", "sh", "-c", script).status == 0
+            )
+            try #expect(mica.wait { try mica("diff", "it").output.contains("A /written") })
+            try #expect(mica("commit", "it", "made").status == 0)
+            try #expect(mica("run", "--rm", "made", "cat", "/kept").output == "it\n")
+            try #expect(mica("rm", "-f", "it").status == 0)
+        }
+        for options in ["nosuid", "ro", "writeback=1,io=passthrough", "squash_to_uid=1", "io"] {
+            let refused = try mica("run", "--rm", "-o", options, "real", "true")
+            #expect(refused.status == 125, "\(options): \(refused)")
+        }
+        // The daemon's own answer.
+        try #expect(mica("run", "--rm", "-o", "io=quickly", "real", "true").status == 125)
+        try #expect(mica("ps", "-aq").output == "")
+    }
 }

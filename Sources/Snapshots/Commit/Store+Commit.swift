@@ -143,16 +143,19 @@ extension Store {
     }
 
     /// By container, image, or snapshot, in this order. `hasUpper`: an image is meant only where nothing else has the
-    /// name. Failure where a container and a snapshot have it, as stores of earlier versions may.
+    /// name. Failure where a container and a snapshot have it, as stores of earlier versions may. What programs have
+    /// written by now is in the upper.
     func subject(named name: String, hasUpper: Bool = false) throws -> Subject {
         let named = try found { try snapshot(name) }
         if let container = try found({ try container(named: name) }) {
             if let named { try container.check(isNotAlso: named, name) }
             let snapshot = try snapshot(container.snapshot)
+            let upper = layout.snapshot(snapshot.id).appending("upper")
+            try writeBack(rootMount(ofContainer: container.id), to: upper)
             return Subject(
                 name: name,
                 layers: snapshot.layers,
-                upper: layout.snapshot(snapshot.id).appending("upper"),
+                upper: upper,
                 image: container.image,
                 isContainer: true
             )
@@ -165,11 +168,13 @@ extension Store {
             throw Failure("no such container, image or snapshot: \(name)", kind: .notFound)
         }
         let isActive = snapshot.kind == .active
+        let upper = isActive ? layout.snapshot(snapshot.id).appending("upper") : nil
+        if let upper { try writeBack(writableMount(of: name), to: upper) }
         return Subject(
             name: name,
             layers: snapshot.layers,
             isTopApplied: isActive && snapshot.layer != nil,
-            upper: isActive ? layout.snapshot(snapshot.id).appending("upper") : nil,
+            upper: upper,
             image: try read { connection in
                 try snapshot.parent.flatMap { parent in
                     try connection.value(
