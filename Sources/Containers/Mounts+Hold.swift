@@ -3,7 +3,7 @@ import Linux
 package import Snapshots
 package import SystemPackage
 
-/// Mounts that somebody else makes visible elsewhere, by bind mounts of them.
+/// Mounts that another program makes visible elsewhere, by bind mounts of them.
 extension Mounts {
     /// Shows an active snapshot, or a view (read-only), at the empty directory `target`, unless it is shown somewhere
     /// already; where it is. One whose daemon was killed is mounted again: who has it bound elsewhere has to do that
@@ -51,7 +51,7 @@ extension Mounts {
     }
 
     /// Ends what shows a snapshot, and waits until what was written is in its upper. failedPrecondition where it is to be
-    /// seen in another place of this mount namespace: somebody uses it.
+    /// seen in another place of this mount namespace: it is in use.
     package func endHeld(snapshot: SnapshotRecord) throws {
         for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
             if record.isLive, let device = MountDaemon.device(of: store.mountLock(record.id)),

@@ -10,13 +10,13 @@ import Glibc
 
 /// Brings the images of an archive or a layout into the store.
 package struct ImageLoad: Sendable {
-    /// What happens to a layer, for whoever shows progress. Layers are known by their diffIDs.
+    /// What happens to a layer, for a display of progress. Layers are known by their diffIDs.
     package enum Event: Sendable {
         /// Nothing is to be done.
         case alreadyThere(Digest)
         /// It was there, and damaged: it is read again.
         case damaged(Digest)
-        /// Bytes of the blob; nil where nobody knows before it has been read.
+        /// Bytes of the blob; nil where that is not known before it has been read.
         case reading(Digest, done: UInt64, total: UInt64?)
         /// Bytes of the files in the layer.
         case read(Digest, contentSize: UInt64)

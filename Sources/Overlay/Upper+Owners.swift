@@ -23,7 +23,7 @@ extension Upper {
         return false
     }
 
-    /// The noted owner of a file with this status, by the same rule as `FileMarks.shown`: a note on somebody else's file
+    /// The noted owner of a file with this status, by the same rule as `FileMarks.shown`: a note on another user's file
     /// does not count.
     package func storedOwner(
         of name: FileName,

@@ -10,7 +10,7 @@ struct CollectCommand: ParsableCommand {
         abstract: "Free what nothing refers to.",
         discussion: """
             That is what no image, snapshot, container or mount needs, and no program that works with the store has \
-            leased. Waits until nobody is loading, committing or removing anything.
+            leased. Waits until no process is loading, committing or removing anything.
             """
     )
 

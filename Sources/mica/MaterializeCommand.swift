@@ -10,7 +10,7 @@ struct MaterializeCommand: ParsableCommand {
         abstract: "Bring all data of changed files into a snapshot.",
         discussion: """
             Of a file whose attributes were changed, or a part of whose data was written, the rest stays in the image. \
-            mica reads such files as they are; the kernel's overlayfs, and whoever copies the upper directory, needs \
+            mica reads such files as they are; the kernel's overlayfs, and a program that copies the upper directory, needs \
             them whole. The snapshot must not be mounted. For directories: `micafs --materialize -o lowerdir=…`.
             """,
         aliases: ["settle"]

@@ -10,7 +10,7 @@ struct UnmountCommand: ParsableCommand {
         _superCommandName: Mica.name,
         abstract: "Unmount what mica mounted.",
         discussion: """
-            What nobody uses in this mount namespace is gone for all others as well. What was written before is safe.
+            What is not in use in this mount namespace is gone for all others as well. What was written before is safe.
             """
     )
 

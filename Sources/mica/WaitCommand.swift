@@ -24,7 +24,7 @@ struct WaitCommand: ParsableCommand {
         for name in containers {
             do {
                 guard let status = try all.wait(for: try all.container(named: name)) else {
-                    throw Failure("nobody saw how container \(name) ended: what ran it was killed")
+                    throw Failure("how container \(name) ended is not known: what ran it was killed")
                 }
                 print(status)
                 fflush(nil)

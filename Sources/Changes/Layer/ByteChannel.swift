@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A stream of bytes from one thread to another, with a bounded piece of memory between them.
 ///
-/// Like a pipe, but the writer's error reaches the reader, and nobody is killed by SIGPIPE.
+/// Like a pipe, but the writer's error reaches the reader, and SIGPIPE kills no process.
 final class ByteChannel: @unchecked Sendable {
     // Everything below is touched only under `lock`.
     private let lock = Lock()
@@ -67,7 +67,7 @@ final class ByteChannel: @unchecked Sendable {
         }
     }
 
-    /// How the stream ended; nil while it has not, and when it ended only because nobody read it any more.
+    /// How the stream ended; nil while it has not, and when it ended only because its reader had gone.
     var outcome: Result<Void, any Error>? { lock.locked { hasBroken ? nil : end } }
 
     /// The reader wants no more.

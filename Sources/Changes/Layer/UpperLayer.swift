@@ -219,7 +219,7 @@ final class UpperLayer {
     }
 
     /// Anything but a directory. Throws `TreeChanged` where it is gone, or is another one by now; then nothing of it is
-    /// written, and nobody takes it for the first of its names.
+    /// written, and no reader takes it for the first of its names.
     private func addFile(_ node: TreeNode, at path: [UInt8], in directory: Header) throws {
         let identity = try tree.identity(of: node)
         if let identity, let first = written[identity]?.first {
@@ -318,7 +318,7 @@ final class UpperLayer {
         try reading(path) { try tree.details(of: node) }
     }
 
-    /// The whole truth of a file, also under its second name: whoever unpacks a hard link gives what its entry says to
+    /// The whole truth of a file, also under its second name: a program that unpacks a hard link gives what its entry says to
     /// the file that all its names share.
     private func add(
         _ node: TreeNode,

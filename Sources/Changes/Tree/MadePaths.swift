@@ -7,7 +7,7 @@ import Glibc
 /// The files and directories in an upper that are there only because something was to be mounted on them:
 /// the file `mountpoints` beside it, absolute paths with a NUL after each, parents before what is in them.
 ///
-/// While they are empty they are nobody's change: neither a diff nor a commit has them.
+/// While they are empty they are no change of the container's: neither a diff nor a commit has them.
 package enum MadePaths {
     private static func file(beside upper: FilePath) -> FilePath {
         upper.removingLastComponent().appending("mountpoints")

@@ -6,7 +6,7 @@ import SystemPackage
 
 import Glibc
 
-/// The data of a regular file, open for as long as somebody has this.
+/// The data of a regular file, open as long as this value lives.
 struct TreeFile {
     /// As they are now that it is open: what is on disk may have changed since it was found.
     let attributes: NodeAttributes

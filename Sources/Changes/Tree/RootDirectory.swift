@@ -8,7 +8,7 @@ import Overlay
 import Glibc
 
 /// The root directory that a stack of layers has. An upper's root is the root of the mount: it has the same attributes
-/// until somebody changes them.
+/// until they are changed.
 package struct RootDirectory {
     /// UTIME_OMIT, a macro: the time stays as it is.
     private static let omitted = (1 << 30) - 2

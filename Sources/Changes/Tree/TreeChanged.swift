@@ -4,7 +4,7 @@ import SystemPackage
 
 import Glibc
 
-/// A name leads to something else by now, or to nothing: somebody works in the container.
+/// A name leads to something else by now, or to nothing: a process works in the container.
 struct TreeChanged: Error {
     /// Rethrows what a system call says where a name is gone, or is no longer what it was.
     static func from(_ errno: Errno) -> any Error {

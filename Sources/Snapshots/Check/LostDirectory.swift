@@ -2,7 +2,7 @@ import Layers
 import Linux
 import SystemPackage
 
-/// Where what is damaged, or belongs to nobody, is kept out of the way: `lost/<what>/<name>`. Nothing in it is ever
+/// Where what is damaged, or has no owner, is kept out of the way: `lost/<what>/<name>`. Nothing in it is ever
 /// touched again.
 struct LostDirectory {
     private let layout: StoreLayout

@@ -162,7 +162,7 @@ extension StoreCheck {
                 kind == .snapshot && SnapshotDirectory.isInUse(path)
                 || !MountTable.current().targets(below: path).isEmpty
             if isBusy {
-                finding.problem += "; somebody has it mounted"
+                finding.problem += "; it is mounted"
                 finding.advice = "Unmount it and check again."
                 findings.append(finding)
             } else {

@@ -5,9 +5,9 @@ import SystemPackage
 
 import Glibc
 
-/// Looks at everything a store holds, and mends what can be mended without anybody's help.
+/// Looks at everything a store holds, and mends what can be mended without a person's help.
 ///
-/// Nothing is ever deleted but chain indexes, which are a cache: what is damaged, or belongs to nobody though nothing
+/// Nothing is ever deleted but chain indexes, which are a cache: what is damaged, or has no owner though nothing
 /// says that it was removed, is renamed into the store's directory `lost`.
 package struct StoreCheck {
     let layout: StoreLayout
@@ -18,7 +18,7 @@ package struct StoreCheck {
     /// Objects that were found whole.
     var wholeObjects: Set<Digest> = []
 
-    /// Checks the store. With `repairs` it waits until nobody is working in it, else while gc sweeps. Failure where
+    /// Checks the store. With `repairs` it waits until no process is working in it, else while gc sweeps. Failure where
     /// there is no store, or the database is of a newer program's.
     package static func run(_ layout: StoreLayout, isDeep: Bool, repairs: Bool) throws -> [Finding] {
         guard layout.root.exists else {

@@ -9,10 +9,10 @@ import Glibc
 ///
 /// Roots are images (until they are removed), active and hand-committed snapshots, views, containers, mounts
 /// whose lock is held, and leases that have not expired. First the rows go, in one transaction; then every file
-/// that no row stands for. So whoever is killed in between leaves files for the next collection, never a row
-/// without its file. The store's lock is held exclusively: nobody is staging or publishing meanwhile.
+/// that no row stands for. So a process that is killed in between leaves files for the next collection, never a row
+/// without its file. The store's lock is held exclusively: no process stages or publishes meanwhile.
 extension Store {
-    /// `isDryRun`: only says what would go. nil: somebody is working in the store, and `waiting` was not wanted.
+    /// `isDryRun`: only says what would go. nil: a process is working in the store, and `waiting` was not wanted.
     /// `keepingArrivals`: what an unfinished pull has stays, for who goes on with it.
     @discardableResult
     package func collect(

@@ -35,12 +35,12 @@ struct Sweep {
             plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
         }
         sweep(layout.tmp, "temporary files") { _ in false }
-        // Only who has pulled has it. Nobody pulls now: what is there is for a next time, and can be had again.
+        // Only a pull has it open, and none runs now: what is there is for a next time, and can be had again.
         if !keepsArrivals, layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
         sweepContainers()
     }
 
-    /// An object lives if any live layer's index lists it. If one index can't be read, nobody knows what it
+    /// An object lives if any live layer's index lists it. If one index can't be read, it is not known what it
     /// lists: then all objects stay.
     private mutating func sweepObjects() {
         var live: Set<Digest> = []
@@ -71,7 +71,7 @@ struct Sweep {
             let directory = layout.snapshots.appending(name)
             guard SnapshotDirectory.isInUse(directory) else { continue }
             busy.insert(name)
-            collection.problems.append("\(directory) belongs to no snapshot, but somebody has it mounted")
+            collection.problems.append("\(directory) belongs to no snapshot, but is mounted")
         }
         sweep(layout.snapshots, "snapshots") { plan.snapshots.contains($0) || busy.contains($0) }
     }
@@ -110,7 +110,7 @@ struct Sweep {
     }
 
     /// A directory leaves its place whole before its files go: one with half of its files would be taken for
-    /// the layer it was by whoever publishes the same layer after a collector that was killed.
+    /// the layer it was by a process that publishes the same layer after a collector that was killed.
     private func remove(_ name: String, in directory: FilePath) throws(Errno) {
         let path = directory.appending(name)
         let reserve = StoreReserve(layout)

@@ -13,7 +13,7 @@ package struct CommitOptions: Sendable {
         self.changes = changes
     }
 
-    /// The config of the new image: its parent's, with everything in it that nobody here knows, and one layer
+    /// The config of the new image: its parent's, with every member that mica does not know, and one layer
     /// more. `parent` nil: a new one for this machine.
     func config(from parent: [UInt8]?, adding diffID: Digest, to layers: [Digest]) throws -> [UInt8] {
         var image =
@@ -48,7 +48,7 @@ package struct CommitOptions: Sendable {
         Array(repeating: .object(["created_by": .string("unknown")]), count: max(0, count))
     }
 
-    /// How a container starts, with the changes. What they don't change stays as it is, also what nobody here knows.
+    /// How a container starts, with the changes. What they don't change stays as it is, also what mica does not know.
     private func changed(_ config: JSONValue?) throws -> JSONValue {
         var result = config ?? .object([:])
         if case .null = result { result = .object([:]) }

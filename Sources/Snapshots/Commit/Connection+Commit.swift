@@ -21,7 +21,7 @@ extension Connection {
         return layer
     }
 
-    /// An active snapshot that nobody is working in. notFound; failedPrecondition otherwise, which says why. `what` is to
+    /// An active snapshot that is not in use. notFound; failedPrecondition otherwise, which says why. `what` is to
     /// be done with it: "committed".
     func idle(
         _ key: String,

@@ -15,7 +15,7 @@ extension Store {
     ///
     /// notFound; failedPrecondition where the snapshot is not active, is mounted or in a container, has another layer
     /// already, or was written to. What the blob turns out to be is no `kind` of its own: `other`.
-    /// Whoever is killed, or fails, has done nothing to the snapshot. To do it again is fine.
+    /// A caller that is killed, or fails, has done nothing to the snapshot. To do it again is fine.
     @discardableResult
     package func apply(
         _ blob: Descriptor,
@@ -25,7 +25,7 @@ extension Store {
     ) throws -> NewLayer {
         let lock = try lockForChange()
         let found = try read { try $0.applicable(key, in: space, isLive: self.isLive) }
-        // Nobody mounts it meanwhile: what that would show is about to change.
+        // It can't be mounted meanwhile: what that would show is about to change.
         let work = try lockMount(of: found.row, key)
         let upper = layout.snapshot(found.row).appending("upper")
         try checkThatNothingWasWritten(to: upper, of: key, found)
@@ -47,7 +47,7 @@ extension Store {
                 throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
             }
             try connection.apply(connection.add(layer), to: found.row)
-            // Before the row says so: attributes of a root over which the layer is not yet are nobody's loss.
+            // Before the row says so: attributes of a root that the layer is not yet over are no loss.
             try root.copy(to: upper, insteadOf: old)
             try naming("sync \(upper)") { try upper.synchronize() }
         }

@@ -77,11 +77,11 @@ extension Store {
         let found = try read {
             try $0.committable(key, as: name, parent: parent, in: space, isLive: self.isLive)
         }
-        // Until its directory is gone nobody can mount it: what was written meanwhile would be in no layer.
+        // Until its directory is gone it can't be mounted: what was written meanwhile would be in no layer.
         let work = try lockMount(of: found.row, key)
         let layer = try layer(of: found, key, warn: warn)
         let record = try write { connection in
-            // Whoever has noted a mount by now waits for the lock, in vain.
+            // A process that has noted a mount by now waits for the lock, in vain.
             let now = try connection.committable(key, as: name, parent: parent, in: space) { _ in false }
             guard now == found else {
                 throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
@@ -128,7 +128,7 @@ extension Store {
         return try read { try $0.newLayer(diffID) }
     }
 
-    /// For as long as it is held, nobody mounts the snapshot. failedPrecondition where somebody has it already.
+    /// As long as it is held, the snapshot can't be mounted. failedPrecondition where it is held already.
     func lockMount(of row: Int64, _ key: String) throws -> OwnedFD {
         let directory = layout.snapshot(row)
         let work = try naming("lock snapshot \(key), \(directory)") { try SnapshotDirectory.lock(directory) }

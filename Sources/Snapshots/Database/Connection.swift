@@ -146,8 +146,8 @@ package final class Connection {
         }
     }
 
-    /// Moves what is in the log into the database, where it is long: whoever opens the log first reads all of it, a few
-    /// microseconds a page; but moving it waits for the disk three times. Where somebody else reads or writes, the next
+    /// Moves what is in the log into the database, where it is long: the process that opens the log first reads all of it, a few
+    /// microseconds a page; but moving it waits for the disk three times. Where another process reads or writes, the next
     /// one gets another chance.
     private func shortenLog() {
         guard pagesInLog >= Connection.longLog else { return }
@@ -156,7 +156,7 @@ package final class Connection {
         emptyLog()
     }
 
-    /// Moves what is in the log into the database, and waits until that is on disk. Nothing where somebody else reads
+    /// Moves what is in the log into the database, and waits until that is on disk. Nothing where another process reads
     /// or writes meanwhile for longer than `busyTimeout`.
     func emptyLog() {
         if sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK {

@@ -197,7 +197,7 @@ package enum Schema {
         try connection.execute("PRAGMA foreign_keys = OFF")
         defer { try? connection.execute("PRAGMA foreign_keys = ON") }
         try connection.transaction(writing: true) {
-            version = try self.version(of: connection)  // somebody else may have been faster
+            version = try self.version(of: connection)  // another process may have been faster
             guard version <= target else {
                 throw Failure(
                     "the store's database has version \(version); this mica knows versions up to \(target)",

@@ -36,7 +36,7 @@ package struct ContainerRecord: Sendable, Equatable {
 }
 
 extension ContainerRecord {
-    /// Failure where `name` was given for this container, and is the key of a snapshot of somebody else's.
+    /// Failure where `name` was given for this container, and is the key of another client's snapshot.
     package func check(isNotAlso snapshot: SnapshotRecord, _ name: String) throws {
         guard snapshot.key != self.snapshot else { return }
         throw Failure(

@@ -6,7 +6,7 @@ package struct KeySpace: RawRepresentable, Hashable, Sendable {
 
     package init(rawValue: String) { self.rawValue = rawValue }
 
-    /// Of images, containers and whoever uses mica's command line.
+    /// Of images, containers and the users of mica's command line.
     package static let own = KeySpace(rawValue: "")
     package static let containerd = KeySpace(rawValue: "containerd")
 

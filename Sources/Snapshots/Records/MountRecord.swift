@@ -14,7 +14,7 @@ package struct MountRecord: Sendable, Equatable {
     package var target: FilePath
     /// Unix nanoseconds.
     package var created: Int64
-    /// Whether somebody holds the lock file.
+    /// Whether a process holds the lock file.
     package var isLive: Bool
     /// Whether it is still in the tree though its micafs was killed: it answers nothing until it is unmounted.
     package var isDead = false

@@ -106,7 +106,7 @@ extension Connection {
         return nil
     }
 
-    /// Removes a snapshot's row if nobody needs it; whether it went.
+    /// Removes a snapshot's row if nothing needs it. Returns whether it went.
     func removeUnusedSnapshot(_ row: Int64) throws -> Bool {
         guard try user(of: row) == nil else { return false }
         try run("DELETE FROM snapshots WHERE id = ?", row)

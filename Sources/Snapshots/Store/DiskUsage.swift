@@ -11,7 +11,7 @@ enum DiskUsage {
             do {
                 return try count(path)
             } catch {
-                // ESTALE: somebody works in it, and has moved a directory.
+                // ESTALE: a process works in it, and has moved a directory.
                 tries += 1
                 guard error.rawValue == ESTALE, tries < 10 else { throw Failure("read \(path)", error) }
             }

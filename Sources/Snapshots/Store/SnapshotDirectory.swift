@@ -52,8 +52,8 @@ enum SnapshotDirectory {
     }
 
     /// Renames it into place. Called inside the transaction that gives it its number, so what is there
-    /// under that number is left over from a transaction that was never committed, and nobody has written to it. What
-    /// somebody has written to is a snapshot that the database has forgotten: that is set apart.
+    /// under that number is left over from a transaction that was never committed, and has not been written to. What
+    /// has been written to is a snapshot that the database has forgotten: that is set apart.
     static func publish(_ staged: FilePath, as row: Int64, in layout: StoreLayout, durably: Bool = true)
         throws
     {

@@ -3,7 +3,7 @@ package import OCI
 import Linux
 
 extension Store {
-    /// What the layer has come as, in the order of digests. Empty where nobody said, and where there is no such layer.
+    /// What the layer has come as, in the order of digests. Empty where that was not recorded, and where there is no such layer.
     package func blobs(of layer: Digest) throws -> [LayerBlob] {
         try read { try $0.blobs(of: layer) }
     }

@@ -11,7 +11,7 @@ extension Store {
     }
 
     /// Prepares the snapshot `container.snapshot` on its image and records the container, in one transaction:
-    /// whoever is killed leaves both or neither. Failures are those of `prepare` and `add`.
+    /// a process that is killed leaves both or neither. Failures are those of `prepare` and `add`.
     ///
     /// `durably`: on disk when this returns. A container that goes when its command has ended need not be: a stop
     /// of the machine ends it, and what is left of it then, a row or a directory without the other, is removed as

@@ -96,7 +96,7 @@ extension Store {
         var problems: [String] = []
         for record in try mounts() where record.isDead {
             do {
-                // Lazily: whoever is in it only gets errors from it anyway.
+                // Lazily: a process that is in it only gets errors from it anyway.
                 try Unmount.unmount(record.target, .lazy)
             } catch {
                 problems.append("unmount \(record.target), whose micafs is gone: \(error)")

@@ -75,7 +75,7 @@ extension Store {
         try changeLabels(of: key, in: space) { $0 = labels }
     }
 
-    /// Changes labels as they are at that moment: nobody else's change comes in between. notFound; what `change` throws,
+    /// Changes labels as they are at that moment: no other change comes in between. notFound; what `change` throws,
     /// and then nothing has changed.
     @discardableResult
     package func changeLabels(

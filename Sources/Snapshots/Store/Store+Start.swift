@@ -8,7 +8,7 @@ extension Store {
 
     /// The mount answers: from now on the snapshot is its user's.
     package func noteStart(of key: String) throws {
-        // Lost with the machine, it is a mark on a snapshot that nobody takes for garbage if anything was written.
+        // Lost with the machine, it is a mark on a snapshot that is not taken for garbage if anything was written.
         try write(durably: false) { connection in
             try connection.run(
                 """
@@ -22,7 +22,7 @@ extension Store {
         }
     }
 
-    /// Removes the snapshots of mounts that were killed while they started. Nothing where somebody changes the store.
+    /// Removes the snapshots of mounts that were killed while they started. Nothing while a process changes the store.
     package func removeUnstarted() throws {
         let layout = layout
         guard try !read({ try $0.unstarted(layout) }).isEmpty,

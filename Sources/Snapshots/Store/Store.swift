@@ -10,11 +10,11 @@ import Glibc
 /// One connection and one mutex; other processes may have the same store open. Thread-safe.
 ///
 /// Lock order: `layout.lock` (shared, or exclusive for the collector), then the mutex, then the database's
-/// write lock. Nobody waits for a lock of the left while holding one of the right.
+/// write lock. No thread waits for a lock of the left while holding one of the right.
 package final class Store: @unchecked Sendable {
     package let layout: StoreLayout
     private let mutex = Mutex<Void>(())
-    // Opened by whoever needs it first. Touched only under the mutex.
+    // Opened by the first thread that needs it. Touched only under the mutex.
     private var opened: Connection?
     private var isLent = false
 
@@ -23,7 +23,7 @@ package final class Store: @unchecked Sendable {
     deinit { if isLent { StoreReserve(layout).fill() } }
 
     /// Creates what is missing, and closes what others could look into (`StoreLayout.claimed`). What an earlier process
-    /// left in tmp/ goes, unless somebody is working in it. failedPrecondition where the store holds something, and there
+    /// left in tmp/ goes, unless a process is working in it. failedPrecondition where the store holds something, and there
     /// is no database that could know of it.
     package static func open(_ layout: StoreLayout) throws -> Store {
         // Before anything is made in its place.
@@ -34,7 +34,7 @@ package final class Store: @unchecked Sendable {
         if !StoreDisagreement.isPresent(layout) {
             try StoreDisagreement.refuseWithoutDatabase(layout) { StoreDisagreement.isPresent(layout) }
             try layout.prepare()
-            // Now, not with the first row: whoever finds a layer without a database takes that for lost.
+            // Now, not with the first row: a process that finds a layer without a database takes that for lost.
             try Store(layout).read { _ in }
             StoreReserve(layout).fill()
         }
@@ -49,7 +49,7 @@ package final class Store: @unchecked Sendable {
         return Store(layout)
     }
 
-    /// For whoever stages, publishes and records: held from the first file in tmp/ until the row is there.
+    /// For callers that stage, publish and record: held from the first file in tmp/ until the row is there.
     /// Waits while the collector sweeps.
     package func lockForChange() throws -> FileLock {
         try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }

@@ -85,7 +85,7 @@ enum StoreDisagreement {
     /// Refuses a store without a database, or with an empty one, that holds something.
     static func refuseWithoutDatabase(_ layout: StoreLayout, unless isMade: () throws -> Bool) throws {
         guard let contents = contents(of: layout) else { return }
-        // Somebody else may have made it, and what it knows of, meanwhile.
+        // Another process may have made it, and what it knows of, meanwhile.
         if try isMade() { return }
         let what = layout.database.exists ? "is empty" : "is missing"
         throw Failure(

@@ -21,7 +21,7 @@ extension StoreLayout {
 
     /// The same store by its real path, made where there is none, after a look at who else could read or replace it.
     ///
-    /// What is the store's own and open to others is closed. Failure (failedPrecondition) where it is somebody else's,
+    /// What is the store's own and open to others is closed. Failure (failedPrecondition) where it is another user's,
     /// where others may write to a directory above, and where the directory has something else in it: then it is
     /// neither a store nor to become one.
     ///
@@ -46,7 +46,7 @@ extension StoreLayout {
         return layout
     }
 
-    /// A new one. Whoever is faster makes the same.
+    /// A new one. A process that is faster makes the same.
     private func made() throws -> StoreLayout {
         guard !root.exists else { throw Failure("the store \(root) is a symbolic link to what is not there") }
         var parent = root
@@ -84,7 +84,7 @@ extension StoreLayout {
         }
     }
 
-    /// Takes from others what they may do with the root and what is directly in it: below, nobody gets.
+    /// Takes from other users what they may do with the root and what is directly in it. They do not get below.
     private func close(_ status: FileStatus) throws {
         let names = try naming("read \(root)") { try root.names() }.map {
             String(decoding: $0, as: UTF8.self)
@@ -95,7 +95,7 @@ extension StoreLayout {
         if isOpen || !isStore, let other = names.sorted().first(where: { !known.contains($0) }) {
             throw isStore ? sharedFailure(status, with: other) : foreignFailure(other)
         }
-        // Anybody's on purpose, such as /tmp, even where it is empty.
+        // Open to every user on purpose, such as /tmp, even where it is empty.
         guard status.st_mode & S_ISVTX == 0 else { throw sharedFailure(status, with: nil) }
         for name in names where !StoreLayout.ofFilesystems.contains(name) {
             try close(root.appending(name), isDirectory: StoreLayout.directories.contains(name))
@@ -118,7 +118,7 @@ extension StoreLayout {
         guard status.st_uid == geteuid(), status.st_mode & S_IFMT == (isDirectory ? S_IFDIR : S_IFREG) else {
             throw Failure(
                 "the store \(root) was open to others, and \(path) is not what mica made there",
-                advice: "Look at what it is, and remove it if nobody needs it.",
+                advice: "Look at what it is, and remove it if it is not needed.",
                 kind: .failedPrecondition
             )
         }
@@ -148,7 +148,7 @@ extension StoreLayout {
         )
     }
 
-    /// realpath(3), terminated. A path by which nobody can lead elsewhere later; nil, and errno.
+    /// realpath(3), terminated. A path that no link can lead elsewhere later; nil, and errno.
     private static func real(_ path: FilePath) -> [CChar]? {
         guard let resolved = path.withPlatformString({ realpath($0, nil) }) else { return nil }
         defer { free(resolved) }

@@ -98,7 +98,7 @@ struct StoreReserve {
     }
 
     /// Blocks for the database's log, beyond its end: where data is overwritten in place, what is appended to the log
-    /// up to there finds room on a full disk, whoever else is waiting for some. Best effort.
+    /// up to there finds room on a full disk, whichever other process waits for some. Best effort.
     func fillLog() {
         let log = FilePath("\(layout.database.string)-wal")
         guard let file = try? OwnedFD.open(log, O_WRONLY), let status = try? file.status(),

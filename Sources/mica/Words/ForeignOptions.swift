@@ -82,7 +82,7 @@ enum ForeignOptions {
             .init(
                 "restart",
                 of: "run create update",
-                "Nobody is there to start it again; systemd restarts what a unit runs: ExecStart=mica run --rm."
+                "No daemon is there to start it again; systemd restarts what a unit runs: ExecStart=mica run --rm."
             ),
             option("l label label-file annotation", "Containers have a name and no labels: --name."),
             option("platform", "An image's platform is chosen when it is loaded."),
