@@ -106,6 +106,24 @@ static void for_list(int list, void (*each)(const char *)) {
 static char name[4096], other[4096];
 
 static void do_create(void) { close(opened(name, O_CREAT | O_EXCL | O_WRONLY)); }
+/* As an unpacked or a compiled file comes about. */
+static void do_put(void) {
+    int file = opened(name, O_CREAT | O_EXCL | O_WRONLY);
+    need(write(file, buffer, 100) == 100, name);
+    close(file);
+}
+
+/* As a package manager replaces a file. */
+static void do_renew(void) {
+    need(unlink(name) == 0, name);
+    do_put();
+}
+
+static void do_churn(void) {
+    do_create();
+    need(unlink(name) == 0, name);
+}
+
 static void do_mkdir(void) { need(mkdir(name, 0755) == 0, name); }
 static void do_symlink(void) { need(symlink("somewhere", name) == 0, name); }
 static void do_link(void) { need(link(other, name) == 0, name); }
@@ -128,7 +146,8 @@ static void do_absent_rarely(void) {
 
 /* `first` and `second` are the letters that `name` and `other` begin with. */
 static const struct { const char *command; void (*each)(void); char first, second; } numbered[] = {
-    {"create", do_create, 'f', 0}, {"mkdir", do_mkdir, 'd', 0}, {"symlink", do_symlink, 's', 0},
+    {"create", do_create, 'f', 0}, {"put", do_put, 'f', 0}, {"renew", do_renew, 'f', 0}, {"churn", do_churn, 'c', 0},
+    {"mkdir", do_mkdir, 'd', 0}, {"symlink", do_symlink, 's', 0},
     {"link", do_link, 'l', 'f'}, {"stat", do_stat, 'f', 0}, {"chmod", do_chmod, 'f', 0},
     {"rename", do_rename, 'r', 'f'}, {"unlink", do_unlink, 'r', 0}, {"rmdir", do_rmdir, 'd', 0},
     {"absent", do_absent, 'a', 0}, {"absent-rarely", do_absent_rarely, 'b', 0},
@@ -140,6 +159,32 @@ static void for_numbers(const char *directory, long count, void (*each)(void), c
         if (second) snprintf(other, sizeof other, "%s/%c%06ld", directory, second, number);
         each();
     }
+}
+
+/* How long the slowest thousandth of `count` churns takes at least. */
+static int longer(const void *one, const void *two) {
+    uint64_t left = *(const uint64_t *)one, right = *(const uint64_t *)two;
+    return (left > right) - (left < right);
+}
+
+static uint64_t slowest(const char *directory, long count) {
+    uint64_t *times = calloc(count, sizeof *times);
+    need(times != NULL, "memory");
+    for (long number = 0; number < count; number++) {
+        snprintf(name, sizeof name, "%s/c%06ld", directory, number);
+        uint64_t start = now();
+        do_churn();
+        times[number] = now() - start;
+    }
+    qsort(times, count, sizeof *times, longer);
+    uint64_t found = times[count - 1 - count / 1000];
+    free(times);
+    return found;
+}
+
+/* Computes until it is killed. */
+static void spin(void) {
+    for (volatile uint64_t turn = 0;; turn++) {}
 }
 
 /* Data of one file. */
@@ -194,7 +239,22 @@ static void file_write(const char *path, long count) {
     close(file);
 }
 
+/* Lines of a log. */
+static void file_append(const char *path, long count) {
+    int file = opened(path, O_CREAT | O_APPEND | O_WRONLY);
+    while (count-- > 0) need(write(file, buffer, 80) == 80, path);
+    close(file);
+}
+
+/* Blocks in sequence. */
+static void file_write_blocks(const char *path, long count) {
+    int file = opened(path, O_CREAT | O_TRUNC | O_WRONLY);
+    while (count-- > 0) need(write(file, buffer, 4096) == 4096, path);
+    close(file);
+}
+
 static const struct { const char *command; void (*act)(const char *, long); } files[] = {
+    {"append", file_append}, {"write-blocks", file_write_blocks},
     {"stream", file_stream}, {"random-read", file_random_read}, {"random-write", file_random_write},
     {"map", file_map}, {"write", file_write},
 };
@@ -212,6 +272,11 @@ int main(int count, char **words) {
     memset(buffer, 'm', sizeof buffer);
     need(chdir(words[1]) == 0, words[1]);
 
+    if (strcmp(command, "spin") == 0) spin();
+    if (strcmp(command, "slowest") == 0) {
+        printf("%lu\n", slowest(argument, number));
+        return 0;
+    }
     for (size_t entry = 0; entry < COUNT(lists); entry++) {
         if (strcmp(command, lists[entry].name) != 0) continue;
         need(list >= 0, argument);

@@ -82,8 +82,16 @@ class Bench:
             self.stacks["wide"] = self.stack_of(source, 1, "wide")
         return self.stacks["wide"]
 
+    def replaced(self):
+        """The stack with the tree of inputs.replaced_tree."""
+        if "replaced" not in self.stacks:
+            source = self.once("replaced.tar", inputs.replaced_tree)
+            self.stacks["replaced"] = self.stack_of(source, 1, "replaced")
+        return self.stacks["replaced"]
+
     def stack_of(self, source, depth, name):
-        return Stack(source, depth, self.scratch / name, self.mica, self.store, self.spare)
+        split = self.options.split
+        return Stack(source, depth, self.scratch / name, self.mica, self.store, self.spare, split)
 
     # Measuring.
 

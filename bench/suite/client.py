@@ -1,9 +1,12 @@
 """Runs client.c, compiled into the workspace."""
 
+import contextlib
 import os
 import pathlib
+import subprocess
+import time
 
-from .workspace import run
+from .workspace import Failed, run
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent / "client.c"
 
@@ -22,6 +25,32 @@ class Client:
 
     def seconds(self, root, command, *arguments):
         return int(run(self.program, root, command, *arguments)) / 1e9
+
+    def together(self, root, command, arguments):
+        """Starts one client for each list of arguments, all at once. Returns the seconds until the last has ended,
+        their start included."""
+        start = time.monotonic()
+        clients = [
+            subprocess.Popen(
+                [str(word) for word in (self.program, root, command, *each)], stdout=subprocess.DEVNULL
+            )
+            for each in arguments
+        ]
+        codes = [client.wait() for client in clients]
+        if any(codes):
+            raise Failed(f"client {command}: exit statuses {codes}")
+        return time.monotonic() - start
+
+    @contextlib.contextmanager
+    def busy(self, count):
+        """`count` programs compute meanwhile."""
+        programs = [subprocess.Popen([self.program, "/", "spin", "/"]) for _ in range(count)]
+        try:
+            yield
+        finally:
+            for program in programs:
+                program.kill()
+                program.wait()
 
     def cached_pages(self, root, paths):
         """How many pages of these files are in the page cache."""

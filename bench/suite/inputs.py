@@ -10,6 +10,7 @@ MEGABYTE = 1 << 20
 SMALL, MEDIUM, LARGE = 100, 20, 256
 STREAM = 1024
 MANY, LINKED, RENAMED = 100_000, 20_000, 100
+REPLACED = 1000
 
 
 class Content:
@@ -71,6 +72,24 @@ def wide_tree(path):
         for number in range(RENAMED):
             add(f"parts/{number}", tarfile.DIRTYPE, mode=0o755)
             add(f"parts/{number}/file", content=b"%d\n" % number)
+
+
+def replaced_tree(path):
+    """Writes a tar with `REPLACED` files in the directory files, and as many directories, with a file each, in
+    directories; named as client.c names them."""
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+
+        def add(name, kind=tarfile.REGTYPE, content=b"", mode=0o644):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.size, entry.mode, entry.mtime = kind, len(content), mode, 1_600_000_000
+            tar.addfile(entry, io.BytesIO(content))
+
+        for name in ("files", "directories"):
+            add(name, tarfile.DIRTYPE, mode=0o755)
+        for number in range(REPLACED):
+            add(f"files/f{number:06}", content=b"%d\n" % number)
+            add(f"directories/d{number:06}", tarfile.DIRTYPE, mode=0o755)
+            add(f"directories/d{number:06}/file", content=b"%d\n" % number)
 
 
 def archive_to_unpack(path):

@@ -31,9 +31,40 @@ def generated_tree(path, files):
             add(f"usr/share/package-{package}/part-{part}/file-{number}.dat", content=content)
 
 
-def split(source, count, directory):
+def packages_of(source):
+    """Which package each path of a Debian tree belongs to, by dpkg's lists of files; empty for other trees."""
+    found = {}
+    with tarfile.open(source) as tar:
+        for entry in tar:
+            head, _, name = entry.name.removeprefix("./").rpartition("/")
+            if head != "var/lib/dpkg/info" or not name.endswith(".list") or not entry.isreg():
+                continue
+            for line in tar.extractfile(entry).read().decode(errors="surrogateescape").splitlines():
+                path = line.lstrip("/")
+                # Where /bin and the like are links the lists have the old paths.
+                for place in (path, f"usr/{path}"):
+                    found.setdefault(place, name.removesuffix(".list"))
+    return found
+
+
+def number_of(text, count):
+    return int(hashlib.md5(text.encode(errors="surrogateescape")).hexdigest(), 16) % count
+
+
+def split(source, count, directory, by):
     """Spreads a tar's entries over `count` layers, directory/0.tar the lowest; directories go along with what
-    is in them, hard links with their file. Returns the layers' paths, bottom first."""
+    is in them, hard links with their file. Returns the layers' paths, bottom first.
+
+    `by`: "packages": what belongs together is in one layer, as an image's build steps leave it (without dpkg's lists
+    what has the first three parts of its path in common); "files": each file is in one of the layers, so that nearly
+    every directory is merged from many."""
+    packages = packages_of(source) if by == "packages" else {}
+
+    def home_of(name):
+        if by == "files":
+            return number_of(name, count)
+        return number_of(packages.get(name) or "/".join(name.split("/")[:3]), count)
+
     paths = [directory / f"{number}.tar" for number in range(count)]
     layers = [tarfile.open(path, "w", format=tarfile.PAX_FORMAT) for path in paths]
     written = [set() for _ in layers]
@@ -51,7 +82,7 @@ def split(source, count, directory):
                 entry.linkname = entry.linkname.removeprefix("./")
                 home = homes[entry.linkname]
             else:
-                home = int(hashlib.md5(entry.name.encode(errors="surrogateescape")).hexdigest(), 16) % count
+                home = home_of(entry.name)
             homes[entry.name] = home
             parents = entry.name.split("/")[:-1]
             for depth in range(1, len(parents) + 1):

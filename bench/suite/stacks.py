@@ -9,10 +9,11 @@ from .workspace import Failed, run
 
 
 class Stack:
-    """`directory` is the stack's own, `store` mica's; `source` is a tar of the whole tree. The layers' tars are kept in
+    """`directory` is the stack's own, `store` mica's; `source` is a tar of the whole tree, split `by` packages or files.
+    The layers' tars are kept in
     `spare`, as `archives`."""
 
-    def __init__(self, source, depth, directory, mica, store, spare):
+    def __init__(self, source, depth, directory, mica, store, spare, by):
         self.source, self.depth, self.directory = source, depth, directory
         self.layers = directory / "l"
         self.image = f"{directory.name}:{depth}"
@@ -23,7 +24,7 @@ class Stack:
         else:
             parts = spare / f"parts-{directory.name}"
             parts.mkdir()
-            self.archives = split(source, depth, parts)
+            self.archives = split(source, depth, parts, by)
             archive = spare / "image.tar"
             docker_archive(self.archives, self.image, archive)
             run(mica, "load", "--root", store, "-i", archive)

@@ -208,6 +208,29 @@ class Mica(System):
         return f"-o {self.options}" if self.options else "no options"
 
 
+class MicaDirectories(System):
+    """micafs over the layers' directories, as podman calls it where it is storage.conf's mount_program."""
+
+    is_fuse = True
+
+    def __init__(self, program, name, options):
+        super().__init__(f"micafs {name}", "mica")
+        self.program, self.options = program, options
+        # What is promised is promised of images.
+        self.transport = "none"
+
+    def mount(self, stack, target, upper):
+        options = f"lowerdir={stack.lowers()}"
+        if upper:
+            options += f",{upper_options(upper)}"
+        if self.options:
+            options += f",{self.options}"
+        run(self.program, "-o", options, target, cwd=stack.layers)
+
+    def about(self):
+        return f"-o lowerdir=…,{self.options}" if self.options else "-o lowerdir=…"
+
+
 def upper_options(upper):
     """Paths relative to the layers: the kernel takes one page of options."""
     for part in ("upper", "work"):

@@ -1,4 +1,4 @@
 """All scenarios, in the order in which they run."""
 
-from . import lookup, walk, read, data, upper, wide, copyup, develop, packages, images  # noqa: F401
+from . import lookup, walk, read, data, upper, programs, wide, copyup, develop, packages, images  # noqa: F401
 from .registry import SCENARIOS  # noqa: F401
