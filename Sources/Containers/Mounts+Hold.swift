@@ -3,7 +3,7 @@ import Linux
 package import Snapshots
 package import SystemPackage
 
-/// Mounts that another program makes visible elsewhere, by bind mounts of them.
+/// Mounts that somebody else makes visible elsewhere, by bind mounts of them.
 extension Mounts {
     /// Shows an active snapshot, or a view (read-only), at the empty directory `target`, unless it is shown somewhere
     /// already; where it is. One whose daemon was killed is mounted again: who has it bound elsewhere has to do that
@@ -50,15 +50,20 @@ extension Mounts {
         return key.utf8.count <= most ? key : "\(String(decoding: key.utf8.prefix(most), as: UTF8.self))…"
     }
 
-    /// Ends what shows a snapshot, and waits until what was written is in its upper. failedPrecondition where it is to be
-    /// seen in another place of this mount namespace: it is in use.
+    /// Ends what shows a snapshot, and waits until what was written is in its upper. failedPrecondition where it can be
+    /// seen elsewhere, in this mount namespace or another one: a process uses it. What an unshare(1) has copied, at the same
+    /// place in its own namespace, is no use.
     package func endHeld(snapshot: SnapshotRecord) throws {
         for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
-            if record.isLive, let device = MountDaemon.device(of: store.mountLock(record.id)),
-                let other = MountTable.current().entries.first(where: {
-                    $0.device == device && $0.target != record.target
-                })
+            let (lock, table) = (store.mountLock(record.id), MountTable.current())
+            if record.isLive, let device = MountDaemon.device(of: lock),
+                let other = table.entries.first(where: { $0.device == device && $0.target != record.target })
             {
+                // The number may be another mount's by now, where this one is gone and its micafs about to end.
+                if try !isShown(record, in: table), Unmount.waitForDaemon(lock) {
+                    try forget(record)
+                    continue
+                }
                 throw Failure(
                     "snapshot \(snapshot.key) is in use: it is mounted at \(other.target)",
                     advice: "Unmount it there first.",
@@ -69,7 +74,7 @@ extension Mounts {
                 try forget(record)
                 continue
             }
-            _ = try unmount(record.target, users: .matter, in: snapshot.space)
+            _ = try unmount(record.target, users: .matterEverywhere, in: snapshot.space)
         }
     }
 }

@@ -8,6 +8,8 @@ extension Mounts {
     package enum Users: Sendable {
         /// A mount in use in this mount namespace stays.
         case matter
+        /// So does one that another mount namespace shows, or a process there uses: it is only taken out of this one.
+        case matterEverywhere
         /// The mount is detached at once (MNT_DETACH), and ends with its last user.
         case goOn
         /// The mount ends for all of them.
@@ -51,6 +53,13 @@ extension Mounts {
         }
         // A detached mount may live on: its row stays until the collector removes it.
         if users == .goOn, !Unmount.waitForDaemon(lock, milliseconds: 200) { return nil }
+        if users == .matterEverywhere, let holder = holderElsewhere(of: record) {
+            throw Failure(
+                "\(target) is in use by \(holder.description), in another mount namespace",
+                advice: "It ends with its last user.",
+                kind: .failedPrecondition
+            )
+        }
         guard Unmount.end(lock, killing: users == .lose) else {
             throw Failure(
                 "\(target) was unmounted, but its micafs has not ended",
@@ -126,6 +135,18 @@ extension Mounts {
             advice: "mica umount -f \(other.target) kills it.",
             kind: .failedPrecondition
         )
+    }
+
+    /// A process that still has a mount that was taken out of this mount namespace; nil where its micafs ends.
+    private func holderElsewhere(of record: MountRecord) -> MountHolder? {
+        let lock = store.mountLock(record.id)
+        if Unmount.waitForDaemon(lock, milliseconds: 200) { return nil }
+        // Another mount may have its number by now: then only its end tells.
+        let device = MountDaemon.device(of: lock)
+        let isReused = MountTable.current().entries.contains { $0.device == device }
+        if isReused, Unmount.waitForDaemon(lock) { return nil }
+        // A copy at the same place is what an unshare(1) leaves, and no use.
+        return holders(of: record).first { $0.directory != record.target }
     }
 
     func holders(of record: MountRecord) -> [MountHolder] {
