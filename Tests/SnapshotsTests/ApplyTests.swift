@@ -110,6 +110,22 @@ import Glibc
         #expect(try space.snapshot("c").layers == [])
     }
 
+    @Test func `is applied again where a kill has left it with the layer's root`() throws {
+        let (one, other) = (try blob(root: (0o755, 0), ["a": "1"]), try blob(root: (0o700, 0), ["a": "2"]))
+        try space.prepare("a", parent: nil)
+        try apply(one, to: "a")
+        try space.commit("a", as: "A")
+        try space.prepare("b", parent: "A")
+        // The upper has its attributes before the row says that the layer is its content.
+        try shell("chmod 700 . && touch -d @981173106 .", in: upper("b"))
+        try apply(other, to: "b")
+        #expect(try space.commit("b", as: "B").layers == [one.0.digest, other.0.digest])
+        // What no layer has is still a change.
+        try space.prepare("c", parent: "A")
+        try shell("chmod 711 .", in: upper("c"))
+        #expect(refusal { try apply(other, to: "c") } == .failedPrecondition)
+    }
+
     @Test func `is refused where it can't be the content`() throws {
         let (one, other) = (try blob(["a": "1"]), try blob(["a": "2"]))
         #expect(refusal { try apply(one, to: "missing") } == .notFound)

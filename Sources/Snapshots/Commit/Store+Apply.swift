@@ -15,7 +15,8 @@ extension Store {
     ///
     /// notFound; failedPrecondition where the snapshot is not active, is mounted or in a container, has another layer
     /// already, or was written to. What the blob turns out to be is no `kind` of its own: `other`.
-    /// A caller that is killed, or fails, has done nothing to the snapshot. To do it again is fine.
+    /// A call that fails, or is killed, leaves the snapshot as it was, but for attributes of its root that a kill may leave
+    /// changed: the same call again is fine.
     @discardableResult
     package func apply(
         _ blob: Descriptor,
@@ -25,10 +26,11 @@ extension Store {
     ) throws -> NewLayer {
         let lock = try lockForChange()
         let found = try read { try $0.applicable(key, in: space, isLive: self.isLive) }
-        // It can't be mounted meanwhile: what that would show is about to change.
+        // Nobody mounts it meanwhile: what that would show is about to change.
         let work = try lockMount(of: found.row, key)
         let upper = layout.snapshot(found.row).appending("upper")
-        try checkThatNothingWasWritten(to: upper, of: key, found)
+        // Before anything is read for nothing.
+        try checkThatNothingWasWritten(to: upper, of: key, isUntouched: isEmpty(upper))
         let layer = try known(blob) ?? imported(blob, over: found.below, named: key, open)
         if let own = found.layer, own != layer.diffID {
             throw Failure(
@@ -41,36 +43,41 @@ extension Store {
         if !found.below.isEmpty { try checkLinks(of: layers) }
         let root = try RootDirectory(of: layers, layout)
         let old = found.stack.isEmpty ? nil : try RootDirectory(of: found.stack, layout)
-        try write { connection in
-            let now = try connection.applicable(key, in: space) { _ in false }
-            guard now == found else {
-                throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
+        // An attempt that was broken off may have given it the attributes that it is to get.
+        let isUntouched = try old.map { try $0.isUntouched(upper) || root.isUntouched(upper) } ?? true
+        try checkThatNothingWasWritten(to: upper, of: key, isUntouched: isUntouched)
+        var isChanged = false
+        do {
+            try write { connection in
+                let now = try connection.applicable(key, in: space) { _ in false }
+                guard now == found else {
+                    throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
+                }
+                try connection.apply(connection.add(layer), to: found.row)
+                // Before the row says so: attributes of a root over which the layer is not yet are nobody's loss.
+                isChanged = true
+                try root.copy(to: upper, insteadOf: old)
+                try naming("sync \(upper)") { try upper.synchronize() }
             }
-            try connection.apply(connection.add(layer), to: found.row)
-            // Before the row says so: attributes of a root that the layer is not yet over are no loss.
-            try root.copy(to: upper, insteadOf: old)
-            try naming("sync \(upper)") { try upper.synchronize() }
+        } catch {
+            if isChanged, let old { try? old.copy(to: upper, insteadOf: root) }
+            throw error
         }
         work.stay()
         _ = consume lock
         return layer
     }
 
-    private func checkThatNothingWasWritten(
-        to upper: FilePath,
-        of key: String,
-        _ found: Committable
-    ) throws {
-        let isUntouched =
-            found.stack.isEmpty
-            ? try naming("read \(upper)") { try upper.names() }.isEmpty
-            : try RootDirectory(of: found.stack, layout).isUntouched(upper)
-        guard isUntouched else {
-            throw Failure(
-                "snapshot \(key) was written to: a layer can't be applied to it any more",
-                kind: .failedPrecondition
-            )
-        }
+    private func isEmpty(_ upper: FilePath) throws -> Bool {
+        try naming("read \(upper)") { try upper.names() }.isEmpty
+    }
+
+    private func checkThatNothingWasWritten(to upper: FilePath, of key: String, isUntouched: Bool) throws {
+        guard !isUntouched else { return }
+        throw Failure(
+            "snapshot \(key) was written to: a layer can't be applied to it any more",
+            kind: .failedPrecondition
+        )
     }
 
     /// The layer of a blob that is not to be read again.
