@@ -8,7 +8,8 @@ extension Mica {
 
     /// gc, system, fsck, info, doctor, bench, version
     static let storeCommands: [any ParsableCommand.Type] = [
-        CollectCommand.self, SystemCommand.self, CheckCommand.self, InfoCommand.self, DoctorCommand.self,
+        CollectCommand.self, SystemCommand.self, CheckCommand.self, InfoCommand.self, StatusCommand.self,
+        DoctorCommand.self,
         BenchCommand.self,
         VersionCommand.self,
     ]

@@ -190,13 +190,16 @@ struct `The words of a command line` {
         try check(JSONDecoder().decode(Tool.self, from: Data(dump.utf8)).command, [])
     }
 
-    @Test func `version, info and help are there as everywhere`() throws {
+    @Test func `version, info, status and help are there as everywhere`() throws {
         let version = try mica("version")
         #expect(version.status == 0)
         #expect(version.output.hasPrefix("mica \(try mica("--version").output.dropLast())"))
         let info = try mica("info")
         #expect(info.status == 0)
         #expect(info.output.contains(box.layout.root.string))
+        let status = try mica("status")
+        #expect(status.status == 3)
+        #expect(status.output.contains("by no micad"))
         let help = try mica("help").output
         try #expect(help == mica("--help").output)
         #expect(help.contains("--root DIR") && help.contains("$MICA_ROOT"))

@@ -55,7 +55,7 @@ extension Grammar {
         case "rm": "f|force"
         case "bench lookup": "index-only sample= format="
         case "mounts", "snapshot ls": "q|quiet format="
-        case "doctor", "diff", "snapshot usage", "version", "info": "format="
+        case "doctor", "diff", "snapshot usage", "version", "info", "status": "format="
         case "wait", "pause", "unpause", "rename", "tag", "materialize", "settle", "snapshot", "snapshot rm",
             "snapshot stat", "bench", "logout", "tree", "image", "system", "manifest":
             ""
