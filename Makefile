@@ -73,6 +73,7 @@ micad: setup ## containerd's snapshotter, in release: .build/release/micad (ten 
 test-micad: setup ## micad in debug (three minutes, once), and its tests with a real containerd
 	$(SWIFT) build --build-tests
 	$(WITH_MICAD) $(SWIFT) build --product micad
+	$(WITH_MICAD) $(SWIFT) build --product MicadClient
 	MICA_BINARIES="$$PWD/.build/debug" $(WITH_MICAD) $(TESTS) --filter '^(ContainerdTests|MicadTests)\.'
 
 # Needs protobuf-compiler, and builds swift-protobuf's and gRPC's generators.

@@ -105,7 +105,7 @@ let package = Package(
         ),
         .target(
             name: "Containerd",
-            dependencies: ["Containers", "Layers", "Linux", "Snapshots", system]
+            dependencies: ["Containers", "Layers", "Linux", "OCI", "Snapshots", system]
         ),
 
         .executableTarget(
@@ -189,7 +189,9 @@ let package = Package(
         .testTarget(
             name: "ContainerdTests",
             dependencies: [
-                "Containerd", "Containers", "Layers", "Linux", "MountFixtures", "Snapshots", system,
+                "Containerd", "Containers", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Snapshots",
+                "Tar",
+                system,
             ]
         ),
         .testTarget(name: "MicadTests", dependencies: ["CLinux", "Linux", "MountFixtures", system]),
@@ -227,6 +229,7 @@ let package = Package(
 if Context.environment["MICA_WITH_MICAD"] == "1" {
     package.dependencies += [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
@@ -240,6 +243,7 @@ if Context.environment["MICA_WITH_MICAD"] == "1" {
     ]
     let serving: [Target.Dependency] = [
         .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -249,9 +253,19 @@ if Context.environment["MICA_WITH_MICAD"] == "1" {
         .target(name: "ContainerdAPI", dependencies: [] + grpc, exclude: ["protos"]),
         .executableTarget(
             name: "micad",
-            dependencies: ["Containerd", "ContainerdAPI", "Layers", "Linux", "Snapshots", arguments, system]
+            dependencies: [
+                "Containerd", "ContainerdAPI", "Layers", "Linux", "OCI", "Snapshots", arguments, system,
+            ]
                 + grpc + serving,
             linkerSettings: hasSwift + foundation
+        ),
+        .executableTarget(
+            name: "MicadClient",
+            dependencies: [
+                "ContainerdAPI",
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+            ] + grpc,
+            path: "Tests/MicadClient"
         ),
     ]
 }

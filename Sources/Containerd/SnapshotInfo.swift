@@ -27,4 +27,11 @@ package struct SnapshotInfo: Sendable, Equatable {
         self.created = created
         self.updated = updated
     }
+
+    /// What it takes in a message at most, bytes.
+    package var size: Int {
+        labels.reduce(200 + name.utf8.count + parent.utf8.count) {
+            $0 + 24 + $1.key.utf8.count + $1.value.utf8.count
+        }
+    }
 }

@@ -9,6 +9,8 @@ package struct Failure: Error, CustomStringConvertible, Sendable {
         case other, notFound, alreadyExists, invalidArgument, failedPrecondition
         /// A filesystem, or a quota, is full.
         case noSpace
+        /// Another service of the same kind may be able to.
+        case unimplemented
     }
 
     package var message: String

@@ -23,7 +23,7 @@ struct Housekeeping: Service {
     /// Only a service that can read its store is alive.
     private func feedWatchdog() async {
         do {
-            try await BlockingWork.run { try service.probe() }
+            try await BlockingWork.run(.looking) { try service.probe() }
             try ServiceNotice.alive.send()
         } catch {
             log.error("the store can't be read", metadata: ["error": "\(Printable.text("\(error)"))"])

@@ -12,6 +12,7 @@ extension RPCError {
             case .invalidArgument: .invalidArgument
             case .failedPrecondition: .failedPrecondition
             case .noSpace: .resourceExhausted
+            case .unimplemented: .unimplemented
             case .other: .unknown
             }
         let text = [failure.message, failure.advice].compactMap(\.self).joined(separator: ". ")
@@ -19,8 +20,11 @@ extension RPCError {
     }
 
     /// Runs `body` where it may wait; what it throws becomes a status.
-    static func answering<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-        do { return try await BlockingWork.run(body) } catch let failure as Failure {
+    static func answering<R: Sendable>(
+        _ kind: BlockingWork.Kind,
+        _ body: @escaping @Sendable () throws -> R
+    ) async throws -> R {
+        do { return try await BlockingWork.run(kind, body) } catch let failure as Failure {
             throw RPCError(failure)
         } catch let errno as Errno {
             throw RPCError(Failure("the store", errno))

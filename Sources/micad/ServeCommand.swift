@@ -40,6 +40,15 @@ struct ServeCommand: AsyncParsableCommand {
     var containerd = "/run/containerd/containerd.sock"
 
     @Option(
+        help: ArgumentHelp(
+            "Where Prometheus reads metrics: a unix socket's path, or 127.0.0.1:PORT (default: nowhere).",
+            valueName: "place"
+        ),
+        transform: ServeCommand.metricsAddress
+    )
+    var metrics: MetricsAddress?
+
+    @Option(
         help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"),
         transform: ServeCommand.level
     )
@@ -63,6 +72,8 @@ struct ServeCommand: AsyncParsableCommand {
         try service.probe()
         let listener = try ListeningSocket.listening(at: address)
         defer { try? address.unlink() }
+        let metrics = try metrics.map { try MetricsService($0, of: service) }
+        defer { metrics?.close() }
         try await Server(
             service: service,
             listener: listener.release(),
@@ -82,6 +93,13 @@ struct ServeCommand: AsyncParsableCommand {
             throw ValidationError("\(text) is no log level")
         }
         return level
+    }
+
+    private static func metricsAddress(_ text: String) throws -> MetricsAddress {
+        guard let address = MetricsAddress(text) else {
+            throw ValidationError("\(text) is neither a path that begins with / nor 127.0.0.1:PORT")
+        }
+        return address
     }
 
     /// In a list of mount options.

@@ -20,13 +20,17 @@ struct Server {
     private static let graceTime: UInt32 = 20
 
     func run() async throws {
+        let content = ContentStore(socket: containerd)
         let server = GRPCServer(
             transport: HTTP2ServerTransport.Posix(
                 listeningSocketDescriptor: Int(listener),
                 transportSecurity: .plaintext
             ),
-            services: [SnapshotsEndpoint(service: service)],
-            interceptors: [RequestLog(log: log)]
+            services: [
+                SnapshotsEndpoint(service: service),
+                DiffEndpoint(service: service, content: content, log: log),
+            ],
+            interceptors: [RequestLog(log: log), RequestMetrics()]
         )
         var configuration = ServiceGroupConfiguration(
             services: [

@@ -1,5 +1,6 @@
 import Containerd
 import ContainerdAPI
+import CoreMetrics
 import GRPCCore
 import Snapshots
 import SwiftProtobuf
@@ -9,11 +10,14 @@ import SwiftProtobuf
 struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServiceProtocol {
     let service: ContainerdSnapshots
 
+    /// Of a message with snapshots, bytes: a quarter of what gRPC's clients take without being told to take more.
+    private static let largestMessage = 1 << 20
+
     func prepare(
         request: Containerd_Services_Snapshots_V1_PrepareSnapshotRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_PrepareSnapshotResponse {
-        let mounts = try await RPCError.answering {
+        let mounts = try await RPCError.answering(.changing) {
             try service.prepare(request.key, parent: request.parent, labels: request.labels)
         }
         return .with { $0.mounts = mounts.map(Containerd_Types_Mount.init) }
@@ -23,7 +27,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_ViewSnapshotRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_ViewSnapshotResponse {
-        let mounts = try await RPCError.answering {
+        let mounts = try await RPCError.answering(.changing) {
             try service.view(request.key, parent: request.parent, labels: request.labels)
         }
         return .with { $0.mounts = mounts.map(Containerd_Types_Mount.init) }
@@ -33,7 +37,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_MountsRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_MountsResponse {
-        let mounts = try await RPCError.answering { try service.mounts(request.key) }
+        let mounts = try await RPCError.answering(.changing) { try service.mounts(request.key) }
         return .with { $0.mounts = mounts.map(Containerd_Types_Mount.init) }
     }
 
@@ -41,7 +45,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_CommitSnapshotRequest,
         context: ServerContext
     ) async throws -> Google_Protobuf_Empty {
-        try await RPCError.answering {
+        try await RPCError.answering(.changing) {
             try service.commit(request.key, as: request.name, parent: request.parent, labels: request.labels)
         }
         return Google_Protobuf_Empty()
@@ -51,7 +55,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_RemoveSnapshotRequest,
         context: ServerContext
     ) async throws -> Google_Protobuf_Empty {
-        try await RPCError.answering { try service.remove(request.key) }
+        try await RPCError.answering(.changing) { try service.remove(request.key) }
         return Google_Protobuf_Empty()
     }
 
@@ -59,7 +63,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_StatSnapshotRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_StatSnapshotResponse {
-        let info = try await RPCError.answering { try service.stat(request.key) }
+        let info = try await RPCError.answering(.looking) { try service.stat(request.key) }
         return .with { $0.info = .init(info) }
     }
 
@@ -67,7 +71,7 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_UpdateSnapshotRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_UpdateSnapshotResponse {
-        let info = try await RPCError.answering {
+        let info = try await RPCError.answering(.changing) {
             let change = try LabelChange(to: request.info.labels, paths: request.updateMask.paths)
             return try service.update(request.info.name, change)
         }
@@ -79,20 +83,28 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         response: RPCWriter<Containerd_Services_Snapshots_V1_ListSnapshotsResponse>,
         context: ServerContext
     ) async throws {
-        var rest = try await RPCError.answering { try service.list(SnapshotFilter(request.filters)) }[...]
-        // A message has a largest size, which labels alone could exceed if there were thousands in one.
-        while !rest.isEmpty {
-            let infos = rest.prefix(100).map(Containerd_Services_Snapshots_V1_Info.init)
-            rest = rest.dropFirst(100)
-            try await response.write(.with { $0.info = infos })
+        let found = try await RPCError.answering(.looking) {
+            try service.list(SnapshotFilter(request.filters))
         }
+        var infos: [Containerd_Services_Snapshots_V1_Info] = []
+        var size = 0
+        for info in found {
+            // Clients take messages up to a size, of which labels alone can have a lot.
+            if size + info.size > SnapshotsEndpoint.largestMessage || infos.count == 1000 {
+                try await response.write(.with { $0.info = infos })
+                (infos, size) = ([], 0)
+            }
+            infos.append(.init(info))
+            size += info.size
+        }
+        if !infos.isEmpty { try await response.write(.with { $0.info = infos }) }
     }
 
     func usage(
         request: Containerd_Services_Snapshots_V1_UsageRequest,
         context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_UsageResponse {
-        let usage = try await RPCError.answering { try service.usage(request.key) }
+        let usage = try await RPCError.answering(.looking) { try service.usage(request.key) }
         return .with {
             $0.size = Int64(clamping: usage.bytes)
             $0.inodes = Int64(clamping: usage.inodes)
@@ -103,7 +115,9 @@ struct SnapshotsEndpoint: Containerd_Services_Snapshots_V1_Snapshots.SimpleServi
         request: Containerd_Services_Snapshots_V1_CleanupRequest,
         context: ServerContext
     ) async throws -> Google_Protobuf_Empty {
-        try await RPCError.answering { try service.cleanUp() }
+        let freed = try await RPCError.answering(.changing) { try service.cleanUp() }
+        Counter(label: "micad_cleanups_total").increment()
+        Counter(label: "micad_freed_bytes_total").increment(by: Int64(clamping: freed))
         return Google_Protobuf_Empty()
     }
 }

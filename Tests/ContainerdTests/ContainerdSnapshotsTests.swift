@@ -85,6 +85,11 @@ struct `A snapshot service` {
                     == .invalidArgument
             )
         }
+        // Each is short enough, all together are more than a message holds.
+        let many = Dictionary(
+            uniqueKeysWithValues: (0..<100).map { ("l\($0)", String(repeating: "x", count: 4000)) }
+        )
+        #expect(kind { try service.prepare("k", parent: "", labels: many) } == .invalidArgument)
         #expect(try service.list(SnapshotFilter([])).isEmpty)
     }
 
@@ -93,7 +98,8 @@ struct `A snapshot service` {
         #expect(kind { try service.prepare("k", parent: "", labels: [label: "1G"]) } == .invalidArgument)
         for mapping in [
             "", "0:1", "0:1:x", "0:1:2:3", "-1:0:1", "0:1:2,", "0,1,2", "0:1:2,suid", "0:0:0",
-            "4294967295:0:1", "0:4294967295:1", "0:1:4294967295", "0:1:\u{0662}",
+            "4294967295:0:1", "0:4294967295:1", "0:1:4294967295", "0:1:\u{0662}", "0:100:10,9:200:10",
+            "0:100:10,10:109:10",
         ] {
             let labels = ["containerd.io/snapshot/uidmapping": mapping]
             #expect(

@@ -95,4 +95,15 @@ struct `A service's socket` {
         let failure = try #require(throws: Failure.self) { try ServiceLock.hold(state: place) }
         #expect(failure.kind == .failedPrecondition)
     }
+
+    @Test func `is told metrics' place by a path or a port of this machine's own`() {
+        #expect(MetricsAddress("/run/m/../m.sock") == .socket("/run/m.sock"))
+        #expect(MetricsAddress("127.0.0.1:9470") == .port(9470))
+        #expect(MetricsAddress("localhost:1") == .port(1))
+        for text in [
+            "", "m.sock", "9470", ":9470", "0.0.0.0:9470", "[::1]:9470", "127.0.0.1:0", "127.0.0.1:65536",
+        ] {
+            #expect(MetricsAddress(text) == nil, "\(text)")
+        }
+    }
 }

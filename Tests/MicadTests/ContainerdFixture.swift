@@ -21,7 +21,8 @@ final class ContainerdFixture {
     var path: String { workspace.path }
     var store: String { "\(path)/store" }
     var socket: String { "\(path)/run/micad.sock" }
-    private var address: String { "\(path)/containerd.sock" }
+    var metrics: String { "\(path)/run/metrics.sock" }
+    var address: String { "\(path)/containerd.sock" }
     private(set) var micad: pid_t = 0
     private var containerd: pid_t = 0
 
@@ -56,7 +57,7 @@ final class ContainerdFixture {
         micad = try start(
             [
                 program, "--root", store, "--socket", socket, "--state", "\(path)/run", "--containerd",
-                address,
+                address, "--metrics", metrics,
             ],
             log: "micad.log"
         )
@@ -87,6 +88,18 @@ final class ContainerdFixture {
     @discardableResult
     func mica(_ arguments: String...) throws -> String {
         try Tool.run(Tool.binaries.appendingPathComponent("mica"), arguments, store: store)
+    }
+
+    /// What a newer containerd would ask micad's diff service for.
+    func client(_ arguments: String...) throws -> String {
+        let program = Tool.binaries.appendingPathComponent("MicadClient")
+        return try Tool.run(program, [address, socket] + arguments).trimmingCharacters(in: .newlines)
+    }
+
+    /// The same without containerd: snapshots are micad's, too.
+    func directClient(_ arguments: String...) throws -> String {
+        let program = Tool.binaries.appendingPathComponent("MicadClient")
+        return try Tool.run(program, [socket, socket] + arguments).trimmingCharacters(in: .newlines)
     }
 
     @discardableResult

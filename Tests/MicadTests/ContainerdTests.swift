@@ -143,7 +143,7 @@ struct `containerd with micad` {
 
     /// What a view of a snapshot has. ctr gives a view nothing that keeps containerd's collector away, which may come at
     /// any moment: then there is another one.
-    private func look(at snapshot: String, in directory: String) throws -> String {
+    private func look(at snapshot: String, in directory: String, _ command: String? = nil) throws -> String {
         for number in 0..<50 {
             let view = try box.ctr(
                 "snapshots",
@@ -156,11 +156,112 @@ struct `containerd with micad` {
                 snapshot
             )
             .trimmingCharacters(in: .newlines)
+            let command = command ?? "cat \(directory)/etc/file && ls \(directory)"
             let script =
-                "\(view) || exit 1; cat \(directory)/etc/file && ls \(directory); touch \(directory)/x && echo written; umount \(directory)"
+                "\(view) || exit 1; \(command); touch \(directory)/x && echo written; umount \(directory)"
             if let seen = try? box.shell(script) { return seen }
         }
         throw Failure("no view stayed for as long as it takes to look at it:\n\(box.log)")
+    }
+
+    private static let layer = "application/vnd.oci.image.layer.v1.tar"
+
+    /// A layer with one file, in containerd's content store: the digests of the blob and of its tar, and the blob's size.
+    private func ingest(_ file: String) throws -> (blob: String, tar: String, size: String) {
+        let directory = try box.workspace.directory("layer of \(file)")
+        let words = try box.shell(
+            """
+            cd '\(directory)' && echo '\(file)' > '\(file)' && tar -cf ../t '\(file)' && gzip -cn ../t > ../t.gz
+            for name in t.gz t; do sha256sum ../$name | cut -d ' ' -f 1; done; stat -c %s ../t.gz
+            """
+        )
+        .split(separator: "\n").map(String.init)
+        try #require(words.count == 3)
+        // containerd's collector may come before the label that keeps it away.
+        for _ in 0..<50 {
+            let script = "ctr -a \(box.address) content ingest in-\(file) < '\(directory)/../t.gz'"
+            try box.shell(script)
+            let label = "containerd.io/gc.root=test"
+            if (try? box.ctr("content", "label", "sha256:\(words[0])", label)) != nil { break }
+        }
+        return ("sha256:\(words[0])", "sha256:\(words[1])", words[2])
+    }
+
+    @Test func `has layers from its content store applied, once`() throws {
+        let (low, high) = (try ingest("low"), try ingest("high"))
+        let gzip = "\(Self.layer)+gzip"
+        #expect(try box.client("apply", "one", "", low.blob, low.size, gzip) == low.tar)
+        #expect(try box.client("apply", "two", "one", high.blob, high.size, gzip) == high.tar)
+        let directory = try box.workspace.directory("seen")
+        let seen = try look(at: "two", in: directory, "cat \(directory)/low \(directory)/high")
+        #expect(seen.hasPrefix("low\nhigh\n"))
+        // mica has them by the name that images have for them, and what it brought need not be unpacked.
+        #expect(try box.client("prepare", "again", "", low.tar) == "alreadyExists")
+        #expect(try box.client("prepare", "other", "", high.blob) == "ok")
+        #expect(throws: Failure.self) { try box.client("apply", "three", "", low.blob, "1", gzip) }
+        #expect(throws: Failure.self) { try box.client("apply", "four", "", low.tar, low.size, gzip) }
+    }
+
+    @Test func `is given a snapshot's changes as a layer in its content store`() throws {
+        let low = try ingest("low")
+        _ = try box.client("apply", "one", "", low.blob, low.size, "\(Self.layer)+gzip")
+        let directory = try box.workspace.directory("work")
+        let mount = try box.ctr(
+            "snapshots",
+            "--snapshotter",
+            "mica",
+            "prepare",
+            "--target",
+            directory,
+            "work",
+            "one"
+        )
+        try box.shell(
+            "\(mount.trimmingCharacters(in: .newlines)) && echo new > \(directory)/new && rm \(directory)/low"
+        )
+        defer { _ = try? box.shell("umount \(directory)") }
+        let blob = try box.client("diff", "work", "one", "\(Self.layer)+gzip")
+        let listed = try box.shell("ctr -a \(box.address) content get \(blob) | tar -tzf - | sort")
+        #expect(listed == ".wh.low\nnew\n" || listed == "./\n.wh.low\nnew\n")
+        let tar = try box.shell(
+            "ctr -a \(box.address) content get \(blob) | gunzip | sha256sum | cut -d ' ' -f 1"
+        )
+        .trimmingCharacters(in: .newlines)
+        #expect(try box.ctr("content", "ls").contains("containerd.io/uncompressed=sha256:\(tar)"))
+    }
+
+    @Test func `answers who only asks while many requests wait for the store`() throws {
+        let done = try box.directClient("crowd", "60", "\(box.store)/lock")
+        #expect(done == "60")
+    }
+
+    @Test func `is told what it asked for, by mica status and in metrics`() throws {
+        try importImage()
+        try box.ctr("snapshots", "--snapshotter", "mica", "ls")
+        let status = try box.mica("status")
+        #expect(status.contains("by micad, process \(box.micad), at \(box.socket)"))
+        #expect(status.contains("1 committed"))
+        let text = try box.shell(
+            """
+            /usr/bin/python3 -c '
+            import socket, sys
+            s = socket.socket(socket.AF_UNIX)
+            s.connect("\(box.metrics)")
+            s.sendall(b"GET /metrics HTTP/1.1\\r\\n\\r\\n")
+            answer = b""
+            while piece := s.recv(65536): answer += piece
+            sys.stdout.write(answer.decode())
+            '
+            """
+        )
+        #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        for line in [
+            "# TYPE micad_requests_total counter", "micad_requests_total{method=\"Prepare\",code=\"ok\"} 1.0",
+            "micad_request_duration_seconds_count{method=\"Prepare\"} 1",
+            "micad_snapshots{kind=\"committed\"} 1.0", "micad_mounts 0.0",
+        ] {
+            #expect(text.contains("\n\(line)\n"), "\(text)")
+        }
     }
 
     @Test func `is served by one micad, which ends in order, and whose socket is root's alone`() throws {

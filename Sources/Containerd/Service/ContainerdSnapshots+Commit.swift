@@ -16,20 +16,11 @@ extension ContainerdSnapshots {
                 )
             }
             // Before its mount is ended for nothing.
-            guard try !exists(name) else {
+            guard try space.unlessMissing({ try space.snapshot(name) }) == nil else {
                 throw Failure("snapshot \(name) exists already", kind: .alreadyExists)
             }
             try end(record)
             try space.commit(key, as: name, parent: parent, labels: labels)
-        }
-    }
-
-    private func exists(_ name: String) throws -> Bool {
-        do {
-            _ = try space.snapshot(name)
-            return true
-        } catch let failure as Failure where failure.kind == .notFound {
-            return false
         }
     }
 

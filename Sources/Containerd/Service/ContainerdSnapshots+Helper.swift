@@ -20,7 +20,7 @@ extension ContainerdSnapshots {
         at target: FilePath,
         isReadOnly: Bool
     ) throws {
-        guard let record = try store.snapshots(in: .containerd).first(where: { $0.id == number.id }),
+        guard let record = try store.snapshot(numbered: number.id, in: .containerd),
             record.kind == .active
         else {
             throw Failure("there is no active snapshot \(number.id)", kind: .notFound)

@@ -38,7 +38,7 @@ extension ContainerdSnapshots {
     /// A mount that is made by who wants it, with `micad` as mount(8)'s helper.
     private func helperMount(_ record: SnapshotRecord) -> ServedMount {
         ServedMount(
-            type: "fuse3.micad",
+            type: ContainerdSnapshots.helper,
             source: SnapshotNumber(id: record.id).text,
             options: ["rw", "root=\(space.store.layout.root)"]
         )

@@ -12,6 +12,9 @@ package final class ContainerdSnapshots: Sendable {
     /// What a key of one may have at most, bytes.
     private static let longestKey = 4096
 
+    /// The type of mounts that are made with micad as mount(8)'s helper.
+    static let helper = "fuse3.micad"
+
     let space: ClientSpace
     let mounts: Mounts
     /// Where the mounts of snapshots are, each in a directory named by its number.
@@ -44,16 +47,21 @@ package final class ContainerdSnapshots: Sendable {
     package func update(_ key: String, _ change: LabelChange) throws -> SnapshotInfo {
         try check(key)
         return try locks.locked(key) {
-            let labels = change.applied(to: try space.snapshot(key).labels)
-            try SnapshotLabels.check(labels)
-            return space.info(try space.setLabels(labels, of: key))
+            let record = try space.changeLabels(of: key) { labels in
+                let old = labels
+                labels = change.applied(to: old)
+                try SnapshotLabels.check(labels, changedFrom: old)
+            }
+            return space.info(record)
         }
     }
 
-    /// What earlier removals and crashes have left goes. Nothing while somebody changes the store: the next time.
-    package func cleanUp() throws {
+    /// What earlier removals and crashes have left goes; returns how many bytes that was. Nothing goes while another
+    /// process or request changes the store: the next call does it.
+    @discardableResult
+    package func cleanUp() throws -> UInt64 {
         try removeUnusedDirectories()
-        _ = try space.store.collect(waiting: false, keepingArrivals: true)
+        return try space.store.collect(waiting: false, keepingArrivals: true)?.bytes ?? 0
     }
 
     func check(_ keys: String...) throws(Failure) {

@@ -8,8 +8,10 @@ package enum SnapshotLabels {
     static let groupMapping = "containerd.io/snapshot/gidmapping"
     static let largestSize = "containerd.io/snapshot/max-size"
 
-    /// Of names and values together, as containerd has it for its own.
+    /// Of a name and its value together, bytes, as containerd has it for its own.
     private static let longest = 4096
+    /// Of all names and values of a snapshot together, bytes: what is told of it has to fit into a message.
+    private static let largest = 256 << 10
     private static let most = 1024
 
     /// invalidArgument for labels that can't be kept, or whose meaning can't.
@@ -27,6 +29,10 @@ package enum SnapshotLabels {
                 )
             }
         }
+        let size = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard size <= largest else {
+            throw Failure("the labels have \(size) bytes, more than \(largest)", kind: .invalidArgument)
+        }
         if let size = labels[largestSize] {
             throw Failure(
                 "the label \(largestSize)=\(size) asks for a limit that this snapshotter can't hold",
@@ -35,6 +41,17 @@ package enum SnapshotLabels {
             )
         }
         _ = try mountOptions(labels)
+    }
+
+    /// The same for labels that replace `old`: which chain a snapshot is, or is to be unpacked from, is said when it is
+    /// made, because how it is mounted depends on that.
+    static func check(_ labels: [String: String], changedFrom old: [String: String]) throws(Failure) {
+        try check(labels)
+        guard let chain = labels[SnapshotLabels.chain], chain != old[SnapshotLabels.chain] else { return }
+        throw Failure(
+            "the label \(SnapshotLabels.chain) is given to a snapshot when it is made, not afterwards",
+            kind: .invalidArgument
+        )
     }
 
     /// What micafs is told so that files are shown as those of other ids.
@@ -50,6 +67,7 @@ package enum SnapshotLabels {
     /// `0:100000:65536,…`, ids in the container, those on the host, and how many; the same with colons throughout.
     private static func ranges(_ mapping: String, of label: String) throws(Failure) -> String {
         var numbers: [String] = []
+        var taken: [(inside: Range<UInt64>, outside: Range<UInt64>)] = []
         for range in mapping.split(separator: ",", omittingEmptySubsequences: false) {
             let fields = range.split(separator: ":", omittingEmptySubsequences: false)
             let values = fields.compactMap { $0.utf8.allSatisfy(isDigit) ? UInt32($0) : nil }.map(UInt64.init)
@@ -63,6 +81,16 @@ package enum SnapshotLabels {
                     kind: .invalidArgument
                 )
             }
+            let (inside, outside) = (values[0]..<values[0] + values[2], values[1]..<values[1] + values[2])
+            // An id that stands for two others has no way back.
+            guard !taken.contains(where: { $0.inside.overlaps(inside) || $0.outside.overlaps(outside) })
+            else {
+                throw Failure(
+                    "the label \(label) is \"\(mapping)\", whose ranges overlap",
+                    kind: .invalidArgument
+                )
+            }
+            taken.append((inside, outside))
             numbers += fields.map(String.init)
         }
         return numbers.joined(separator: ":")

@@ -1,6 +1,6 @@
 /// How a mount helper is told which snapshot is meant: `mica:12`.
 package struct SnapshotNumber: Sendable, Equatable {
-    private static let prefix = "mica:"
+    static let prefix = "mica:"
 
     package let id: Int64
 

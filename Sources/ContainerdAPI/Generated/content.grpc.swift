@@ -23,6 +23,32 @@ package enum Containerd_Services_Content_V1_Content: Sendable {
     package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "containerd.services.content.v1.Content")
     /// Namespace for method metadata.
     package enum Method: Sendable {
+        /// Namespace for "Info" metadata.
+        package enum Info: Sendable {
+            /// Request type for "Info".
+            package typealias Input = Containerd_Services_Content_V1_InfoRequest
+            /// Response type for "Info".
+            package typealias Output = Containerd_Services_Content_V1_InfoResponse
+            /// Descriptor for "Info".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "containerd.services.content.v1.Content"),
+                method: "Info",
+                type: .unary
+            )
+        }
+        /// Namespace for "Update" metadata.
+        package enum Update: Sendable {
+            /// Request type for "Update".
+            package typealias Input = Containerd_Services_Content_V1_UpdateRequest
+            /// Response type for "Update".
+            package typealias Output = Containerd_Services_Content_V1_UpdateResponse
+            /// Descriptor for "Update".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "containerd.services.content.v1.Content"),
+                method: "Update",
+                type: .unary
+            )
+        }
         /// Namespace for "Read" metadata.
         package enum Read: Sendable {
             /// Request type for "Read".
@@ -51,6 +77,8 @@ package enum Containerd_Services_Content_V1_Content: Sendable {
         }
         /// Descriptors for all methods in the "containerd.services.content.v1.Content" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            Info.descriptor,
+            Update.descriptor,
             Read.descriptor,
             Write.descriptor
         ]
@@ -72,6 +100,44 @@ extension Containerd_Services_Content_V1_Content {
     /// You don't need to implement this protocol directly, use the generated
     /// implementation, ``Client``.
     package protocol ClientProtocol: Sendable {
+        /// Call the "Info" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Containerd_Services_Content_V1_InfoRequest` message.
+        ///   - serializer: A serializer for `Containerd_Services_Content_V1_InfoRequest` messages.
+        ///   - deserializer: A deserializer for `Containerd_Services_Content_V1_InfoResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func info<Result>(
+            request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_InfoRequest>,
+            serializer: some GRPCCore.MessageSerializer<Containerd_Services_Content_V1_InfoRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Containerd_Services_Content_V1_InfoResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_InfoResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Update" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Containerd_Services_Content_V1_UpdateRequest` message.
+        ///   - serializer: A serializer for `Containerd_Services_Content_V1_UpdateRequest` messages.
+        ///   - deserializer: A deserializer for `Containerd_Services_Content_V1_UpdateResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func update<Result>(
+            request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_UpdateRequest>,
+            serializer: some GRPCCore.MessageSerializer<Containerd_Services_Content_V1_UpdateRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Containerd_Services_Content_V1_UpdateResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_UpdateResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
         /// Call the "Read" method.
         ///
         /// - Parameters:
@@ -125,6 +191,66 @@ extension Containerd_Services_Content_V1_Content {
         ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
         package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
             self.client = client
+        }
+
+        /// Call the "Info" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Containerd_Services_Content_V1_InfoRequest` message.
+        ///   - serializer: A serializer for `Containerd_Services_Content_V1_InfoRequest` messages.
+        ///   - deserializer: A deserializer for `Containerd_Services_Content_V1_InfoResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func info<Result>(
+            request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_InfoRequest>,
+            serializer: some GRPCCore.MessageSerializer<Containerd_Services_Content_V1_InfoRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Containerd_Services_Content_V1_InfoResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_InfoResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Containerd_Services_Content_V1_Content.Method.Info.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Update" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Containerd_Services_Content_V1_UpdateRequest` message.
+        ///   - serializer: A serializer for `Containerd_Services_Content_V1_UpdateRequest` messages.
+        ///   - deserializer: A deserializer for `Containerd_Services_Content_V1_UpdateResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func update<Result>(
+            request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_UpdateRequest>,
+            serializer: some GRPCCore.MessageSerializer<Containerd_Services_Content_V1_UpdateRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Containerd_Services_Content_V1_UpdateResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_UpdateResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Containerd_Services_Content_V1_Content.Method.Update.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
         }
 
         /// Call the "Read" method.
@@ -188,6 +314,56 @@ extension Containerd_Services_Content_V1_Content {
 // Helpers providing default arguments to 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension Containerd_Services_Content_V1_Content.ClientProtocol {
+    /// Call the "Info" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Containerd_Services_Content_V1_InfoRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func info<Result>(
+        request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_InfoRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_InfoResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.info(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Containerd_Services_Content_V1_InfoRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Containerd_Services_Content_V1_InfoResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Update" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Containerd_Services_Content_V1_UpdateRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func update<Result>(
+        request: GRPCCore.ClientRequest<Containerd_Services_Content_V1_UpdateRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_UpdateResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.update(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Containerd_Services_Content_V1_UpdateRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Containerd_Services_Content_V1_UpdateResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Read" method.
     ///
     /// - Parameters:
@@ -238,6 +414,64 @@ extension Containerd_Services_Content_V1_Content.ClientProtocol {
 // Helpers providing sugared APIs for 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension Containerd_Services_Content_V1_Content.ClientProtocol {
+    /// Call the "Info" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func info<Result>(
+        _ message: Containerd_Services_Content_V1_InfoRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_InfoResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Containerd_Services_Content_V1_InfoRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.info(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Update" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func update<Result>(
+        _ message: Containerd_Services_Content_V1_UpdateRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Containerd_Services_Content_V1_UpdateResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Containerd_Services_Content_V1_UpdateRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.update(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Read" method.
     ///
     /// - Parameters:

@@ -1,3 +1,4 @@
+package import Layers
 package import Linux
 package import OCI
 
@@ -68,6 +69,12 @@ package protocol SnapshotService: Sendable {
     /// notFound.
     func snapshot(_ key: String) throws -> SnapshotRecord
 
+    /// The one with this number (`SnapshotRecord.id`), where this space has it.
+    func snapshot(numbered id: Int64) throws -> SnapshotRecord?
+
+    /// The committed snapshots on `parent` (nil: on nothing) that have a label.
+    func committed(on parent: String?, labelled name: String, _ value: String) throws -> [SnapshotRecord]
+
     /// All of one moment, oldest first.
     func snapshots() throws -> [SnapshotRecord]
 
@@ -86,6 +93,15 @@ package protocol SnapshotService: Sendable {
         warn: @escaping (String) -> Void,
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws
+
+    /// The same as a blob: `format` nil for the tar as it is; no time in it is after `latest`, Unix nanoseconds.
+    func writeBlob(
+        of key: String,
+        compressing format: LayerCompression.Format?,
+        notAfter latest: Int64?,
+        warn: @escaping @Sendable (String) -> Void,
+        to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> LayerBlobWriter.Blob
 
     /// notFound, failedPrecondition (children, a live mount).
     func remove(_ key: String) throws

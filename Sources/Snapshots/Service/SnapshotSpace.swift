@@ -1,3 +1,4 @@
+package import Layers
 package import Linux
 package import OCI
 
@@ -57,6 +58,16 @@ package struct SnapshotSpace: SnapshotService {
 
     package func snapshot(_ key: String) throws -> SnapshotRecord { try store.snapshot(key, in: space) }
 
+    package func snapshot(numbered id: Int64) throws -> SnapshotRecord? {
+        try store.snapshot(numbered: id, in: space)
+    }
+
+    package func committed(on parent: String?, labelled name: String, _ value: String) throws
+        -> [SnapshotRecord]
+    {
+        try store.committed(on: parent, labelled: name, value, in: space)
+    }
+
     package func snapshots() throws -> [SnapshotRecord] { try store.snapshots(in: space) }
 
     @discardableResult
@@ -75,6 +86,23 @@ package struct SnapshotSpace: SnapshotService {
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         try store.export(key, in: space, warn: warn, to: sink)
+    }
+
+    package func writeBlob(
+        of key: String,
+        compressing format: LayerCompression.Format?,
+        notAfter latest: Int64? = nil,
+        warn: @escaping @Sendable (String) -> Void = { _ in },
+        to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> LayerBlobWriter.Blob {
+        try store.writeBlob(
+            of: key,
+            in: space,
+            compressing: format,
+            notAfter: latest,
+            warn: warn,
+            to: sink
+        )
     }
 
     package func remove(_ key: String) throws { try store.remove(key, in: space) }

@@ -60,6 +60,43 @@ extension Store {
         }
     }
 
+    /// The one with this number (`SnapshotRecord.id`); nil where there is none in this space.
+    package func snapshot(numbered id: Int64, in space: KeySpace = .own) throws -> SnapshotRecord? {
+        try read { connection in
+            let row: Int64? = try connection.value(
+                "SELECT id FROM snapshots WHERE id = ? AND space = ?",
+                id,
+                space.rawValue
+            )
+            return try row.map { try connection.snapshotRecord($0) }
+        }
+    }
+
+    /// The committed snapshots on `parent` (nil: on nothing) that have a label, oldest first.
+    package func committed(
+        on parent: String?,
+        labelled name: String,
+        _ value: String,
+        in space: KeySpace = .own
+    ) throws -> [SnapshotRecord] {
+        try read { connection in
+            try connection.rows(
+                """
+                SELECT snapshots.id FROM snapshots
+                JOIN snapshot_labels ON snapshot_labels.snapshot = snapshots.id
+                LEFT JOIN snapshots AS parents ON parents.id = snapshots.parent
+                WHERE snapshots.space = ? AND snapshots.kind = 3 AND parents.key IS ?
+                AND snapshot_labels.name = ? AND snapshot_labels.value = ? ORDER BY snapshots.id
+                """,
+                space.rawValue,
+                parent,
+                name,
+                value
+            ) { try $0[0] as Int64 }
+            .map { try connection.snapshotRecord($0) }
+        }
+    }
+
     /// Oldest first: a parent before what was made on it.
     package func snapshots(in space: KeySpace = .own) throws -> [SnapshotRecord] {
         try read { try $0.snapshotRecords(in: space) }
