@@ -4,7 +4,7 @@ import Linux
 /// number, and ended when there was nothing to do for a while. Work beyond that waits its turn.
 final class WorkThreads: @unchecked Sendable {
     /// How long a thread without work waits for some, milliseconds.
-    private static let patience = 10_000
+    private static let idleTime = 10_000
 
     private let most: Int
     // Everything below is touched only under `lock`.
@@ -43,13 +43,13 @@ final class WorkThreads: @unchecked Sendable {
         lock.locked {
             idle += 1
             defer { idle -= 1 }
-            let end = ContinuousClock.now + .milliseconds(WorkThreads.patience)
+            let end = ContinuousClock.now + .milliseconds(WorkThreads.idleTime)
             while waiting.isEmpty {
                 guard ContinuousClock.now < end else {
                     count -= 1
                     return nil
                 }
-                lock.wait(milliseconds: WorkThreads.patience)
+                lock.wait(milliseconds: WorkThreads.idleTime)
             }
             return waiting.removeFirst()
         }

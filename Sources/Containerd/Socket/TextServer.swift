@@ -7,7 +7,7 @@ import SystemPackage
 /// program on this machine, every few seconds. Whatever the path, the answer is the same.
 package enum TextServer {
     /// A client that is slower than this is not waited for, seconds.
-    private static let patience = 5
+    private static let longestWait = 5
     /// Of a request, bytes: what comes after them is not looked at.
     private static let longestRequest = 8192
 
@@ -33,7 +33,7 @@ package enum TextServer {
     }
 
     private static func answer(_ client: consuming OwnedFD, _ type: String, _ text: () -> String?) {
-        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        var limit = timeval(tv_sec: longestWait, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(client.raw, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
@@ -54,7 +54,7 @@ package enum TextServer {
     private static func isAsked(_ client: borrowing OwnedFD) -> Bool {
         var request: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1024)
-        let end = KernelClock.now(CLOCK_MONOTONIC) + Int64(patience) * 1_000_000_000
+        let end = KernelClock.now(CLOCK_MONOTONIC) + Int64(longestWait) * 1_000_000_000
         while request.count < longestRequest, KernelClock.now(CLOCK_MONOTONIC) < end {
             let count = piece.withUnsafeMutableBytes { (try? client.read(into: $0)) ?? 0 }
             guard count > 0 else { return false }
