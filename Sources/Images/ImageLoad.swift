@@ -89,7 +89,9 @@ package struct ImageLoad: Sendable {
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Loaded] {
         let wanted = try missingLayers(of: images, report: report)
-        let staged = try stage(wanted, of: archive, lease, ended: ended, report: report)
+        let staged = try releasing(lease) {
+            try stage(wanted, of: archive, lease, ended: ended, report: report)
+        }
         do {
             for image in images { try check(image, lease == nil ? staged : [:]) }
             if lease == nil { for layer in staged.values { try layer.publish() } }
@@ -203,6 +205,16 @@ package struct ImageLoad: Sendable {
 
     /// Nanoseconds for which layers wait for a next time: a day.
     private static let wait: Int64 = 24 * 3600 * 1_000_000_000
+
+    /// Where the disk is full, what has arrived waits for no next time, which it may be what keeps from succeeding: `gc`
+    /// takes it at once.
+    private func releasing<R>(_ lease: String?, _ body: () throws -> R) throws -> R {
+        do { return try body() } catch {
+            let isFull = (error as? Failure)?.kind == .noSpace || (error as? Errno)?.isOutOfSpace == true
+            if isFull, let lease { try? store.removeLease(lease) }
+            throw error
+        }
+    }
 
     /// Puts a layer in its place before an image has it.
     private func keep(_ layer: StagedLayer, of archived: ArchivedLayer, _ lease: String) throws {

@@ -87,4 +87,37 @@ struct `A pull that was broken off` {
         #expect(try mica.store.appending("layers").names().isEmpty)
         #expect(try mica("fsck").status == 0)
     }
+
+    @Test(.enabled(if: geteuid() == 0, "mounts a small filesystem"))
+    func `by a full disk keeps nothing there for a next time`() throws {
+        try mica.store.makeDirectories(mode: 0o700)
+        let path = mica.store.string
+        try #require(mount("none", path, "tmpfs", UInt(MS_NOSUID), "size=16m,mode=700") == 0)
+        defer { umount2(path, CInt(MNT_DETACH)) }
+        let right = try RightRegistry([
+            ArchiveFixture.layer(["lower": "small"]),
+            ArchiveFixture.layer(["upper": String(repeating: "large", count: 8 << 20)]),
+        ])
+        let fixture = mica
+        let server = try OddServer { request in
+            // Only once the lower one is recorded.
+            if request.path.hasSuffix("/blobs/\(right.layers[1].digest)") {
+                for _ in 0..<6000 where !fixture.hasRecorded { usleep(20_000) }
+            }
+            return right.answer(request)
+        }
+        let result = try mica("pull", name(server))
+        #expect(result.status != 0 && result.error.contains("No space left"), "\(result.error)")
+        #expect(fixture.hasRecorded)
+        let collected = try mica("gc", "--explain").output
+        #expect(!collected.contains("lease pull"), "\(collected)\n\(result.error)")
+        #expect(try mica.store.appending("layers").names().isEmpty)
+    }
+}
+
+extension PullFixture {
+    /// Whether the store's database has had a durable change: its generation is there (StoreGeneration).
+    fileprivate var hasRecorded: Bool {
+        ((try? OwnedFD.open(store.appending("generation"), O_RDONLY).contents(limit: 64)) ?? []).count == 24
+    }
 }
