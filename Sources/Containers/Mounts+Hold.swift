@@ -3,7 +3,7 @@ import Linux
 package import Snapshots
 package import SystemPackage
 
-/// Mounts that somebody else makes visible elsewhere, by bind mounts of them.
+/// Mounts that another program makes visible elsewhere, by bind mounts of them.
 extension Mounts {
     /// Shows an active snapshot, or a view (read-only), at the empty directory `target`, unless it is shown somewhere
     /// already; where it is. One whose daemon was killed is mounted again: who has it bound elsewhere has to do that

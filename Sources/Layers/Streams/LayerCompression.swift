@@ -1,6 +1,5 @@
 package import Digests
-import Linux
-package import SystemPackage
+package import Linux
 
 import Glibc
 
@@ -16,20 +15,19 @@ package struct LayerCompression: Sendable {
         self.format = format
     }
 
-    /// Writes the blob of a layer to a new file. `news`: gets the bytes of tar done so far, and stops the work by
+    /// Writes the blob of a layer to an empty file. `news`: gets the bytes of tar done so far, and stops the work by
     /// throwing.
     package func write(
         _ diffID: Digest,
-        to path: FilePath,
+        to file: borrowing OwnedFD,
         news: (UInt64) throws -> Void = { _ in }
     ) throws -> (digest: Digest, size: UInt64) {
-        let file = try naming("create \(path)") {
-            try OwnedFD.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        }
+        // The writer's closure outlives the borrow.
+        let file = OpenFile(try naming("duplicate a descriptor") { try file.duplicate() })
         let blob = try withoutActuallyEscaping(news) { news in
             var done: UInt64 = 0
             let writer = LayerBlobWriter(format) { bytes in
-                try naming("write \(path)") { try file.writeAll(bytes) }
+                try naming("write a compressed layer") { try file.fd.writeAll(bytes) }
                 try news(done)
             }
             try LayerExport(layout: layout).write(diffID) { bytes in

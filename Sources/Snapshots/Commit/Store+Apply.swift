@@ -26,7 +26,7 @@ extension Store {
     ) throws -> NewLayer {
         let lock = try lockForChange()
         let found = try read { try $0.applicable(key, in: space, isLive: self.isLive) }
-        // Nobody mounts it meanwhile: what that would show is about to change.
+        // It can't be mounted meanwhile: what that would show is about to change.
         let work = try lockMount(of: found.row, key)
         let upper = layout.snapshot(found.row).appending("upper")
         // Before anything is read for nothing.
@@ -54,7 +54,7 @@ extension Store {
                     throw Failure("snapshot \(key) was changed meanwhile", kind: .failedPrecondition)
                 }
                 try connection.apply(connection.add(layer), to: found.row)
-                // Before the row says so: attributes of a root over which the layer is not yet are nobody's loss.
+                // Before the row says so: attributes of a root that the layer is not yet over are no loss.
                 isChanged = true
                 try root.copy(to: upper, insteadOf: old)
                 try naming("sync \(upper)") { try upper.synchronize() }
