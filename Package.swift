@@ -85,6 +85,7 @@ let package = Package(
             swiftSettings: served
         ),
         .target(name: "Options", dependencies: ["FUSE", "Linux", "Mount", system]),
+        .target(name: "Dockerfile", dependencies: ["Linux", "OCI"]),
         .target(name: "Changes", dependencies: ["Layers", "Linux", "OCI", "Overlay", "Tar", system]),
         .target(name: "Events", dependencies: ["Linux", system]),
         .target(
@@ -164,6 +165,7 @@ let package = Package(
             dependencies: ["ContainerFixtures", "ImageFixtures", "Linux", "OCI", "Scratch", system]
         ),
         .testTarget(name: "OCITests", dependencies: ["ImageFixtures", "Linux", "OCI", "Tar", system]),
+        .testTarget(name: "DockerfileTests", dependencies: ["Dockerfile", "Linux", "OCI", system]),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "Scratch", system]),
         .target(
             name: "ContainerFixtures",

@@ -1,0 +1,110 @@
+/// A pattern for paths: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a character that has no meaning then.
+struct PathPattern: Sendable {
+    enum Dialect: Sendable {
+        /// Go's filepath.Match: nothing but a slash matches a slash.
+        case match
+        /// That of `.dockerignore`: `**` stands for any number of directories, and at the end for everything.
+        case ignore
+    }
+
+    enum Piece: Sendable, Equatable {
+        case character(UInt32)
+        /// `?`
+        case one
+        /// `*`
+        case star
+        /// `**` at the end.
+        case rest
+        /// `**`: the two behind it can be left out.
+        case optional
+        /// The directories of a `**`, with the slash that ends them.
+        case directories
+        /// `crosses`: a slash can match.
+        case oneOf([ClosedRange<UInt32>], isNegated: Bool, crosses: Bool)
+    }
+
+    let text: [UInt8]
+    let pieces: [Piece]
+    /// What every path that matches begins with.
+    private let prefix: ArraySlice<UInt32>
+
+    /// Throws an error for a `[` that is not closed, an empty `[]`, a range without an end and a `\` at the end.
+    init(_ text: [UInt8], _ dialect: Dialect) throws(DockerfileError) {
+        self.text = text
+        var parser = PathPatternParser(text, dialect)
+        pieces = try parser.pieces()
+        var prefix: [UInt32] = []
+        for case .character(let character) in pieces.prefix(while: \.isCharacter) { prefix.append(character) }
+        self.prefix = prefix[...]
+    }
+
+    func matches(_ path: PathText) -> Bool {
+        guard path.characters.starts(with: prefix) else { return false }
+        guard prefix.count < pieces.count else { return path.characters.count == prefix.count }
+        return reached(by: path.characters).last == pieces.count
+    }
+
+    /// Whether a path in the directory, or deeper, can match.
+    func mayMatch(below directory: PathText) -> Bool {
+        let path = directory.characters + [PathText.slash]
+        guard zip(path, prefix).allSatisfy({ $0 == $1 }) else { return false }
+        return reached(by: path).contains { $0 < pieces.count }
+    }
+
+    /// The places in the pattern at which it can be behind the text, in ascending order.
+    private func reached(by text: [UInt32]) -> [Int] {
+        var reached: [Int] = []
+        var next: [Int] = []
+        add(0, to: &reached)
+        for character in text {
+            next.removeAll(keepingCapacity: true)
+            for place in reached where place < pieces.count { step(place, character, &next) }
+            swap(&reached, &next)
+            if reached.isEmpty { break }
+        }
+        return reached
+    }
+
+    private func step(_ place: Int, _ character: UInt32, _ next: inout [Int]) {
+        let isSlash = character == PathText.slash
+        switch pieces[place] {
+        case .character(let own): if own == character { add(place + 1, to: &next) }
+        case .one: if !isSlash { add(place + 1, to: &next) }
+        case .star: if !isSlash { add(place, to: &next) }
+        case .rest: add(place, to: &next)
+        case .optional: break
+        case .directories:
+            add(place, to: &next)
+            if isSlash { add(place + 1, to: &next) }
+        case .oneOf(let ranges, let isNegated, let crosses):
+            guard crosses || !isSlash else { break }
+            if ranges.contains(where: { $0.contains(character) }) != isNegated { add(place + 1, to: &next) }
+        }
+    }
+
+    /// With the places that are reached from it without a character.
+    private func add(_ place: Int, to places: inout [Int]) {
+        // Behind the last one, or among the few that the ones before it have reached.
+        if let last = places.last, last >= place {
+            guard !places.contains(place) else { return }
+            places.insert(place, at: places.firstIndex { $0 > place } ?? places.endIndex)
+        } else {
+            places.append(place)
+        }
+        guard place < pieces.count else { return }
+        switch pieces[place] {
+        case .star, .rest: add(place + 1, to: &places)
+        case .optional:
+            add(place + 1, to: &places)
+            add(place + 2, to: &places)
+        default: break
+        }
+    }
+}
+
+extension PathPattern.Piece {
+    var isCharacter: Bool {
+        guard case .character = self else { return false }
+        return true
+    }
+}
