@@ -90,12 +90,14 @@ let package = Package(
         .target(name: "Events", dependencies: ["Linux", system]),
         .target(
             name: "Snapshots",
-            dependencies: ["CSQLite", "Changes", "Events", "Layers", "Linux", "OCI", "Overlay", system]
+            dependencies: ["CSQLite", "Changes", "Dockerfile", "Events", "Layers", "Linux", "OCI", "Overlay", system]
         ),
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
             name: "Images",
-            dependencies: ["Digests", "Layers", "Linux", "OCI", "Registry", "Snapshots", "Tar", system]
+            dependencies: [
+                "Digests", "Dockerfile", "Layers", "Linux", "OCI", "Registry", "Snapshots", "Tar", system,
+            ]
         ),
         .target(name: "Runner", dependencies: ["CLinux", "CSeccomp", "Linux", "OCI", system]),
         .target(
@@ -112,7 +114,7 @@ let package = Package(
         .executableTarget(
             name: "mica",
             dependencies: [
-                "CLinux", "Changes", "Containers", "Digests", "Events", "Images", "Layers", "Linux", "OCI",
+                "CLinux", "Changes", "Containers", "Digests", "Dockerfile", "Events", "Images", "Layers", "Linux", "OCI",
                 "Registry",
                 "Runner",
                 "Snapshots", arguments, system,
@@ -158,7 +160,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ImagesTests",
-            dependencies: ["ImageFixtures", "Images", "Layers", "Linux", "OCI", "Snapshots", "Tar", system]
+            dependencies: [
+                "Dockerfile", "ImageFixtures", "Images", "Layers", "Linux", "OCI", "Snapshots", "Tar", system,
+            ]
         ),
         .testTarget(
             name: "RegistryTests",
@@ -183,7 +187,8 @@ let package = Package(
         .testTarget(
             name: "SnapshotsTests",
             dependencies: [
-                "CLinux", "Changes", "Digests", "Layers", "Linux", "MountFixtures", "OCI", "Overlay",
+                "CLinux", "Changes", "Digests", "Dockerfile", "Layers", "Linux", "MountFixtures", "OCI",
+                "Overlay",
                 "Scratch",
                 "Snapshots", "Tar", system,
             ]

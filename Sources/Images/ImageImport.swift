@@ -1,3 +1,4 @@
+package import Dockerfile
 package import OCI
 package import Snapshots
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Dockerfile
 import Linux
 import OCI
 import Snapshots

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dockerfile
 import Images
 import Linux
 import OCI

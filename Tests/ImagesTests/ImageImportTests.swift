@@ -1,3 +1,4 @@
+import Dockerfile
 import ImageFixtures
 import Images
 import OCI

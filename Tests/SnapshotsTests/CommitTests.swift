@@ -1,3 +1,4 @@
+import Dockerfile
 import Digests
 import Foundation
 import Layers

@@ -41,7 +41,7 @@ struct PathPattern: Sendable {
     func matches(_ path: PathText) -> Bool {
         guard path.characters.starts(with: prefix) else { return false }
         guard prefix.count < pieces.count else { return path.characters.count == prefix.count }
-        return reached(by: path.characters).last == pieces.count
+        return reached(by: path.characters).contains(pieces.count)
     }
 
     /// Whether a path in the directory, or deeper, can match.
@@ -51,21 +51,41 @@ struct PathPattern: Sendable {
         return reached(by: path).contains { $0 < pieces.count }
     }
 
-    /// The places in the pattern at which it can be behind the text, in ascending order.
+    /// The places in the pattern at which it can be behind the text, each once.
     private func reached(by text: [UInt32]) -> [Int] {
-        var reached: [Int] = []
-        var next: [Int] = []
+        var reached = Places(count: pieces.count)
+        var next = reached
         add(0, to: &reached)
         for character in text {
-            next.removeAll(keepingCapacity: true)
-            for place in reached where place < pieces.count { step(place, character, &next) }
+            next.clear()
+            for place in reached.places where place < pieces.count { step(place, character, &next) }
             swap(&reached, &next)
-            if reached.isEmpty { break }
+            if reached.places.isEmpty { break }
         }
-        return reached
+        return reached.places
     }
 
-    private func step(_ place: Int, _ character: UInt32, _ next: inout [Int]) {
+    private struct Places {
+        private(set) var places: [Int] = []
+        private var isIn: [Bool]
+
+        init(count: Int) { isIn = Array(repeating: false, count: count + 1) }
+
+        /// Whether it was not there before.
+        mutating func insert(_ place: Int) -> Bool {
+            guard !isIn[place] else { return false }
+            isIn[place] = true
+            places.append(place)
+            return true
+        }
+
+        mutating func clear() {
+            for place in places { isIn[place] = false }
+            places.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func step(_ place: Int, _ character: UInt32, _ next: inout Places) {
         let isSlash = character == PathText.slash
         switch pieces[place] {
         case .character(let own): if own == character { add(place + 1, to: &next) }
@@ -82,16 +102,10 @@ struct PathPattern: Sendable {
         }
     }
 
-    /// With the places that are reached from it without a character.
-    private func add(_ place: Int, to places: inout [Int]) {
-        // Behind the last one, or among the few that the ones before it have reached.
-        if let last = places.last, last >= place {
-            guard !places.contains(place) else { return }
-            places.insert(place, at: places.firstIndex { $0 > place } ?? places.endIndex)
-        } else {
-            places.append(place)
-        }
-        guard place < pieces.count else { return }
+    /// With the few places that are reached from it without a character: the parser leaves no two of these pieces side
+    /// by side that are alike.
+    private func add(_ place: Int, to places: inout Places) {
+        guard places.insert(place), place < pieces.count else { return }
         switch pieces[place] {
         case .star, .rest: add(place + 1, to: &places)
         case .optional:

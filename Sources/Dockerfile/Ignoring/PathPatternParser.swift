@@ -29,13 +29,23 @@ struct PathPatternParser {
             default: pieces.append(.character(character))
             }
         }
-        return PathPatternParser.shortened(pieces)
+        pieces = PathPatternParser.shortened(pieces)
+        // No path is longer, and the time that a match takes grows with both.
+        guard pieces.count <= 4096 else { throw DockerfileError("a pattern of more than 4096 characters") }
+        return pieces
     }
 
-    /// Two stars side by side are one.
+    /// Two stars side by side are one, and so are two `**`.
     private static func shortened(_ pieces: [PathPattern.Piece]) -> [PathPattern.Piece] {
         var result: [PathPattern.Piece] = []
-        for piece in pieces where piece != .star || result.last != .star { result.append(piece) }
+        for piece in pieces {
+            if piece == .star, result.last == .star { continue }
+            if piece == .directories, result.dropLast().last == .directories {
+                result.removeLast()
+                continue
+            }
+            result.append(piece)
+        }
         return result
     }
 

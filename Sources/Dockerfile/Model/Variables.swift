@@ -2,14 +2,16 @@
 package struct Variables: Sendable, Equatable {
     private var positions: [String: Int] = [:]
     private var entries: [(name: String, value: String)] = []
+    /// Of all names and values, in bytes.
+    private(set) var size = 0
 
     package init() {}
 
     /// `environment`: `NAME=value` each; of a name that is there twice, the last one counts, as it does for BuildKit.
     package init(environment: [String]) {
         for entry in environment {
-            let name = entry.prefix { $0 != "=" }
-            self[String(name)] = String(entry.dropFirst(name.count + 1))
+            let (name, value) = entry.cutAtEquals
+            self[name] = value ?? ""
         }
     }
 
@@ -19,13 +21,17 @@ package struct Variables: Sendable, Equatable {
         set {
             guard let newValue else {
                 guard let position = positions.removeValue(forKey: name) else { return }
-                entries.remove(at: position)
+                let removed = entries.remove(at: position)
+                size -= removed.name.utf8.count + removed.value.utf8.count
                 for (other, place) in positions where place > position { positions[other] = place - 1 }
                 return
             }
+            size += newValue.utf8.count
             if let position = positions[name] {
+                size -= entries[position].value.utf8.count
                 entries[position].value = newValue
             } else {
+                size += name.utf8.count
                 positions[name] = entries.count
                 entries.append((name, newValue))
             }

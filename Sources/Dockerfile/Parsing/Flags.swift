@@ -12,8 +12,8 @@ struct Flags {
 
     init(_ flags: [String], known: [String: Kind] = [:]) throws(DockerfileError) {
         for flag in flags {
-            let parts = flag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = String(parts[0].dropFirst(2))
+            let (written, given) = flag.cutAtEquals
+            let name = String(written.dropFirst(2))
             guard let kind = known[name] else {
                 let hint = Suggestion.text(for: name, among: known.keys.sorted())
                 throw DockerfileError("unknown flag: --\(name)\(hint)")
@@ -21,10 +21,10 @@ struct Flags {
             guard kind == .texts || values[name] == nil else {
                 throw DockerfileError("duplicate flag specified: --\(name)")
             }
-            guard parts.count == 2 || kind == .bool, kind != .bool || parts.last?.isEmpty == false else {
+            guard given != nil || kind == .bool, kind != .bool || given != "" else {
                 throw DockerfileError("missing a value on flag: --\(name)")
             }
-            let value = parts.count == 2 ? String(parts[1]) : "true"
+            let value = given ?? "true"
             if kind == .bool, !["true", "false"].contains(value.lowercased()) {
                 throw DockerfileError("expecting boolean value for flag --\(name), not: \(value)")
             }

@@ -9,7 +9,8 @@ extension InstructionParser {
             result = [.init(name: word(parts[0]), value: word(parts[1]), isLegacy: true)]
         }
         for text in words where result.first?.isLegacy != true {
-            guard let (key, value) = InstructionParser.cut(text), let value else {
+            let (key, value) = text.cutAtEquals
+            guard let value else {
                 throw DockerfileError(
                     "Syntax error - can't find = in \"\(text)\". Must be of the form: name=value"
                 )
@@ -30,21 +31,14 @@ extension InstructionParser {
         let words = line.quotedWords
         guard !words.isEmpty else { throw atLeastOne }
         return try words.map { text throws(DockerfileError) in
-            let (key, value) = InstructionParser.cut(text) ?? (text[...], nil)
-            guard !key.isEmpty else { throw DockerfileError("ARG names can not be blank") }
-            let name = String(key)
+            let (name, value) = text.cutAtEquals
+            guard !name.isEmpty else { throw DockerfileError("ARG names can not be blank") }
             return Instruction.Argument(
                 name: name,
                 value: value.map { word($0) },
                 comment: InstructionParser.comment(on: name, in: comments)
             )
         }
-    }
-
-    /// At the first `=`.
-    private static func cut(_ text: String) -> (Substring, Substring?)? {
-        guard let equals = text.unicodeScalars.firstIndex(of: "=") else { return nil }
-        return (text[..<equals], text[text.unicodeScalars.index(after: equals)...])
     }
 
     /// The rest of the comment that begins with `name`.

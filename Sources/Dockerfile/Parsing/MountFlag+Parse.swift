@@ -8,12 +8,8 @@ extension Instruction.MountFlag {
     init(_ text: String, escape: Escape) throws(DockerfileError) {
         self.text = text
         fields = try Instruction.MountFlag.split(text).map { field in
-            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return Field(
-                key: parts[0].lowercased(),
-                value: parts.count == 2 ? Word(String(parts[1]), escape: escape) : nil,
-                text: field
-            )
+            let (key, value) = field.cutAtEquals
+            return Field(key: key.lowercased(), value: value.map { Word($0, escape: escape) }, text: field)
         }
         let source = fields.last { $0.key == "from" && $0.value != nil }?.value?.text
         if let dollar = source?.utf8.firstIndex(of: UInt8(ascii: "$")), let source,

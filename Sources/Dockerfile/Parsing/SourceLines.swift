@@ -74,3 +74,11 @@ extension String {
         return parts + [String(rest)]
     }
 }
+
+extension StringProtocol {
+    /// What comes before and behind the first `=`; nil behind it where there is none.
+    var cutAtEquals: (before: String, behind: String?) {
+        guard let equals = unicodeScalars.firstIndex(of: "=") else { return (String(self), nil) }
+        return (String(self[..<equals]), String(self[unicodeScalars.index(after: equals)...]))
+    }
+}

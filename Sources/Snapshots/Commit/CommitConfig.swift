@@ -1,5 +1,6 @@
+package import Dockerfile
 import Linux
-package import OCI
+import OCI
 
 /// What the user says about an image that is committed.
 package struct CommitOptions: Sendable {

@@ -1,3 +1,4 @@
+import Dockerfile
 import Linux
 import OCI
 import Testing
@@ -117,7 +118,7 @@ import Testing
     @Test(arguments: [
         "", "RUN ls", "ENV", "ENV A", "LABEL a=b =c", "ENV A=\"b", "ENV A='b", "ENV A=1 B", "USER ${A",
         "USER ${A",
-        "USER ${}", "USER ${A:=b}", "USER ${A#b}", "USER ${A:?it is wanted}", "EXPOSE x", "EXPOSE 80/icmp",
+        "USER ${}", "USER ${A:=b}", "USER ${A:#b}", "USER ${A:?it is wanted}", "EXPOSE x", "EXPOSE 80/icmp",
         "EXPOSE 9-8",
         "EXPOSE 65536", "EXPOSE 1-2-3", "EXPOSE 80/tcp/udp", "STOPSIGNAL SIGFOO", "STOPSIGNAL RTMAX-31",
         "HEALTHCHECK",
