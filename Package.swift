@@ -90,7 +90,9 @@ let package = Package(
         .target(name: "Events", dependencies: ["Linux", system]),
         .target(
             name: "Snapshots",
-            dependencies: ["CSQLite", "Changes", "Dockerfile", "Events", "Layers", "Linux", "OCI", "Overlay", system]
+            dependencies: [
+                "CSQLite", "Changes", "Dockerfile", "Events", "Layers", "Linux", "OCI", "Overlay", system,
+            ]
         ),
         .target(name: "Registry", dependencies: ["CLinux", "Digests", "Linux", "OCI", system]),
         .target(
@@ -107,6 +109,13 @@ let package = Package(
             ]
         ),
         .target(
+            name: "Build",
+            dependencies: [
+                "Changes", "Containers", "Digests", "Dockerfile", "Layers", "Linux", "OCI", "Runner",
+                "Snapshots", "Tar", system,
+            ]
+        ),
+        .target(
             name: "Containerd",
             dependencies: ["Containers", "Layers", "Linux", "OCI", "Snapshots", system]
         ),
@@ -114,10 +123,10 @@ let package = Package(
         .executableTarget(
             name: "mica",
             dependencies: [
-                "CLinux", "Changes", "Containers", "Digests", "Dockerfile", "Events", "Images", "Layers", "Linux", "OCI",
-                "Registry",
-                "Runner",
-                "Snapshots", arguments, system,
+                "Build", "CLinux", "Changes", "Containers", "Digests", "Dockerfile", "Events", "Images",
+                "Layers",
+                "Linux", "OCI",
+                "Registry", "Runner", "Snapshots", arguments, system,
             ],
             linkerSettings: isStatic + foundation
         ),
@@ -192,6 +201,10 @@ let package = Package(
                 "Scratch",
                 "Snapshots", "Tar", system,
             ]
+        ),
+        .testTarget(
+            name: "BuildTests",
+            dependencies: ["ContainerFixtures", "Linux", system]
         ),
         .testTarget(
             name: "ContainerdTests",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -25,3 +26,5 @@ static int has_capability(unsigned capability) {
 int clinux_can_override_modes(void) { return has_capability(CAP_DAC_OVERRIDE); }
 
 int clinux_can_make_namespaces(void) { return has_capability(CAP_SYS_ADMIN); }
+
+int clinux_end_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal) == 0 ? 0 : -errno; }

@@ -11,6 +11,9 @@ package struct ContainerFiles: Sendable {
 
     package init(_ id: String, layout: StoreLayout) { directory = layout.container(id) }
 
+    /// Of what is no container of the store.
+    init(directory: FilePath) { self.directory = directory }
+
     /// The ContainerSpec as JSON, for people and other programs to read.
     package var config: FilePath { directory.appending("config.json") }
     /// A ContainerState as JSON. Replaced by rename, so it is always whole.

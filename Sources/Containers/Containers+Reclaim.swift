@@ -9,11 +9,13 @@ extension Containers {
     /// Cleans up after monitors that were killed: kills what is left of their containers, unmounts the roots,
     /// records the end, and removes containers that were to go at their end. Returns what could not be done.
     ///
-    /// Cheap where there is nothing to do: a look at each container's state.
+    /// The same for steps of builds that were killed.
+    ///
+    /// Cheap where there is nothing to do: a look at each container's state, and at the active snapshots.
     @discardableResult
     package func reclaim() -> [String] {
         let table = MountTable.current()
-        var problems: [String] = []
+        var problems = reclaimSteps()
         for record in (try? store.containers()) ?? [] {
             guard let container = try? container(record), isAbandoned(container, table) else { continue }
             do {

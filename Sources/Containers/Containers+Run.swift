@@ -156,18 +156,24 @@ extension Containers {
 
     /// Returns the number of its snapshot.
     @discardableResult
-    func mountRoot(of container: Container, meanwhile: () throws -> Void = {}) throws -> Int64 {
+    func mountRoot(
+        of container: Container,
+        // The container's view is mounted nodev, and the host has no use for its devices either.
+        options: [String] = ["nodev"],
+        endsWithCaller: Bool = false,
+        meanwhile: () throws -> Void = {}
+    ) throws -> Int64 {
         let files = container.files
         let snapshot = try store.snapshot(container.record.snapshot)
         try naming("create \(files.root)") { try files.root.makeDirectory(mode: 0o755) }
         let lock = try naming("lock \(files.mountLock)") { try FileLock(files.mountLock) }
-        let tree = RootTree(
+        var tree = RootTree(
             layers: snapshot.layers,
             snapshot: store.layout.snapshot(snapshot.id),
             source: container.record.name,
-            // The container's view is mounted nodev, and the host has no use for its devices either.
-            options: ["nodev"] + (container.spec.rootOptions ?? [])
+            options: options + (container.spec.rootOptions ?? [])
         )
+        tree.endsWithCaller = endsWithCaller
         try roots.mount(
             tree,
             at: files.root,

@@ -47,6 +47,7 @@ package struct DaemonMount: RootMount {
     ) throws {
         var arguments = try command(tree)
         arguments += ["--source", tree.source, "--log", log.string, "--lock-fd", "3", "--ready-fd", "4"]
+        if tree.endsWithCaller { arguments.append("--end-with-caller") }
         if !tree.options.isEmpty { arguments += ["-o", tree.options.joined(separator: ",")] }
         arguments.append(target.string)
 

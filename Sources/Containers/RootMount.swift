@@ -15,6 +15,8 @@ package struct RootTree: Sendable {
     /// given: a container's root needs its set-id programs, and is below a directory that only the store's owner may
     /// enter.
     package var options: [String]
+    /// The mount goes with the thread that makes it.
+    package var endsWithCaller = false
 
     package init(layers: [Digest], snapshot: FilePath?, source: String, options: [String] = []) {
         self.layers = layers

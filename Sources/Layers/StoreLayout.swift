@@ -31,6 +31,9 @@ package struct StoreLayout: Sendable {
     package var containers: FilePath { root.appending("containers") }
     /// What happened in the store, for those who follow it. See `EventLog`.
     package var events: FilePath { root.appending("events") }
+    /// Directories that commands of builds keep files in (`RUN --mount=type=cache`), by the digest of their IDs. Each is
+    /// locked while a command uses it.
+    package var caches: FilePath { root.appending("caches") }
     package var mounts: FilePath { root.appending("mounts") }
     /// Locked by the micad that serves the store, which says in it who it is.
     package var service: FilePath { root.appending("micad.lock") }

@@ -69,6 +69,8 @@ package struct Arguments: Sendable {
     package var fillsWhenIdle = false
     /// Owners to whom the daemon can't give files are stored, instead of refusing the copy-up.
     package var keepsOwners = false
+    /// The mount goes with the thread that started this process.
+    package var endsWithCaller = false
     /// Directories of a lower can be renamed.
     package var makesRedirects = true
 
@@ -98,6 +100,7 @@ package struct Arguments: Sendable {
             case "-o": for option in OptionList.split(try value()) { try apply(option) }
             case "--materialize", "--settle": request = .materialize
             case "--keep-owners": keepsOwners = true
+            case "--end-with-caller": endsWithCaller = true
             case "--chain": chain = path(try value())
             case "--store": store = path(try value())
             case "--upper": upper = path(try value())

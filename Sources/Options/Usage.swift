@@ -41,6 +41,7 @@ package enum Usage {
           --lock FILE             held locked as long as the mount is served
           --lock-fd N             a locked descriptor to keep instead
           --keep-owners           note whose a copied file is where it can't be given to them, instead of refusing
+          --end-with-caller       unmount once the thread that started this process has ended
           --ready-fd N            stay in this process, and write a byte to descriptor N when the mount answers
           -h, --help, -V, --version
         """

@@ -10,6 +10,11 @@ package struct ProcessIdentity: Codable, Sendable, Equatable {
     /// Its start in clock ticks since boot: /proc/<pid>/stat.
     package var started: UInt64
 
+    package init(pid: Int32, started: UInt64) {
+        self.pid = pid
+        self.started = started
+    }
+
     /// nil when there is no such process.
     package init?(of pid: Int32) {
         let raw = clinux_pidfd_open(pid)

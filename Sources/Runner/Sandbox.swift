@@ -40,13 +40,14 @@ package enum Sandbox {
 
     /// Starts `spec`'s program as process 1 of new namespaces, with the directory `root` (host path) as its root.
     /// `files` are bound into the container like volumes, before those. `filter`: the system calls that its
-    /// processes may make; nil: all. `made` gets the paths in the root that had to be created as mount points,
+    /// processes may make; nil: all. `temporary`: filesystems in memory, below the volumes. `made` gets the paths in the root that had to be created as mount points,
     /// parents first, whether the program starts or not.
     package static func start(
         _ spec: ContainerSpec,
         in antechamber: Antechamber,
         root: FilePath,
         files: [Volume] = [],
+        temporary: [TemporaryFilesystem] = [],
         streams: ProcessStreams,
         filter: SeccompFilter?,
         made: ([[UInt8]]) -> Void = { _ in }
@@ -67,6 +68,7 @@ package enum Sandbox {
             file.readOnly = file.readOnly || spec.readOnlyRoot
             mounts.append(try mountPoint(file))
         }
+        mounts += temporary.map { MountPoint($0) }
         for volume in spec.volumes.sorted(by: { $0.depth < $1.depth }) {
             mounts.append(try mountPoint(volume))
         }

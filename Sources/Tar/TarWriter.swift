@@ -11,10 +11,12 @@ package struct TarWriter: ~Copyable {
     private var contentLeft: UInt64 = 0
     private var paddingLeft = 0
     private var current: [UInt8] = []
+    private let latest: Int64?
 
-    /// `sink` gets the tar in pieces of any size.
-    package init(to sink: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+    /// `sink` gets the tar in pieces of any size. `latest`: seconds since 1970; no entry says that it was modified later.
+    package init(notAfter latest: Int64? = nil, to sink: @escaping (UnsafeRawBufferPointer) throws -> Void) {
         self.sink = sink
+        self.latest = latest
         buffer.reserveCapacity(Self.bufferSize)
     }
 
@@ -22,6 +24,8 @@ package struct TarWriter: ~Copyable {
     /// `entry.extents` is ignored.
     package mutating func add(_ entry: TarEntry) throws {
         try endContent()
+        var entry = entry
+        if let latest, entry.modified.seconds >= latest { entry.modified = .init(seconds: latest) }
         current = entry.path
         if entry.kind == .file { contentLeft = entry.size }
         paddingLeft = Int((512 - contentLeft % 512) % 512)

@@ -11,6 +11,10 @@ struct CollectCommand: ParsableCommand {
         discussion: """
             That is what no image, snapshot, container or mount needs, and no program that works with the store has \
             leased. Waits until no process is loading, committing or removing anything.
+
+            Steps of builds are kept for two weeks after the last build that used them, and caches of RUN \
+            --mount=type=cache as well. Steps that have more than 20 GiB of what no image has go earlier, those that were \
+            not used for the longest time first.
             """
     )
 
@@ -22,13 +26,18 @@ struct CollectCommand: ParsableCommand {
     @Flag(help: "Say of everything why it stays or goes.")
     var explain = false
 
+    @Flag(help: "Also forget all steps of builds, and empty the caches of their commands.")
+    var buildCache = false
+
     @Option(help: "table or json.")
     var format: OutputFormat = .table
 
     func run() throws {
         let store = try Store.openForCollection(global.layout)
         let problems = isDryRun ? [] : Containers(store).reclaim()
-        guard var collection = try store.collect(dryRun: isDryRun) else { return }
+        guard var collection = try store.collect(dryRun: isDryRun, forgettingSteps: buildCache) else {
+            return
+        }
         collection.problems = problems + collection.problems
         switch format {
         case .json: try printJSON(Report(collection, explained: explain))

@@ -2,6 +2,7 @@ import ArgumentParser
 
 extension Mica {
     static let imageCommands: [any ParsableCommand.Type] = [
+        BuildCommand.self,
         PullCommand.self,
         PushCommand.self,
         LoginCommand.self,

@@ -65,6 +65,8 @@ struct Micafs {
             return lock.release()
         }
         Signals.hold()
+        // The signal waits until there is a mount. A caller that has ended already does not get the byte of --ready-fd.
+        if arguments.endsWithCaller { _ = clinux_end_with_parent(SIGTERM) }
         let usesUserXattrs = arguments.usesUserXattrs || !Privileges.canSetTrustedXattrs
         let lower = try lower(of: arguments, usesUserXattrs: usesUserXattrs)
         let upper = try upper(of: arguments, usesUserXattrs: usesUserXattrs)

@@ -57,7 +57,7 @@ struct `docs/docker.md` {
         "system prune": "-f --filter until=24h",
         "attach": "one <<< line", "cp": "ended:/etc/passwd .", "export": "ended > exported.tar",
         "container start": "ended",
-        "container wait": "ended", "events": "--until 0s",
+        "container wait": "ended", "events": "--until 0s", "build": "here",
     ]
 
     @Test func `says of every word what the program does with it`() throws {
@@ -76,6 +76,7 @@ struct `docs/docker.md` {
                     "rmi": "$MICA tag box other; ", "rm": "$MICA run --name gone box true; ",
                     "attach": "$MICA run -d -i --name one box head -n 1 >/dev/null; ",
                     "rename": "$MICA create --name one box; ",
+                    "build": "echo FROM box > here/Dockerfile; ",
                 ]
                 let result = try shell((before[line.words] ?? "") + command)
                 #expect(result.status == 0, "\(command): \(result.error)")

@@ -105,6 +105,9 @@ int clinux_can_override_modes(void);
 /// Whether this thread has CAP_SYS_ADMIN in its own user namespace: it may mount, and make namespaces of every kind.
 int clinux_can_make_namespaces(void);
 
+/// Has this process get `signal` once the thread that started it has ended. -errno.
+int clinux_end_with_parent(int signal);
+
 /// Closes all descriptors from `first` on except the `count` ones in `kept`.
 void clinux_close_from(int first, const int *_Nonnull kept, int count);
 

@@ -4,13 +4,14 @@ import Linux
 
 extension MergedTree {
     /// Writes what the upper changes as the tar of a layer, piece by piece. `volumes` are left out; `warn` hears of what
-    /// no layer can hold.
+    /// no layer can hold. `latest`: as for `TarWriter`.
     package func writeLayer(
         without volumes: VolumePaths = VolumePaths(),
+        notAfter latest: Int64? = nil,
         warn: @escaping (String) -> Void,
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        try UpperLayer(self, without: volumes, to: sink, warn: warn).write()
+        try UpperLayer(self, without: volumes, notAfter: latest, to: sink, warn: warn).write()
     }
 
     /// The same as a layer that is staged: one thread walks and writes the tar, this one imports it. The caller holds
@@ -18,6 +19,7 @@ extension MergedTree {
     package func stageLayer(
         in layout: StoreLayout,
         without volumes: VolumePaths = VolumePaths(),
+        notAfter latest: Int64? = nil,
         named name: String,
         warn: @escaping @Sendable (String) -> Void
     ) throws -> StagedLayer {
@@ -25,7 +27,9 @@ extension MergedTree {
         let writer = try WorkerThread {
             channel.finish(
                 Result {
-                    try self.writeLayer(without: volumes, warn: warn) { try channel.write($0) }
+                    try self.writeLayer(without: volumes, notAfter: latest, warn: warn) {
+                        try channel.write($0)
+                    }
                 }
             )
         }

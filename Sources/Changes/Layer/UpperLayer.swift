@@ -27,13 +27,14 @@ final class UpperLayer {
     init(
         _ tree: MergedTree,
         without volumes: VolumePaths = VolumePaths(),
+        notAfter latest: Int64? = nil,
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void,
         warn: @escaping (String) -> Void
     ) {
         self.tree = tree
         self.volumes = volumes
         self.warn = warn
-        tar = TarWriter(to: sink)
+        tar = TarWriter(notAfter: latest, to: sink)
     }
 
     deinit { buffer.deallocate() }

@@ -13,11 +13,13 @@ import Glibc
 /// without its file. The store's lock is held exclusively: no process stages or publishes meanwhile.
 extension Store {
     /// `isDryRun`: only says what would go. nil: a process is working in the store, and `waiting` was not wanted.
-    /// `keepingArrivals`: what an unfinished pull has stays, for who goes on with it.
+    /// `forgettingSteps`: what builds keep for later builds goes. `keepingArrivals`: what an unfinished pull has stays, for
+    /// who goes on with it.
     @discardableResult
     package func collect(
         dryRun isDryRun: Bool = false,
         waiting: Bool = true,
+        forgettingSteps: Bool = false,
         keepingArrivals: Bool = false
     ) throws -> Collection? {
         let lock = try naming("lock \(layout.lock)") {
@@ -27,8 +29,15 @@ extension Store {
         let problems = isDryRun ? [] : try unmountDead()
         let plan =
             isDryRun
-            ? try rehearse { try mark($0, isDryRun: true) } : try write(freeing: true) { try mark($0) }
-        var sweep = Sweep(plan, layout: layout, isDryRun: isDryRun, keepsArrivals: keepingArrivals)
+            ? try rehearse { try mark($0, isDryRun: true, forgettingSteps) }
+            : try write(freeing: true) { try mark($0, isDryRun: false, forgettingSteps) }
+        var sweep = Sweep(
+            plan,
+            layout: layout,
+            isDryRun: isDryRun,
+            keepsArrivals: keepingArrivals,
+            keepsCaches: !forgettingSteps
+        )
         sweep.run()
         if !isDryRun { keepRoom() }
         _ = consume lock
@@ -38,7 +47,11 @@ extension Store {
     }
 
     /// Removes the rows that nothing needs; what is left decides about the files.
-    private func mark(_ connection: Connection, isDryRun: Bool = false) throws -> CollectionPlan {
+    private func mark(
+        _ connection: Connection,
+        isDryRun: Bool,
+        _ forgettingSteps: Bool
+    ) throws -> CollectionPlan {
         var plan = CollectionPlan()
         let table = MountTable.current()
         for (id, target) in try connection.mountTargets() where !isLive(mount: id) {
@@ -53,6 +66,7 @@ extension Store {
             try connection.removeLease(lease)
             plan.goes(.lease, lease, "it has expired")
         }
+        try connection.judgeSteps(&plan, limit: forgettingSteps ? nil : Store.stepLimit)
         try connection.judgeUnstarted(&plan, layout)
         try connection.judgeImages(&plan)
         try connection.removeUnusedDocuments()

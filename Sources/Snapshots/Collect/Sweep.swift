@@ -11,13 +11,21 @@ struct Sweep {
     private let layout: StoreLayout
     private let isDryRun: Bool
     private let keepsArrivals: Bool
+    private let keepsCaches: Bool
     private(set) var collection = Collection()
 
-    init(_ plan: CollectionPlan, layout: StoreLayout, isDryRun: Bool, keepsArrivals: Bool) {
+    init(
+        _ plan: CollectionPlan,
+        layout: StoreLayout,
+        isDryRun: Bool,
+        keepsArrivals: Bool,
+        keepsCaches: Bool
+    ) {
         self.plan = plan
         self.layout = layout
         self.isDryRun = isDryRun
         self.keepsArrivals = keepsArrivals
+        self.keepsCaches = keepsCaches
         collection.verdicts = plan.verdicts
     }
 
@@ -38,6 +46,22 @@ struct Sweep {
         // Only a pull has it open, and none runs now: what is there is for a next time, and can be had again.
         if !keepsArrivals, layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
         sweepContainers()
+        sweepCaches()
+    }
+
+    /// Of commands of builds: those that were not used for as long as a step is kept. One that is used is locked.
+    private mutating func sweepCaches() {
+        guard layout.caches.exists else { return }
+        let oldest = now() - Store.stepLifetime
+        let (layout, keepsCaches) = (layout, keepsCaches)
+        sweep(layout.caches, "caches of commands") { name in
+            let path = layout.caches.appending(name)
+            guard let used = try? path.status().st_mtim, let file = try? OwnedFD.open(path, O_RDONLY) else {
+                return true
+            }
+            guard file.use({ flock($0, LOCK_EX | LOCK_NB) }) == 0 else { return true }
+            return keepsCaches && Int64(used.tv_sec) * 1_000_000_000 > oldest
+        }
     }
 
     /// An object lives if any live layer's index lists it. If one index can't be read, it is not known what it

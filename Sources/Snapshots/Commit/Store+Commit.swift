@@ -199,14 +199,21 @@ extension Store {
 
     /// Turns the upper into a layer that is in its place, on disk, though no row refers to it yet: the caller
     /// holds the store's lock. `config`: of the image whose volumes are left out.
-    private func layer(
+    func layer(
         of subject: Subject,
         config: [UInt8]? = nil,
+        notAfter latest: Int64? = nil,
         warn: @escaping @Sendable (String) -> Void
     ) throws -> NewLayer {
         let tree = try subject.tree(layout)
         let volumes = try config.map { try VolumePaths(config: $0, in: tree.chain) } ?? VolumePaths()
-        let layer = try tree.stageLayer(in: layout, without: volumes, named: subject.name, warn: warn)
+        let layer = try tree.stageLayer(
+            in: layout,
+            without: volumes,
+            notAfter: latest,
+            named: subject.name,
+            warn: warn
+        )
         try layer.publish()
         return NewLayer(diffID: layer.diffID, tarSize: layer.tarSize, contentSize: layer.contentSize)
     }

@@ -74,7 +74,7 @@ extension Connection {
     }
 
     /// The committed snapshots of every prefix of a stack, made where they are missing; the topmost's row.
-    private func addChain(_ diffIDs: [Digest], layers: [Int64]) throws -> Int64? {
+    func addChain(_ diffIDs: [Digest], layers: [Int64]) throws -> Int64? {
         var parent: Int64?
         let time = now()
         for (chain, layer) in zip(ChainID.all(of: diffIDs), layers) {

@@ -6,25 +6,27 @@ import SystemPackage
 extension Store {
     /// Makes an active snapshot on `parent` (a committed one's name; nil: on nothing), with an empty `upper`
     /// that has the attributes of the parent's root directory. alreadyExists when the key is taken, notFound
-    /// when the parent is missing, invalidArgument when it is not committed.
+    /// when the parent is missing, invalidArgument when it is not committed. On disk when this returns, unless it means
+    /// nothing after the machine has stopped: then not `durably`.
     @discardableResult
     package func prepare(
         _ key: String,
         parent: String?,
         labels: [String: String] = [:],
-        in space: KeySpace = .own
+        in space: KeySpace = .own,
+        durably: Bool = true
     ) throws -> SnapshotRecord {
         let lock = try lockForChange()
         let layers = try read { connection in
             let parent = try connection.parent(parent, of: key, in: space)
             return try parent.map { try connection.layers(of: $0) } ?? []
         }
-        let staged = try SnapshotDirectory.stage(layout, over: layers)
+        let staged = try SnapshotDirectory.stage(layout, over: layers, durably: durably)
         do {
-            let record = try write { connection in
+            let record = try write(durably: durably) { connection in
                 let parent = try connection.parent(parent, of: key, in: space)
                 let row = try connection.addSnapshot(key, in: space, .active, parent: parent, labels: labels)
-                try SnapshotDirectory.publish(staged, as: row, in: layout)
+                try SnapshotDirectory.publish(staged, as: row, in: layout, durably: durably)
                 return try connection.snapshotRecord(row)
             }
             _ = consume lock

@@ -129,6 +129,34 @@ enum ForeignOptions {
 
     private static var images: [ForeignWords] {
         [
+            .init("ssh", of: "build", "There is no SSH forwarding: give a key with --secret."),
+            .init("push", of: "build", "mica push NAME sends what was built."),
+            .init("load", of: "build", "What is built is in the store."),
+            .init(
+                "cache-from cache-to",
+                of: "build",
+                "Steps are kept in the store alone: mica gc --explain lists them."
+            ),
+            .init(
+                "build-context",
+                of: "build",
+                "There is one context; a stage of its own can bring more."
+            ),
+            .init(
+                "add-host allow cgroup-parent ulimit shm-size m memory security-opt isolation",
+                of: "build",
+                "A RUN is contained as every container is: docs/SECURITY.md."
+            ),
+            .init(
+                "attest provenance sbom metadata-file",
+                of: "build",
+                "No attestations are made; mica inspect says what an image is."
+            ),
+            .init(
+                "compress squash rm force-rm",
+                of: "build",
+                "Each step is a layer, and nothing is left of it but that."
+            ),
             .init("tree", of: "images", "mica tree shows which images stand on which layers."),
             .init("f filter", of: "search", json),
             .init(

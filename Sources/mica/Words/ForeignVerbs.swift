@@ -2,8 +2,8 @@ enum ForeignVerbs {
     static var all: [ForeignWords] {
         [
             .init(
-                "build buildx builder bake",
-                "Build with buildah, podman or docker, then: podman save NAME | mica load."
+                "buildx builder bake",
+                "mica build builds, mica gc --build-cache empties its cache."
             ),
             .init(
                 "compose stack swarm service node config secret pod kube play",

@@ -22,6 +22,9 @@ extension Grammar {
 
     private static func options(of verb: String) -> String? {
         switch verb {
+        case "build":
+            "t|tag= f|file= target= build-arg= label= no-cache pull platform= secret= net|network= progress= iidfile="
+                + " o|output= q|quiet"
         case "pull": "a|all-tags q|quiet platform= tls-verify= layer-limits="
         case "push": "a|all-tags q|quiet compress= tls-verify="
         case "login": "u|username= p|password= password-stdin tls-verify="
@@ -40,7 +43,7 @@ extension Grammar {
         case "umount": "l|lazy f|force"
         case "commit": "m|message= a|author= c|change="
         case "snapshot prepare", "snapshot view", "snapshot commit": "l|label="
-        case "gc": "n|dry-run explain format="
+        case "gc": "n|dry-run explain build-cache format="
         case "fsck": "deep repair format="
         case "ps": "a|all q|quiet no-trunc format="
         case "logs": "f|follow n|tail= t|timestamps since= until="

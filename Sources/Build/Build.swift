@@ -1,0 +1,119 @@
+package import Containers
+package import Snapshots
+
+import Digests
+import Dockerfile
+import Layers
+import Linux
+import OCI
+import Synchronization
+import SystemPackage
+
+/// A build: one Dockerfile, one context, one image.
+package final class Build: Sendable {
+    let containers: Containers
+    let request: BuildRequest
+    let dockerfile: Dockerfile
+    /// Of what is made: SOURCE_DATE_EPOCH, or now.
+    let created: Int64
+    /// Nothing in a layer says that it was modified later; nil where SOURCE_DATE_EPOCH does not say so.
+    let epoch: Int64?
+    let globals: Variables
+    let context: any FileTree
+    let cancellation: Cancellation
+    private let bring: @Sendable (String) throws -> Void
+    private let show: @Sendable (BuildEvent) -> Void
+    private let stages: StageResults
+    private let steps = Mutex(0)
+    private let images = Mutex<[String: ImageRecord]>([:])
+
+    var store: Store { containers.store }
+    /// `created` in Unix nanoseconds.
+    var moment: Int64 { created.multipliedReportingOverflow(by: 1_000_000_000).partialValue }
+
+    /// `bring`: sees to it that the store has an image of that name. `show` is called by several threads.
+    package init(
+        _ request: BuildRequest,
+        in containers: Containers,
+        until cancellation: Cancellation,
+        bring: @escaping @Sendable (String) throws -> Void,
+        show: @escaping @Sendable (BuildEvent) -> Void
+    ) throws {
+        self.containers = containers
+        self.request = request
+        self.cancellation = cancellation
+        self.bring = bring
+        self.show = show
+        do {
+            dockerfile = try Dockerfile.parse(request.dockerfile, name: request.name)
+        } catch { throw error.failure }
+        epoch = try Build.epoch(request)
+        created = try epoch ?? Timestamp.ofCreation()
+        do {
+            globals = try Build.globals(of: dockerfile, request)
+            context = try Build.context(request, containers.store)
+        } catch let error as DockerfileError { throw error.failure }
+        stages = StageResults(count: dockerfile.stages.count)
+    }
+
+    /// Returns the image, which the store has, with its names.
+    package func run() throws -> ImageRecord {
+        for warning in dockerfile.warnings { show(.warning("\(warning)")) }
+        containers.reclaim()
+        let target = try targetStage()
+        warnOfUnusedArguments()
+        var draft = try stages.build(target, needed: needed(by: target)) { [self] number in
+            try StageBuilder(self, dockerfile.stages[number]).run()
+        }
+        try cancellation.check()
+        for (name, value) in request.labels {
+            draft.process.labels = (draft.process.labels ?? [:]).merging([name: value]) { $1 }
+        }
+        let lock = try store.lockForChange()
+        let layers = try draft.layers.map { diffID in
+            guard let layer = try store.layer(diffID) else {
+                throw Failure("layer \(diffID) is not in the store")
+            }
+            return layer
+        }
+        let image = try store.add(
+            image: NewImage(
+                config: draft.json(epoch: epoch, now: created),
+                layers: layers,
+                tags: request.tags
+            )
+        )
+        _ = consume lock
+        return image
+    }
+
+    /// Waits for the stage, or builds it.
+    func stage(_ number: Int) throws -> ImageDraft {
+        try stages.result(of: number) { try StageBuilder(self, dockerfile.stages[number]).run() }
+    }
+
+    /// The image of that name, pulled first where that was asked for. Each is looked for once in a build.
+    func image(named name: String) throws -> ImageRecord {
+        if let known = images.withLock({ $0[name] }) { return known }
+        try bring(name)
+        let image = try store.image(named: name)
+        return images.withLock { images in
+            if let known = images[name] { return known }
+            images[name] = image
+            return image
+        }
+    }
+
+    // MARK: - Progress
+
+    func begin(_ title: String) -> Int {
+        let number = steps.withLock { steps in
+            steps += 1
+            return steps
+        }
+        show(.began(step: number, title: title))
+        return number
+    }
+
+    func report(_ event: BuildEvent) { show(event) }
+}
