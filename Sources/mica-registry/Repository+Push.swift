@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Linux
+import Synchronization
 
 extension Repository {
     /// Whether it has a blob, of this size.
