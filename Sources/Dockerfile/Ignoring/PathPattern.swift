@@ -1,7 +1,7 @@
 /// A pattern for paths: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a character that has no meaning then.
 struct PathPattern: Sendable {
     enum Dialect: Sendable {
-        /// Go's filepath.Match: nothing but a slash matches a slash.
+        /// Go's filepath.Match.
         case match
         /// That of `.dockerignore`: `**` stands for any number of directories, and at the end for everything.
         case ignore
@@ -19,8 +19,8 @@ struct PathPattern: Sendable {
         case optional
         /// The directories of a `**`, with the slash that ends them.
         case directories
-        /// `crosses`: a slash can match.
-        case oneOf([ClosedRange<UInt32>], isNegated: Bool, crosses: Bool)
+        /// `[a-z]`, which can match a slash as well: so it is in both dialects.
+        case oneOf([ClosedRange<UInt32>], isNegated: Bool)
     }
 
     let text: [UInt8]
@@ -96,8 +96,7 @@ struct PathPattern: Sendable {
         case .directories:
             add(place, to: &next)
             if isSlash { add(place + 1, to: &next) }
-        case .oneOf(let ranges, let isNegated, let crosses):
-            guard crosses || !isSlash else { break }
+        case .oneOf(let ranges, let isNegated):
             if ranges.contains(where: { $0.contains(character) }) != isNegated { add(place + 1, to: &next) }
         }
     }

@@ -69,9 +69,7 @@ struct PathPatternParser {
         while true {
             if rest.first == UInt32(UInt8(ascii: "]")), !ranges.isEmpty {
                 rest.removeFirst()
-                // A range whose end is before its beginning has nothing in it.
-                let filled = ranges.filter { !$0.isEmpty }
-                return .oneOf(filled, isNegated: isNegated, crosses: dialect == .ignore)
+                return .oneOf(ranges, isNegated: isNegated)
             }
             let low = try bound()
             var high = low
@@ -79,7 +77,7 @@ struct PathPatternParser {
                 rest.removeFirst()
                 high = try bound()
             }
-            // No character has this number.
+            // A range whose end is before its beginning has nothing in it: no character has this number.
             ranges.append(low <= high ? low...high : UInt32.max...UInt32.max)
         }
     }

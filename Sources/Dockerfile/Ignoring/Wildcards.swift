@@ -3,7 +3,6 @@ package struct Wildcards: Sendable {
     /// The directory in which the first wildcard stands: relative, and empty for the top.
     package let directory: [UInt8]
     private let pattern: PathPattern
-    private let depth: Int
 
     /// nil where `source` has no wildcards: it is a path then. A malformed pattern matches nothing.
     package init?(_ source: String) {
@@ -12,7 +11,6 @@ package struct Wildcards: Sendable {
         guard let first = parts.firstIndex(where: Wildcards.has) else { return nil }
         directory = Array(parts[..<first].joined(separator: [UInt8(ascii: "/")]))
         let text = Array(parts[first...].joined(separator: [UInt8(ascii: "/")]))
-        depth = parts.count - first
         guard let pattern = (try? PathPattern(text, .match)) ?? (try? PathPattern([], .match)) else {
             return nil
         }
@@ -21,12 +19,12 @@ package struct Wildcards: Sendable {
 
     /// `path` is relative to `directory`. What is in a directory that matches belongs to it, and is not asked for.
     package func match(_ path: [UInt8]) -> Bool {
-        PathPattern.depth(path) == depth && pattern.matches(PathText(path))
+        pattern.matches(PathText(path))
     }
 
     /// Whether something in `directory`, which is relative to the other one, or below it can match.
     package func mayMatch(below directory: [UInt8]) -> Bool {
-        PathPattern.depth(directory) < depth && pattern.mayMatch(below: PathText(directory))
+        pattern.mayMatch(below: PathText(directory))
     }
 
     private static func has(_ part: ArraySlice<UInt8>) -> Bool {
@@ -37,9 +35,4 @@ package struct Wildcards: Sendable {
         }
         return false
     }
-}
-
-extension PathPattern {
-    /// The number of names in a path.
-    fileprivate static func depth(_ path: [UInt8]) -> Int { path.split(separator: UInt8(ascii: "/")).count }
 }
