@@ -61,9 +61,15 @@ extension StageConfig {
     }
 
     private func quoted(_ words: [String]) -> String {
-        "["
-            + words.map { "\"\($0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
-            .joined(separator: " ") + "]"
+        let shown = words.map { word in
+            var text = "\""
+            for scalar in word.unicodeScalars {
+                if scalar == "\"" || scalar == "\\" { text += "\\" }
+                text.unicodeScalars.append(scalar)
+            }
+            return text + "\""
+        }
+        return "[\(shown.joined(separator: " "))]"
     }
 
     /// A relative one is in the current one; an absolute one stays as it is.
