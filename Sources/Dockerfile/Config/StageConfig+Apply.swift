@@ -88,9 +88,8 @@ extension StageConfig {
             guard !path.isEmpty else { throw DockerfileError("VOLUME specified can not be an empty string") }
             paths.append(path)
         }
-        var volumes = process.volumes ?? [:]
-        for path in paths { volumes[path] = .init() }
-        process.volumes = volumes
+        process.volumes = process.volumes ?? [:]
+        for path in paths { process.volumes?[path] = .init() }
         return "VOLUME [\(paths.joined(separator: " "))]"
     }
 
@@ -100,12 +99,12 @@ extension StageConfig {
             for text in try word.expandToWords(with: variables) {
                 ports += try PortRange(text).ports
                 // More than there are.
-                guard ports.count <= 3 << 16 else { throw DockerfileError("too many ports") }
+                guard exposed + ports.count <= 3 << 16 else { throw DockerfileError("too many ports") }
             }
         }
-        var exposed = process.exposedPorts ?? [:]
-        for port in ports { exposed[port] = .init() }
-        process.exposedPorts = exposed
+        exposed += ports.count
+        process.exposedPorts = process.exposedPorts ?? [:]
+        for port in ports { process.exposedPorts?[port] = .init() }
         return "EXPOSE [\(ports.joined(separator: " "))]"
     }
 }

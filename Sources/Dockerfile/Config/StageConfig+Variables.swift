@@ -48,24 +48,25 @@ extension StageConfig {
     }
 
     private mutating func set(_ name: String, _ value: String) {
-        var environment = process.environment ?? []
-        if let known = environment.firstIndex(where: { $0.cutAtEquals.before == name }) {
-            environment[known] = "\(name)=\(value)"
+        if let place = places[name] {
+            process.environment?[place] = "\(name)=\(value)"
         } else {
-            environment.append("\(name)=\(value)")
+            places[name] = process.environment?.count ?? 0
+            process.environment = process.environment ?? []
+            process.environment?.append("\(name)=\(value)")
         }
-        process.environment = environment
     }
 
     mutating func setLabels(_ list: [Instruction.Assignment]) throws(DockerfileError) -> String {
         let pairs = try expanded(list)
-        var labels = process.labels ?? [:]
-        for (name, value) in pairs { labels[name] = value }
-        let size = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-        guard size <= Variables.sizeLimit else {
+        process.labels = process.labels ?? [:]
+        for (name, value) in pairs {
+            let old = process.labels?.updateValue(value, forKey: name)
+            labelSize += value.utf8.count - (old.map(\.utf8.count) ?? -name.utf8.count)
+        }
+        guard labelSize <= Variables.sizeLimit else {
             throw DockerfileError("the labels have more than \(Variables.sizeLimit) bytes")
         }
-        process.labels = labels
         return "LABEL \(pairs.map { "\($0)=\($1)" }.joined(separator: " "))"
     }
 

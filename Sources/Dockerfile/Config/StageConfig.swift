@@ -13,6 +13,11 @@ package struct StageConfig: Sendable {
     package let arguments: BuildArguments
     /// A `CMD` of the stage's own outlives an `ENTRYPOINT`.
     var hasCommand = false
+    /// Where in the image's environment a variable is.
+    var places: [String: Int] = [:]
+    /// Of names and values, in bytes.
+    var labelSize: Int
+    var exposed = 0
 
     /// Where an image has no PATH, that of its containers.
     package static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -26,11 +31,16 @@ package struct StageConfig: Sendable {
         self.process = process
         self.arguments = arguments
         variables = Variables(environment: process.environment ?? [])
+        labelSize = (process.labels ?? [:]).reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         if isBuild, variables["PATH"] == nil {
             variables["PATH"] = StageConfig.defaultPath
             self.process.environment = (process.environment ?? []) + ["PATH=\(StageConfig.defaultPath)"]
         }
         if isBuild { self.process.onBuild = nil }
+        for (place, entry) in (self.process.environment ?? []).enumerated() {
+            let name = entry.cutAtEquals.before
+            if places[name] == nil { places[name] = place }
+        }
     }
 
     /// The stage begins with nothing.

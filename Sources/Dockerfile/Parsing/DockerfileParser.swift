@@ -9,6 +9,10 @@ struct DockerfileParser {
     private var lines: LogicalLines
     private var warnings: [DockerfileError] = []
     private var stages: [Stage] = []
+    private var count = 0
+
+    /// Of instructions. An image has 127 layers at most where docker runs it; what is done for all of them stays cheap.
+    static let limit = 10_000
 
     init(_ bytes: [UInt8], name: String) throws(DockerfileError) {
         guard bytes.count <= Dockerfile.sizeLimit else {
@@ -70,6 +74,10 @@ struct DockerfileParser {
     /// The next instruction, with its here-documents.
     mutating func next() throws(DockerfileError) -> Line? {
         guard let logical = try lines.next() else { return nil }
+        count += 1
+        guard count <= DockerfileParser.limit else {
+            throw DockerfileError("more than \(DockerfileParser.limit) instructions", lines: logical.lines)
+        }
         do {
             return try parse(logical)
         } catch {
