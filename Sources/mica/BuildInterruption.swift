@@ -40,15 +40,19 @@ final class BuildInterruption: Sendable {
         if let number = got.withLock({ $0 }) { BuildInterruption.die(by: number) }
     }
 
+    private static let isEnding = Atomic(false)
+
     private static func die(by number: CInt) {
-        Unfinished.removeAll()
+        // Only once: it lets no file be made afterwards, and waits for those that make one.
+        if !isEnding.exchange(true, ordering: .sequentiallyConsistent) { Unfinished.removeAll() }
         signal(number, SIG_DFL)
+        // To this thread: another one waits for those that come to the process.
+        raise(number)
         var set = sigset_t()
         sigemptyset(&set)
         sigaddset(&set, number)
-        kill(getpid(), number)
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
-        // Blocked in other threads: it comes to this one.
+        // It has taken effect.
         while true { pause() }
     }
 }
