@@ -18,7 +18,8 @@ package final class Build: Sendable {
     let created: Int64
     /// Nothing in a layer says that it was modified later; nil where SOURCE_DATE_EPOCH does not say so.
     let epoch: Int64?
-    let globals: Variables
+    let arguments: BuildArguments
+    let graph: StageGraph
     let context: any FileTree
     let cancellation: Cancellation
     private let bring: @Sendable (String) throws -> Void
@@ -50,7 +51,13 @@ package final class Build: Sendable {
         epoch = try Build.epoch(request)
         created = try epoch ?? Timestamp.ofCreation()
         do {
-            globals = try Build.globals(of: dockerfile, request)
+            arguments = try BuildArguments(
+                given: request.arguments,
+                target: request.platform ?? .host,
+                stage: request.target,
+                of: dockerfile
+            )
+            graph = try StageGraph(dockerfile, arguments)
             context = try Build.context(request, containers.store)
         } catch let error as DockerfileError { throw error.failure }
         stages = StageResults(count: dockerfile.stages.count)
@@ -60,9 +67,15 @@ package final class Build: Sendable {
     package func run() throws -> ImageRecord {
         for warning in dockerfile.warnings { show(.warning("\(warning)")) }
         containers.reclaim()
-        let target = try targetStage()
-        warnOfUnusedArguments()
-        var draft = try stages.build(target, needed: needed(by: target)) { [self] number in
+        let (target, needed) = try located { () throws(DockerfileError) in
+            let target = try graph.target(request.target)
+            return (target, try graph.needed(for: target))
+        }
+        let unused = arguments.unused(in: dockerfile)
+        if !unused.isEmpty {
+            show(.warning("one or more build arguments are not used: \(unused.joined(separator: ", "))"))
+        }
+        var draft = try stages.build(target, needed: Set(needed)) { [self] number in
             try StageBuilder(self, dockerfile.stages[number]).run()
         }
         try cancellation.check()
@@ -85,6 +98,10 @@ package final class Build: Sendable {
         )
         _ = consume lock
         return image
+    }
+
+    private func located<R>(_ body: () throws(DockerfileError) -> R) throws -> R {
+        do { return try body() } catch { throw error.failure }
     }
 
     /// Waits for the stage, or builds it.

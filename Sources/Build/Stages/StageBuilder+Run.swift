@@ -47,9 +47,10 @@ extension StageBuilder {
         }
         try mounts.complete(&request)
         defer { withExtendedLifetime(mounts.locks) {} }
-        for (name, value) in build.request.arguments where Build.proxies.contains(name) {
-            request.process.environment.append("\(name)=\(value)")
-        }
+        request.process.environment = Environment.merging(
+            request.process.environment,
+            build.arguments.proxyEnvironment
+        )
         let output = StepOutput()
         let ended: Containers.EndedStep
         do {
@@ -89,9 +90,11 @@ extension StageBuilder {
         "RUN \(invocation.arguments.joined(separator: " "))"
     }
 
-    /// Of a command: what `ENV` and `ARG` say, with a PATH in any case.
+    /// Of a command: what `ENV` and `ARG` say. Proxies are for the command alone, and no part of a key.
     private var environment: [String] {
-        Environment.merging(["PATH=\(Environment.defaultPath)"], variables.environment)
+        let proxies = Set(["http", "https", "ftp", "no", "all"].map { "\($0)_proxy" })
+        let given = Set(build.request.arguments.keys.filter { proxies.contains($0.lowercased()) })
+        return variables.environment.filter { !given.contains(String($0.prefix { $0 != "=" })) }
     }
 
     /// The Dockerfile is somebody else's: it gets no network that the user has not given to the build.

@@ -2,7 +2,6 @@ import Digests
 import Dockerfile
 import Linux
 import OCI
-import Runner
 import Snapshots
 
 /// Builds one stage, on one thread.
@@ -10,8 +9,7 @@ final class StageBuilder {
     let build: Build
     let stage: Stage
     var draft: ImageDraft
-    /// What `ENV`, and `ARG` so far, give the words of the stage and its commands.
-    var variables = Variables()
+    var config: StageConfig
     /// Of the instruction that is executed, for progress.
     private var position = 1
     private var count = 1
@@ -20,25 +18,25 @@ final class StageBuilder {
         self.build = build
         self.stage = stage
         draft = ImageDraft(scratch: build.request.platform ?? .host)
+        config = .scratch(arguments: build.arguments)
     }
 
+    /// What `ENV`, and `ARG` so far, give the words of the stage and its commands.
+    var variables: Variables { config.variables }
+
     func run() throws -> ImageDraft {
-        try located(stage.source) { try begin() }
-        var instructions: [Instruction] = []
-        try located(stage.source) {
-            for trigger in draft.process.onBuild ?? [] {
-                instructions.append(try Dockerfile.parse(trigger: trigger, of: stage.source))
-            }
-        }
-        // They are for builds from the image, and this is one.
-        draft.process.onBuild = nil
-        instructions += stage.instructions
+        let triggers = try located(stage.source) { try begin() }
+        let instructions =
+            try located(stage.source) {
+                try triggers.map { try Dockerfile.parse(trigger: $0, of: stage.source) }
+            } + stage.instructions
         count = 1 + instructions.count { StageBuilder.isStep($0.keyword) }
         for instruction in instructions {
             try build.cancellation.check()
             if StageBuilder.isStep(instruction.keyword) { position += 1 }
             try located(instruction.source) { try execute(instruction) }
         }
+        draft.config = config
         return draft
     }
 
@@ -75,40 +73,33 @@ final class StageBuilder {
 
     // MARK: - FROM
 
-    private func begin() throws {
-        let name = try stage.base.expand(with: build.globals)
-        guard !name.isEmpty else {
-            throw DockerfileError("base name (\(stage.base.text)) should not be blank")
-        }
-        let platform = try stage.platform.map { try $0.expand(with: build.globals) }
-        let wanted =
-            try platform.flatMap { $0.isEmpty ? nil : try Platform(parsing: $0) } ?? build.request.platform
+    /// Returns the `ONBUILD`s of the base.
+    private func begin() throws -> [String] {
+        let node = build.graph.nodes[stage.number]
+        let wanted = node.platform ?? build.request.platform
         if let wanted, wanted.rank(on: .host) == nil {
             throw Failure(
                 "the platform \(wanted) is not this machine's, \(Platform.host): mica emulates none",
                 advice: "Build on such a machine."
             )
         }
-        if let below = build.stage(named: name, before: stage.number, byNumber: false) {
-            draft = try build.stage(below)
-            draft.hasCommand = false
-        } else if name != "scratch" {
+        switch node.base {
+        case .stage(let number):
+            draft = try build.stage(number)
+            config = draft.config?.next() ?? config
+        case .image(let name):
             let step = build.begin(title("FROM \(name)"))
             let image = try build.image(named: name)
             draft = try ImageDraft(config: image.config, name: name, layers: image.layers)
             try check(image, named: name)
+            config = StageConfig(image: draft.process, arguments: build.arguments)
             build.report(.done(step: step))
-        } else {
-            draft = ImageDraft(scratch: wanted ?? .host)
+        case .scratch: draft = ImageDraft(scratch: wanted ?? .host)
         }
+        let triggers = draft.process.onBuild ?? []
+        draft.process = config.process
         if let epoch = build.epoch { draft.begin(at: epoch) }
-        // As BuildKit has it, in the image as well.
-        var environment = draft.process.environment ?? []
-        if Environment.value(of: "PATH", in: environment) == nil {
-            environment.append("PATH=\(Environment.defaultPath)")
-        }
-        draft.process.environment = environment
-        variables = Variables(environment: environment)
+        return triggers
     }
 
     private func check(_ image: ImageRecord, named name: String) throws {
@@ -123,14 +114,18 @@ final class StageBuilder {
 
     /// A stage's or an image's layers, by the name after `--from=`.
     func layers(from name: String) throws -> [Digest] {
-        if let number = build.stage(named: name, before: stage.number) {
+        switch try build.graph.origin(name, in: stage.number) {
+        case .scratch: return []
+        case .image(let name): return try build.image(named: name).layers
+        case .stage(let number):
+            // A stage that comes later may be waiting for this one.
+            guard number < stage.number else {
+                throw DockerfileError(
+                    "cannot copy from stage \"\(name)\", it needs to be defined before this one"
+                )
+            }
             return try build.stage(number).layers
         }
-        if Int(name) != nil {
-            throw DockerfileError("invalid from flag value \(name): there is no earlier stage of that number")
-        }
-        if name.lowercased() == "scratch" { return [] }
-        return try build.image(named: name).layers
     }
 
     // MARK: - Config

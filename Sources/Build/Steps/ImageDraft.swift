@@ -1,3 +1,4 @@
+import Dockerfile
 import Linux
 import OCI
 
@@ -13,8 +14,8 @@ struct ImageDraft: Sendable {
     private var history: [JSONValue]
     /// When the last layer was made, seconds since 1970: an image whose steps were all done before is the same one again.
     private var made: Int64?
-    /// `CMD` was given in this stage, so that an `ENTRYPOINT` does not take it away.
-    var hasCommand = false
+    /// Of the stage, for those that begin with it; nil before it is built.
+    var config: StageConfig?
 
     /// Nothing, for `platform`.
     init(scratch platform: Platform) {
@@ -25,8 +26,6 @@ struct ImageDraft: Sendable {
         base = image
         before = ImageConfig.Process()
         process = before
-        process.environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-        process.workingDirectory = "/"
         layers = []
         history = []
     }
