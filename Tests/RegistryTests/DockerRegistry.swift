@@ -21,22 +21,33 @@ final class DockerRegistry {
         }
     }
 
-    /// How often somebody began to send a blob.
+    /// How often a client began to send a blob.
     var uploads: Int { requests.count { $0.hasPrefix("POST ") && !$0.contains("\" 201 ") } }
 
     static var isThere: Bool { access("/usr/bin/docker-registry", X_OK) == 0 }
 
-    /// `passwords`: lines of an htpasswd file, which is then needed for everything.
-    init(passwords: String? = nil) throws {
+    /// `passwords`: lines of an htpasswd file, which is then needed for everything. `certificate`: with TLS. `tokens`: who
+    /// gives out what is needed for everything.
+    init(
+        passwords: String? = nil,
+        certificate: TestCertificate? = nil,
+        tokens: TokenService? = nil
+    ) throws {
         directory = try TemporaryDirectory()
         let path = directory.path.string
+        let tls = certificate.map { ", tls: {certificate: \($0.certificate), key: \($0.key)}" } ?? ""
         var config = """
             version: 0.1
             storage: {filesystem: {rootdirectory: \(path)/data}}
-            http: {addr: "127.0.0.1:0"}
+            http: {addr: "127.0.0.1:0"\(tls)}
             log: {level: info}
 
             """
+        if let tokens {
+            config +=
+                "auth: {token: {realm: '\(tokens.realm)', service: \(TokenService.service), "
+                + "issuer: \(TokenService.issuer), rootcertbundle: \(tokens.signer.certificate)}}\n"
+        }
         if let passwords {
             try directory.write("passwords", Array(passwords.utf8))
             config += "auth: {htpasswd: {realm: test, path: \(path)/passwords}}\n"
@@ -56,7 +67,7 @@ final class DockerRegistry {
         for _ in 0..<30_000 where process.isRunning {
             let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
             if let place = text.range(of: mark) {
-                let address = text[place.upperBound...].prefix { $0 != "\"" && $0 != " " && $0 != "\n" }
+                let address = text[place.upperBound...].prefix { !"\", \n".contains($0) }
                 if address.contains(":") {
                     self.address = String(address)
                     return

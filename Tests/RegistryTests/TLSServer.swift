@@ -9,6 +9,7 @@ import SystemPackage
 final class TLSServer {
     private let directory: TemporaryDirectory
     private let process = Process()
+    private let certificate: TestCertificate
     /// 127.0.0.1:PORT.
     let address: String
 
@@ -44,16 +45,7 @@ final class TLSServer {
         directory = try TemporaryDirectory()
         for (path, answer) in answers { try directory.write(path, answer) }
         let path = directory.path.string
-        let make = Process()
-        make.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        make.arguments =
-            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", "\(path)/key", "-out", "\(path)/certificate", "-subj", "/CN=test", "-days", "2"]
-            + ["-addext", "subjectAltName=IP:127.0.0.1"]
-        make.standardError = FileHandle.nullDevice
-        try make.run()
-        make.waitUntilExit()
-        guard make.terminationStatus == 0 else { throw Failure("openssl makes no certificate") }
+        certificate = try TestCertificate(in: directory)
         let output = Foundation.Pipe()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", "-c", TLSServer.script, path]
@@ -72,9 +64,7 @@ final class TLSServer {
 
     /// What has to be believed, as `certs.d` has it, in `parent`.
     func install(in parent: TemporaryDirectory) throws -> FilePath {
-        let certificate = try OwnedFD.open(directory.path.appending("certificate"), O_RDONLY)
-        try parent.write("certs.d/\(address)/ca.crt", certificate.contents(limit: 1 << 16))
-        return parent.path.appending("certs.d")
+        try certificate.install(for: address, in: parent)
     }
 
     deinit {
