@@ -71,6 +71,7 @@ package struct ImagePull: Sendable {
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
         images[0].names = [reference.familiar]
         if let platform { try check(images[0], runsOn: platform) }
+        try refuseForeignLayers(of: images[0], client)
         // A plain tar is what its layer gives back anyway.
         let plain = Set(images[0].layers.map(\.diffID))
         let loaded = try ImageLoad(store: store, limits: limits).load(
@@ -90,7 +91,25 @@ package struct ImagePull: Sendable {
             },
             report: report
         )
+        for blob in images[0].layers.compactMap(\.descriptor) {
+            let path = plain.contains(blob.digest) ? nil : kept.path(of: blob.digest)
+            if files.settle(blob.digest, size: blob.size, as: path) { _ = try? kept.isWhole(blob.digest) }
+        }
         return loaded[0]
+    }
+
+    /// A manifest can name a layer that its registry does not have, with URLs of other servers; mica follows none.
+    private func refuseForeignLayers(of image: ArchivedImage, _ client: RegistryClient) throws {
+        for (position, layer) in image.layers.enumerated() {
+            guard let blob = layer.descriptor, MediaType.isForeign(blob.mediaType),
+                try store.layer(layer.diffID) == nil, try !client.holds(blob.digest, size: blob.size)
+            else { continue }
+            throw Failure(
+                "image \(image.label), layer \(position + 1) of \(image.layers.count): the registry does not have it, "
+                    + "because it is of type \(blob.mediaType)",
+                advice: "Its maker gives it out in another way. mica load reads an archive that has it."
+            )
+        }
     }
 
     /// An image that is for one platform only is what its config says.

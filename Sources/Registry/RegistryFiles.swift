@@ -8,9 +8,8 @@ import Synchronization
 
 /// An image of a registry as a layout: documents are fetched when they are asked for, layers arrive while they are read.
 ///
-/// A layer's blob is brought into a file of `directory`, named by its digest: what one pull left there the next one goes
-/// on with. Whoever reads a blob checks its digest, and says what
-/// became of it.
+/// A layer's blob is brought into a file of `directory`, named by its digest; a pull continues with what an earlier one has
+/// left there. The import that reads a blob verifies its digest, and calls `finish` or `discard`.
 package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     // Safe to share: `kinds` is guarded by its lock.
     package let name: String
@@ -81,6 +80,20 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
         try? arrived.unlink()
     }
 
+    /// For a blob of a layer that the store has: its file, which a pull has left that was killed after it had read it, gets
+    /// the name `path` if it has `size` bytes; otherwise it goes. Returns whether `path` is new: its digest is not verified.
+    package func settle(_ digest: Digest, size: UInt64, as path: FilePath?) -> Bool {
+        let file = directory.appending(digest.hex)
+        // One that is locked is another pull's.
+        guard let fd = try? OwnedFD.open(file, O_RDONLY | O_NOFOLLOW),
+            fd.use({ flock($0, LOCK_EX | LOCK_NB) }) == 0
+        else { return false }
+        let isWhole = (try? fd.status()).map { Int64($0.st_size) == Int64(clamping: size) } ?? false
+        if let path, isWhole, !path.exists, (try? file.rename(to: path)) != nil { return true }
+        try? file.unlink()
+        return false
+    }
+
     /// What was read of a blob is no good: it is not kept, unless the reason is that the rest did not come.
     ///
     /// Whether it began with what an earlier pull had left.
@@ -143,7 +156,7 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
         return BlobFile(BlobFile.Shared(fd), offset: 0, size: UInt64(bytes.count))
     }
 
-    /// What it refers to. What can't be read is refused by whoever reads it for an image.
+    /// Notes what a document refers to. One that can't be read is refused where it is read for an image.
     private func note(_ bytes: [UInt8]) {
         if let index = try? JSONDocument.decode(Index.self, from: bytes, name: ""), !index.manifests.isEmpty {
             kinds.withLock { kinds in for entry in index.manifests { kinds[entry.digest] = .manifest } }

@@ -27,6 +27,8 @@ final class OddServer: Sendable {
         var stalls = false
         /// The body comes again and again, without a length.
         var isEndless = false
+        /// Instead of the status line, the headers and the empty line behind them.
+        var head: String?
     }
 
     private let socket: CInt
@@ -122,7 +124,7 @@ final class OddServer: Sendable {
         var head = "HTTP/1.1 \(answer.status) so\r\nConnection: close\r\n"
         for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
         if !answer.isEndless { head += "Content-Length: \(answer.length ?? answer.body.count)\r\n" }
-        guard write(Array((head + "\r\n").utf8), to: connection) else { return }
+        guard write(Array((answer.head ?? head + "\r\n").utf8), to: connection) else { return }
         // What HEAD asks for has the length of what there is, and nothing of it.
         guard !isHead else { return }
         repeat {

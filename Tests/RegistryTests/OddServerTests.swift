@@ -158,6 +158,28 @@ struct `A pull from an odd registry` {
         #expect(mica.arrivals == [])
     }
 
+    /// A pull can be killed when a layer is in the store and the file of its blob not yet where it is kept.
+    @Test func `keeps the blob of a layer that an earlier one has read`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        #expect(try pull(server).status == 0)
+        let (blobs, arrivals) = (mica.store.appending("blobs"), mica.store.appending("arrivals"))
+        let names = right.layers.map(\.digest.hex)
+        for name in names { try blobs.appending(name).rename(to: arrivals.appending(name)) }
+        // One of them is cut, the other whole.
+        try OwnedFD.open(arrivals.appending(names[1]), O_WRONLY).truncate(to: 1)
+        #expect(try pull(server).status == 0)
+        #expect(mica.arrivals == [])
+        #expect(try blobs.names().map { String(decoding: $0, as: UTF8.self) } == [names[0]])
+        // A damaged one is not kept.
+        try blobs.appending(names[0]).rename(to: arrivals.appending(names[0]))
+        let file = try OwnedFD.open(arrivals.appending(names[0]), O_WRONLY)
+        try file.writeAll([0, 0, 0, 0])
+        #expect(try pull(server).status == 0)
+        #expect(mica.arrivals == [])
+        #expect(try blobs.names().isEmpty)
+    }
+
     @Test func `that is killed at twenty places fetches no byte twice`() throws {
         var random = SystemRandomNumberGenerator()
         let layers = try (1...3).map { number in

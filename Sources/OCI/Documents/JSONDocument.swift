@@ -21,6 +21,12 @@ package enum JSONDocument {
         } catch let failure as Failure {
             throw Failure("\(name): \(failure.message)", advice: failure.advice)
         } catch let error as DecodingError {
+            // The decoder says of a number without a place in its type what it says of text that is not JSON.
+            if case .dataCorrupted(let context) = error, context.codingPath.isEmpty,
+                (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))) != nil
+            {
+                throw Failure("\(name): a number in it is out of range")
+            }
             throw Failure("\(name): \(explanation(error))")
         } catch {
             throw Failure("\(name): not valid JSON")

@@ -38,6 +38,12 @@ package enum MediaType {
         } || vague.contains(type)
     }
 
+    /// A layer that registries as a rule don't have, because only its maker may give it out.
+    package static func isForeign(_ type: String) -> Bool {
+        type.hasPrefix("application/vnd.oci.image.layer.nondistributable.")
+            || type.hasPrefix("application/vnd.docker.image.rootfs.foreign.")
+    }
+
     /// Types that do not rule out a tar.
     private static let vague = [
         "", "application/octet-stream", "application/x-tar", "application/tar", "application/gzip",
