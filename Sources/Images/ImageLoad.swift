@@ -10,23 +10,23 @@ import Glibc
 
 /// Brings the images of an archive or a layout into the store.
 package struct ImageLoad: Sendable {
-    /// What happens to a layer, for a display of progress. Layers are known by their diffIDs.
+    /// What happens to a layer, to be shown as progress. Layers are named by their diffIDs.
     package enum Event: Sendable {
         /// Nothing is to be done.
         case alreadyThere(Digest)
         /// It was there, and damaged: it is read again.
         case damaged(Digest)
-        /// Bytes of the blob; nil where that is not known before it has been read.
+        /// Bytes of the blob; `total` is nil where only reading it tells how many there are.
         case reading(Digest, done: UInt64, total: UInt64?)
         /// Bytes of the files in the layer.
         case read(Digest, contentSize: UInt64)
-        /// No image; it stays where it is.
+        /// An entry of the archive that is not an image, and is not loaded.
         case skipped(SkippedEntry)
     }
 
     package struct Loaded: Sendable {
         package let image: ImageRecord
-        /// What it is called in the archive, or was asked to be called; familiar.
+        /// Its names in the archive, or the one that the caller gave; in their short form.
         package let names: [String]
         /// false: it was there already, with these names.
         package let isNew: Bool
@@ -72,7 +72,7 @@ package struct ImageLoad: Sendable {
         case whole
         /// It can't be read, or is something else.
         case bad
-        /// Something else failed.
+        /// Another layer failed first.
         case interrupted
     }
 

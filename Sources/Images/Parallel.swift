@@ -12,7 +12,7 @@ func inParallel(_ count: Int, width: Int, _ body: @escaping @Sendable (Int) thro
     if let error = work.error { throw error }
 }
 
-/// Another one failed: why is told there.
+/// The work was ended because another part of it failed, whose error says why.
 struct Stopped: Error {}
 
 private final class Work: Sendable {

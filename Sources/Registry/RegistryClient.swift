@@ -5,8 +5,8 @@ import OCI
 import Synchronization
 import SystemPackage
 
-/// A repository of a registry, by way of mica-registry, which has HTTP and TLS in it: so that nothing that mounts or runs
-/// pays for them, and what reads a stranger's answers is a process that has nothing of the store open.
+/// A repository of a registry, by way of the process mica-registry. That has HTTP and TLS, so mounts and containers don't
+/// pay for them; and the process that parses a registry's answers has nothing of the store open.
 package final class RegistryClient: @unchecked Sendable {
     // Safe to share: everything that changes is guarded by `lock`.
     private let process: HostProcess
@@ -34,10 +34,10 @@ package final class RegistryClient: @unchecked Sendable {
 
     deinit { reader?.detach() }
 
-    /// What is still to come does not come any more.
+    /// Ends all requests that are not answered yet: their replies fail.
     package func stop() { kill(process.pid, SIGTERM) }
 
-    /// Nothing more is asked: ends mica-registry and what it still does.
+    /// Ends mica-registry, and all that it still does.
     package func close() {
         stop()
         reader?.join()
@@ -46,7 +46,7 @@ package final class RegistryClient: @unchecked Sendable {
 
     // MARK: - Requests
 
-    /// Waits for what comes of it.
+    /// Sends a request and waits for its last reply.
     func answer(
         _ kind: RegistryMessage.Request.Kind,
         _ name: String = "",
@@ -59,7 +59,7 @@ package final class RegistryClient: @unchecked Sendable {
         }
     }
 
-    /// Returns at once: the request's number.
+    /// Sends a request, and returns its number at once.
     func ask(
         _ kind: RegistryMessage.Request.Kind,
         _ name: String,
@@ -83,7 +83,7 @@ package final class RegistryClient: @unchecked Sendable {
             guard !isOver else { throw Failure("mica-registry has ended before it answered") }
             lock.wait()
         }
-        // What is asked for is how far it is: only the latest.
+        // Replies before the last one say how far it is: only the newest counts.
         guard let reply = replies.removeValue(forKey: id)?.last else { throw Failure("no reply") }
         if let failure = reply.failure {
             throw Failure(failure, advice: reply.advice, kind: reply.isMissing == true ? .notFound : .other)
@@ -93,7 +93,7 @@ package final class RegistryClient: @unchecked Sendable {
 
     private func send(_ message: some Encodable) throws {
         let line = try JSONDocument.encode(message) + [UInt8(ascii: "\n")]
-        // Whoever has ended is told of by the replies that don't come.
+        // If mica-registry has ended, waiting for the reply fails.
         _ = lock.locked {
             requests.use { fd in
                 line.withUnsafeBytes { bytes in

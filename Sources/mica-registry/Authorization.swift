@@ -1,8 +1,8 @@
 import Linux
 import Synchronization
 
-/// What a registry wants to see before it answers: nothing, a name and a password, or a token that it names a server
-/// for. Kept for the requests to come.
+/// What a registry asks for before it answers: nothing, a name and a password, or a token from a server that it names. Kept
+/// for later requests.
 final class Authorization: Sendable {
     private struct State {
         var header: String?
@@ -23,7 +23,7 @@ final class Authorization: Sendable {
     /// The line for a request's headers, as far as is known.
     var header: String? { state.withLock { $0.header } }
 
-    /// Sends them from now on, unasked.
+    /// Later requests have them from the start.
     func show(_ credentials: Credentials) {
         state.withLock { $0.header = "Authorization: \(credentials.basic)" }
     }
@@ -38,7 +38,7 @@ final class Authorization: Sendable {
         }
     }
 
-    /// After a 401. False where there is nothing else to try: what was sent, which was `sent`, is no good.
+    /// Called after a 401 to a request with the header `sent`. False where there is nothing else to try.
     func answer(_ lines: [String], sent: String?, to url: String) throws -> Bool {
         // Another thread may have got a token meanwhile.
         if let known = header, known != sent { return true }

@@ -17,7 +17,7 @@ final class BlobWriter {
     private var skipped: UInt64 = 0
     private var start: UInt64 = 0
 
-    /// Bytes after which it is worth to tell how far it is.
+    /// Bytes between two reports of progress.
     private static let worthTelling: UInt64 = 256 << 10
 
     /// Goes on behind what is in the file. `news`: how many bytes are there.

@@ -21,7 +21,7 @@ final class HTTP: Sendable {
         var method = "GET"
         var url: String
         var headers: [String] = []
-        /// The line that says who asks: for the server of `url`, and for none that it redirects to.
+        /// The Authorization header: for the server of `url`, and for none that it redirects to.
         var authorization: String?
         /// Sent with POST.
         var form: String?
@@ -58,9 +58,9 @@ final class HTTP: Sendable {
 
     private static let mostRedirects = 10
 
-    /// `body` gets what comes, piece by piece, and ends the transfer by false, which is then an error. Follows
-    /// redirects of what is asked for, but not from TLS to plain HTTP; other servers see neither who asks nor the
-    /// certificate that says so.
+    /// `body` gets what comes, piece by piece; if it returns false the transfer ends, with an error. Redirects are followed
+    /// where `request.follows`, but not from TLS to plain HTTP; other servers get neither the Authorization header nor
+    /// the client's certificate.
     func perform(
         _ request: Request,
         _ body: @escaping (UnsafeRawBufferPointer, Response) -> Bool

@@ -1,7 +1,7 @@
 import Linux
 import Registry
 
-/// Names and passwords that come and go.
+/// Finds, adds and removes names and passwords.
 enum Login {
     /// nil where there are none. Failure where a file or a helper does not work.
     static func find(_ name: RegistryName) throws -> Credentials? {

@@ -3,13 +3,14 @@ import Linux
 import OCI
 import Registry
 
-/// mica's way to registries: it is started by mica for one repository, and ends with its standard input.
+/// Speaks with a registry for mica, which starts it for one repository. It ends at the end of its standard input.
 @main
 struct MicaRegistry {
     static func main() {
-        // What mica has closed is nothing to die of.
+        // Writing to a pipe that mica has closed is an error, not a signal.
         signal(SIGPIPE, SIG_IGN)
-        // It ends with its standard input, and with that when mica does: what mica does not end of is nothing to end of.
+        // A signal from the terminal reaches mica, too. Where that ends, this ends with its standard input; where mica goes
+        // on, so does this.
         for number in [SIGHUP, SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
         HTTP.prepare()
         let replies = Replies()

@@ -2,7 +2,7 @@ import Linux
 import Registry
 import Synchronization
 
-/// A repository, and its mirrors before it: whichever has answered last is asked first.
+/// A repository behind its mirrors. The first that has answered is asked first from then on.
 final class Repositories: Sendable {
     private let all: [Repository]
     private let current = Mutex(0)
@@ -17,7 +17,7 @@ final class Repositories: Sendable {
         return own
     }
 
-    /// Asks one after another until one does it. The last one's failure is what there is to say.
+    /// Asks one after another until one succeeds. Throws the error of the last one.
     func ask<Result>(_ body: (Repository) throws -> Result) throws -> Result {
         var number = current.withLock { $0 }
         while true {

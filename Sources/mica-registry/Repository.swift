@@ -39,7 +39,7 @@ final class Repository: Sendable {
         schemes = endpoint.isLoopback || endpoint.isInsecure ? ["https", "http"] : ["https"]
     }
 
-    /// What registries.conf says of mirrors is not for those who log in.
+    /// For logging in: at the registry itself, not at its mirrors.
     convenience init(_ opening: RegistryMessage.Opening, credentials: Credentials? = nil) throws {
         guard let endpoint = try Endpoint.all(for: opening).last else { throw Failure("no registry") }
         try self.init(endpoint, isToRead: false, credentials: credentials)
@@ -99,7 +99,7 @@ final class Repository: Sendable {
         again: () -> Void = {}
     ) throws -> HTTP.Response {
         var candidates = scheme.withLock { $0.map { [$0] } } ?? schemes
-        // As many as there are ways to prove who asks; a registry that answers 401 for ever gets no more.
+        // Without credentials, with a token, with a password: a registry that then answers 401 again gets no more.
         var attempts = 3
         while let scheme = candidates.first {
             let url = try url(scheme, call.place)
@@ -158,7 +158,7 @@ final class Repository: Sendable {
         let call = Call(place: "/v2/")
         var (response, _) = try get(call, limit: 1 << 20, expecting: [200, 401, 403])
         if response.status == 200, authorization.header == nil {
-            // It lets everybody in that far: it may still look at who asks.
+            // It answers without credentials, too: it may still refuse wrong ones.
             authorization.show(credentials)
             response = try get(call, limit: 1 << 20, expecting: [200, 401, 403]).0
         }
@@ -178,7 +178,7 @@ final class Repository: Sendable {
         case 401, 403:
             return Failure(
                 "registry \(domain) refuses \(path.isEmpty ? what : path)\(said)",
-                advice: "There may be no such repository, or it is not for everybody: mica login \(domain)."
+                advice: "There may be no such repository, or it is private: mica login \(domain)."
             )
         case 404:
             return Failure("registry \(domain) has no \(path) with \(what)\(said)", kind: .notFound)

@@ -1,8 +1,8 @@
 import Glibc
 
-/// How long others may say nothing.
+/// How long a server or a credential helper may send nothing.
 enum TimeLimit {
-    /// Seconds without bytes worth the name: $MICA_REGISTRY_TIMEOUT, or 60.
+    /// Seconds with fewer than 1,000 bytes a second: $MICA_REGISTRY_TIMEOUT, or 60.
     static let silence = own ?? 60
     /// The same where something was sent: a registry may bring a large blob to its own storage before it answers.
     static let afterUpload = silence * 5

@@ -20,7 +20,7 @@ struct TokenServer: Sendable {
         case 400, 401, 403:
             throw Failure(
                 credentials == nil
-                    ? "registry \(domain) gives nobody a token for this without a password"
+                    ? "registry \(domain) gives no token for this without a password"
                     : "registry \(domain) does not take the name and password that there are for it",
                 advice: "mica login \(domain)"
             )
