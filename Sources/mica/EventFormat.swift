@@ -1,6 +1,7 @@
 import Containers
 import Events
 import Linux
+import OCI
 
 /// How `events` shows one: as docker's line, as JSON, or by a template.
 struct EventFormat {
@@ -11,13 +12,13 @@ struct EventFormat {
 
     private let kind: Kind
 
-    /// `text`: json, a template, or nil for a line. Failure for a field that events do not have.
+    /// `text`: json, a template, or nil for a line. Failure for a member that events do not have.
     init(_ text: String?) throws {
         switch text {
         case nil: kind = .line
         case "json", "{{json .}}": kind = .json
         case let text?:
-            kind = .template(try FormatTemplate(text, fields: EventFormat.fields, of: "events"))
+            kind = .template(try FormatTemplate(text, names: EventFormat.names, of: "events"))
         }
     }
 
@@ -30,24 +31,27 @@ struct EventFormat {
                 "\(LogTime.text(event.time)) \(event.kind.rawValue) \(event.action) \(event.id)"
                     + " (\(attributes.joined(separator: ", ")))"
             )
-        case .template(let template): return try template.line(EventFormat.row(event))
+        case .template(let template): return try template.line(.object(EventFormat.members(of: event)))
         }
     }
 
-    /// What the events that there are have.
-    private static let attributes = ["name", "image", "exitCode", "signal", "oldName", "path", "imageID"]
+    private static let names = [
+        "Action", "Actor", "From", "ID", "Scope", "Status", "Time", "TimeNano", "Type",
+    ]
 
-    private static let fields: FormatTemplate.Fields =
-        ["Type", "Action", "Status", "Actor.ID", "ID", "From", "Scope", "Time", "TimeNano"].map { ($0, $0) }
-        + attributes.map { ("Actor.Attributes.\($0)", $0) }
-
-    private static func row(_ event: StoreEvent) -> [String: String] {
-        var row = [
-            "Type": event.kind.rawValue, "Action": event.action, "Status": event.action, "Actor.ID": event.id,
-            "ID": event.id, "From": event.attributes["image"] ?? "", "Scope": "local",
-            "Time": "\(event.time / 1_000_000_000)", "TimeNano": "\(event.time)",
+    /// docker's; Status, ID and From are names that it had before.
+    private static func members(of event: StoreEvent) -> [String: JSONValue] {
+        let attributes = event.attributes.mapValues { JSONValue.string($0) }
+        return [
+            "Type": .string(event.kind.rawValue),
+            "Action": .string(event.action),
+            "Actor": .object(["ID": .string(event.id), "Attributes": .object(attributes)]),
+            "Status": .string(event.action),
+            "ID": .string(event.id),
+            "From": .string(event.attributes["image"] ?? ""),
+            "Scope": .string("local"),
+            "Time": .integer(event.time / 1_000_000_000),
+            "TimeNano": .integer(event.time),
         ]
-        for (name, value) in event.attributes { row["Actor.Attributes.\(name)"] = value }
-        return row
     }
 }

@@ -1,57 +1,37 @@
-import FoundationEssentials
 import Linux
+import OCI
 
-/// `--format` with docker's fields: `{{.Repository}}:{{.Tag}}`, `table {{.ID}}\t{{.Size}}`, `{{json .}}`. Other
-/// parts of Go's templates are not supported.
+/// `--format` with docker's fields, in the part of Go's templates that `TemplateParser` reads:
+/// `{{.Repository}}:{{.Tag}}`, `table {{.ID}}\t{{.Size}}`, `{{json .}}`, `{{range .Mounts}}{{.Source}}{{end}}`.
 struct FormatTemplate {
-    private enum Part {
-        case text(String)
-        case field(String)
-        case jsonField(String)
-        case json
-    }
-
-    private let parts: [Part]
+    private let nodes: [TemplateNode]
     private let isTable: Bool
 
     /// A row's fields by docker's names, with their headings in a table.
     typealias Fields = [(name: String, heading: String)]
 
-    /// Failure where the template has a field that is not in `fields`.
+    /// Failure where the template asks for a member of the whole value that is not in `fields`.
     init(_ text: String, fields: Fields, of verb: String) throws {
-        var rest = text[...]
-        isTable = rest.hasPrefix("table ")
-        if isTable { rest = rest.dropFirst("table ".count).drop { $0 == " " } }
-        var parts: [Part] = []
-        while let start = rest.firstRange(of: "{{") {
-            parts.append(.text(FormatTemplate.unescaped(rest[..<start.lowerBound])))
-            guard let end = rest.firstRange(of: "}}"), end.lowerBound >= start.upperBound else {
-                throw Failure("--format: }} is missing in \(text)", exitCode: 64)
-            }
-            let words = rest[start.upperBound..<end.lowerBound].split(separator: " ")
-            rest = rest[end.upperBound...]
-            let name = words.last.map { $0.dropFirst() } ?? ""
-            let isKnown = fields.contains { $0.name == name }
-            switch (words.count, words.first, words.last) {
-            case (2, "json", "."): parts.append(.json)
-            case (1, _, let last?) where last.hasPrefix(".") && isKnown: parts.append(.field(String(name)))
-            case (2, "json", let last?) where last.hasPrefix(".") && isKnown:
-                parts.append(.jsonField(String(name)))
-            default:
-                let known = fields.map { ".\($0.name)" }.joined(separator: ", ")
-                throw Failure(
-                    "--format: \(verb) has no {{\(words.joined(separator: " "))}}",
-                    advice: "It has \(known), each alone or with json before it, and {{json .}}.",
-                    exitCode: 64
-                )
-            }
-        }
-        self.parts = parts + [.text(FormatTemplate.unescaped(rest))]
+        try self.init(text, names: fields.map(\.name), of: verb)
     }
 
-    private static func unescaped(_ text: Substring) -> String {
-        String(text).replacing("\\t", with: "\t").replacing("\\n", with: "\n")
+    /// The same of values that are no rows. `names` of their members.
+    init(_ text: String, names: [String], of verb: String) throws {
+        isTable = text.hasPrefix("table ")
+        let template = isTable ? String(text.dropFirst("table ".count).drop { $0 == " " }) : text
+        nodes = try TemplateParser.nodes(of: template)
+        let known = Set(names)
+        guard let unknown = nodes.names.first(where: { !known.contains($0) }) else { return }
+        throw Failure(
+            "--format: \(verb) has no {{.\(unknown)}}",
+            advice:
+                "It has \(names.map { ".\($0)" }.joined(separator: ", ")), and {{json .}} for all of them.",
+            exitCode: 64
+        )
     }
+
+    /// Whether the template asks for this field, or for all.
+    func uses(_ name: String) -> Bool { nodes.names.contains(name) || nodes.usesAll }
 
     /// Prints one line for each row.
     func show(_ rows: [[String: String]], fields: Fields) throws {
@@ -63,20 +43,16 @@ struct FormatTemplate {
         print(table.description)
     }
 
-    func line(_ row: [String: String]) throws -> String {
-        try parts.map { part in
-            switch part {
-            case .text(let text): text
-            case .field(let name): row[name] ?? ""
-            case .jsonField(let name): try FormatTemplate.json(row[name] ?? "")
-            case .json: try FormatTemplate.json(row)
-            }
-        }.joined()
+    /// Prints one line for each value.
+    func show(_ values: [JSONValue]) throws { for value in values { print(try line(value)) } }
+
+    /// The same as a text, without a line end.
+    func line(_ value: JSONValue) throws -> String {
+        guard !isTable else { throw Failure("--format: there is no table here", exitCode: 64) }
+        return try TemplateRun.text(nodes, for: value)
     }
 
-    private static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    private func line(_ row: [String: String]) throws -> String {
+        try TemplateRun.text(nodes, for: .object(row.mapValues { .string($0) }))
     }
 }

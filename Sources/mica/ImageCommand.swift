@@ -20,30 +20,20 @@ struct ImageCommand: ParsableCommand {
 
         @OptionGroup var global: GlobalOptions
 
-        @Flag(name: .shortAndLong, help: "Those with names, too.") var all = false
-
-        @Flag(name: .shortAndLong, help: "Don't ask.") var force = false
-
-        @Option(
-            help: ArgumentHelp(
-                "Only images with label=NAME[=VALUE], label!=NAME[=VALUE], or made before until=TIME. Repeatable.",
-                valueName: "key=value"
-            )
-        )
-        var filter: [String] = []
+        @OptionGroup var options: PruningOptions
 
         func run() throws {
             let store = try global.store()
-            let chosen = try ImageFilter(filter, keys: ["label", "until"], in: store)
-            if !force {
+            let chosen = try options.chosen(in: store)
+            if !options.force {
                 try Confirmation.ask(
-                    all
+                    options.all
                         ? "This removes all images that no container uses."
                         : "This removes all images without a name."
                 )
             }
             var pruning = Pruning(store)
-            try pruning.removeImages(all: all, chosen)
+            try pruning.removeImages(all: options.all, chosen)
             try pruning.finish()
         }
     }

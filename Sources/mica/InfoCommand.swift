@@ -2,6 +2,7 @@ import ArgumentParser
 import Containers
 import Layers
 import Linux
+import OCI
 import Snapshots
 import SystemPackage
 
@@ -17,8 +18,8 @@ struct InfoCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(help: "table or json.")
-    var format: OutputFormat = .table
+    @Option(name: .shortAndLong, help: "table, json, or a template with docker's fields.")
+    var format = "table"
 
     private struct Report: Encodable {
         var version: String
@@ -55,7 +56,11 @@ struct InfoCommand: ParsableCommand {
             mounts: try Mounts(store).all().count,
             service: ServiceStatus(of: store.layout).map { Service(pid: $0.pid, socket: $0.socket) }
         )
-        if format == .json { return try printJSON(report) }
+        if format == "json" { return try printJSON(report) }
+        guard format == "table" else {
+            let value = docker(report, paused: all.count { containers.status(of: $0).phase == .paused })
+            return try FormatTemplate(format, names: value.keys.sorted(), of: "info").show([.object(value)])
+        }
         print(
             """
             Version:     \(report.version)
@@ -69,5 +74,22 @@ struct InfoCommand: ParsableCommand {
             Served:      \(report.service.map { "by micad, process \($0.pid), at \($0.socket)" } ?? "by no micad")
             """
         )
+    }
+
+    /// With docker's names. To docker, paused containers are not running ones.
+    private func docker(_ report: Report, paused: Int) -> [String: JSONValue] {
+        func number(_ value: Int) -> JSONValue { .integer(Int64(value)) }
+        let memory = sysconf(CInt(_SC_PHYS_PAGES)) * sysconf(CInt(_SC_PAGESIZE))
+        return [
+            "Containers": number(report.containers), "ContainersRunning": number(report.running - paused),
+            "ContainersPaused": number(paused),
+            "ContainersStopped": number(report.containers - report.running),
+            "Images": number(report.images), "Driver": .string("mica"),
+            "KernelVersion": .string(report.linux), "OSType": .string(Platform.host.os),
+            "Architecture": .string(Platform.host.architecture),
+            "NCPU": number(sysconf(CInt(_SC_NPROCESSORS_ONLN))), "MemTotal": number(memory),
+            "DockerRootDir": .string(report.store), "ServerVersion": .string(report.version),
+            "Name": .string(Machine.setting("/proc/sys/kernel/hostname") ?? ""),
+        ]
     }
 }

@@ -26,6 +26,8 @@ extension InspectCommand {
             "Snapshot": .string(record.snapshot),
             "Upper": .string(containers.store.layout.snapshot(snapshot.id).appending("upper").string),
             "Created": time(record.created),
+            "Path": .string(container.spec.process.arguments.first ?? ""),
+            "Args": .array(container.spec.process.arguments.dropFirst().map { .string($0) }),
             "State": state(of: container, in: containers),
             "Mounts": .array(container.spec.volumes.map(mount)),
             "Config": config,

@@ -22,12 +22,26 @@ struct InspectCommand: ParsableCommand {
     @Option(help: "container or image, where a name could be both.")
     var type: Kind?
 
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "json, or a template with the members of that, such as {{.State.Pid}}.",
+            valueName: "template"
+        )
+    )
+    var format = "json"
+
     @Argument(help: ArgumentHelp("Names or IDs.", valueName: "name"), completion: .containers)
     var names: [String]
 
     func run() throws {
         let store = try global.store()
-        try printJSON(try names.map { try document(named: $0, in: store) })
+        let documents = try names.map { try document(named: $0, in: store) }
+        guard format != "json" else { return try printJSON(documents) }
+        for document in documents {
+            guard case .object(let members) = document else { continue }
+            try FormatTemplate(format, names: members.keys.sorted(), of: "inspect").show([document])
+        }
     }
 
     private func document(named name: String, in store: Store) throws -> JSONValue {
@@ -54,18 +68,27 @@ struct InspectCommand: ParsableCommand {
         var members: [String: JSONValue] = [
             "Id": .string("\(image.id)"),
             "RepoTags": .array(image.names.map { .string($0) }),
+            "RepoDigests": .array(repositoryDigests(of: image).map { .string($0) }),
             "Size": .integer(Int64(clamping: image.size)),
             "RootFS": .object(["Type": .string("layers"), "Layers": .array(layers)]),
             "ChainID": ChainID.all(of: image.layers).last.map { .string("\($0)") } ?? .null,
             "Digest": image.manifestDigest.map { .string("\($0)") } ?? .null,
             "Config": config["config"] ?? .null,
+            "Variant": .string(""), "Author": .string(""),
         ]
         for (key, member) in [
             ("Architecture", "architecture"), ("Os", "os"), ("Variant", "variant"), ("Created", "created"),
             ("Author", "author"),
         ] {
-            members[key] = config[member]
+            if let value = config[member] { members[key] = value }
         }
         return .object(members)
+    }
+
+    /// NAME@DIGEST for each repository that the image has a tag of.
+    private static func repositoryDigests(of image: ImageRecord) -> [String] {
+        guard let digest = image.manifestDigest else { return [] }
+        let names = image.tags.compactMap { try? ImageReference($0).familiarName }
+        return Set(names).sorted().map { "\($0)@\(digest)" }
     }
 }

@@ -22,30 +22,39 @@ struct ListContainersCommand: ParsableCommand {
     @Flag(help: "Whole IDs and commands.")
     var noTrunc = false
 
-    @Option(help: "table or json.")
-    var format: OutputFormat = .table
+    @Option(help: "table, json, or a template with docker's fields.")
+    var format = "table"
 
     func run() throws {
         let containers = Containers(try Store.open(global.layout))
         containers.reclaim()
+        let template =
+            ["table", "json"].contains(format)
+            ? nil : try FormatTemplate(format, fields: ListContainersCommand.fields, of: "ps")
         let rows = try containers.all().map {
-            Row($0, containers.status(of: $0), isRootLost: containers.isRootLost($0))
+            Row(
+                $0,
+                containers.status(of: $0),
+                isRootLost: containers.isRootLost($0),
+                size: template?.uses("Size") == true
+                    ? try containers.store.usage($0.record.snapshot).bytes : nil
+            )
         }.filter { all || $0.phase.isAlive || $0.phase == .restarting }
         if quiet {
-            for row in rows { print(noTrunc || format == .json ? row.id : String(row.id.prefix(12))) }
+            for row in rows { print(noTrunc || format == "json" ? row.id : String(row.id.prefix(12))) }
             return
         }
-        switch format {
-        case .json: try printJSON(rows)
-        case .table:
+        if let template {
+            try template.show(rows.map(fields), fields: ListContainersCommand.fields)
+        } else if format == "json" {
+            try printJSON(rows)
+        } else {
             var table = Table("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES")
             for row in rows {
-                let command = row.command.joined(separator: " ")
-                let short = noTrunc || command.count <= 20 ? command : "\(command.prefix(19))…"
                 table.add(
-                    noTrunc ? row.id : String(row.id.prefix(12)),
+                    shown(row.id),
                     row.image,
-                    "\"\(short)\"",
+                    shownCommand(row),
                     row.age,
                     row.status,
                     row.name
@@ -53,6 +62,31 @@ struct ListContainersCommand: ParsableCommand {
             }
             print(table.description)
         }
+    }
+
+    private func shown(_ id: String) -> String { noTrunc ? id : String(id.prefix(12)) }
+
+    private func shownCommand(_ row: Row) -> String {
+        let command = row.command.joined(separator: " ")
+        return "\"\(noTrunc || command.count <= 20 ? command : "\(command.prefix(19))…")\""
+    }
+
+    private static let fields: FormatTemplate.Fields = [
+        ("ID", "CONTAINER ID"), ("Image", "IMAGE"), ("Command", "COMMAND"), ("CreatedAt", "CREATED AT"),
+        ("RunningFor", "CREATED"), ("Ports", "PORTS"), ("State", "STATE"), ("Status", "STATUS"),
+        ("Names", "NAMES"), ("Labels", "LABELS"), ("Mounts", "MOUNTS"), ("LocalVolumes", "LOCAL VOLUMES"),
+        ("Networks", "NETWORKS"), ("Size", "SIZE"),
+    ]
+
+    private func fields(_ row: Row) -> [String: String] {
+        [
+            "ID": shown(row.id), "Image": row.image, "Command": shownCommand(row), "CreatedAt": row.created,
+            "RunningFor": row.age, "State": row.state, "Status": row.status, "Names": row.name,
+            "Mounts": row.mounts.joined(separator: ","), "Networks": row.network,
+            "Size": row.size.map(Human.size) ?? "",
+            // Containers of mica have neither.
+            "Ports": "", "Labels": "", "LocalVolumes": "0",
+        ]
     }
 
     private struct Row: Encodable {
@@ -78,18 +112,26 @@ struct ListContainersCommand: ParsableCommand {
         /// For the table; not in JSON.
         let age: String
         let phase: ContainerPhase
+        /// For templates, like what follows: directories of the host.
+        let mounts: [String]
+        let network: String
+        /// Bytes that it wrote; nil where nothing asks.
+        let size: UInt64?
 
         private enum CodingKeys: CodingKey {
             case id, name, image, imageID, command, created, started, finished, state, status, pid, rootLost
             case exitCode, error
         }
 
-        init(_ container: Container, _ status: Containers.Status, isRootLost: Bool) {
+        init(_ container: Container, _ status: Containers.Status, isRootLost: Bool, size: UInt64?) {
             id = container.record.id
             name = container.record.name
             image = container.record.imageName
             imageID = "\(container.record.image)"
             command = container.spec.process.arguments
+            mounts = container.spec.volumes.map(\.source)
+            network = container.spec.network.rawValue
+            self.size = size
             let time = { (nanoseconds: Int64) in Timestamp.text(nanoseconds / 1_000_000_000) }
             created = time(container.record.created)
             age = Human.age(container.record.created / 1_000_000_000)

@@ -20,35 +20,25 @@ struct SystemCommand: ParsableCommand {
 
         @OptionGroup var global: GlobalOptions
 
-        @Flag(name: .shortAndLong, help: "Images with names, too.") var all = false
-
-        @Flag(name: .shortAndLong, help: "Don't ask.") var force = false
-
-        @Option(
-            help: ArgumentHelp(
-                "Only what was made before until=TIME, and images with label=NAME[=VALUE]. Repeatable.",
-                valueName: "key=value"
-            )
-        )
-        var filter: [String] = []
+        @OptionGroup var options: PruningOptions
 
         func run() throws {
             let store = try global.store()
-            let chosen = try ImageFilter(filter, keys: ["label", "until"], in: store)
-            if !force {
+            let chosen = try options.chosen(in: store)
+            if !options.force {
                 try Confirmation.ask(
                     "This removes all containers that have ended, and all images "
-                        + (all ? "that no container uses then." : "without a name.")
+                        + (options.all ? "that no container uses then." : "without a name.")
                 )
             }
             var pruning = Pruning(store)
             // Containers have no labels, so a filter for a label matches none.
-            if !filter.contains(where: { $0.hasPrefix("label=") }) {
-                let times = filter.filter { $0.hasPrefix("until=") }
+            if !options.filter.contains(where: { $0.hasPrefix("label=") }) {
+                let times = options.filter.filter { $0.hasPrefix("until=") }
                     .compactMap { LogMoment(argument: String($0.dropFirst("until=".count)))?.nanoseconds }
                 try pruning.removeContainers(before: times.min())
             }
-            try pruning.removeImages(all: all, chosen)
+            try pruning.removeImages(all: options.all, chosen)
             try pruning.finish()
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Linux
+import OCI
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,8 +11,8 @@ struct VersionCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(help: "table or json.")
-    var format: OutputFormat = .table
+    @Option(name: .shortAndLong, help: "table, json, or a template with docker's fields.")
+    var format = "table"
 
     private struct Report: Encodable {
         var mica: String
@@ -21,8 +22,16 @@ struct VersionCommand: ParsableCommand {
     func run() throws {
         let report = Report(mica: Mica.version, linux: Machine.kernel.release)
         switch format {
-        case .json: try printJSON(report)
-        case .table: print("mica \(report.mica), Linux \(report.linux)")
+        case "json": try printJSON(report)
+        case "table": print("mica \(report.mica), Linux \(report.linux)")
+        default:
+            // mica is its own client and server.
+            let part: [String: JSONValue] = [
+                "Version": .string(report.mica), "Os": .string(Platform.host.os),
+                "Arch": .string(Platform.host.architecture), "KernelVersion": .string(report.linux),
+            ]
+            let value = ["Client": JSONValue.object(part), "Server": .object(part)]
+            try FormatTemplate(format, names: value.keys.sorted(), of: "version").show([.object(value)])
         }
     }
 }

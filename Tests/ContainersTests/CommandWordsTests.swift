@@ -130,7 +130,7 @@ struct `The words of a command line` {
         try #expect(mica("exec").status == 125)
         try #expect(mica("run").status == 125)
         try #expect(mica("run", "--name").status == 125)
-        try #expect(mica("ps", "--format", "xml").status == 64)
+        try #expect(mica("ps", "--format", "{{.xml}}").status == 64)
         _ = try mica("run", "-d", "--name", "up", "box", "sleep", "1000")
         try #expect(mica("exec", "up", "nothing").status == 127)
         try #expect(mica("exec", "up", "/etc").status == 126)

@@ -38,6 +38,9 @@ struct `Events of a store` {
         try told(format, "--filter", "type=container")
     }
 
+    private static let name = "{{.Actor.Attributes.name}}"
+    private static let code = "{{with .Actor.Attributes.exitCode}}{{.}}{{end}}"
+
     @Test func `are those of a container's life, in docker's words and order`() throws {
         try #require(mica("run", "-d", "--name", "it", "box", "sleep", "1000").status == 0)
         for verb in ["pause", "unpause"] { try #require(mica(verb, "it").status == 0) }
@@ -67,7 +70,7 @@ struct `Events of a store` {
         try #require(mica("run", "--rm", "--name", "it", "box", "sh", "-c", "exit 7").status == 7)
         try #require(mica("run", "--rm", "--name", "no", "box", "/none").status == 127)
         #expect(
-            try container("{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}")
+            try container("{{.Action}} \(Self.name) \(Self.code)")
                 == ["create it ", "attach it ", "start it ", "die it 7", "destroy it "]
                 + ["create no ", "attach no ", "destroy no "]
         )

@@ -30,9 +30,6 @@ enum ForeignOptions {
             .init("f filter", of: "ps", json),
             .init("n last l latest", of: "ps", "The newest come first: mica ps -a | head."),
             .init("s size", of: "ps inspect", "mica snapshot usage ID says what a container wrote."),
-            .init("f", of: "inspect", "What it prints is JSON, for jq."),
-            .init("format", of: "inspect", "What it prints is JSON, for jq."),
-            .init("f", of: "version info", "--format json, for jq."),
             .init("details", of: "logs", "Containers have no labels that it could show."),
             .init(
                 "p pause",

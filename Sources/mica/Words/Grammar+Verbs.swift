@@ -36,7 +36,7 @@ extension Grammar {
         case "images": "a|all q|quiet no-trunc digests f|filter= format="
         case "image prune", "system prune": "a|all f|force filter="
         case "system df": "v|verbose format="
-        case "inspect": "type="
+        case "inspect": "type= f|format="
         case "history": "no-trunc q|quiet format="
         case "rmi": "f|force"
         case "mount": "rw name= o="
@@ -58,7 +58,8 @@ extension Grammar {
         case "rm": "f|force"
         case "bench lookup": "index-only sample= format="
         case "mounts", "snapshot ls": "q|quiet format="
-        case "doctor", "diff", "snapshot usage", "version", "info", "status": "format="
+        case "version", "info": "f|format="
+        case "doctor", "diff", "snapshot usage", "status": "format="
         case "wait", "pause", "unpause", "rename", "tag", "materialize", "settle", "snapshot", "snapshot rm",
             "snapshot stat", "bench", "logout", "tree", "image", "system", "manifest":
             ""
