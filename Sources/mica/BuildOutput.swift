@@ -7,6 +7,7 @@ import Snapshots
 import SystemPackage
 
 import Glibc
+import Layers
 
 /// `--output`: where a build's result goes, besides the store.
 struct BuildOutput {

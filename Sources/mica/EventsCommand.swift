@@ -5,6 +5,7 @@ import Linux
 import Snapshots
 
 import Glibc
+import Layers
 
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import SystemPackage
 import Testing
 
 import Glibc
+import ContainerFixtures
 
 @Suite(
     .timeLimit(.minutes(40)),

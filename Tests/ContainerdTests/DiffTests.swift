@@ -6,6 +6,7 @@ import Snapshots
 import SystemPackage
 import Tar
 import Testing
+import OCI
 
 @Suite(.timeLimit(.minutes(40)), .enabled(if: ServiceStore.isPossible, "mounts: needs root and /dev/fuse"))
 struct `A snapshot's changes as a blob` {

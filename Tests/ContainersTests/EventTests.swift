@@ -7,6 +7,7 @@ import SystemPackage
 import Testing
 
 import Glibc
+import Runner
 
 @Suite(
     .timeLimit(.minutes(40)),

@@ -1,5 +1,6 @@
 import Dockerfile
 import Testing
+import OCI
 
 @Suite(.timeLimit(.minutes(40))) struct `Instruction of a Dockerfile` {
     @Test func `FROM begins a stage with a base, a name in lower case and a platform`() throws {

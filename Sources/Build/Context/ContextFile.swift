@@ -2,6 +2,7 @@ package import OCI
 package import Snapshots
 
 import Linux
+import Tar
 
 /// A file of a context that is a layer.
 package enum ContextFile {

@@ -4,6 +4,7 @@ import Runner
 import SystemPackage
 
 import Glibc
+import Tar
 
 extension Copier.Owner {
     /// `--chown`: "user", "uid", "user:group" or "uid:gid", where names are those of the image that is copied into. As in

@@ -7,6 +7,7 @@ import Runner
 import SystemPackage
 
 import Glibc
+import Snapshots
 
 extension StageBuilder {
     func execute(_ run: Instruction.Run, _ text: String) throws {

@@ -3,6 +3,7 @@ import Dockerfile
 import Linux
 import OCI
 import Snapshots
+import Containers
 
 /// Builds one stage, on one thread.
 final class StageBuilder {

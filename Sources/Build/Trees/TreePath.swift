@@ -1,6 +1,7 @@
 import Linux
 
 import Glibc
+import Tar
 
 /// Paths in a tree, as lists of names.
 enum TreePath {

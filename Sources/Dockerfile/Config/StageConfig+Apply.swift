@@ -1,4 +1,5 @@
 import Linux
+import OCI
 
 extension StageConfig {
     /// Does what the instruction does to the config and the variables, and gives the line for the image's history,

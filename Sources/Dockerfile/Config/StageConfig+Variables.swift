@@ -1,3 +1,4 @@
+import OCI
 extension StageConfig {
     /// A value from the user counts for more than the default, and a default for more than a global `ARG`.
     mutating func declare(_ list: [Instruction.Argument]) throws(DockerfileError) -> String {

@@ -1,6 +1,8 @@
 package import OCI
 
 import Linux
+import Layers
+import SystemPackage
 
 /// What the steps of builds made, kept for later builds (docs/adr/0041-steps-of-builds.md): each is a lease on the
 /// layer, and on the committed snapshot of the stack that has it on top.

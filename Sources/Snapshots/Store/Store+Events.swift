@@ -3,6 +3,7 @@ package import Events
 
 import Linux
 import OCI
+import Layers
 
 extension Store {
     /// Tells those who follow the store's events what happened. Call it once that can be seen in the store.
