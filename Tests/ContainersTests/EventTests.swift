@@ -55,13 +55,15 @@ struct `Events of a store` {
         let kept =
             "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}{{.Actor.Attributes.signal}}"
         let stop = ["kill other 15", "kill other 9", "die other 137", "stop other "]
+        let told = try container(kept)
         #expect(
-            try container(kept)
+            told
                 == [
                     "create it ", "start it ", "pause it ", "unpause it ", "rename other ",
                     "exec_start: sh -c exit 3 other ", "exec_die other 3", "kill other 18",
                 ] + stop + ["start other "] + stop + ["start other ", "restart other "]
-                + ["kill other 9", "die other 137", "destroy other "]
+                + ["kill other 9", "die other 137", "destroy other "],
+            "\(told)"
         )
         try #expect(mica("events", "--until", "1s").output.isEmpty)
         try #expect(box.isClean())

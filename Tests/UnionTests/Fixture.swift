@@ -137,6 +137,7 @@ final class Fixture {
         let (upper, work) = (upper, directory.appending("work"))
         try upper.makeDirectories()
         try work.makeDirectories()
+        var attempts = 0
         return try UnionTree(
             lower: lower ?? self.lower(),
             upper: Upper(
@@ -144,7 +145,13 @@ final class Fixture {
                 work: work,
                 userxattr: userxattr,
                 volatile: isVolatile,
-                metacopy: metacopy
+                metacopy: metacopy,
+                // For a process that another test is just starting, as `waitUntilFree` does.
+                mayWait: {
+                    attempts += 1
+                    usleep(10_000)
+                    return attempts < 500
+                }
             )
         )
     }
