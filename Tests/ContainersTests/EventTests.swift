@@ -52,8 +52,7 @@ struct `Events of a store` {
         try #require(mica("start", "other").status == 0)
         try #require(mica("restart", "-t", "0", "other").status == 0)
         try #require(mica("rm", "-f", "other").status == 0)
-        let kept =
-            "{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}{{.Actor.Attributes.signal}}"
+        let kept = "{{.Action}} \(Self.name) {{with .Actor.Attributes.signal}}{{.}}{{end}}\(Self.code)"
         let stop = ["kill other 15", "kill other 9", "die other 137", "stop other "]
         let told = try container(kept)
         #expect(
