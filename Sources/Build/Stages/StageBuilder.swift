@@ -48,7 +48,7 @@ final class StageBuilder {
         }
     }
 
-    /// Says of an error where in the Dockerfile it is.
+    /// Says of an error where in the Dockerfile it is. A build exits with 1, whatever has failed.
     private func located<R>(_ source: Source, _ body: () throws -> R) throws -> R {
         do { return try body() } catch let error as DockerfileError {
             throw error.at(source).failure
@@ -60,8 +60,7 @@ final class StageBuilder {
             throw Failure(
                 "\(source.file):\(source.lines.lowerBound): \(failure.message)",
                 advice: failure.advice,
-                kind: failure.kind,
-                exitCode: failure.exitCode
+                kind: failure.kind
             )
         }
     }
