@@ -56,13 +56,14 @@ struct BuildOutput {
     }
 
     func write(_ image: ImageRecord, named name: String?, of store: Store) throws {
+        let archive = ArchiveOutput(destination: destination)
         switch kind {
         case .image: return
         case .oci, .docker:
             let save = ImageSave(store: store)
-            try write { sink in try save.save([name ?? "\(image.id)"], to: sink) }
+            try archive.write { sink in try save.save([name ?? "\(image.id)"], to: sink) }
         case .tar:
-            try write { sink in try RootExport(store: store).write(image, to: sink) }
+            try archive.write { sink in try RootExport(store: store).write(image, to: sink) }
         case .local:
             let directory = FilePath(destination)
             try naming("create \(directory)") { try directory.makeDirectories() }
@@ -78,24 +79,5 @@ struct BuildOutput {
             _ = try Errno.check(lseek(spool.fd.raw, 0, SEEK_SET))
             try TreeOutput.unpack(FileSource(spool.fd.duplicate()), named: "the image", into: directory)
         }
-    }
-
-    private func write(_ body: (@escaping (UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
-        guard destination != "-" else {
-            return try body { bytes in
-                try naming("write to standard output") { try InheritedFD(STDOUT_FILENO).writeAll(bytes) }
-            }
-        }
-        let file = Box(try OutputFile(FilePath(destination)))
-        try body { try file.write($0) }
-        try file.finish()
-    }
-
-    /// Holds the file for an escaping closure.
-    private final class Box {
-        private var file: OutputFile
-        init(_ file: consuming OutputFile) { self.file = file }
-        func write(_ bytes: UnsafeRawBufferPointer) throws { try file.write(bytes) }
-        func finish() throws { try file.finish() }
     }
 }

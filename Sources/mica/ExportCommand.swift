@@ -1,9 +1,7 @@
 import ArgumentParser
 import Containers
-import Images
 import Linux
 import Snapshots
-import SystemPackage
 
 import Glibc
 
@@ -30,24 +28,9 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let all = Containers(try Store.open(global.layout))
         let container = try all.container(named: container)
-        if output == "-" {
-            guard isatty(STDOUT_FILENO) == 0 else {
-                throw Failure("standard output is a terminal", advice: "Name a file: mica export -o FILE")
-            }
-            return try all.export(container) { bytes in
-                try naming("write to standard output") { try InheritedFD(STDOUT_FILENO).writeAll(bytes) }
-            }
+        guard output != "-" || isatty(STDOUT_FILENO) == 0 else {
+            throw Failure("standard output is a terminal", advice: "Name a file: mica export -o FILE")
         }
-        let file = OutputBox(try OutputFile(FilePath(output)))
-        try all.export(container) { try file.write($0) }
-        try file.finish()
-    }
-
-    /// Holds the file for an escaping closure.
-    private final class OutputBox {
-        private var file: OutputFile
-        init(_ file: consuming OutputFile) { self.file = file }
-        func write(_ bytes: UnsafeRawBufferPointer) throws { try file.write(bytes) }
-        func finish() throws { try file.finish() }
+        try ArchiveOutput(destination: output).write { try all.export(container, to: $0) }
     }
 }

@@ -36,16 +36,7 @@ private final class HostFile: TreeFile {
         self.name = name
         self.path = path
         status = try parent.fd.status(of: name)
-        let kind: TarEntry.Kind? =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .directory
-            case S_IFLNK: .symbolicLink
-            case S_IFCHR: .characterDevice
-            case S_IFBLK: .blockDevice
-            case S_IFIFO: .fifo
-            default: nil
-            }
+        let kind = TarEntry.Kind(mode: status.st_mode)
         let isDevice = kind == .characterDevice || kind == .blockDevice
         let device = isDevice ? UInt64(status.st_rdev) : 0
         attributes = TreeAttributes(

@@ -39,16 +39,7 @@ private struct LayerFile: TreeFile {
     }
 
     var attributes: TreeAttributes {
-        let kind: TarEntry.Kind? =
-            switch inode.mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .directory
-            case S_IFLNK: .symbolicLink
-            case S_IFCHR: .characterDevice
-            case S_IFBLK: .blockDevice
-            case S_IFIFO: .fifo
-            default: nil
-            }
+        let kind = TarEntry.Kind(mode: inode.mode)
         let isDevice = kind == .characterDevice || kind == .blockDevice
         return TreeAttributes(
             kind: kind,

@@ -245,19 +245,9 @@ final class UpperLayer {
                 warn("\(printable(path)) is a device 0:0, which other programs will take for a deleted file")
             }
             try write(directory)
-            try add(node, at: path, UpperLayer.kind(of: node), details)
+            try add(node, at: path, TarEntry.Kind(mode: node.attributes.type) ?? .fifo, details)
         }
         if let identity { written[identity] = [path] }
-    }
-
-    /// Of what is neither a regular file nor a directory.
-    private static func kind(of node: TreeNode) -> TarEntry.Kind {
-        switch node.attributes.type {
-        case S_IFLNK: .symbolicLink
-        case S_IFCHR: .characterDevice
-        case S_IFBLK: .blockDevice
-        default: .fifo
-        }
     }
 
     /// A directory that was renamed is written whole, and with it names of files that have others elsewhere,
