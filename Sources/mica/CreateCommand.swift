@@ -21,10 +21,10 @@ struct CreateCommand: ParsableCommand {
 
     func run() throws {
         try ExitStatus.ofCommand {
+            let run = try new.run(global, process, confinement)
             let store = try Store.open(global.layout)
-            try new.bringImage(to: store)
-            let containers = Containers(store)
-            print(try containers.create(new.request(process, confinement)).record.id)
+            try run.bringImage(to: store)
+            print(try Containers(store).create(run.request).record.id)
         }
     }
 }

@@ -46,11 +46,7 @@ struct Mica: ParsableCommand {
         var arguments = given
         do {
             arguments = try CommandWords.plain(given)
-            if arguments.first == "mount", let mount = MountRequest(plain: arguments.dropFirst()) {
-                try mount.run()
-            } else if arguments.first == "exec", let exec = ExecRequest(plain: arguments.dropFirst()) {
-                try exec.run()
-            } else {
+            if try !runPlain(arguments) {
                 var command = try parse(arguments)
                 try command.run()
             }
@@ -59,6 +55,19 @@ struct Mica: ParsableCommand {
         } catch {
             end(with: error, arguments)
         }
+    }
+
+    /// Runs what needs no parser. false: nothing was done.
+    private static func runPlain(_ arguments: [String]) throws -> Bool {
+        let words = arguments.dropFirst()
+        switch arguments.first {
+        case "mount": if let mount = MountRequest(plain: words) { try mount.run(); return true }
+        case "exec": if let exec = ExecRequest(plain: words) { try exec.run(); return true }
+        case "run": if let run = ContainerRun(plain: words) { try run.run(); return true }
+        case "monitor": return try MonitorCommand.run(plain: words)
+        default: break
+        }
+        return false
     }
 
     /// The parser looks at every verb before it looks at the command line, which takes longer than many a verb. So

@@ -65,32 +65,32 @@ struct NewContainerOptions: ParsableArguments {
     @Argument(parsing: .captureForPassthrough, help: "The command, instead of the image's own.")
     var command: [String] = []
 
-    /// A request that can't work must not pull the image.
-    func bringImage(to store: Store) throws {
-        try Containers.checkPrivileges()
-        if let name { try ContainerName.check(name) }
-        try pull.bring(image, to: store)
-    }
-
-    func request(_ process: ProcessOptions, _ confinement: ConfinementOptions) throws -> RunRequest {
+    func run(
+        _ global: GlobalOptions,
+        _ process: ProcessOptions,
+        _ confinement: ConfinementOptions,
+        isDetached: Bool = false
+    ) throws -> ContainerRun {
         var request = RunRequest(image: image)
         request.command = command
         request.entrypoint = entrypoint
         request.name = name
-        request.environment = process.request.environment
-        request.directory = process.workdir
-        request.user = process.user
         request.hostname = hostname
         request.network = network
         request.volumes = try volume.map { try Volume(parsing: $0, in: GlobalOptions.currentDirectory()) }
         request.readOnlyRoot = readOnly
         request.rootOptions = try MountOptions.ofRoot(options)
-        request.terminal = process.tty
-        request.interactive = process.interactive
         request.removeAtExit = remove
+        request.apply(process.request)
         try confinement.apply(to: &request)
         request.logLimits = try LogLimits(parsing: logOpt)
-        return request
+        return ContainerRun(
+            root: global.root,
+            process: process.request,
+            isDetached: isDetached,
+            pull: pull,
+            request: request
+        )
     }
 }
 

@@ -1,12 +1,5 @@
 import ArgumentParser
-import Containers
-import Layers
-import Linux
 import Runner
-import Snapshots
-import SystemPackage
-
-import Glibc
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,32 +29,6 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var new: NewContainerOptions
 
     func run() throws {
-        try ExitStatus.ofCommand {
-            let layout = try global.layout
-            // Checked first: a request that can't work should leave no container behind.
-            let console = detach ? nil : try Console(process.request)
-            // The monitor starts up while the container is made.
-            let monitor = try MonitorProcess(
-                root: layout.root,
-                interactive: !detach && process.request.interactive
-            )
-            let store = try Store.open(layout)
-            try new.bringImage(to: store)
-            let containers = Containers(store)
-            let container = try containers.create(new.request(process, confinement))
-            do {
-                if let console {
-                    let end = try containers.runAttached(container, console.attachment, by: monitor)
-                    return try console.end(end)
-                }
-                try containers.runDetached(container, by: monitor)
-            } catch let failure as Failure {
-                // Its monitor does so, unless that was killed.
-                if new.remove { try? containers.remove(container, force: true) }
-                throw failure
-            }
-            print(container.record.id)
-            guard fflush(nil) == 0 else { throw Failure("write to standard output", .last) }
-        }
+        try ExitStatus.ofCommand { try new.run(global, process, confinement, isDetached: detach).run() }
     }
 }

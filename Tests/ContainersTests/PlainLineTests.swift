@@ -75,4 +75,44 @@ struct PlainLineTests {
         try #expect(mica("rm", "-f", "web").status == 0)
         try #expect(box.isClean())
     }
+
+    @Test func `of run means what the parser says it means`() throws {
+        let root = box.layout.root.string
+        let works = [
+            ["--rm", "box", "true"], ["--rm", "-h", "here", "box", "hostname"],
+            ["--rm", "--hostname", "a", "--hostname", "b", "box", "hostname"],
+            [
+                "--rm", "-h", "h", "-e", "A=1", "--env", "B=2", "-e", "FROM_HOST", "-e", "NO_SUCH", "box",
+                "env",
+            ],
+            ["--rm", "-w", "/tmp", "box", "pwd"], ["--rm", "--workdir", "/", "-w", "/bin", "box", "pwd"],
+            ["--rm", "-u", "5", "box", "id"], ["--rm", "-u", "5", "--user", "6:7", "box", "id"],
+            ["--rm", "-i", "box", "cat"], ["--rm", "--rm", "--interactive", "-i", "box", "cat"],
+            ["--rm", "-t", "box", "tty"], ["--rm", "-v", "/:/host:ro", "box", "ls", "/host/etc/passwd"],
+            ["--rm", "box", "echo", "-n", "--", "-e", "x"], ["--rm", "box", "echo", "--root", "x", "-i"],
+            ["--rm", "--name", "a", "--name", "web", "box", "true"], ["--rm", "box"],
+        ]
+        let fails = [
+            ["--rm", "-it", "box", "cat"], ["--rm", "box", "sh", "-c", "exit 5"], ["--rm", "box", "nothing"],
+            ["--rm", "box", "/etc"], ["--rm", "box", "--", "true"], ["--rm", "box", "-e", "A=1", "env"],
+            ["--rm", "--", "box", "false"],
+            [], ["--pull", "never", "no-such-image", "true"], ["-x", "box", "true"], ["-e"],
+            ["-w", "-x", "box", "pwd"], ["--rm", "-u=nobody-here", "box", "id"],
+            ["--rm", "-w", "relative", "box", "pwd"], ["", "true"], ["--rm", "box", ""], ["-it"],
+            ["--rm", "-v", "relative", "box", "true"], ["-v", "::", "box", "true"],
+            ["--rm", "--name", "/", "box", "true"], ["--rm", "-h", "", "box", "true"],
+            ["--network", "nowhere", "box", "true"], ["--rm=yes", "box", "true"],
+        ]
+        for words in works + fails {
+            let plain = try said(["run", "--root", root] + words)
+            #expect(try plain == said(["run", "--root", "/nowhere", "--root", root] + words), "\(words)")
+            #expect(plain.hasPrefix("0 ") == works.contains(words), "\(words): \(plain)")
+        }
+        for (name, again) in [("plain", []), ("parsed", ["--root", "/nowhere"])] {
+            let id = try said(["run"] + again + ["--root", root, "-d", "--name", name, "box", "true"])
+            #expect(id.wholeMatch(of: /0 [0-9a-f]{64}\n/) != nil, "\(id)")
+            try #expect(mica("rm", "-f", name).status == 0)
+        }
+        try #expect(box.isClean())
+    }
 }
