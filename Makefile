@@ -27,7 +27,7 @@ BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev
 TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
 	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl containerd
 
-SCRIPTS := .ci/run demo/run mount-helpers/mount.mica Tests/engines/scenario
+SCRIPTS := .ci/run demo/run mount-helpers/mount.mica mount-helpers/kubernetes/install Tests/engines/scenario
 
 .PHONY: help setup build test test-debug micad test-micad generate install-micad demo bench bench-check fmt check install uninstall clean
 

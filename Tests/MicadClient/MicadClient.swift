@@ -11,6 +11,8 @@ import SwiftProtobuf
 ///     MicadClient CONTAINERD MICAD diff KEY PARENT MEDIATYPE                  the digest of the blob
 ///     MicadClient CONTAINERD MICAD crowd COUNT LOCK                           how many of COUNT snapshots were prepared
 ///     MicadClient CONTAINERD MICAD prepare KEY PARENT CHAIN                   how it ends: ok, or a status
+///     MicadClient CONTAINERD MICAD active KEY                                 where the new snapshot is mounted
+///     MicadClient CONTAINERD MICAD mounts KEY                                 where a snapshot is mounted
 @main
 struct MicadClient {
     private typealias Snapshots = Containerd_Services_Snapshots_V1_Snapshots
@@ -70,6 +72,8 @@ struct MicadClient {
                 return "\(error.code)"
             }
             return "ok"
+        case ("active", 1): return try await prepare(words[0], "", [:]).map(\.source).joined(separator: "\n")
+        case ("mounts", 1): return try await mounts(words[0]).map(\.source).joined(separator: "\n")
         default: throw RPCError(code: .invalidArgument, message: "\(verb) with \(words.count) words")
         }
     }
@@ -85,6 +89,14 @@ struct MicadClient {
         }
         return try await snapshots.prepare(request: ClientRequest(message: request, metadata: metadata))
             .mounts
+    }
+
+    private func mounts(_ key: String) async throws -> [Containerd_Types_Mount] {
+        let request = Containerd_Services_Snapshots_V1_MountsRequest.with {
+            $0.snapshotter = "mica"
+            $0.key = key
+        }
+        return try await snapshots.mounts(request: ClientRequest(message: request, metadata: metadata)).mounts
     }
 
     private func view(_ key: String, _ parent: String) async throws -> [Containerd_Types_Mount] {
@@ -125,12 +137,7 @@ struct MicadClient {
     }
 
     private func diff(_ key: String, _ parent: String, _ mediaType: String) async throws -> String {
-        let asked = Containerd_Services_Snapshots_V1_MountsRequest.with {
-            $0.snapshotter = "mica"
-            $0.key = key
-        }
-        let right = try await snapshots.mounts(request: ClientRequest(message: asked, metadata: metadata))
-            .mounts
+        let right = try await mounts(key)
         let left = try await view("\(key)-parent", parent)
         let request = Containerd_Services_Diff_V1_DiffRequest.with {
             $0.left = left

@@ -31,12 +31,15 @@ package enum PrivateDirectory {
     }
 
     private static func check(above path: FilePath) throws {
+        // In a user namespace the machine's root is the user that every unmapped id is shown as. Nobody is safe from the
+        // owner of `/`.
+        let owners = [0, geteuid(), try naming("look at /") { try FilePath("/").status().st_uid }]
         var place = path
         while place.removeLastComponent() {
             let status = try naming("look at \(place)") { try place.status() }
             let others = status.st_mode & S_IWOTH != 0
             let group = status.st_mode & S_IWGRP != 0 && ![0, getegid()].contains(status.st_gid)
-            let isOwned = [0, geteuid()].contains(status.st_uid)
+            let isOwned = owners.contains(status.st_uid)
             guard !isOwned || (others || group) && status.st_mode & S_ISVTX == 0 else { continue }
             throw Failure(
                 "\(path) is below \(place), where others can put something else in its place",
