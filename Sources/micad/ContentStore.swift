@@ -18,7 +18,8 @@ struct ContentStore: Sendable {
     ) async throws -> R {
         let transport = try HTTP2ClientTransport.Posix(
             target: .unixDomainSocket(path: socket.string),
-            transportSecurity: .plaintext
+            transportSecurity: .plaintext,
+            config: .defaults { $0.channelDebuggingCallbacks.onCreateTCPConnection = PingAnswers.made }
         )
         return try await withGRPCClient(transport: transport) { try await body(Content.Client(wrapping: $0)) }
     }

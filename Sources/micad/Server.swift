@@ -24,7 +24,8 @@ struct Server {
         let server = GRPCServer(
             transport: HTTP2ServerTransport.Posix(
                 listeningSocketDescriptor: Int(listener),
-                transportSecurity: .plaintext
+                transportSecurity: .plaintext,
+                config: .defaults { $0.channelDebuggingCallbacks.onAcceptTCPConnection = PingAnswers.served }
             ),
             services: [
                 SnapshotsEndpoint(service: service),
