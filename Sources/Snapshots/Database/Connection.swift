@@ -165,6 +165,31 @@ package final class Connection {
         }
     }
 
+    /// Places on disk for the index of a log that a transaction makes long which writes all of the database anew. The file is
+    /// mapped, and a page of it that finds no place on a full disk would end the process (SIGBUS). noSpace.
+    func reserveLogIndex() throws {
+        guard let pages: Int64 = try value("PRAGMA page_count") else { return }
+        // 32 KiB for each 4,096 pages of the log, which may get a page more than once.
+        let size = 32 << 10 + UInt64(clamping: pages) * 32
+        do throws(Errno) {
+            let index = try OwnedFD.open(FilePath("\(path.string)-shm"), O_WRONLY)
+            // Closing it would take SQLite's locks of the file from this process: it stays open, once for a store's upgrade.
+            let error: Errno?
+            do throws(Errno) {
+                try index.allocate(size, keepingSize: true)
+                error = nil
+            } catch let failed { error = failed }
+            _ = index.release()
+            if let error { throw error }
+        } catch {
+            guard error.isOutOfSpace else { return }
+            throw Failure(
+                "\(path): there is no room left on its filesystem, or within a quota",
+                kind: .noSpace
+            )
+        }
+    }
+
     /// Rows that this connection has changed so far.
     var totalChanges: Int64 { sqlite3_total_changes64(handle) }
 

@@ -196,19 +196,42 @@ package enum Schema {
         // transaction does not change.
         try connection.execute("PRAGMA foreign_keys = OFF")
         defer { try? connection.execute("PRAGMA foreign_keys = ON") }
-        try connection.transaction(writing: true) {
-            version = try self.version(of: connection)  // another process may have been faster
-            guard version <= target else {
-                throw Failure(
-                    "the store's database has version \(version); this mica knows versions up to \(target)",
-                    advice: "Use the newer mica that wrote it, or another --root."
-                )
+        do {
+            if version > 0 { try connection.reserveLogIndex() }
+            try connection.transaction(writing: true) {
+                version = try self.version(of: connection)  // another process may have been faster
+                guard version <= target else { throw refusal(of: version, knowing: target) }
+                for step in steps.dropFirst(Int(version)) { try connection.execute(step) }
+                try connection.execute("PRAGMA user_version = \(target)")
             }
-            for step in steps.dropFirst(Int(version)) { try connection.execute(step) }
-            try connection.execute("PRAGMA user_version = \(target)")
+        } catch var failure as Failure where failure.kind == .noSpace && version > 0 {
+            failure.message =
+                "the store's database is from an older mica, and there is no room to bring it from version "
+                + "\(version) to \(target): \(failure.message)"
+            // Which no command of mica's could free: each begins with the database.
+            failure.advice =
+                "Nothing has changed in it. Free about as much as mica.db has on its filesystem, and try again."
+            throw failure
         }
         // A young database must not be in its log alone: without that it would be an empty one.
         connection.emptyLog()
+    }
+
+    /// For a transaction that has begun. failedPrecondition where the database is not of this version any more: a newer mica
+    /// has brought it further since this process opened it, and what its tables mean may have changed.
+    static func check(_ connection: Connection) throws {
+        let version = try version(of: connection)
+        guard version != current else { return }
+        throw refusal(of: version, knowing: current)
+    }
+
+    private static func refusal(of version: Int64, knowing target: Int64) -> Failure {
+        Failure(
+            "the store's database has version \(version); this mica knows versions up to \(target)",
+            advice:
+                "Use the newer mica that wrote it, or another --root. What has run since before: restart it.",
+            kind: .failedPrecondition
+        )
     }
 
     package static func version(of connection: Connection) throws -> Int64 {

@@ -61,7 +61,10 @@ package final class Store: @unchecked Sendable {
             // The first look at a database makes the file of its locks.
             try StoreReserve(layout).lendingToDatabase {
                 let connection = try connection()
-                return try connection.transaction(writing: false) { try body(connection) }
+                return try connection.transaction(writing: false) {
+                    try Schema.check(connection)
+                    return try body(connection)
+                }
             }
         }
     }
@@ -85,6 +88,7 @@ package final class Store: @unchecked Sendable {
         let connection = try connection()
         var generation: Int64?
         let result = try connection.transaction(writing: true, durable: durably) {
+            try Schema.check(connection)
             let before = connection.totalChanges
             let result = try body(connection)
             if durably, connection.totalChanges != before {
@@ -111,6 +115,7 @@ package final class Store: @unchecked Sendable {
             let connection = try connection()
             try connection.execute("BEGIN IMMEDIATE")
             defer { try? connection.execute("ROLLBACK") }
+            try Schema.check(connection)
             return try body(connection)
         }
     }
