@@ -24,7 +24,7 @@ COMPLETIONS = $(SHARE)/bash-completion/completions/mica $(SHARE)/zsh/site-functi
 
 # Packages that the build links (all of them statically), and that the tests, the demo and the benchmarks call.
 BUILD_PACKAGES := pkg-config libfuse3-dev liburing-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev libssl-dev libseccomp-dev libcurl4-openssl-dev
-TEST_PACKAGES := fuse3 busybox-static attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
+TEST_PACKAGES := fuse3 busybox-static xz-utils bzip2 attr acl libcap2-bin e2fsprogs xfsprogs btrfs-progs rsync util-linux zstd python3 \
 	fuse-overlayfs umoci skopeo podman buildah mmdebstrap shellcheck mandoc runc uidmap gcc git docker-registry openssl containerd
 
 SCRIPTS := .ci/run demo/run mount-helpers/mount.mica mount-helpers/kubernetes/install Tests/engines/scenario

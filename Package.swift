@@ -111,8 +111,8 @@ let package = Package(
         .target(
             name: "Build",
             dependencies: [
-                "Changes", "Containers", "Digests", "Dockerfile", "Layers", "Linux", "OCI", "Runner",
-                "Snapshots", "Tar", system,
+                "Changes", "Containers", "Digests", "Dockerfile", "Layers", "Linux", "OCI", "Registry",
+                "Runner", "Snapshots", "Tar", system,
             ]
         ),
         .target(
@@ -175,7 +175,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RegistryTests",
-            dependencies: ["ContainerFixtures", "ImageFixtures", "Linux", "OCI", "Scratch", system]
+            dependencies: ["ContainerFixtures", "ImageFixtures", "Linux", "OCI", "Scratch", "Tar", system]
         ),
         .testTarget(name: "OCITests", dependencies: ["ImageFixtures", "Linux", "OCI", "Tar", system]),
         .testTarget(name: "DockerfileTests", dependencies: ["Dockerfile", "Linux", "OCI", system]),

@@ -27,6 +27,8 @@ package final class Build: Sendable {
     private let stages: StageResults
     private let steps = Mutex(0)
     private let images = Mutex<[String: ImageRecord]>([:])
+    private let known = Mutex<[StepCache]>([])
+    private let done = Mutex<[DoneStep]>([])
 
     var store: Store { containers.store }
     /// `created` in Unix nanoseconds.
@@ -67,6 +69,8 @@ package final class Build: Sendable {
     package func run() throws -> ImageRecord {
         for warning in dockerfile.warnings { show(.warning("\(warning)")) }
         containers.reclaim()
+        openCaches()
+        defer { for cache in caches { cache.close() } }
         let (target, needed) = try located { () throws(DockerfileError) in
             let target = try graph.target(request.target)
             return (target, try graph.needed(for: target))
@@ -120,6 +124,26 @@ package final class Build: Sendable {
             return image
         }
     }
+
+    // MARK: - Caches
+
+    /// Those of the request that can be read.
+    var caches: [StepCache] { known.withLock { $0 } }
+
+    private func openCaches() {
+        for place in request.caches {
+            do {
+                let cache = try StepCache(place, store)
+                known.withLock { $0.append(cache) }
+            } catch {
+                let reason = (error as? Failure)?.message ?? "\(error)"
+                show(.warning("the cache \(place) is not used: \(reason)"))
+            }
+        }
+    }
+
+    func note(_ step: DoneStep) { done.withLock { $0.append(step) } }
+    var doneSteps: [DoneStep] { done.withLock { $0 } }
 
     // MARK: - Progress
 

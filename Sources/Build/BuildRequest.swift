@@ -29,6 +29,8 @@ package struct BuildRequest: Sendable {
     package var labels: [(name: String, value: String)] = []
     /// No step of an earlier build is used.
     package var ignoresSteps = false
+    /// Where steps of other builds are looked for, one after another.
+    package var caches: [CachePlace] = []
     /// nil: this machine's.
     package var platform: Platform?
     package var secrets: [String: BuildSecret] = [:]

@@ -156,7 +156,8 @@ final class PushedBlobs: Sendable {
         )
     }
 
-    private func sendAnew(_ diffID: Digest) throws -> Descriptor {
+    /// The same for one layer.
+    func sendAnew(_ diffID: Digest) throws -> Descriptor {
         let type = "\(MediaType.layer)+\(format.rawValue)"
         // What was sent once is there, or was kept.
         for known in try store.blobs(of: diffID)
@@ -219,12 +220,16 @@ final class PushedBlobs: Sendable {
         there.withLock { _ = $0.insert(digest) }
     }
 
-    private func sendConfig(of record: ImageRecord) throws {
-        guard try !client.holds(record.id, size: UInt64(record.config.count)) else { return }
+    private func sendConfig(of record: ImageRecord) throws { try send(document: record.config) }
+
+    /// A small blob.
+    func send(document: [UInt8]) throws {
+        let (digest, size) = (SHA256.digest(of: document), UInt64(document.count))
+        guard try !client.holds(digest, size: size) else { return }
         let file = try NamelessFile(in: store.layout)
-        try naming("write a config") { try file.file.fd.writeAll(record.config) }
+        try naming("write a config") { try file.file.fd.writeAll(document) }
         try withExtendedLifetime(file) {
-            try client.upload(record.id, size: UInt64(record.config.count), from: file.path) { _ in }
+            try client.upload(digest, size: size, from: file.path) { _ in }
         }
     }
 }

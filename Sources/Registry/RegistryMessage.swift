@@ -49,6 +49,9 @@ package enum RegistryMessage {
             case logout
             /// `name`: a part of names; at most `size` are found.
             case search
+            /// `name`: the URL of a file of any server, of at most `size` bytes. It is brought into the file `path`; all
+            /// replies say what the server says of it.
+            case fetch
         }
         package var id: Int
         package var kind: Kind
@@ -78,6 +81,9 @@ package enum RegistryMessage {
         package var words: [String]?
         package var found: [Found]?
         package var isThere: Bool?
+        /// Of a file that is fetched: a strong entity tag, and when it was modified, in Unix seconds.
+        package var entityTag: String?
+        package var modified: Int64?
         package var isLast = false
         package var failure: String?
         package var advice: String?

@@ -35,6 +35,13 @@ struct Certificates: Sendable {
         authorities += (try? Certificates.contents(String(cString: usual))) ?? []
     }
 
+    /// To believe, and none to show: what is asked of the server is not the user's own idea.
+    var withoutOwn: Certificates {
+        var others = self
+        others.pair = nil
+        return others
+    }
+
     private static func contents(_ path: String) throws -> [UInt8] {
         try naming("read \(path)") { try OwnedFD.open(FilePath(path), O_RDONLY).contents(limit: 4 << 20) }
     }

@@ -40,7 +40,10 @@ struct Endpoint {
         return mirrors.map(endpoint) + [endpoint(registry.place)]
     }
 
-    var isLoopback: Bool {
+    var isLoopback: Bool { Endpoint.isLoopback(domain) }
+
+    /// `domain`: a host, maybe with a port.
+    static func isLoopback(_ domain: String) -> Bool {
         let host = domain.prefix { $0 != ":" }
         // A name may begin with a number, too.
         let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }

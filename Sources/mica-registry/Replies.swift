@@ -45,6 +45,7 @@ final class Replies: Sendable {
             case .logout: reply.words = try Login.remove(opening.domain)
             case .search:
                 reply.found = try Search.run(opening, request.name, limit: Int(clamping: request.size ?? 25))
+            case .fetch: reply = try Fetch.run(request) { self.send($0) }
             default: try answer(request, try repositories.get(), &reply)
             }
         } catch let failure as Failure {
@@ -98,7 +99,7 @@ final class Replies: Sendable {
                 throw Failure("a manifest is missing")
             }
             try repositories.own().put(request.name, mediaType: request.mediaType ?? "", Array(bytes))
-        case .login, .logout, .search: break
+        case .login, .logout, .search, .fetch: break
         }
     }
 }

@@ -75,7 +75,7 @@ struct BuildCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The network of RUN: none or host.", valueName: "network"))
     var network = ContainerSpec.Network.none
 
-    @Option(help: ArgumentHelp("How to show what is done: auto, plain or tty.", valueName: "how"))
+    @Option(help: ArgumentHelp("How to show what is done: auto, plain, tty or rawjson.", valueName: "how"))
     var progress = BuildProgress.Kind.auto
 
     @Option(help: ArgumentHelp("Write the image's ID to this file.", valueName: "file"), completion: .file())
@@ -91,28 +91,52 @@ struct BuildCommand: ParsableCommand {
     )
     var output: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where steps are looked for that other stores have done: type=registry,ref=NAME, NAME alone, or"
+                + " type=local,src=DIR. What it says is believed. Repeatable.",
+            valueName: "cache"
+        )
+    )
+    var cacheFrom: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Where steps go for other stores: the same with dest=DIR; mode=max: all of them, not only the image's."
+                + " Repeatable.",
+            valueName: "cache"
+        )
+    )
+    var cacheTo: [String] = []
+
     @Flag(name: .shortAndLong, help: "Print only the image's ID.")
     var quiet = false
 
     @Argument(
-        help: "A directory; - for a tar of one, or a Dockerfile, on standard input.",
+        help: "A directory; the URL of a tar of one, or of a Dockerfile; - for such on standard input.",
         completion: .directory
     )
     var context: String
 
     func run() throws {
         let output = try output.map { try BuildOutput($0) }
+        let exports = try cacheTo.map { try BuildCache(to: $0) }
         let cancellation = Cancellation()
         let interruption = BuildInterruption(cancellation)
-        let result = Result { try build(cancellation, output) }
+        let result = Result { try build(cancellation, output, exports) }
         interruption.end()
         let image = try result.get()
         if output?.isStandardOutput != true { print(image.id) }
     }
 
-    private func build(_ cancellation: Cancellation, _ output: BuildOutput?) throws -> ImageRecord {
+    private func build(
+        _ cancellation: Cancellation,
+        _ output: BuildOutput?,
+        _ exports: [BuildCache]
+    ) throws -> ImageRecord {
+        let caches = try cacheFrom.map { try BuildCache(from: $0).place }
         let store = try global.store()
-        let input = try BuildInput(context: context, file: file, store: store)
+        let input = try BuildInput(context: context, file: file, store: store, until: cancellation)
         defer { input.end() }
         var request = input.request
         request.tags = try tag.map { try ImageReference($0).description }
@@ -120,6 +144,7 @@ struct BuildCommand: ParsableCommand {
         request.arguments = try arguments()
         request.labels = try label.map { try BuildCommand.pair($0, of: "--label") }
         request.ignoresSteps = noCache
+        request.caches = caches
         request.platform = try platform.map { try Platform(parsing: $0) }
         request.secrets = try secrets()
         request.network = network
@@ -137,6 +162,16 @@ struct BuildCommand: ParsableCommand {
         if let iidfile {
             try naming("write \(iidfile)") {
                 try FilePath(iidfile).replace(with: Array("\(image.id)".utf8), mode: 0o644, durably: false)
+            }
+        }
+        for export in exports {
+            let content = try build.cache(ofAll: export.isMax, image)
+            switch export.place {
+            case .directory(let path): try CacheExport(store: store).write(content, into: path)
+            case .registry(let reference):
+                try CacheExport(store: store).push(content, to: reference) { stop, push in
+                    try cancellation.covering(stop, push)
+                }
             }
         }
         try output?.write(image, named: tag.first, of: store)

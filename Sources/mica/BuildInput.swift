@@ -1,4 +1,5 @@
 import Build
+import Containers
 import Dockerfile
 import Images
 import Layers
@@ -15,7 +16,7 @@ struct BuildInput {
     private let store: Store
     private let lease: String?
 
-    init(context: String, file: String?, store: Store) throws {
+    init(context: String, file: String?, store: Store, until cancellation: Cancellation) throws {
         self.store = store
         if context == "-" {
             guard file != "-" else {
@@ -27,11 +28,31 @@ struct BuildInput {
             guard isatty(STDIN_FILENO) == 0 else {
                 throw Failure("standard input is a terminal", advice: "Pipe a tar or a Dockerfile into it.")
             }
-            (request, lease) = try BuildInput.fromStandardInput(file, store)
+            let source = FileSource(
+                try naming("read standard input") {
+                    OwnedFD(adopting: try Errno.check(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)))
+                }
+            )
+            (request, lease) = try BuildInput.read(source, "standard input", file, store)
+            return
+        }
+        if try BuildInput.isRemote(context) {
+            guard file != "-" else {
+                throw Failure(
+                    "the context \(context) has its own Dockerfile",
+                    advice: "Without -f, or with its path in the context.",
+                    kind: .invalidArgument
+                )
+            }
+            let lock = try store.lockForChange()
+            guard let fetched = try RemoteFile.fetch(context, in: store, until: cancellation) else {
+                throw Failure("\(context) was not fetched")
+            }
+            (request, lease) = try BuildInput.read(fetched.source(), context, file, store)
+            _ = consume lock
             return
         }
         lease = nil
-        try BuildInput.refuseRemote(context)
         let directory = FilePath(context)
         if file == "-" {
             let bytes = try naming("read standard input") {
@@ -65,14 +86,17 @@ struct BuildInput {
     /// Lets go of the context.
     func end() { if let lease { try? store.removeLease(lease) } }
 
-    private static func refuseRemote(_ context: String) throws {
-        let prefixes = ["http://", "https://", "git://", "git@", "ssh://", "github.com/"]
-        guard prefixes.contains(where: context.hasPrefix) else { return }
+    /// Whether it is the URL of a tar, or of a Dockerfile.
+    private static func isRemote(_ context: String) throws -> Bool {
+        let isHTTP = context.hasPrefix("http://") || context.hasPrefix("https://")
+        let path = context.prefix { $0 != "#" && $0 != "?" }
+        let git = ["git://", "git@", "ssh://", "github.com/"]
+        guard git.contains(where: context.hasPrefix) || isHTTP && path.hasSuffix(".git") else {
+            return isHTTP
+        }
         throw Failure(
-            "the context \(context) is not on this machine: mica build fetches nothing but images",
-            advice: context.hasPrefix("http")
-                ? "Of a tar: curl -L \(context) | mica build -; of a repository: git clone it, and build there."
-                : "Clone it with git, and build there.",
+            "the context \(context) is a git repository: mica build reads none",
+            advice: "Clone it with git, and build there.",
             kind: .invalidArgument
         )
     }
@@ -91,19 +115,23 @@ struct BuildInput {
     }
 
     /// A tar becomes a layer, which nothing but a lease keeps; text is a Dockerfile without a context.
-    private static func fromStandardInput(_ file: String?, _ store: Store) throws -> (BuildRequest, String?) {
-        let source = FileSource(
-            try naming("read standard input") {
-                OwnedFD(adopting: try Errno.check(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)))
-            }
-        )
+    private static func read(_ source: some ByteSource, _ place: String, _ file: String?, _ store: Store)
+        throws
+        -> (BuildRequest, String?)
+    {
         var peeked = PeekedSource(source)
         guard try peeked.isArchive() else {
-            let bytes = try peeked.all(limit: Dockerfile.sizeLimit)
+            let bytes = try peeked.all(limit: Dockerfile.sizeLimit, of: place)
             return (BuildRequest(dockerfile: bytes, name: "Dockerfile", context: .none), nil)
         }
         let lock = try store.lockForChange()
-        let layer = try LayerImport(layout: store.layout).stage(peeked, named: "the context")
+        let into = LayerImport(layout: store.layout)
+        let layer =
+            if let format = ForeignCompression(peeked.head) {
+                try into.stage(format.decompressed(peeked, named: "the context"), named: "the context")
+            } else {
+                try into.stage(peeked, named: "the context")
+            }
         do { try layer.publish() } catch {
             layer.discard()
             throw error
@@ -127,11 +155,11 @@ struct BuildInput {
 
 /// A source whose beginning was looked at.
 private struct PeekedSource: ByteSource {
-    private var head: [UInt8] = []
+    private(set) var head: [UInt8] = []
     private var position = 0
-    private var rest: FileSource
+    private var rest: any ByteSource
 
-    init(_ source: FileSource) { rest = source }
+    init(_ source: some ByteSource) { rest = source }
 
     /// By the first block: compressed, or the header of a tar.
     mutating func isArchive() throws -> Bool {
@@ -146,11 +174,11 @@ private struct PeekedSource: ByteSource {
         }
         head = Array(block[..<count])
         let marks: [[UInt8]] = [[0x1f, 0x8b], [0x28, 0xb5, 0x2f, 0xfd]]
-        return marks.contains { head.starts(with: $0) }
+        return marks.contains { head.starts(with: $0) } || ForeignCompression(head) != nil
             || count == 512 && head[257..<262].elementsEqual("ustar".utf8)
     }
 
-    mutating func all(limit: Int) throws -> [UInt8] {
+    mutating func all(limit: Int, of place: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { buffer.deallocate() }
@@ -158,7 +186,7 @@ private struct PeekedSource: ByteSource {
             let count = try read(into: buffer)
             if count == 0 { return bytes }
             guard bytes.count + count <= limit else {
-                throw Failure("the Dockerfile on standard input has more than \(limit) bytes")
+                throw Failure("the Dockerfile on \(place) has more than \(limit) bytes")
             }
             bytes += buffer[..<count]
         }

@@ -2,17 +2,19 @@ import CLinux
 import ArgumentParser
 import Build
 import Linux
+import OCI
 import Synchronization
 
 import Glibc
 
 /// Shows on standard error what a build does, in the manner of BuildKit: one line for each step that is redrawn on a
-/// terminal, with the last lines of what its command writes; elsewhere, or with --progress plain, all lines as they come.
+/// terminal, with the last lines of what its command writes; elsewhere, or with --progress plain, all lines as they come. With
+/// --progress rawjson, each event as BuildKit's client writes it.
 final class BuildProgress: Sendable {
     enum Kind: String, CaseIterable, ExpressibleByArgument {
-        case auto, plain, tty, none
+        case auto, plain, tty, rawjson, none
 
-        static var allCases: [Kind] { [.auto, .plain, .tty] }
+        static var allCases: [Kind] { [.auto, .plain, .tty, .rawjson] }
         static var allValueStrings: [String] { allCases.map(\.rawValue) }
         init?(argument: String) {
             guard let kind = Kind(rawValue: argument), kind != .none else { return nil }
@@ -37,6 +39,7 @@ final class BuildProgress: Sendable {
         var lastDrawing: Int64 = 0
         /// Steps that are drawn for good.
         var settled = 0
+        var raw = BuildStatus.Steps()
     }
 
     private static let shownLines = 6
@@ -50,6 +53,10 @@ final class BuildProgress: Sendable {
 
     func show(_ event: BuildEvent) {
         state.withLock { state in
+            guard kind != .rawjson else {
+                let line = (try? JSONDocument.encode(BuildStatus(event, &state.raw))) ?? []
+                return put(String(decoding: line, as: UTF8.self) + "\n")
+            }
             switch event {
             case .began(let number, let title):
                 state.steps[number] = Step(title: Printable.text(title), began: BuildProgress.now)

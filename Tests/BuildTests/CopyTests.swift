@@ -131,6 +131,82 @@ struct `COPY and ADD` {
         )
     }
 
+    @Test func `unpack what is compressed with xz or bzip2, and say where that is damaged`() throws {
+        try box.write("pack/one", "1")
+        // More than a pipe or a buffer holds.
+        var random = SystemRandomNumberGenerator()
+        let large = (0..<60_000).map { _ in String(random.next(), radix: 36) }.joined()
+        try box.write("pack/large", large)
+        let digest = try box.run("/usr/bin/sha256sum", [box.context.appending("pack/large").string]).prefix(
+            64
+        )
+        for (letter, name) in [("J", "t.tar.xz"), ("j", "t.tbz2")] {
+            let tar = box.context.appending(name).string
+            try box.run(
+                "/bin/tar",
+                ["-C", box.context.appending("pack").string, "-c\(letter)f", tar, "one", "large"]
+            )
+            let id = try box.image(
+                "FROM base:1\nADD \(name) /unpacked/\nADD --unpack=false \(name) /packed/\n"
+            )
+            #expect(
+                try box.shell(id, "cat /unpacked/one; sha256sum < /unpacked/large; ls /packed")
+                    == "1\(digest)  -\n\(name)\n"
+            )
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: tar))
+            // Cut short, with other bytes in the middle, and nothing behind the mark.
+            var damaged = bytes
+            for place in bytes.count / 2..<bytes.count / 2 + 64 { damaged[place] ^= 0x55 }
+            for (number, bad) in [bytes.dropLast(bytes.count / 3), damaged, bytes.prefix(10)].enumerated() {
+                try bad.write(to: URL(fileURLWithPath: tar))
+                let result = try box.build("FROM base:1\nCOPY pack/one /\nADD \(name) /unpacked/\n")
+                #expect(result.status == 1, "\(name) \(number)")
+                #expect(result.error.contains("Dockerfile:3: "), "\(result.error)")
+                #expect(result.error.contains("data is damaged"), "\(result.error)")
+            }
+            // What is no archive is copied as it is.
+            try box.run(
+                "/bin/sh",
+                ["-c", "echo text | \(letter == "J" ? "xz" : "bzip2") > '\(box.context)/text'"]
+            )
+            #expect(try box.shell(try box.image("FROM base:1\nADD text /\n"), "wc -c < /text") != "5\n")
+        }
+        #expect(try box.isClean)
+    }
+
+    @Test func `of the kind --link are kept over other layers, and read nothing of them`() throws {
+        try box.write("file", "text")
+        func dockerfile(_ base: String, _ options: String = "") -> String {
+            "FROM base:1\nRUN \(base)\nCOPY --link \(options) file /dir/in/\n"
+        }
+        let first = try box.build(
+            dockerfile("mkdir -p /dir && chmod 700 /dir && echo 1 > /dir/own"),
+            ["--progress", "plain", "-t", "first"]
+        )
+        #expect(first.status == 0 && !first.error.contains("CACHED"), "\(first.error)")
+        #expect(try box.shell("first", "cat /dir/in/file /dir/own") == "text1\n")
+        // A link of the layers below leads nowhere: a directory takes its place.
+        let second = try box.build(
+            dockerfile("mkdir /away && ln -s /away /dir"),
+            ["--progress", "plain", "-t", "second"]
+        )
+        #expect(second.status == 0, "\(second.error)")
+        let steps = second.error.components(separatedBy: "\n\n")
+        #expect(steps.contains { $0.contains("COPY --link") && $0.contains("CACHED") }, "\(second.error)")
+        #expect(
+            try box.shell("second", "cat /dir/in/file; ls /away; test -L /dir || echo none") == "textnone\n"
+        )
+        // Whose a file is that is a user's by name is told by the layers, and the step is another one.
+        for (uid, name) in [(7001, "third"), (7002, "fourth")] {
+            let other = try box.build(
+                dockerfile("echo eve:x:\(uid):\(uid)::/:/bin/sh >> /etc/passwd", "--chown=eve"),
+                ["-t", name]
+            )
+            #expect(other.status == 0, "\(other.error)")
+            #expect(try box.shell(name, "stat -c %u /dir/in/file") == "\(uid)\n")
+        }
+    }
+
     @Test func `write here-documents`() throws {
         let id = try box.image(
             """

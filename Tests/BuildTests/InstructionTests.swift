@@ -108,7 +108,10 @@ struct `Instructions of Dockerfiles` {
 
     @Test func `that are not there are refused at their line`() throws {
         let cases = [
-            ("FROM base:1\nADD https://example.com/x /x\n", "Dockerfile:2: ADD of https://example.com/x"),
+            (
+                "FROM base:1\nADD https://example.com/x.git /x\n",
+                "Dockerfile:2: ADD of https://example.com/x.git"
+            ),
             ("FROM base:1\nRUN --network=host true\n", "Dockerfile:2: RUN --network=host wants"),
             ("FROM base:1\nRUN --mount=type=ssh true\n", "Dockerfile:2: "),
             ("FROM --platform=linux/s390x base:1\n", "Dockerfile:1: the platform linux/s390x"),

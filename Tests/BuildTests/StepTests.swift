@@ -70,6 +70,91 @@ struct `Steps of builds` {
         #expect(try box.image(secret, options) == second)
     }
 
+    @Test func `begin caches with what a stage has, once for each such thing`() throws {
+        func dockerfile(_ text: String, _ command: String) -> String {
+            """
+            FROM base:1 AS seed
+            RUN mkdir -p /seed/in && echo \(text) > /seed/in/file && chown 7:8 /seed /seed/in/file && chmod 750 /seed
+            FROM base:1
+            RUN --mount=type=cache,from=seed,source=seed,id=c,target=/c \(command)
+            """
+        }
+        let first = try box.image(
+            dockerfile(
+                "one",
+                "cat /c/in/file > /seen; stat -c '%u:%g %a' /c /c/in/file >> /seen; echo more > /c/more"
+            )
+        )
+        #expect(try box.shell(first, "cat /seen") == "one\n7:8 750\n7:8 644\n")
+        // What was written stays, as long as the stage is the same.
+        let second = try box.image(dockerfile("one", "cat /c/in/file /c/more > /seen"))
+        #expect(try box.shell(second, "cat /seen") == "one\nmore\n")
+        let third = try box.image(
+            dockerfile("two", "cat /c/in/file /c/* > /seen 2>/dev/null; ls /c >> /seen")
+        )
+        #expect(try box.shell(third, "cat /seen") == "two\nin\n")
+        // Owner and mode are those that are asked for; an image serves as well as a stage.
+        let fourth = try box.image(
+            """
+            FROM base:1
+            RUN --mount=type=cache,from=base:1,source=/etc,target=/c,uid=9,gid=10,mode=0711,sharing=private \
+                stat -c '%u:%g %a' /c > /seen; test -f /c/passwd && echo there >> /seen
+            """
+        )
+        #expect(try box.shell(fourth, "cat /seen") == "9:10 711\nthere\n")
+        for (mount, words) in [
+            ("source=/a,target=/c", "wants from="), ("from=base:1,source=/none,target=/c", "is not there"),
+            ("from=base:1,source=/etc/passwd,target=/c", "is not a directory"),
+        ] {
+            let result = try box.build("FROM base:1\nRUN --mount=type=cache,\(mount) true\n")
+            #expect(result.status == 1 && result.error.contains("Dockerfile:2: "), "\(result.error)")
+            #expect(result.error.contains(words), "\(result.error)")
+        }
+        #expect(try box.isClean)
+    }
+
+    @Test func `mount what stages and images have, and drop what is written there`() throws {
+        let id = try box.image(
+            """
+            FROM base:1 AS seed
+            RUN mkdir /seed && echo one > /seed/file
+            FROM base:1
+            RUN --mount=type=bind,from=seed,source=seed,target=/a cat /a/file > /seen && ! touch /a/new
+            RUN --mount=from=seed,source=/seed/file,target=/b cat /b >> /seen
+            RUN --mount=type=bind,from=seed,source=seed,target=/a,rw echo two > /a/file && cat /a/file >> /seen
+            RUN --mount=from=seed,source=seed,target=/a --mount=from=base:1,target=/c \
+                cat /a/file >> /seen && test -d /c/etc
+            """
+        )
+        #expect(try box.shell(id, "cat /seen") == "one\none\ntwo\none\n")
+    }
+
+    @Test func `are told as JSON, a status a line`() throws {
+        let dockerfile = "FROM base:1\nRUN echo words; echo x > /x\n"
+        func lines(_ text: String) throws -> [[String: Any]] {
+            try text.split(separator: "\n").compactMap {
+                try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+            }
+        }
+        func vertexes(_ lines: [[String: Any]]) -> [[String: Any]] {
+            lines.flatMap { $0["vertexes"] as? [[String: Any]] ?? [] }
+        }
+        let first = try lines(try box.build(dockerfile, ["--progress", "rawjson"]).error)
+        let run = vertexes(first).filter { ($0["name"] as? String)?.contains("RUN echo words") == true }
+        #expect(run.count == 2 && run[0]["completed"] == nil && run[1]["completed"] is String)
+        let digest = try #require(run.first?["digest"] as? String)
+        #expect(run.allSatisfy { $0["digest"] as? String == digest && $0["started"] is String })
+        let logs = first.flatMap { $0["logs"] as? [[String: Any]] ?? [] }
+        let written = logs.filter { $0["vertex"] as? String == digest }
+            .compactMap { ($0["data"] as? String).flatMap { Data(base64Encoded: $0) } }
+        #expect(String(decoding: written.joined(), as: UTF8.self) == "words\n")
+        let second = try lines(try box.build(dockerfile, ["--progress=rawjson"]).error)
+        #expect(vertexes(second).contains { $0["cached"] as? Bool == true })
+        let failed = try box.build("FROM base:1\nRUN exit 3\n", ["--progress", "rawjson"])
+        #expect(failed.status == 1)
+        #expect(failed.error.split(separator: "\n").contains { $0.contains("\"error\":") })
+    }
+
     @Test func `give the same image on two stores with SOURCE_DATE_EPOCH`() throws {
         let other = try BuildBox()
         var images: [String] = []

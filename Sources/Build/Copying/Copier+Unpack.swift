@@ -10,40 +10,48 @@ extension Copier {
     /// `..` stay below the directory.
     func unpack(_ source: CopySource, to path: String) throws -> Bool {
         guard source.file.attributes.kind == .file, source.file.attributes.size > 0 else { return false }
-        let isTar = try Copier.isTar(source)
-        guard isTar else { return false }
+        guard try Copier.isTar(source) else { return false }
         try writer.addToKey(source.base, source.file)
         let place = try TreePath.resolve(TreePath.names(path.utf8), in: destination)
         try makeDirectories(place.names)
-        var reader = try Copier.reader(of: source)
+        var plain = try Copier.plain(source).source
+        var reader = TarReader(plain, named: source.name)
         while let entry = try reader.next() { try unpack(entry, from: &reader, into: place.names) }
+        // Checksums of what is compressed come behind the tar's end.
+        try Copier.readToTheEnd(&plain)
         return true
     }
 
-    private static func reader(of source: CopySource) throws -> TarReader {
-        TarReader(Decompressor(try source.file.content(), named: source.name), named: source.name)
-    }
-
-    private static func isTar(_ source: CopySource) throws -> Bool {
+    /// An archive's bytes. `filter`: where a program of its own decompresses them.
+    private static func plain(_ source: CopySource) throws -> (
+        source: any ByteSource, filter: FilteredSource?
+    ) {
         var head = [UInt8](repeating: 0, count: 6)
         var content = try source.file.content()
         let count = try head.withUnsafeMutableBytes { try content.read(into: $0) }
-        // What is compressed in another way is no tar to mica, and BuildKit would unpack it.
-        let foreign: [(name: String, mark: [UInt8])] = [
-            ("xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), ("bzip2", Array("BZh".utf8)),
-        ]
-        for (name, mark) in foreign where head.prefix(count).starts(with: mark) {
-            throw Failure(
-                "\(source.name) is compressed with \(name), and would be unpacked: mica reads gzip and zstd",
-                advice: "COPY it and unpack it with RUN; or ADD --unpack=false."
-            )
+        content = try source.file.content()
+        guard let format = ForeignCompression(head.prefix(count)) else {
+            return (Decompressor(content, named: source.name), nil)
         }
-        do {
-            var reader = try reader(of: source)
-            return try reader.next() != nil
-        } catch is Failure {
+        let plain = try format.decompressed(content, named: source.name)
+        return (plain, plain)
+    }
+
+    private static func isTar(_ source: CopySource) throws -> Bool {
+        let archive = try plain(source)
+        var plain = archive.source
+        var reader = TarReader(plain, named: source.name)
+        do { return try reader.next() != nil } catch is Failure {
+            // What says that it is compressed, and is damaged, is no file to copy.
+            if archive.filter != nil { try readToTheEnd(&plain) }
             return false
         }
+    }
+
+    private static func readToTheEnd(_ source: inout any ByteSource) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { buffer.deallocate() }
+        while try source.read(into: buffer) > 0 {}
     }
 
     private func unpack(_ entry: TarEntry, from reader: inout TarReader, into top: [[UInt8]]) throws {

@@ -11,8 +11,8 @@ struct CopyStep {
     let files: Instruction.Files
     var from: String?
     var keepsParents = false
-    /// Archives are unpacked.
-    var unpacks = false
+    /// Archives are unpacked. nil: those of the context are, and those of a URL are not.
+    var unpacks: Bool? = false
     var isAdd = false
     var checksum: Word?
 
@@ -24,7 +24,7 @@ struct CopyStep {
 
     init(_ add: Instruction.Add) {
         files = add.files
-        unpacks = add.unpacks ?? true
+        unpacks = add.unpacks
         isAdd = true
         checksum = add.checksum
     }
@@ -44,7 +44,7 @@ extension StageBuilder {
                     + " directory and end with a /"
             )
         }
-        try refuseRemote(sources, step)
+        let remotes = try remotes(among: sources, step)
         let owner = try step.files.chown.map { try $0.expand(with: variables) }
         let mode = try step.files.chmod.map { try CopyMode(try $0.expand(with: variables)) }
         let chmod = try step.files.chmod.map { try $0.expand(with: variables) } ?? ""
@@ -55,6 +55,14 @@ extension StageBuilder {
         let number = build.begin(title(text))
         let lock = try build.store.lockForChange()
         let tree = try origin.map { try LayerFileTree($0, build.store.layout) } ?? build.context
+        let fetched = try remotes.mapValues { try fetch($0, text) }
+        let whose = try owner.map { owner in
+            try Copier.Owner(
+                owner,
+                in: LayerFileTree(draft.layers, build.store.layout),
+                build.store.layout
+            )
+        }
         func copy(_ writer: FileWriter, into base: any FileTree, owner: Copier.Owner?) throws -> [String] {
             let copier = Copier(
                 writer: writer,
@@ -66,10 +74,16 @@ extension StageBuilder {
             )
             var kinds: [String] = []
             for source in sources {
+                if let file = fetched[source] {
+                    kinds.append("file")
+                    if step.unpacks == true, try copier.unpack(file, to: path) { continue }
+                    try copier.copy(file, to: path)
+                    continue
+                }
                 let found = try CopySource.find(source, in: tree, keepingParents: step.keepsParents)
                 for source in found {
                     kinds.append(source.file.isDirectory ? "directory" : "file")
-                    if step.unpacks, try copier.unpack(source, to: path) { continue }
+                    if step.unpacks ?? true, try copier.unpack(source, to: path) { continue }
                     try copier.copy(source, to: path)
                 }
             }
@@ -88,10 +102,13 @@ extension StageBuilder {
             key.add("to", [path])
             key.add("what", kinds)
             key.add("content", ["\(content)"])
-            key.add("chown", [owner ?? ""])
+            // What a name means is in the layers, on which a linked copy does not depend.
+            let isName = !step.files.isLinked
+            key.add("chown", [isName ? owner ?? "" : whose.map { "\($0.uid):\($0.gid)" } ?? ""])
             key.add("chmod", [chmod])
-            key.add("options", ["\(step.unpacks)", "\(step.keepsParents)"])
+            key.add("options", ["\(step.unpacks ?? true)", "\(step.keepsParents)"])
             key.add("epoch", [build.epoch.map { "\($0)" } ?? ""])
+            if !fetched.isEmpty { key.add("fetched", ["\(step.unpacks ?? false)"]) }
             return key.finish()
         }
 
@@ -99,20 +116,13 @@ extension StageBuilder {
             let writer = FileWriter(notAfter: nil, to: nil)
             // Where it goes, and whose it is, is in the key as it was written.
             let kinds = try copy(writer, into: EmptyTree(), owner: nil)
-            if let step = try build.store.step(key(writer.finish(), kinds), over: draft.layers) {
+            if let step = try build.finished(key(writer.finish(), kinds), over: draft.layers, text) {
                 note(text, step)
                 return build.report(.cached(step: number))
             }
         }
         let base: any FileTree =
             step.files.isLinked ? EmptyTree() : try LayerFileTree(draft.layers, build.store.layout)
-        let whose = try owner.map { owner in
-            try Copier.Owner(
-                owner,
-                in: step.files.isLinked ? LayerFileTree(draft.layers, build.store.layout) : base,
-                build.store.layout
-            )
-        }
         var found: Digest?
         let layer = try stage(text) { sink in
             let writer = FileWriter(notAfter: build.epoch, to: sink)
@@ -122,6 +132,7 @@ extension StageBuilder {
         }
         guard let found else { throw Failure("nothing was copied") }
         try build.store.record(step: found, text, of: layer, over: draft.layers, created: build.moment)
+        build.note(DoneStep(key: found, layer: layer.diffID, text: text, created: build.moment))
         _ = consume lock
         note(text, layer: layer.diffID)
         build.report(.done(step: number))
@@ -145,20 +156,6 @@ extension StageBuilder {
         return NewLayer(diffID: staged.diffID, tarSize: staged.tarSize, contentSize: staged.contentSize)
     }
 
-    private func refuseRemote(_ sources: [String], _ step: CopyStep) throws {
-        for source in sources {
-            let isURL = source.hasPrefix("http://") || source.hasPrefix("https://")
-            let isGit = source.hasPrefix("git@") || source.hasPrefix("git://") || source.hasPrefix("ssh://")
-            guard isURL || isGit else { continue }
-            guard step.isAdd else { throw DockerfileError("source can't be a URL for COPY") }
-            throw Failure(
-                "ADD of \(source): mica build fetches nothing but images",
-                advice: "Fetch it into the context before the build: curl -LO \(source)"
-            )
-        }
-        if step.checksum != nil { throw DockerfileError("checksum requires HTTP(S) or Git sources") }
-    }
-
     /// `WORKDIR`: a directory that is there needs no layer.
     func makeDirectory(_ names: [[UInt8]], _ text: String) throws {
         let number = build.begin(title(text))
@@ -168,7 +165,7 @@ extension StageBuilder {
         key.add("user", [user])
         key.add("epoch", [build.epoch.map { "\($0)" } ?? ""])
         let digest = key.finish()
-        if !build.request.ignoresSteps, let step = try build.store.step(digest, over: draft.layers) {
+        if !build.request.ignoresSteps, let step = try build.finished(digest, over: draft.layers, text) {
             note(text, step)
             return build.report(.cached(step: number))
         }
@@ -195,6 +192,7 @@ extension StageBuilder {
             _ = try writer.finish()
         }
         try build.store.record(step: digest, text, of: layer, over: draft.layers, created: build.moment)
+        build.note(DoneStep(key: digest, layer: layer.diffID, text: text, created: build.moment))
         _ = consume lock
         note(text, layer: layer.diffID)
         build.report(.done(step: number))

@@ -42,7 +42,7 @@ extension StageBuilder {
         key.add("mounts", mounts.key)
 
         let digest = key.finish()
-        if !build.request.ignoresSteps, let step = try build.store.step(digest, over: draft.layers) {
+        if !build.request.ignoresSteps, let step = try build.finished(digest, over: draft.layers, text) {
             note(history(invocation), step)
             return build.report(.cached(step: number))
         }
@@ -82,6 +82,7 @@ extension StageBuilder {
             try? build.store.remove(ended.snapshot)
             throw error
         }
+        build.note(DoneStep(key: digest, layer: layer, text: text, created: build.moment))
         note(history(invocation), layer: layer)
         build.report(.done(step: number))
     }

@@ -49,13 +49,14 @@ struct StepMounts {
                 part = found
             }
         case .cache:
-            guard mount.from == nil, mount.source.isEmpty || mount.source == "/" else {
-                throw Failure(
-                    "--mount=type=cache with from= or source= is not there: a cache of mica's begins empty",
-                    advice: "Copy what it is to begin with in the RUN itself."
+            fields.append(mount.id)
+            if let from = mount.from {
+                fields.append(ChainID.all(of: try builder.layers(from: from)).last.map { "\($0)" } ?? "")
+            } else if !TreePath.names(mount.source.utf8).isEmpty {
+                throw DockerfileError(
+                    "--mount=type=cache: source=\(mount.source) wants from=, a stage or an image"
                 )
             }
-            fields.append(mount.id)
         case .tmpfs: fields.append("\(mount.size)")
         case .secret:
             guard build.request.secrets[mount.id] != nil else {
@@ -94,7 +95,11 @@ struct StepMounts {
                 )
             case .cache:
                 request.volumes.append(
-                    Volume(source: try cache(mount).string, destination: target, readOnly: mount.isReadOnly)
+                    Volume(
+                        source: try directory(of: mount).string,
+                        destination: target,
+                        readOnly: mount.isReadOnly
+                    )
                 )
             case .tmpfs:
                 request.temporary.append(
@@ -153,48 +158,10 @@ struct StepMounts {
 
     // MARK: - Caches
 
-    /// The directory that has this cache, which nobody else uses meanwhile if it is not to be shared.
-    private mutating func cache(_ mount: Instruction.Mount) throws -> FilePath {
-        let name = SHA256.digest(of: Array(mount.id.utf8)).hex
-        for number in 0..<1000 {
-            let directory = build.store.layout.caches.appending(number == 0 ? name : "\(name).\(number)")
-            try naming("create \(directory)") {
-                try build.store.layout.caches.makeDirectory(mode: 0o700)
-                try directory.makeDirectory(mode: 0o700)
-            }
-            let file = try naming("open \(directory)") { try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY) }
-            // As long as a build uses it, it is not collected.
-            let operation = mount.sharing == .shared ? LOCK_SH : LOCK_EX
-            let wait = mount.sharing == .private ? LOCK_NB : 0
-            do {
-                try naming("lock \(directory)") { () throws in
-                    try file.use { raw in _ = try Errno.retrying { flock(raw, operation | wait) } }
-                }
-            } catch let failure as Failure {
-                guard mount.sharing == .private else { throw failure }
-                continue
-            }
-            // When it was used last.
-            try? file.changeTimes(.itself, access: StepMounts.now, modification: StepMounts.now)
-            locks.append(OpenFile(file))
-            let data = directory.appending("data")
-            if !data.exists {
-                try naming("create \(data)") {
-                    try data.makeDirectory(mode: 0o700)
-                    let made = try OwnedFD.open(data, O_RDONLY | O_DIRECTORY)
-                    try made.changeOwner(.itself, uid: mount.uid ?? 0, gid: mount.gid ?? 0)
-                    try made.changeMode(.itself, mount.mode ?? 0o755)
-                }
-            }
-            return data
-        }
-        throw Failure("a thousand builds use the cache \(mount.id)")
-    }
-
-    private static var now: timespec {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return time
+    private mutating func directory(of mount: Instruction.Mount) throws -> FilePath {
+        let (directory, lock) = try CacheDirectory(builder, mount).claim()
+        locks.append(lock)
+        return directory
     }
 
     // MARK: - Secrets

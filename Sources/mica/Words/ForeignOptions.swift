@@ -130,11 +130,6 @@ enum ForeignOptions {
             .init("push", of: "build", "mica push NAME sends what was built."),
             .init("load", of: "build", "What is built is in the store."),
             .init(
-                "cache-from cache-to",
-                of: "build",
-                "Steps are kept in the store alone: mica gc --explain lists them."
-            ),
-            .init(
                 "build-context",
                 of: "build",
                 "There is one context; a stage of its own can bring more."

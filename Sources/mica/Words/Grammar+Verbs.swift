@@ -24,7 +24,7 @@ extension Grammar {
         switch verb {
         case "build":
             "t|tag= f|file= target= build-arg= label= no-cache pull platform= secret= net|network= progress= iidfile="
-                + " o|output= q|quiet"
+                + " o|output= q|quiet cache-from= cache-to="
         case "pull": "a|all-tags q|quiet platform= tls-verify= layer-limits="
         case "push": "a|all-tags q|quiet compress= tls-verify="
         case "login": "u|username= p|password= password-stdin tls-verify="
