@@ -6,7 +6,7 @@ import NIOCore
 /// takes more than 200 pings in 30 seconds for an attack, which no configuration of gRPC's changes, and closes the
 /// connection: with all requests on it, done or not, of which containerd then makes some again.
 ///
-/// Pings of a peer that does not read what it is sent go to that handler as ever, which counts them.
+/// Where a peer does not read its answers, further pings go to that handler as ever, which counts them.
 final class PingAnswers: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -19,11 +19,16 @@ final class PingAnswers: ChannelInboundHandler {
     private static let pingSize = 8
     private static let prefaceSize = 24
 
+    /// Answers that wait to be sent: gRPC has one ping on its way at a time, but what is sent before it may be megabytes.
+    private static let most = 1000
+
     /// How much of what comes is none of this handler's: of the frame that has begun.
     private var passing: Int
     /// The beginning of a frame that is not there whole.
     private var rest: ByteBuffer?
     private var hasAnswered = false
+    /// Answers that are not sent yet.
+    private var waiting = 0
 
     private init(after passing: Int) { self.passing = passing }
 
@@ -62,16 +67,14 @@ final class PingAnswers: ChannelInboundHandler {
                 continue
             }
             guard let size = frameSize(in: bytes, at: end) else { break }
-            guard isPing(bytes, at: end), size == Self.headerSize + Self.pingSize, context.channel.isWritable
-            else {
+            guard isPing(bytes, at: end), size == Self.headerSize + Self.pingSize, waiting < Self.most else {
                 passing = size
                 continue
             }
             guard end + size <= bytes.readableBytes else { break }
             passOn()
             guard let frame = bytes.readSlice(length: size) else { break }
-            context.write(wrapOutboundOut(answer(to: frame)), promise: nil)
-            hasAnswered = true
+            answer(frame, context)
         }
         passOn()
         if bytes.readableBytes > 0 { rest = bytes }
@@ -102,9 +105,13 @@ final class PingAnswers: ChannelInboundHandler {
         return stream & 0x7fff_ffff == 0
     }
 
-    private func answer(to ping: ByteBuffer) -> ByteBuffer {
+    private func answer(_ ping: ByteBuffer, _ context: ChannelHandlerContext) {
         var answer = ping
         answer.setInteger(Self.acknowledgement, at: answer.readerIndex + 4)
-        return answer
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        waiting += 1
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.waiting -= 1 }
+        context.write(wrapOutboundOut(answer), promise: promise)
+        hasAnswered = true
     }
 }
