@@ -79,10 +79,11 @@ test-micad: setup ## micad in debug (three minutes, once), and its tests with a 
 # Needs protobuf-compiler, and builds swift-protobuf's and gRPC's generators.
 PROTOS := Sources/ContainerdAPI/protos
 GENERATED := Sources/ContainerdAPI/Generated
+CLIENT := Tests/MicadClient
 GENERATING := --plugin=.build/debug/protoc-gen-swift --plugin=.build/debug/protoc-gen-grpc-swift-2
 GRPC_OPTIONS := Visibility=Package,UseAccessLevelOnImports=true
 
-generate: ## gRPC code from Sources/ContainerdAPI/protos (needs protoc: apt-get install protobuf-compiler)
+generate: ## gRPC code from the .proto files (needs protoc: apt-get install protobuf-compiler)
 	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler" >&2; exit 1; }
 	$(WITH_MICAD) $(SWIFT) build --product protoc-gen-swift
 	$(WITH_MICAD) $(SWIFT) build --product protoc-gen-grpc-swift-2
@@ -92,6 +93,10 @@ generate: ## gRPC code from Sources/ContainerdAPI/protos (needs protoc: apt-get 
 		$(PROTOS)/snapshots.proto $(PROTOS)/diff.proto
 	protoc -I $(PROTOS) $(GENERATING) --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GRPC_OPTIONS),Server=false \
 		$(PROTOS)/content.proto
+	rm -f $(CLIENT)/Generated/*.swift
+	protoc -I $(CLIENT)/protos $(GENERATING) --swift_out=$(CLIENT)/Generated --swift_opt=UseAccessLevelOnImports=true \
+		--grpc-swift-2_out=$(CLIENT)/Generated --grpc-swift-2_opt=UseAccessLevelOnImports=true,Server=false \
+		$(CLIENT)/protos/cri.proto
 
 install-micad: micad ## beside mica, with its unit
 	install -d "$(DESTDIR)$(PREFIX)/bin"

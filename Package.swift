@@ -287,7 +287,8 @@ if Context.environment["MICA_WITH_MICAD"] == "1" {
                 "ContainerdAPI",
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
             ] + grpc,
-            path: "Tests/MicadClient"
+            path: "Tests/MicadClient",
+            exclude: ["protos"]
         ),
     ]
 }

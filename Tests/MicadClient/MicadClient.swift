@@ -13,6 +13,7 @@ import SwiftProtobuf
 ///     MicadClient CONTAINERD MICAD prepare KEY PARENT CHAIN                   how it ends: ok, or a status
 ///     MicadClient CONTAINERD MICAD active KEY                                 where the new snapshot is mounted
 ///     MicadClient CONTAINERD MICAD mounts KEY                                 where a snapshot is mounted
+///     MicadClient CONTAINERD MICAD cri …                                      see `ContainerRuntime`
 @main
 struct MicadClient {
     private typealias Snapshots = Containerd_Services_Snapshots_V1_Snapshots
@@ -39,6 +40,10 @@ struct MicadClient {
             throw RPCError(code: .invalidArgument, message: "too few arguments")
         }
         try await withClient(at: arguments[0]) { containerd in
+            if arguments[2] == "cri", arguments.count > 4 {
+                let runtime = ContainerRuntime(containerd)
+                return print(try await runtime.run(arguments[3], arguments[4], Array(arguments[5...])))
+            }
             try await withClient(at: arguments[1]) { micad in
                 let client = MicadClient(
                     snapshots: Snapshots.Client(wrapping: containerd),

@@ -25,8 +25,11 @@ final class ContainerdFixture {
     var address: String { "\(path)/containerd.sock" }
     private(set) var micad: pid_t = 0
     private var containerd: pid_t = 0
+    private let sandboxImage: String?
 
-    init() throws {
+    /// `sandboxImage`: with the container runtime interface, and this as the image of pods.
+    init(sandboxImage: String? = nil) throws {
+        self.sandboxImage = sandboxImage
         workspace = try Workspace()
         try startMicad()
         try configuration.write(toFile: "\(path)/config.toml", atomically: false, encoding: .utf8)
@@ -39,7 +42,7 @@ final class ContainerdFixture {
         version = 2
         root = "\(path)/root"
         state = "\(path)/state"
-        disabled_plugins = ["io.containerd.grpc.v1.cri"]
+        disabled_plugins = [\(sandboxImage == nil ? "\"io.containerd.grpc.v1.cri\"" : "")]
         [grpc]
           address = "\(address)"
         [ttrpc]
@@ -47,6 +50,26 @@ final class ContainerdFixture {
         [proxy_plugins.mica]
           type = "snapshot"
           address = "\(socket)"
+        \(sandboxImage.map(runtimeInterface) ?? "")
+        """
+    }
+
+    /// Streams (port 0: none that is taken) and networks are not what is tried; a machine for tests may have no right to
+    /// lower the score by which the kernel chooses what to end.
+    private func runtimeInterface(_ sandboxImage: String) -> String {
+        """
+        [plugins."io.containerd.grpc.v1.cri"]
+          sandbox_image = "\(sandboxImage)"
+          stream_server_port = "0"
+          restrict_oom_score_adj = true
+          disable_apparmor = true
+          stats_collect_period = 1
+          [plugins."io.containerd.grpc.v1.cri".containerd]
+            snapshotter = "mica"
+            disable_snapshot_annotations = false
+          [plugins."io.containerd.grpc.v1.cri".cni]
+            bin_dir = "\(path)/cni"
+            conf_dir = "\(path)/cni"
         """
     }
 
@@ -66,8 +89,11 @@ final class ContainerdFixture {
             return now != nil && now != before
         }
         guard containerd > 0 else { return }
-        // Which tries again when it likes to.
-        try wait("containerd to find it") { (try? ctr("snapshots", "--snapshotter", "mica", "ls")) != nil }
+        // Which tries again when it likes to, and only asks micad where the namespace has snapshots.
+        let namespace = sandboxImage == nil ? "default" : "k8s.io"
+        try wait("containerd to find it") {
+            (try? ctr("-n", namespace, "snapshots", "--snapshotter", "mica", "ls")) != nil
+        }
     }
 
     /// `signal` to micad, and its end: the wait status.
@@ -91,7 +117,9 @@ final class ContainerdFixture {
     }
 
     /// What a newer containerd would ask micad's diff service for.
-    func client(_ arguments: String...) throws -> String {
+    func client(_ arguments: String...) throws -> String { try client(arguments) }
+
+    func client(_ arguments: [String]) throws -> String {
         let program = Tool.binaries.appendingPathComponent("MicadClient")
         return try Tool.run(program, [address, socket] + arguments).trimmingCharacters(in: .newlines)
     }
@@ -107,19 +135,20 @@ final class ContainerdFixture {
         try Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
     }
 
-    /// An archive of an image `NAME:1` with a busybox, which containerd and mica import.
-    func archive(_ name: String, file: String) throws -> String {
+    /// An archive of an image `NAME:1` with a busybox, which containerd and mica import. `changes`: instructions of a
+    /// Dockerfile.
+    func archive(_ name: String, file: String, changes: [String] = []) throws -> String {
         let tree = "\(path)/\(name)"
         try shell(
             """
             mkdir -p \(tree)/bin \(tree)/proc \(tree)/dev \(tree)/sys \(tree)/etc \(tree)/run && cd \(tree)
-            cp /bin/busybox bin/ && for tool in sh cat echo ls sleep mkdir rm; do ln -s busybox bin/$tool; done
+            cp /bin/busybox bin/ && for tool in sh cat echo head ls sleep touch mkdir rm; do ln -s busybox bin/$tool; done
             echo '\(file)' > etc/file && tar -cf \(tree).tar .
             """
         )
         try Tool.run(
             Tool.binaries.appendingPathComponent("mica"),
-            ["import", "-q", "\(tree).tar", "\(name):1"],
+            ["import", "-q"] + changes.flatMap { ["-c", $0] } + ["\(tree).tar", "\(name):1"],
             store: "\(path)/archives"
         )
         try Tool.run(
@@ -164,14 +193,20 @@ final class ContainerdFixture {
 
     deinit {
         // What runs goes first: nobody else would end it.
-        if let tasks = try? ctr("tasks", "ls", "-q") {
+        for namespace in ["default", "k8s.io"] {
+            guard let tasks = try? ctr("-n", namespace, "tasks", "ls", "-q") else { continue }
             for task in tasks.split(separator: "\n") {
-                _ = try? ctr("tasks", "rm", "-f", String(task))
+                _ = try? ctr("-n", namespace, "tasks", "rm", "-f", String(task))
             }
         }
         for pid in [containerd, micad] where pid > 0 {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
+        }
+        // Pods have memory that is mounted, which a pod's end would have taken away.
+        for mount in MountTable.current().entries.reversed()
+        where mount.target.string.hasPrefix("\(path)/state/") {
+            try? Unmount.unmount(mount.target, .lazy)
         }
     }
 }

@@ -56,6 +56,14 @@ struct `containerd with micad` {
             try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n").count == 1
         }
         #expect(try box.mica("snapshot", "ls", "-q") == "")
+        try box.wait("the image's layers to go") {
+            if try FilePath("\(box.store)/layers").names().isEmpty { return true }
+            // After each removal containerd collects, and has micad clean up.
+            _ = try? box.ctr("snapshots", "--snapshotter", "mica", "prepare", "x")
+            _ = try? box.ctr("snapshots", "--snapshotter", "mica", "rm", "x")
+            return false
+        }
+        #expect(try box.mica("fsck", "--deep").contains("in order"))
     }
 
     @Test func `has containers that go on while micad is killed and comes back`() throws {
@@ -347,22 +355,34 @@ struct `containerd with micad` {
         let chain = try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n")[1].split(
             separator: " "
         )[0]
-        // The load ends when the file is gone; what was answered is in `done`.
-        let load = "\(box.path)/load"
+        // The load ends when the file is gone; what was answered is in `done`, and what was removed in `gone`.
+        let (load, layer) = ("\(box.path)/load", try ingest("layer"))
         let script = """
+            snapshots() { ctr -a \(box.address) snapshots --snapshotter mica "$@"; }
             n=0
             while [ -e \(load) ]; do
                 n=$((n + 1))
-                if ctr -a \(box.path)/containerd.sock snapshots --snapshotter mica prepare k$n \(chain) &&
-                    ctr -a \(box.path)/containerd.sock snapshots --snapshotter mica commit done$n k$n
-                then echo done$n >> \(box.path)/done; fi
+                snapshots prepare k$n \(chain) && snapshots commit done$n k$n || continue
+                echo done$n >> \(box.path)/done
+                [ $((n % 3)) != 0 ] || ! snapshots rm done$n || echo done$n >> \(box.path)/gone
+            done > /dev/null 2>&1
+            """
+        let program = Tool.binaries.appendingPathComponent("MicadClient").path
+        let unpacking = """
+            n=0
+            while [ -e \(load) ]; do
+                n=$((n + 1))
+                timeout \(ContainerdFixture.patience) \(program) \(box.address) \(box.socket) apply layer$n "" \
+                    \(layer.blob) \(layer.size) \(Self.layer)+gzip && echo layer$n >> \(box.path)/unpacked
             done > /dev/null 2>&1
             """
         try Data().write(to: URL(fileURLWithPath: load))
         let ended = DispatchSemaphore(value: 0)
-        DispatchQueue.global().async {
-            _ = try? Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
-            ended.signal()
+        for script in [script, unpacking] {
+            DispatchQueue.global().async {
+                _ = try? Tool.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
+                ended.signal()
+            }
         }
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<10 {
@@ -372,15 +392,22 @@ struct `containerd with micad` {
         }
         try FilePath(load).unlink()
         ended.wait()
-        let done =
-            (try? String(contentsOfFile: "\(box.path)/done", encoding: .utf8))?.split(separator: "\n").map(
-                String.init
-            ) ?? []
+        ended.wait()
         let listed = try box.ctr("snapshots", "--snapshotter", "mica", "ls").split(separator: "\n")
             .dropFirst()
             .map { $0.split(separator: " ")[0] }.map(String.init)
-        #expect(Set(listed).isSuperset(of: done))
         #expect(Set(listed).count == listed.count)
+        let gone = try answered("gone")
+        #expect(Set(listed).isSuperset(of: try answered("done").subtracting(gone)))
+        #expect(Set(listed).isDisjoint(with: gone))
+        #expect(Set(listed).isSuperset(of: try answered("unpacked")))
         #expect(try box.mica("fsck", "--deep").contains("in order"))
+    }
+
+    /// The lines of a file that a load has written; none where it has written nothing.
+    private func answered(_ name: String) throws -> Set<String> {
+        let path = "\(box.path)/\(name)"
+        guard access(path, F_OK) == 0 else { return [] }
+        return try Set(String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init))
     }
 }
