@@ -28,8 +28,6 @@ package struct ImageImport: Sendable {
         var process = ImageConfig.Process()
         try ConfigChange.apply(changes, to: &process)
 
-        let lock = try store.lockForChange()
-        defer { withExtendedLifetime(lock) {} }
         let source = try input.source()
         let layer = try LayerImport(layout: store.layout, limits: limits).stage(
             WatchedSource(source, onRead: report),
@@ -37,6 +35,8 @@ package struct ImageImport: Sendable {
             expecting: Expectation(),
             progress: nil
         )
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
         do { try layer.publish() } catch {
             layer.discard()
             throw error

@@ -20,7 +20,7 @@ package enum ImageInput: Sendable {
 
     /// A tar that can be read anywhere is read where it is. What comes through a pipe, or is compressed, is
     /// first written to a file without a name in the store's tmp/: memory stays bounded, and nothing is left
-    /// behind however this ends. The caller holds the store's lock.
+    /// behind however this ends.
     func archive(in layout: StoreLayout) throws -> ImageArchive {
         switch self {
         case .standardInput:
@@ -58,10 +58,7 @@ package enum ImageInput: Sendable {
 
     /// A file without a name that has what `source` unpacks to.
     private func spool(_ source: some ByteSource, in layout: StoreLayout) throws -> BlobFile.Shared {
-        var path = layout.tmp.appending("spool-XXXXXX")
-        let fd = try naming("create a file in \(layout.tmp)") { try OwnedFD.create(unique: &path) }
-        try path.unlink()
-
+        let spool = try NamelessFile(in: layout).file
         var plain = Decompressor(source, named: name)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
@@ -69,10 +66,10 @@ package enum ImageInput: Sendable {
             let count = try plain.read(into: buffer)
             if count == 0 { break }
             try naming("write to \(layout.tmp)") {
-                try fd.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                try spool.fd.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             }
         }
-        return BlobFile.Shared(fd)
+        return spool
     }
 
     /// `/srv/debian.tar.gz` → `debian`.

@@ -49,8 +49,6 @@ package struct ImageLoad: Sendable {
         as name: ImageReference? = nil,
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Loaded] {
-        let lock = try store.lockForChange()
-        defer { withExtendedLifetime(lock) {} }
         let archive = try input.archive(in: store.layout)
         var images = try archive.images { report(.skipped($0)) }
         if let name {
@@ -76,8 +74,10 @@ package struct ImageLoad: Sendable {
         case interrupted
     }
 
-    /// The same of images that `archive` holds. The store is locked for a change. `ended`: a blob that was wanted was
-    /// read, or as much of it as will be.
+    /// The same of images that `archive` holds. `ended`: a blob that was wanted was read, or as much of it as will be.
+    ///
+    /// The store is locked only where something is published and recorded: what `archive` reads may be slow to come.
+    /// `repository`: from which blobs are pulled. GoneLayer where another process has taken meanwhile what `lease` held.
     ///
     /// `lease`: under this one, each layer is published and recorded as soon as it is whole (before `ended` says so), so
     /// that it is there for the next time after an error or a kill. The lease goes when the images are recorded.
@@ -85,21 +85,37 @@ package struct ImageLoad: Sendable {
         _ images: [ArchivedImage],
         of archive: ImageArchive,
         leasing lease: String? = nil,
+        from repository: String? = nil,
         ended: @escaping @Sendable (Digest, BlobEnd) -> Void = { _, _ in },
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Loaded] {
-        let wanted = try missingLayers(of: images, report: report)
+        let (known, hold) = try holdKnown(of: images)
+        defer { hold?.end() }
+        let wanted = try missingLayers(of: images, known: known, report: report)
         let staged = try releasing(lease) {
-            try stage(wanted, of: archive, lease, ended: ended, report: report)
+            try stage(wanted, of: archive, lease, repository, ended: ended, report: report)
         }
         do {
             for image in images { try check(image, lease == nil ? staged : [:]) }
+            let lock = try store.lockForChange()
+            defer { withExtendedLifetime(lock) {} }
             if lease == nil { for layer in staged.values { try layer.publish() } }
+            return try record(images, staged, releasing: lease, from: repository)
         } catch {
             for layer in staged.values { layer.discard() }
             throw error
         }
-        return try record(images, staged, releasing: lease)
+    }
+
+    /// The layers that the store has already, and what keeps them there until the images are recorded.
+    private func holdKnown(of images: [ArchivedImage]) throws -> ([Digest], LayerLease?) {
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let known = try Set(images.flatMap { $0.layers.map(\.diffID) }).sorted().compactMap {
+            store.layout.layer($0).exists ? try store.layer($0) : nil
+        }
+        let hold = known.isEmpty ? nil : try LayerLease(store, for: "load", layers: known)
+        return (known.map(\.diffID), hold)
     }
 
     /// A layer, and what errors call it.
@@ -112,12 +128,13 @@ package struct ImageLoad: Sendable {
 
     private func missingLayers(
         of images: [ArchivedImage],
+        known: [Digest],
         report: (Event) -> Void
     ) throws -> [Wanted] {
         let lowest = Set(images.compactMap { $0.layers.first?.diffID })
         var seen: Set<Digest> = []
         var wanted: [Wanted] = []
-        let state = try layerStates(of: images)
+        let state = try layerStates(of: known)
         for image in images {
             for (position, layer) in image.layers.enumerated() where seen.insert(layer.diffID).inserted {
                 if state[layer.diffID] == .whole {
@@ -138,10 +155,7 @@ package struct ImageLoad: Sendable {
 
     /// Of the layers that are in the store: whether they are what was loaded once. What is not, or has lost its
     /// directory, is mended by loading it again.
-    private func layerStates(of images: [ArchivedImage]) throws -> [Digest: LayerState] {
-        let known = try Set(images.flatMap { $0.layers.map(\.diffID) }).sorted().filter {
-            try store.hasLayer($0) && store.layout.layer($0).exists
-        }
+    private func layerStates(of known: [Digest]) throws -> [Digest: LayerState] {
         let found = Mutex<[Digest: LayerState]>([:])
         let check = LayerCheck(layout: store.layout)
         try inParallel(known.count, width: ImageLoad.width) { number in
@@ -155,6 +169,7 @@ package struct ImageLoad: Sendable {
         _ wanted: [Wanted],
         of archive: ImageArchive,
         _ lease: String?,
+        _ repository: String?,
         ended: @escaping @Sendable (Digest, BlobEnd) -> Void,
         report: @escaping @Sendable (Event) -> Void
     ) throws -> [Digest: StagedLayer] {
@@ -185,7 +200,7 @@ package struct ImageLoad: Sendable {
                         standsAlone: wanted[number].standsAlone,
                         progress: nil
                     )
-                    if let lease { try keep(result, of: layer, lease) }
+                    if let lease { try keep(result, of: layer, lease, from: repository) }
                     staged.add(result)
                     end(layer, .whole)
                     report(.read(layer.diffID, contentSize: result.contentSize))
@@ -217,7 +232,14 @@ package struct ImageLoad: Sendable {
     }
 
     /// Puts a layer in its place before an image has it.
-    private func keep(_ layer: StagedLayer, of archived: ArchivedLayer, _ lease: String) throws {
+    private func keep(
+        _ layer: StagedLayer,
+        of archived: ArchivedLayer,
+        _ lease: String,
+        from repository: String?
+    ) throws {
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
         do { try layer.publish() } catch {
             layer.discard()
             throw error
@@ -226,7 +248,8 @@ package struct ImageLoad: Sendable {
             diffID: layer.diffID,
             tarSize: layer.tarSize,
             contentSize: layer.contentSize,
-            blobs: [archived.descriptor].compactMap(\.self).map { LayerBlob($0, isVerified: true) }
+            blobs: [archived.descriptor].compactMap(\.self)
+                .map { LayerBlob($0, from: repository, isVerified: true) }
         )
         try store.lease(lease, expires: KernelClock.now(CLOCK_REALTIME) + ImageLoad.wait, layers: [new])
     }
@@ -246,14 +269,15 @@ package struct ImageLoad: Sendable {
     private func record(
         _ images: [ArchivedImage],
         _ staged: [Digest: StagedLayer],
-        releasing lease: String?
+        releasing lease: String?,
+        from repository: String?
     ) throws -> [Loaded] {
         let before = try images.map { try store.image($0.id) }
         let records = try store.add(
             images: try images.map { image in
                 NewImage(
                     config: image.config,
-                    layers: try image.layers.map { try newLayer($0, staged) },
+                    layers: try image.layers.map { try newLayer($0, staged, from: repository) },
                     tags: image.names,
                     manifestDigest: image.manifestDigest,
                     documents: image.documents.map { ImageDocument(mediaType: $0.mediaType, bytes: $0.bytes) }
@@ -268,19 +292,32 @@ package struct ImageLoad: Sendable {
         }
     }
 
-    private func newLayer(_ layer: ArchivedLayer, _ staged: [Digest: StagedLayer]) throws -> NewLayer {
+    private func newLayer(
+        _ layer: ArchivedLayer,
+        _ staged: [Digest: StagedLayer],
+        from repository: String?
+    ) throws -> NewLayer {
         var new: NewLayer
         if let read = staged[layer.diffID] {
+            // Published, but by now another process may have ended the lease.
+            guard store.layout.layer(layer.diffID).exists else { throw GoneLayer(diffID: layer.diffID) }
             new = NewLayer(diffID: layer.diffID, tarSize: read.tarSize, contentSize: read.contentSize)
         } else if let known = try store.layer(layer.diffID) {
             new = known
         } else {
-            throw Failure("layer \(layer.diffID) has gone from the store")
+            throw GoneLayer(diffID: layer.diffID)
         }
         let isVerified = staged[layer.diffID] != nil
-        new.blobs = [layer.descriptor].compactMap(\.self).map { LayerBlob($0, isVerified: isVerified) }
+        new.blobs = [layer.descriptor].compactMap(\.self)
+            .map { LayerBlob($0, from: repository, isVerified: isVerified) }
         return new
     }
+}
+
+/// A layer was collected while its image was still being read: the image was removed, or this process was stopped for long.
+struct GoneLayer: Error, CustomStringConvertible {
+    let diffID: Digest
+    var description: String { "layer \(diffID) has gone from the store meanwhile" }
 }
 
 /// What the threads have staged, and whether they should go on.

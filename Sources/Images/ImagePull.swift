@@ -31,6 +31,9 @@ package struct ImagePull: Sendable {
         let pulled: ImageLoad.Loaded
         do {
             pulled = try pull(reference, platform, verifiesTLS, isShort, old, report)
+        } catch is GoneLayer {
+            // Another pull of it was quicker, and what it brought was removed again.
+            pulled = try pull(reference, platform, verifiesTLS, isShort, Found(), report)
         } catch {
             // What an earlier pull left was no good: it is gone now.
             guard old.isFound.load(ordering: .relaxed) else { throw error }
@@ -63,9 +66,7 @@ package struct ImagePull: Sendable {
         let arrivals = store.layout.arrivals
         try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
         let kept = try KeptBlobs(store.layout)
-        let lock = try store.lockForChange()
-        defer { withExtendedLifetime(lock) {} }
-        let files = try RegistryFiles(client, reference, directory: arrivals)
+        let files = try RegistryFiles(client, reference, directory: arrivals, lock: store.layout.lock)
         let archive = ImageArchive(files, stem: nil)
         var images = try archive.images(for: platform ?? .host) { report(.skipped($0)) }
         guard images.count == 1 else { throw Failure("\(reference.familiar) is \(images.count) images") }
@@ -78,6 +79,7 @@ package struct ImagePull: Sendable {
             images,
             of: archive,
             leasing: "pull \(images[0].manifestDigest ?? images[0].id)",
+            from: reference.name,
             ended: { blob, end in
                 switch end {
                 // The layer is leased: what fails meanwhile need not be fetched again.

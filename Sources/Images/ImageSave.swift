@@ -19,10 +19,8 @@ package struct ImageSave: Sendable {
         report: (Digest) -> Void = { _ in },
         to sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        // Not that gc takes a layer away meanwhile.
-        let lock = try store.lockForChange()
-        defer { withExtendedLifetime(lock) {} }
-        let images = try selected(names)
+        let (images, lease) = try hold(names)
+        defer { lease.end() }
         var writer = TarWriter(to: sink)
         var written: Set<Digest> = []
 
@@ -64,6 +62,20 @@ package struct ImageSave: Sendable {
         )
         try writer.finish()
         for image in images { store.tell("save", of: image.record.id, named: image.tags.first?.familiar) }
+    }
+
+    /// What is to be saved. The lease keeps its layers: who reads the archive may take hours.
+    private func hold(_ names: [String]) throws -> ([Selected], LayerLease) {
+        let lock = try store.lockForChange()
+        defer { withExtendedLifetime(lock) {} }
+        let images = try selected(names)
+        let layers = try Set(images.flatMap(\.record.layers)).sorted().map { diffID in
+            guard let layer = try store.layer(diffID) else {
+                throw Failure("layer \(diffID) is not in the store", advice: "mica fsck")
+            }
+            return layer
+        }
+        return (images, try LayerLease(store, for: "save", layers: layers))
     }
 
     private struct Selected {

@@ -114,6 +114,34 @@ final class PushedBlobs: Sendable {
 
     private func look(for blob: Descriptor, _ diffID: Digest) throws -> FilePath? {
         if let path = kept.file(blob.digest, size: blob.size), try kept.isWhole(blob.digest) { return path }
+        guard let origin = try origin(of: blob, diffID), blob.digest != diffID else {
+            return try remake(blob, diffID)
+        }
+        do { return try fetch(blob, diffID, from: origin) } catch let failure as Failure {
+            // It may have been mica that compressed it.
+            if let path = try remake(blob, diffID) { return path }
+            throw Failure(
+                "layer \(diffID) was pulled from \(origin), and its blob \(blob.digest) is not in the store any more, or "
+                    + "damaged; it could not be fetched again: \(failure.message)",
+                advice: "mica push --compress gzip sends the image with other digests."
+            )
+        }
+    }
+
+    /// The repository from which a blob was pulled.
+    private func origin(of blob: Descriptor, _ diffID: Digest) throws -> String? {
+        try store.blobs(of: diffID).first { $0.digest == blob.digest }?.annotations[LayerBlob.origin]
+    }
+
+    private func fetch(_ blob: Descriptor, _ diffID: Digest, from origin: String) throws -> FilePath {
+        report(
+            .note("layer \(diffID.hex.prefix(12)) is not here as it came: it is fetched again from \(origin)")
+        )
+        return try FetchedBlob(store: store, blob: blob).bring(from: origin, to: kept)
+    }
+
+    /// A blob that mica's compression gives, or none; nil where it gives other bytes.
+    private func remake(_ blob: Descriptor, _ diffID: Digest) throws -> FilePath? {
         // mica may have compressed it: the same layer gives the same bytes each time.
         let format = blob.mediaType.hasSuffix("zstd") ? LayerCompression.Format.zstd : .gzip
         if blob.digest != diffID, let own = try ownBlobs(of: diffID, format).first, own.digest != blob.digest
@@ -124,13 +152,10 @@ final class PushedBlobs: Sendable {
         return new.digest == blob.digest ? new.file.path : nil
     }
 
-    /// The annotation, in the store alone, of a blob that mica has compressed.
-    private static let ownMark = "mica.compressed"
-
     /// What mica's compression has made of a layer before.
     private func ownBlobs(of diffID: Digest, _ format: LayerCompression.Format) throws -> [LayerBlob] {
         try store.blobs(of: diffID).filter {
-            $0.isVerified && $0.annotations[PushedBlobs.ownMark] == format.rawValue
+            $0.isVerified && $0.annotations[LayerBlob.compressed] == format.rawValue
         }
     }
 
@@ -164,9 +189,7 @@ final class PushedBlobs: Sendable {
         where known.isVerified && known.mediaType.hasSuffix(format.rawValue) {
             let blob = Descriptor(mediaType: type, digest: known.digest, size: known.size)
             if try isThere(blob, diffID) { return blob }
-            guard let path = kept.file(blob.digest, size: blob.size), try kept.isWhole(blob.digest) else {
-                continue
-            }
+            guard let path = try keptOrFetched(blob, diffID) else { continue }
             try upload(path, blob.digest, blob.size, of: diffID)
             return blob
         }
@@ -176,12 +199,18 @@ final class PushedBlobs: Sendable {
             digest: made.digest,
             size: made.size,
             mediaType: type,
-            annotations: [PushedBlobs.ownMark: format.rawValue],
+            annotations: [LayerBlob.compressed: format.rawValue],
             isVerified: true
         )
         try store.add(blobs: [record], to: diffID)
         if try !isThere(blob, diffID) { try upload(made.file.path, made.digest, made.size, of: diffID) }
         return blob
+    }
+
+    /// nil where there is another way: the image is to have a new manifest anyway.
+    private func keptOrFetched(_ blob: Descriptor, _ diffID: Digest) throws -> FilePath? {
+        if let path = kept.file(blob.digest, size: blob.size), try kept.isWhole(blob.digest) { return path }
+        return try origin(of: blob, diffID).flatMap { try? fetch(blob, diffID, from: $0) }
     }
 
     private func make(_ diffID: Digest, _ format: LayerCompression.Format?) throws -> Made {

@@ -32,6 +32,12 @@ package struct ObjectStore: Sendable {
         }
     }
 
+    /// Gives an object a second name. False where it has gone meanwhile, or the filesystem gives it none.
+    func link(_ digest: Digest, to path: FilePath) -> Bool {
+        layout.object(digest).withPlatformString { old in path.withPlatformString { Glibc.link(old, $0) == 0 }
+        }
+    }
+
     /// EIO, and the errors of filesystems that find their own checksums wrong; ELOOP for a symbolic link.
     static func isDamage(_ errno: Errno) -> Bool {
         [EIO, EUCLEAN, EBADMSG, EILSEQ, ELOOP].contains(errno.rawValue)

@@ -11,7 +11,7 @@ package struct StoreLayout: Sendable {
     package init(root: FilePath) { self.root = root }
 
     package var database: FilePath { root.appending("mica.db") }
-    /// Held shared to stage, publish and record; exclusively to sweep.
+    /// Held shared to publish and record; exclusively to sweep. What is read for long is staged under a `StagingHold`.
     package var lock: FilePath { root.appending("lock") }
     /// The number of durable changes that the database has had: see `StoreGeneration`.
     package var generation: FilePath { root.appending("generation") }
@@ -65,7 +65,31 @@ package struct StoreLayout: Sendable {
         try naming("create \(lock)") { _ = try OwnedFD.open(lock, O_RDWR | O_CREAT, mode: 0o600) }
     }
 
-    /// Makes a new directory in tmp/ for the caller, to be renamed into place or removed.
+    /// As `staging`, for a caller that does not hold the store's lock while it works there: no collection takes the
+    /// directory before the hold has gone.
+    package func heldStaging(_ purpose: String) throws -> (FilePath, StagingHold) {
+        let path = lock
+        let lock = try naming("lock \(path)") { try FileLock(path, .shared) }
+        let directory = try staging(purpose)
+        let hold = try naming("lock \(directory)") { try StagingHold(directory) }
+        _ = consume lock
+        return (directory, hold)
+    }
+
+    /// A new file in arrivals/, empty, which no collection takes before the hold has gone.
+    package func heldArrival() throws -> (FilePath, StagingHold) {
+        let (arrivals, lock) = (arrivals, lock)
+        try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
+        let held = try naming("lock \(lock)") { try FileLock(lock, .shared) }
+        var path = arrivals.appending("blob-XXXXXX")
+        _ = try naming("create a file in \(arrivals)") { try OwnedFD.create(unique: &path) }
+        let hold = try naming("lock \(path)") { try StagingHold(path) }
+        _ = consume held
+        return (path, hold)
+    }
+
+    /// Makes a new directory in tmp/ for the caller, to be renamed into place or removed. The caller holds the store's lock
+    /// for as long as it is there.
     package func staging(_ purpose: String) throws -> FilePath {
         var template = Array(tmp.appending("\(purpose)-XXXXXX").string.utf8CString)
         Unfinished.begin()

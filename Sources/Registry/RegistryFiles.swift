@@ -15,6 +15,8 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     package let name: String
     private let client: RegistryClient
     private let directory: FilePath
+    /// The store's.
+    private let lock: FilePath
     private let index: [UInt8]
     private let root: (digest: Digest, bytes: [UInt8])
 
@@ -25,10 +27,17 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     /// Files that no other pull goes on with.
     private let own = Mutex<[FilePath]>([])
 
-    /// Fetches what `reference` names in the client's repository. `directory`: of the store's, where blobs may stay for a while.
-    package init(_ client: RegistryClient, _ reference: ImageReference, directory: FilePath) throws {
+    /// Fetches what `reference` names in the client's repository. `directory`: of the store's, where blobs may stay for a
+    /// while. `lock`: the store's, which is held for moments.
+    package init(
+        _ client: RegistryClient,
+        _ reference: ImageReference,
+        directory: FilePath,
+        lock: FilePath
+    ) throws {
         self.client = client
         self.directory = directory
+        self.lock = lock
         name = reference.familiar
         let wanted = reference.digest?.description ?? reference.tag ?? "latest"
         let (mediaType, bytes) = try client.manifest(wanted)
@@ -130,12 +139,16 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     /// The file that has what came of a blob before; or a new one, where another pull is about it.
     private func claim(_ digest: Digest) throws -> (FilePath, BlobFile.Shared) {
         let path = directory.appending(digest.hex)
+        // A collection takes what no pull has locked.
+        let held = try naming("lock \(lock)") { try FileLock(lock, .shared) }
+        defer { withExtendedLifetime(held) {} }
         return try naming("create \(path)") {
             while true {
                 let fd = try OwnedFD.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
                 guard fd.use({ flock($0, LOCK_EX | LOCK_NB) }) == 0 else {
                     var other = directory.appending("\(digest.hex)-XXXXXX")
                     let fd = try OwnedFD.create(unique: &other)
+                    try Errno.retrying { flock(fd.raw, LOCK_EX) }
                     own.withLock { $0.append(other) }
                     return (other, BlobFile.Shared(fd))
                 }
@@ -151,7 +164,8 @@ package final class RegistryFiles: ImageFiles, @unchecked Sendable {
     private func document(_ bytes: [UInt8]) throws -> BlobFile {
         var path = directory.appending("document-XXXXXX")
         let fd = try naming("create a file in \(directory)") { try OwnedFD.create(unique: &path) }
-        try path.unlink()
+        // Or a collection has removed the name already.
+        try? path.unlink()
         try naming("write to \(directory)") { try fd.writeAll(bytes) }
         return BlobFile(BlobFile.Shared(fd), offset: 0, size: UInt64(bytes.count))
     }

@@ -44,12 +44,10 @@ struct BuildInput {
                     kind: .invalidArgument
                 )
             }
-            let lock = try store.lockForChange()
             guard let fetched = try RemoteFile.fetch(context, in: store, until: cancellation) else {
                 throw Failure("\(context) was not fetched")
             }
             (request, lease) = try BuildInput.read(fetched.source(), context, file, store)
-            _ = consume lock
             return
         }
         lease = nil
@@ -124,7 +122,6 @@ struct BuildInput {
             let bytes = try peeked.all(limit: Dockerfile.sizeLimit, of: place)
             return (BuildRequest(dockerfile: bytes, name: "Dockerfile", context: .none), nil)
         }
-        let lock = try store.lockForChange()
         let into = LayerImport(layout: store.layout)
         let layer =
             if let format = ForeignCompression(peeked.head) {
@@ -132,6 +129,7 @@ struct BuildInput {
             } else {
                 try into.stage(peeked, named: "the context")
             }
+        let lock = try store.lockForChange()
         do { try layer.publish() } catch {
             layer.discard()
             throw error

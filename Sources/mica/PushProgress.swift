@@ -7,11 +7,9 @@ import Synchronization
 /// One row for each layer, as in `LayerProgress`.
 final class PushProgress: Sendable {
     private let progress: Progress
-    private let isQuiet: Bool
     private let rows = Mutex<[String: Int]>([:])
 
     init(quiet: Bool) {
-        isQuiet = quiet
         progress = Progress(quiet: quiet)
     }
 
@@ -23,7 +21,8 @@ final class PushProgress: Sendable {
             progress.update(row(layer, total, " compressed"), done: done)
         case .sending(let layer, let done, let total): progress.update(row(layer, total), done: done)
         case .sent(let layer, let size): progress.finish(row(layer, size), "\(Human.size(size)) pushed")
-        case .note(let words): if !isQuiet { Mica.complain(words) }
+        // Also where only the digest is asked for: it may be another one than expected.
+        case .note(let words): Mica.complain(words)
         }
     }
 

@@ -27,6 +27,9 @@ final class OddServer: Sendable {
         var stalls = false
         /// The body comes again and again, without a length.
         var isEndless = false
+        /// After this many bytes of the body comes nothing until `resumed` returns.
+        var pause: Int?
+        var resumed: (@Sendable () -> Void)?
         /// Instead of the status line, the headers and the empty line behind them.
         var head: String?
     }
@@ -131,7 +134,12 @@ final class OddServer: Sendable {
             let body = answer.cut.map { Array(answer.body.prefix($0)) } ?? answer.body
             // Before: who has got all of it may ask at once.
             sent.wrappingAdd(body.count, ordering: .sequentiallyConsistent)
-            guard write(body, to: connection) else { return }
+            let first = answer.resumed == nil ? 0 : min(answer.pause ?? 0, body.count)
+            if let resumed = answer.resumed {
+                guard write(Array(body[..<first]), to: connection) else { return }
+                resumed()
+            }
+            guard write(Array(body[first...]), to: connection) else { return }
         } while answer.isEndless
         if answer.stalls {
             // Until the other side goes.

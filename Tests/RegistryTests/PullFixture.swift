@@ -34,6 +34,7 @@ struct PullFixture {
             "MICA_REGISTRY_TIMEOUT": "600",
             // Not this machine's.
             "CONTAINERS_REGISTRIES_CONF": directory.path.appending("registries.conf").string,
+            "MICA_REGISTRIES_CONF": directory.path.appending("own.conf").string,
         ].merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         return process
@@ -52,17 +53,52 @@ struct PullFixture {
             try directory.write("input", Array(input.utf8))
             process.standardInput = FileHandle(forReadingAtPath: directory.path.appending("input").string)
         }
-        let (output, error) = (Foundation.Pipe(), Foundation.Pipe())
-        process.standardOutput = output
-        process.standardError = error
-        try process.run()
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        let errors = error.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        let (text, errors) = try finish(process)
         return (
             process.terminationStatus, String(decoding: text, as: UTF8.self),
             String(decoding: errors, as: UTF8.self)
         )
+    }
+
+    private static let measure = """
+        import os, sys
+        child = os.fork()
+        if child == 0: os.execv(sys.argv[2], sys.argv[2:])
+        _, status, usage = os.wait4(child, 0)
+        with open(sys.argv[1], "w") as file: file.write(str(usage.ru_maxrss))
+        sys.exit(os.waitstatus_to_exitcode(status) % 256)
+        """
+
+    /// The same, and how many bytes of memory at most it had, or a process that it started.
+    func measured(_ arguments: [String]) throws
+        -> (status: Int32, output: String, error: String, peak: Int)
+    {
+        let process = try process(arguments)
+        let peak = directory.path.appending("peak").string
+        process.arguments =
+            ["-c", PullFixture.measure, peak, PullFixture.program?.path ?? ""] + arguments
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        let (text, errors) = try finish(process)
+        let kibibytes = try String(contentsOfFile: peak, encoding: .utf8)
+        return (
+            process.terminationStatus, String(decoding: text, as: UTF8.self),
+            String(decoding: errors, as: UTF8.self), (Int(kibibytes) ?? 0) << 10
+        )
+    }
+
+    /// Runs it to its end: what it wrote to each.
+    private func finish(_ process: Process) throws -> (output: Data, error: Data) {
+        // A file has room for as much as comes while the other one is read.
+        let path = directory.path.appending("errors-\(UInt64.random(in: 0...UInt64.max))").string
+        guard FileManager.default.createFile(atPath: path, contents: nil) else { throw Errno.ioError }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let output = Foundation.Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle(forWritingAtPath: path)
+        try process.run()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (text, FileManager.default.contents(atPath: path) ?? Data())
     }
 
     /// Names of images in the store.

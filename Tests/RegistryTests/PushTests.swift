@@ -156,16 +156,13 @@ struct `An image that is pushed` {
         )
     }
 
-    @Test func `has layers of other digests where nobody kept them as they came`() throws {
-        let (source, target) = (try filled(), try DockerRegistry())
-        let name = "\(source.address)/team/app:v1"
-        #expect(try mica("pull", name).status == 0)
+    /// Of the blobs that were kept one is gone, and one is damaged.
+    private func damage() throws {
         let blobs = mica.store.appending("blobs")
         let kept = try blobs.names()
         #expect(kept.count == 2)
         for (number, blob) in kept.enumerated() {
             let path = blobs.appending(String(decoding: blob, as: UTF8.self))
-            // One is gone, one is damaged.
             if number == 0 {
                 try path.unlink()
             } else {
@@ -173,9 +170,46 @@ struct `An image that is pushed` {
                 try OwnedFD.open(path, O_WRONLY).writeAll([UInt8](repeating: 1, count: size))
             }
         }
-        let pushed = try mica("push", name, "\(target.address)/a:v1")
+    }
+
+    @Test func `goes as it came also where blobs were damaged, from where it came`() throws {
+        let (source, target) = (try filled(), try DockerRegistry())
+        let name = "\(source.address)/team/app:v1"
+        #expect(try mica("pull", name).status == 0)
+        try damage()
+        let pushed = try mica("push", "-q", name, "\(target.address)/a:v1")
         #expect(pushed.status == 0, "\(pushed.error)")
-        #expect(pushed.error.contains("compressed anew"))
+        #expect(pushed.output == "\(target.address)/a@\(own.digest)\n")
+        #expect(pushed.error.contains("fetched again from \(source.address)/team/app"), "\(pushed.error)")
+        #expect(try digest("\(target.address)/a:v1") == "\(own.digest)")
+        #expect(mica.arrivals == [])
+        // They are kept again.
+        let elsewhere = try DockerRegistry()
+        let again = try mica("push", "-q", name, "\(elsewhere.address)/a:v1")
+        #expect(again.output == "\(elsewhere.address)/a@\(own.digest)\n", "\(again.error)")
+        #expect(!again.error.contains("fetched"))
+        #expect(try mica("fsck", "--deep").status == 0)
+    }
+
+    @Test func `never goes with other digests where blobs were damaged, unless that is wanted`() throws {
+        let (source, target) = (try filled(), try DockerRegistry())
+        let name = "\(source.address)/team/app:v1"
+        #expect(try mica("pull", name).status == 0)
+        try damage()
+        try mica.directory.write(
+            "registries.conf",
+            Array("[[registry]]\nlocation = \"\(source.address)\"\nblocked = true\n".utf8)
+        )
+        let refused = try mica("push", name, "\(target.address)/a:v1")
+        #expect(refused.status == 1)
+        #expect(refused.output == "")
+        #expect(
+            refused.error.contains("could not be fetched again") && refused.error.contains("--compress gzip"),
+            "\(refused.error)"
+        )
+        #expect(!target.requests.contains { $0.hasPrefix("PUT ") && $0.contains("/manifests/") })
+        let pushed = try mica("push", "--compress", "gzip", name, "\(target.address)/a:v1")
+        #expect(pushed.status == 0, "\(pushed.error)")
         let other = try PullFixture()
         #expect(try other("pull", "\(target.address)/a:v1").status == 0)
         #expect(try other.images() == mica.images())

@@ -13,9 +13,9 @@ struct RightRegistry: Sendable {
     let blobs: [String: [UInt8]]
 
     /// `layers`: tars.
-    init(_ layers: [[UInt8]]) throws {
+    init(_ layers: [[UInt8]], compress: Bool = true) throws {
         var fixture = ArchiveFixture()
-        manifest = try fixture.addImage(layers, compress: true)
+        manifest = try fixture.addImage(layers, compress: compress)
         var blobs: [String: [UInt8]] = [:]
         for (entry, content) in fixture.files { blobs[String(decoding: entry.path, as: UTF8.self)] = content }
         self.blobs = blobs
@@ -30,7 +30,7 @@ struct RightRegistry: Sendable {
         }
         let rest = request.path.dropFirst(prefix.count)
         let parts = rest.split(separator: "/", maxSplits: 1)
-        guard parts.count == 2 else { return .init(status: 404) }
+        guard parts.count == 2, ["manifests", "blobs"].contains(parts[0]) else { return .init(status: 404) }
         let isTag = parts[0] == "manifests" && parts[1] == "v1"
         let hex = isTag ? manifest.digest.hex : String(parts[1].dropFirst("sha256:".count))
         guard let body = blobs["blobs/sha256/\(hex)"] else { return .init(status: 404) }

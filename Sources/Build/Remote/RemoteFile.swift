@@ -16,7 +16,8 @@ package struct RemoteFile: Sendable {
     package static let variable = "MICA_FETCH_LIMIT"
     private static let usualLimit: UInt64 = 16 << 30
 
-    /// The caller holds the store's lock. nil: `isKnown` says of what the server has that it need not come.
+    /// The store's lock need not be held: a server may be slow. nil: `isKnown` says of what the server has that it need
+    /// not come.
     package static func fetch(
         _ url: String,
         in store: Store,
@@ -24,11 +25,10 @@ package struct RemoteFile: Sendable {
         isKnown: (FileFetch.Description) throws -> Bool = { _ in false }
     ) throws -> RemoteFile? {
         let limit = try limit()
-        var path = store.layout.tmp.appending("fetched-XXXXXX")
-        let file = OpenFile(
-            try naming("create a file in \(store.layout.tmp)") { try OwnedFD.create(unique: &path) }
-        )
+        let (path, hold) = try store.layout.heldArrival()
+        defer { _ = consume hold }
         defer { try? path.unlink() }
+        let file = OpenFile(try naming("open \(path)") { try OwnedFD.open(path, O_RDONLY) })
         let fetch = try FileFetch()
         let description = try cancellation.covering({ fetch.stop() }) {
             try fetch.fetch(url, into: path, limit: limit, isKnown: isKnown)

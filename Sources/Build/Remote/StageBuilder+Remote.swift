@@ -33,17 +33,17 @@ extension StageBuilder {
         return found
     }
 
-    /// The file that a URL names, in a layer of its own, which is kept as a step is: for as long as the server says that it
-    /// has the same one, and one whose checksum is given for ever. The caller holds the store's lock.
-    func fetch(_ remote: RemoteSource, _ text: String) throws -> CopySource {
-        let layer = try layer(of: remote, text)
+    /// The file of a URL, in the layer that `layer(of:_:)` gave. The caller holds the store's lock.
+    func source(_ remote: RemoteSource, in layer: Digest) throws -> CopySource {
         guard let file = try LayerFileTree([layer], build.store.layout).root().child(remote.name) else {
             throw Failure("what was fetched of \(remote.url) is not in the store")
         }
         return CopySource(name: remote.url, base: remote.name, file: file)
     }
 
-    private func layer(of remote: RemoteSource, _ text: String) throws -> Digest {
+    /// Fetches the file that a URL names into a layer of its own, which is kept as a step is: for as long as the server says
+    /// that it has the same one, and one whose checksum is given for ever. The caller does not hold the store's lock.
+    func layer(of remote: RemoteSource, _ text: String) throws -> Digest {
         func key(_ name: String, _ value: String, _ modified: Int64? = nil) -> Digest {
             var key = StepKey("URL", over: nil)
             key.add("url", [remote.url])
@@ -81,6 +81,8 @@ extension StageBuilder {
             { key("tag", tag, description.modified) } else {
                 key("content", "\(content)", description.modified)
             }
+        let lock = try build.store.lockForChange()
+        defer { _ = consume lock }
         let layer = try stage(text) { sink in
             let writer = FileWriter(notAfter: nil, to: sink)
             try writer.add(file, remote.name, to: remote.name, file.attributes)

@@ -25,8 +25,9 @@ struct ContentStaging: ~Copyable {
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
     /// The objects staged in `objects`, by digest.
     private(set) var staged: Set<Digest> = []
-    /// Objects known to be in the store, and whole.
-    private var present: Set<Digest> = []
+    /// Objects that the store has, whole. `objects` has them under a name of its own, so that they stay for this layer if
+    /// a collection takes them from the store meanwhile.
+    private(set) var pinned: Set<Digest> = []
     /// How many bytes of content the tar has.
     private(set) var contentSize: UInt64 = 0
 
@@ -141,9 +142,11 @@ struct ContentStaging: ~Copyable {
         size: UInt64,
         _ extents: [(offset: UInt64, length: UInt64)]?
     ) throws -> Bool {
-        if staged.contains(digest) || present.contains(digest) { return true }
-        guard try store.contains(digest, size: size, extents: extents) else { return false }
-        present.insert(digest)
+        if staged.contains(digest) || pinned.contains(digest) { return true }
+        guard try store.contains(digest, size: size, extents: extents),
+            store.link(digest, to: objects.appending(digest.hex))
+        else { return false }
+        pinned.insert(digest)
         return true
     }
 

@@ -28,9 +28,8 @@ package struct LayerImport: Sendable {
     /// `standsAlone`: there are no layers below. Otherwise the layer may have hard links to their files; whether
     /// those exist is known once the layer is folded with them (`StagedLayer.defersLinks`).
     ///
-    /// The caller holds the store's lock, shared, until the published layer is recorded. `named` is the subject of
-    /// messages ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on another
-    /// thread.
+    /// The store's lock need not be held: `source` may be a network that is slow. `named` is the subject of messages
+    /// ("image X, layer 2"); `progress` gets the number of bytes read from `source` so far, on another thread.
     package func stage(
         _ source: consuming some ByteSource,
         named: String,
@@ -38,7 +37,7 @@ package struct LayerImport: Sendable {
         standsAlone: Bool = true,
         progress: (@Sendable (UInt64) -> Void)? = nil
     ) throws -> StagedLayer {
-        let staging = try layout.staging("layer")
+        let (staging, hold) = try layout.heldStaging("layer")
         var isWhole = false
         defer { if !isWhole { try? staging.removeTree() } }
         let layer = staging.appending("layer")
@@ -82,7 +81,9 @@ package struct LayerImport: Sendable {
             entries: entries,
             layout: layout,
             staging: staging,
-            objects: contents.staged
+            objects: contents.staged,
+            pinned: contents.pinned,
+            hold: hold
         )
     }
 

@@ -14,8 +14,12 @@ package struct StagedLayer: Sendable {
 
     let layout: StoreLayout
     let staging: FilePath
-    /// The objects in `staging`/objects.
+    /// The objects in `staging`/objects that the store did not have.
     let objects: Set<Digest>
+    /// Those there that it had.
+    let pinned: Set<Digest>
+    /// Keeps `staging` from collections.
+    let hold: StagingHold
 
     /// The index, which becomes the layer's once it is published.
     package func index() throws -> LayerIndex {
@@ -25,7 +29,8 @@ package struct StagedLayer: Sendable {
     /// Makes the layer durable, then visible. A layer that is there already is no error.
     ///
     /// Every file is on disk before it gets its name, and the objects get their names before the layer does: so a
-    /// layer directory under its own name is complete, whenever the machine stopped.
+    /// layer directory under its own name is complete, whenever the machine stopped. The caller holds the store's lock,
+    /// shared, until the layer is recorded.
     package func publish() throws {
         let store = ObjectStore(layout)
         for digest in objects {
@@ -37,7 +42,12 @@ package struct StagedLayer: Sendable {
         for digest in objects {
             try store.adopt(staging.appending("objects").appending(digest.hex), as: digest)
         }
-        if !objects.isEmpty {
+        // A collection has taken these meanwhile.
+        let gone = pinned.filter { !layout.object($0).exists }
+        for digest in gone {
+            try store.adopt(staging.appending("objects").appending(digest.hex), as: digest)
+        }
+        if !objects.isEmpty || !gone.isEmpty {
             try naming("sync \(layout.objects)") { try layout.objects.synchronizeFilesystem() }
         }
         let layer = layout.layer(diffID)

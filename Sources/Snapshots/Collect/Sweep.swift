@@ -42,9 +42,13 @@ struct Sweep {
         sweep(layout.mounts, "mounts") {
             plan.mounts.contains($0.split(separator: ".").first.map(String.init) ?? $0)
         }
-        sweep(layout.tmp, "temporary files") { _ in false }
-        // Only a pull has it open, and none runs now: what is there is for a next time, and can be had again.
-        if !keepsArrivals, layout.arrivals.exists { sweep(layout.arrivals, "parts of blobs") { _ in false } }
+        // What a load, a pull or an import works with stays.
+        let layout = layout
+        sweep(layout.tmp, "temporary files") { StagingHold.isHeld(layout.tmp.appending($0)) }
+        // The rest of these is for a next time, and can be had again.
+        if !keepsArrivals, layout.arrivals.exists {
+            sweep(layout.arrivals, "parts of blobs") { StagingHold.isHeld(layout.arrivals.appending($0)) }
+        }
         sweepContainers()
         sweepCaches()
     }

@@ -24,8 +24,17 @@ extension Connection {
         }
     }
 
-    /// `layer`: the row.
+    /// `layer`: the row. What the store has noted of the blob before stays.
     func add(_ blob: LayerBlob, to layer: Int64) throws {
+        let noted: String? = try value(
+            "SELECT annotations FROM blobs WHERE layer = ? AND digest = ?",
+            layer,
+            blob.digest
+        )
+        let known = try noted.map {
+            try JSONDocument.decode([String: String].self, from: Array($0.utf8), name: "mica.db: annotations")
+        }
+        let own = (known ?? [:]).filter { $0.key.hasPrefix(LayerBlob.ownPrefix) }
         try run(
             """
             INSERT INTO blobs (layer, digest, size, media_type, annotations, verified) VALUES (?, ?, ?, ?, ?, ?)
@@ -38,7 +47,10 @@ extension Connection {
             blob.digest,
             blob.size,
             blob.mediaType,
-            String(decoding: try JSONDocument.encode(blob.annotations), as: UTF8.self),
+            String(
+                decoding: try JSONDocument.encode(blob.annotations.merging(own) { new, _ in new }),
+                as: UTF8.self
+            ),
             blob.isVerified
         )
     }

@@ -43,13 +43,18 @@ package final class Store: @unchecked Sendable {
         {
             // Best effort: the collector says what it can't remove.
             let tmp = try? OwnedFD.open(layout.tmp, O_RDONLY | O_DIRECTORY)
-            if let tmp { for name in leftovers { try? tmp.removeTree(name) } }
+            if let tmp {
+                for name in leftovers
+                where !StagingHold.isHeld(layout.tmp.appending(String(decoding: name, as: UTF8.self))) {
+                    try? tmp.removeTree(name)
+                }
+            }
             _ = consume lock
         }
         return Store(layout)
     }
 
-    /// For callers that stage, publish and record: held from the first file in tmp/ until the row is there.
+    /// For callers that publish and record: held from the first file that a collection would take until the row is there.
     /// Waits while the collector sweeps.
     package func lockForChange() throws -> FileLock {
         try naming("lock \(layout.lock)") { try FileLock(layout.lock, .shared) }
