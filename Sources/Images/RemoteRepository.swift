@@ -35,6 +35,12 @@ package struct RemoteRepository: Sendable {
         return bytes
     }
 
+    /// What refers to the manifest, or index; `type`: only artifacts of this type.
+    package func referrers(type: String?) throws -> [RegistryMessage.Referrer] {
+        let digest = try reference.digest ?? SHA256.digest(of: manifest())
+        return try client.referrers(to: digest, type: type)
+    }
+
     /// Repositories of the registry `domain` that it finds for `term`; at most `limit`.
     package static func search(_ domain: String, for term: String, limit: Int, verifiesTLS: Bool) throws
         -> [RegistryMessage.Found]

@@ -28,6 +28,11 @@ extension RegistryClient {
     /// The tags of the repository, as the registry lists them.
     package func tags() throws -> [String] { try answer(.tags).words ?? [] }
 
+    /// What refers to a manifest; `type`: only artifacts of this type.
+    package func referrers(to digest: Digest, type: String?) throws -> [RegistryMessage.Referrer] {
+        try answer(.referrers, digest.description) { $0.mediaType = type }.referrers ?? []
+    }
+
     /// Repositories of the registry with `term` in their names, or what it finds for it; at most `limit`.
     package func search(_ term: String, limit: Int) throws -> [RegistryMessage.Found] {
         try answer(.search, term) { $0.size = UInt64(limit) }.found ?? []

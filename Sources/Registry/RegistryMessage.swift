@@ -35,6 +35,8 @@ package enum RegistryMessage {
             case blob
             /// The reply has them as words.
             case tags
+            /// `name`: a digest. The reply has what refers to it; `mediaType`: only artifacts of this type.
+            case referrers
             /// Whether there is a blob, `name` its digest, of `size` bytes; a manifest, `name` a tag or a digest.
             case holds, holdsManifest
             /// Takes the blob `name` over from the repository `path`, where that can be.
@@ -80,6 +82,7 @@ package enum RegistryMessage {
         package var done: UInt64?
         package var words: [String]?
         package var found: [Found]?
+        package var referrers: [Referrer]?
         package var isThere: Bool?
         /// Of a file that is fetched: a strong entity tag, and when it was modified, in Unix seconds.
         package var entityTag: String?
@@ -91,6 +94,15 @@ package enum RegistryMessage {
         package var isMissing: Bool?
 
         package init(id: Int) { self.id = id }
+    }
+
+    /// A manifest that refers to another one, such as a signature: its descriptor.
+    package struct Referrer: Codable, Sendable {
+        package var digest: String
+        package var mediaType: String?
+        package var artifactType: String?
+        package var size: UInt64?
+        package var annotations: [String: String]?
     }
 
     /// A repository that a search has found.

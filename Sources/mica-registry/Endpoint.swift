@@ -17,8 +17,8 @@ struct Endpoint {
         self.isInsecure = isInsecure
     }
 
-    /// In the order in which they are asked: mirrors first, unless something is sent. Failure for what registries.conf
-    /// blocks, and for a short name that could be another one's. `forDigest`: it is a digest that is asked for.
+    /// In the order in which they are asked: mirrors first, unless something is sent. Failure for what is
+    /// blocked, and for a short name that could be another one's. `forDigest`: it is a digest that is asked for.
     static func all(for opening: RegistryMessage.Opening) throws -> [Endpoint] {
         let configuration = try RegistriesConfiguration.read()
         if opening.isShort { try configuration.check(short: opening.path) }
@@ -43,13 +43,7 @@ struct Endpoint {
     var isLoopback: Bool { Endpoint.isLoopback(domain) }
 
     /// `domain`: a host, maybe with a port.
-    static func isLoopback(_ domain: String) -> Bool {
-        let host = domain.prefix { $0 != ":" }
-        // A name may begin with a number, too.
-        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
-        return host == "localhost" || isAddress && host.hasPrefix("127.")
-            || domain == "[::1]" || domain.hasPrefix("[::1]:")
-    }
+    static func isLoopback(_ domain: String) -> Bool { Origin("http://\(domain)").isLoopback }
 
     /// docker.io is a name; who serves it has another one.
     var host: String { domain == "docker.io" ? "registry-1.docker.io" : domain }

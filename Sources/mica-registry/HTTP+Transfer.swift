@@ -7,18 +7,37 @@ extension HTTP {
     final class Transfer {
         var response = Response()
         let follows: Bool
+        /// What is asked for is in the body of a good answer; all else are words.
+        let isForBody: Bool
+        /// Bytes of words so far.
+        private var words = 0
         let content: UploadContent?
         let body: (UnsafeRawBufferPointer, Response) -> Bool
 
         init(
             follows: Bool,
+            isForBody: Bool,
             content: UploadContent?,
             _ body: @escaping (UnsafeRawBufferPointer, Response) -> Bool
         ) {
             self.follows = follows
+            self.isForBody = isForBody
             self.content = content
             self.body = body
         }
+
+        /// Bytes of words that are heard.
+        private static let mostWords = 1 << 20
+
+        /// Whether words are still worth hearing: an answer that means nothing but a status may never end.
+        func hears(_ count: Int) -> Bool {
+            if isForBody, response.status == 200 || response.status == 206 { return true }
+            words += count
+            return words <= Transfer.mostWords
+        }
+
+        /// More came than is heard.
+        var isEndless: Bool { words > Transfer.mostWords }
 
         /// A line of the headers. A status line begins an answer: the last one counts.
         func note(_ line: String) {
@@ -43,6 +62,7 @@ extension HTTP {
     static let body: ccurl_sink = { bytes, size, count, context in
         guard let context, let bytes else { return 0 }
         let transfer = transfer(context)
+        guard transfer.hears(size * count) else { return 0 }
         // Words about where to go instead.
         if transfer.response.isRedirect, transfer.follows { return size * count }
         let buffer = UnsafeRawBufferPointer(start: bytes, count: size * count)

@@ -34,22 +34,25 @@ final class HTTP: Sendable {
     }
 
     /// Before there is a second thread.
-    static func prepare() { curl_global_init(Int(CURL_GLOBAL_ALL)) }
+    static func prepare() {
+        // curl leaves this one to programs that no web server starts, with a variable for each header of a request.
+        if getenv("REQUEST_METHOD") == nil, let proxy = getenv("HTTP_PROXY") {
+            setenv("http_proxy", proxy, 0)
+        }
+        curl_global_init(Int(CURL_GLOBAL_ALL))
+    }
 
     /// The registry's, maybe with a port: who may see its certificates.
     private let host: String
     private let certificates: Certificates
     private let verifies: Bool
-    /// A registry of this machine: no proxy can reach it.
-    private let isLoopback: Bool
     /// curl's handles that are not in use, with their connections.
     private let idle = Mutex<[UInt]>([])
 
-    init(host: String, certificates: Certificates, verifies: Bool, isLoopback: Bool) {
+    init(host: String, certificates: Certificates, verifies: Bool) {
         self.host = host
         self.certificates = certificates
         self.verifies = verifies
-        self.isLoopback = isLoopback
     }
 
     deinit {
@@ -114,7 +117,12 @@ final class HTTP: Sendable {
         ccurl_set_number(curl, CURLOPT_LOW_SPEED_TIME, silence)
         ccurl_set_number(curl, CURLOPT_BUFFERSIZE, 256 << 10)
         if let limit = request.limit { ccurl_set_number(curl, CURLOPT_TIMEOUT, limit) }
-        let transfer = Transfer(follows: request.follows, content: request.content, body)
+        let transfer = Transfer(
+            follows: request.follows,
+            isForBody: request.method == "GET",
+            content: request.content,
+            body
+        )
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         if let form = request.form {
             ccurl_set_string(curl, CURLOPT_COPYPOSTFIELDS, form)
@@ -130,19 +138,36 @@ final class HTTP: Sendable {
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYPEER, verifies ? 1 : 0)
         ccurl_set_number(curl, CURLOPT_SSL_VERIFYHOST, verifies ? 2 : 0)
         certificates.apply(to: curl, shows: isOrigin && request.url.hasPrefix("https://\(host)/"))
-        if isLoopback { ccurl_set_string(curl, CURLOPT_NOPROXY, "*") }
+        if Origin(request.url).isLoopback { ccurl_set_string(curl, CURLOPT_NOPROXY, "*") }
         ccurl_set_sinks(curl, HTTP.body, HTTP.header, context)
         let code = withExtendedLifetime(transfer) { curl_easy_perform(curl) }
         transfer.response.status = ccurl_status(curl)
         transfer.response.place = request.url
-        guard code == CURLE_OK else {
+        guard !transfer.isEndless else {
             throw HTTPError(
                 code: code,
-                text: String(cString: curl_easy_strerror(code)),
+                text: "it answers \(transfer.response.status), and does not end",
                 status: transfer.response.status
             )
         }
+        guard code == CURLE_OK else {
+            let said = ccurl_connect_status(curl)
+            let isRefused = said != 0 && said / 100 != 2
+            throw HTTPError(
+                code: code,
+                text: isRefused ? HTTP.refusal(byProxy: said) : String(cString: curl_easy_strerror(code)),
+                status: transfer.response.status,
+                proxyStatus: isRefused ? said : nil
+            )
+        }
         return (transfer.response, ccurl_redirect(curl).map { String(cString: $0) })
+    }
+
+    /// Words for what a proxy answers. Where it is may have a password in it.
+    static func refusal(byProxy status: Int) -> String {
+        status == 407
+            ? "its proxy wants a name and a password, or others: HTTPS_PROXY and HTTP_PROXY say them"
+            : "its proxy answers \(status)"
     }
 
     // MARK: - Handles
@@ -163,16 +188,22 @@ struct HTTPError: Error {
     let code: CURLcode
     let text: String
     var status = 0
+    /// Of a proxy that does not let it through.
+    var proxyStatus: Int?
 
     /// Another try may come out otherwise: not where the host is unknown, or its certificate no good.
     var isWorthRetrying: Bool {
-        [
+        if let proxyStatus { return proxyStatus >= 500 }
+        return [
             CURLE_COULDNT_CONNECT, CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT, CURLE_SEND_ERROR,
             CURLE_RECV_ERROR,
             CURLE_GOT_NOTHING, CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_SSL_CONNECT_ERROR,
         ].contains(code)
     }
 
-    /// TLS does not work there: it may be a server without.
-    var isNoTLS: Bool { code == CURLE_SSL_CONNECT_ERROR }
+    /// There is no TLS to be had: there may be a server without, or a proxy that knows the way to one.
+    var isNoTLS: Bool {
+        [CURLE_SSL_CONNECT_ERROR, CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST].contains(code)
+            || proxyStatus != nil
+    }
 }

@@ -86,6 +86,8 @@ final class Replies: Sendable {
             }
             reply.done = size
         case .tags: reply.words = try repositories.ask { try $0.tags() }
+        case .referrers:
+            reply.referrers = try repositories.ask { try $0.referrers(request.name, type: request.mediaType) }
         case .holds: reply.isThere = try repositories.own().holds(request.name, size: size)
         case .holdsManifest: reply.isThere = try repositories.own().holdsManifest(request.name)
         case .mount:

@@ -26,8 +26,7 @@ final class Repository: Sendable {
         http = HTTP(
             host: endpoint.host,
             certificates: try Certificates(for: endpoint.domain),
-            verifies: !endpoint.isInsecure,
-            isLoopback: endpoint.isLoopback
+            verifies: !endpoint.isInsecure
         )
         authorization = Authorization(
             RegistryName(domain: endpoint.domain, path: endpoint.path),
@@ -118,7 +117,7 @@ final class Repository: Sendable {
                 response = try http.perform(request, body)
             } catch {
                 if let failure = failure() ?? call.content?.failure { throw failure }
-                if candidates.count > 1, error.isNoTLS || error.code == CURLE_COULDNT_CONNECT {
+                if candidates.count > 1, error.isNoTLS {
                     candidates.removeFirst()
                     again()
                     continue
@@ -182,6 +181,7 @@ final class Repository: Sendable {
             )
         case 404:
             return Failure("registry \(domain) has no \(path) with \(what)\(said)", kind: .notFound)
+        case 407: return Failure("registry \(domain): \(HTTP.refusal(byProxy: 407))")
         default: return Failure("registry \(domain): \(what): it answers \(response.status)\(said)")
         }
     }

@@ -3,12 +3,17 @@ import Linux
 /// A document of TOML: as much of it as configurations of registries have. What else there is, is refused by its line: to
 /// read past it could be to miss that something is forbidden.
 struct TOML {
-    indirect enum Value {
-        case text(String)
-        case truth(Bool)
-        case number(Int)
-        case list([Value])
-        case table([String: Value])
+    struct Value {
+        enum Kind {
+            case text(String)
+            case truth(Bool)
+            case number(Int)
+            case list([Value])
+            case table([String: Value])
+        }
+        var kind: Kind
+        /// Where it begins.
+        var line: Int
     }
 
     private let name: String
@@ -76,55 +81,48 @@ struct TOML {
             guard next != nil else { return root }
             guard take("[") else {
                 let (key, value) = try member()
-                try TOML.change(&root, path[...]) { table in
+                try change(&root, path[...]) { table in
                     guard table[key] == nil else { throw failure("\(key) is there twice") }
                     table[key] = value
                 }
                 try endLine()
                 continue
             }
+            let line = line
             let isList = take("[")
             path = try keys()
             guard take("]"), !isList || take("]") else { throw failure("] is missing") }
-            try endLine()
             guard let last = path.last else { throw failure("a table has no name") }
-            try TOML.change(&root, path.dropLast()) { table in
+            let empty = Value(kind: .table([:]), line: line)
+            try change(&root, path.dropLast()) { table in
                 if isList {
-                    var list: [Value] = []
-                    if case .list(let old)? = table[last] {
-                        list = old
-                    } else if table[last] != nil {
+                    guard let list = table[last].map(\.list) ?? [] else {
                         throw failure("\(last) is no list")
                     }
-                    table[last] = .list(list + [.table([:])])
+                    table[last] = Value(kind: .list(list + [empty]), line: line)
                 } else if table[last] == nil {
-                    table[last] = .table([:])
+                    table[last] = empty
                 }
             }
+            try endLine()
         }
     }
 
     /// Of a list of tables the last one is meant.
-    private static func change(
+    private func change(
         _ table: inout [String: Value],
         _ path: ArraySlice<String>,
         _ body: (inout [String: Value]) throws -> Void
     ) throws {
         guard let first = path.first else { return try body(&table) }
-        switch table[first] {
-        case nil:
-            var inner: [String: Value] = [:]
-            try change(&inner, path.dropFirst(), body)
-            table[first] = .table(inner)
-        case .table(var inner):
-            try change(&inner, path.dropFirst(), body)
-            table[first] = .table(inner)
-        case .list(var list):
-            guard case .table(var inner)? = list.popLast() else { throw Failure("\(first) is no table") }
-            try change(&inner, path.dropFirst(), body)
-            table[first] = .list(list + [.table(inner)])
-        default: throw Failure("\(first) is no table")
+        let known = table[first] ?? Value(kind: .table([:]), line: line)
+        var list = known.list ?? []
+        guard let value = known.list == nil ? known : list.popLast(), var inner = value.table else {
+            throw failure("\(first) is no table")
         }
+        try change(&inner, path.dropFirst(), body)
+        let changed = Value(kind: .table(inner), line: value.line)
+        table[first] = known.list == nil ? changed : Value(kind: .list(list + [changed]), line: known.line)
     }
 
     private mutating func keys() throws -> [String] {
@@ -161,6 +159,11 @@ struct TOML {
     }
 
     private mutating func value() throws -> Value {
+        let line = line
+        return Value(kind: try kind(), line: line)
+    }
+
+    private mutating func kind() throws -> Value.Kind {
         switch next {
         case "\"", "'": return .text(try text())
         case "[":
@@ -228,8 +231,8 @@ struct TOML {
 }
 
 extension TOML.Value {
-    var text: String? { if case .text(let text) = self { text } else { nil } }
-    var truth: Bool? { if case .truth(let truth) = self { truth } else { nil } }
-    var list: [TOML.Value]? { if case .list(let list) = self { list } else { nil } }
-    var table: [String: TOML.Value]? { if case .table(let table) = self { table } else { nil } }
+    var text: String? { if case .text(let text) = kind { text } else { nil } }
+    var truth: Bool? { if case .truth(let truth) = kind { truth } else { nil } }
+    var list: [TOML.Value]? { if case .list(let list) = kind { list } else { nil } }
+    var table: [String: TOML.Value]? { if case .table(let table) = kind { table } else { nil } }
 }

@@ -8,7 +8,7 @@ struct ManifestCommand: ParsableCommand {
         commandName: "manifest",
         _superCommandName: Mica.name,
         abstract: "Look at manifests in registries.",
-        subcommands: [Inspect.self]
+        subcommands: [Inspect.self, ReferrersCommand.self]
     )
 
     struct Inspect: ParsableCommand {

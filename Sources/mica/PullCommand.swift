@@ -21,8 +21,8 @@ struct PullCommand: ParsableCommand {
             Names and passwords come from docker's config.json and from containers' auth.json, as mica login, docker login, \
             podman login or skopeo login left them, and from the helpers named there ($DOCKER_CONFIG and \
             $REGISTRY_AUTH_FILE say where). A registry of this machine may have no TLS. Mirrors, blocked registries and \
-            those without TLS are those of containers' registries.conf; a short name that it gives to another registry \
-            than docker.io is refused.
+            those without TLS are those of mica-registries.conf(5) and of containers' registries.conf; a short name that one \
+            of them gives to another registry than docker.io is refused.
             """
     )
 

@@ -161,7 +161,8 @@ import Testing
         try check(JSONDecoder().decode(Tree.self, from: Data(dump.utf8)).command, ["mica"])
     }
 
-    @Test(arguments: ["mica.1", "micafs.1", "mount.mica.8"]) func `are of this version`(name: String) throws {
+    @Test(arguments: ["mica.1", "micafs.1", "mount.mica.8", "mica-registries.conf.5"])
+    func `are of this version`(name: String) throws {
         let version = try Tool.run(Tool.binaries.appendingPathComponent("mica"), ["--version"])
         try #expect(page(name).contains(".Os \"mica \(version.dropLast())\""))
     }

@@ -113,6 +113,15 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         Misbehaviour("it redirects in a circle", says: "redirects again and again") { request, _ in
             .init(status: 307, headers: ["Location": request.path])
         },
+        wrong(.everything, "it redirects, and its words never end", says: "does not end") {
+            $0 = .init(status: 307, headers: ["Location": "/v2/"], body: words, isEndless: true)
+        },
+        wrong(.everything, "it refuses, and its words never end", says: "does not end") {
+            $0 = .init(status: 403, body: words, isEndless: true)
+        },
+        wrong(.everything, "it fails, and its words never end", says: "does not end") {
+            $0 = .init(status: 503, body: words, isEndless: true)
+        },
         wrong(.everything, "it redirects to a file of this machine", says: "without TLS") {
             $0 = .init(status: 307, headers: ["Location": "file:///etc/passwd"])
         },
@@ -121,6 +130,8 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             $0 = .init(status: 307, headers: ["Location": "http://127.0.0.1:1/"])
         },
     ]
+
+    private static let words = Array(repeating: UInt8(ascii: " "), count: 65536)
 
     // MARK: - Answers about who asks
 
@@ -167,6 +178,11 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             .init(body: Array(#"{"token": "t\r\nX-Own: header"}"#.utf8))
         ),
         tokens(
+            "a token is as long as an answer may be",
+            says: "127.0.0.1",
+            .init(body: Array(#"{"token": "\#(String(repeating: "t", count: 1_000_000))"}"#.utf8))
+        ),
+        tokens(
             "a token never ends",
             says: "server of tokens",
             .init(body: Array(repeating: 0x20, count: 65536), isEndless: true)
@@ -185,6 +201,22 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         },
         wrong(.manifest, "a manifest is shorter than it says", says: "5 times") {
             $0.length = $0.body.count + 1
+        },
+        manifest("a manifest is long and of nothing", says: "not valid JSON") { _ in
+            String(repeating: " ", count: 4 << 20)
+        },
+        manifest("a manifest is lists in lists", says: "not valid JSON") { _ in
+            String(repeating: "[", count: 4 << 20)
+        },
+        manifest("a manifest has as many layers as fit into it", says: "layers, its config") { right in
+            text(right.manifest.digest, right)
+                .replacing("\"layers\":[", with: "\"layers\":[" + repeated("\(layer(right)),", to: 4_100_000))
+        },
+        manifest("an index has as much as fits into it", says: "has no image for", type: MediaType.index) {
+            let entry =
+                #"{"mediaType":"\#(MediaType.manifest)","digest":"\#($0.manifest.digest)","size":7,"#
+                + #""platform":{"architecture":"s390x","os":"linux"}}"#
+            return #"{"schemaVersion":2,"manifests":[\#(repeated("\(entry),", to: 4_100_000))\#(entry)]}"#
         },
         manifest("a manifest is empty", says: "not valid JSON") { _ in "" },
         manifest("a manifest is a page", says: "not valid JSON") { _ in "<html>sign in first</html>" },
@@ -250,6 +282,10 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         String(decoding: right.blobs["blobs/sha256/\(digest.hex)"] ?? [], as: UTF8.self)
     }
 
+    private static func repeated(_ text: String, to size: Int) -> String {
+        String(repeating: text, count: size / text.utf8.count)
+    }
+
     private static func layer(_ right: RightRegistry) -> String {
         let layer = right.layers[0]
         return #"{"mediaType":"\#(layer.mediaType)","digest":"\#(layer.digest)","size":\#(layer.size)}"#
@@ -265,6 +301,31 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         wrong(.config, "a config is longer than it should be", says: "is longer than") { $0.body += [0x20] },
         wrong(.config, "a config is shorter than it should be", says: "should have") { $0.body.removeLast() },
         wrong(.layer, "it has no such layer", says: "has no team/app with blob") { $0 = .init(status: 404) },
+        wrong(.layer, "it has no such layer, and its words never end", says: "does not end") {
+            $0 = .init(status: 404, body: words, isEndless: true)
+        },
+        Misbehaviour("a config is as large as a disk", says: "is longer than") { request, right in
+            if request.path.contains("/manifests/") {
+                let text = text(right.manifest.digest, right)
+                let config = text.firstMatch(of: /"config":{[^}]*"size":(\d+)/)?.output.1 ?? ""
+                return .init(
+                    headers: ["Content-Type": MediaType.manifest],
+                    body: Array(text.replacing("\"size\":\(config)", with: "\"size\":1000000000000").utf8)
+                )
+            }
+            guard !right.isLayer(request) else { return right.answer(request) }
+            return .init(body: words, isEndless: true)
+        },
+        Misbehaviour("a layer unpacks to a thousand times as much", says: "diffID") { request, right in
+            // Not the layer that the config names.
+            if request.path.hasSuffix("/blobs/\(SHA256.digest(of: bomb))") { return .init(body: bomb) }
+            guard request.path.contains("/manifests/") else { return right.answer(request) }
+            let layer = right.layers[0]
+            let text = text(right.manifest.digest, right)
+                .replacing("\(layer.digest)", with: "\(SHA256.digest(of: bomb))")
+                .replacing("\"size\":\(layer.size)", with: "\"size\":\(bomb.count)")
+            return .init(headers: ["Content-Type": MediaType.manifest], body: Array(text.utf8))
+        },
         Misbehaviour("a layer is foreign, and not there", says: "nondistributable") { request, right in
             if right.isLayer(request) { return .init(status: 404) }
             guard request.path.contains("/manifests/") else { return right.answer(request) }
@@ -300,6 +361,11 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         },
         wrong(.layer, "a layer is nothing at all", says: "answers 204") { $0 = .init(status: 204) },
     ]
+
+    /// 1 GiB of zeros, which end every tar.
+    private static let bomb = Array(
+        repeatElement(ArchiveFixture.gzip([UInt8](repeating: 0, count: 16 << 20)), count: 64).joined()
+    )
 
     static let all = connections + doors + manifests + blobs
 }

@@ -28,9 +28,11 @@ struct `A registry that misbehaves` {
         var mica = mica
         mica.environment["MICA_REGISTRY_TIMEOUT"] = kind.silence
         let result = try withExtendedLifetime(server) {
-            try mica("pull", "\(server.address)/\(RightRegistry.path):v1")
+            try mica.measured(["pull", "\(server.address)/\(RightRegistry.path):v1"])
         }
         #expect(result.status == 1)
+        // Of mica, and of what it starts.
+        #expect(result.peak > 1 << 20 && result.peak < 200 << 20, "\(result.peak)")
         #expect(result.output == "")
         let errors = result.error.split(separator: "\n").filter { $0.hasPrefix("mica: ") }
         #expect(errors.count == 1, "\(result.error)")

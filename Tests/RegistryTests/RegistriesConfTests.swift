@@ -142,3 +142,103 @@ struct `registries.conf` {
         #expect(result.status == 0, "\(result.error)")
     }
 }
+
+/// mica's own: $MICA_REGISTRIES_CONF, else /etc/mica/registries.conf and ~/.config/mica/registries.conf.
+@Suite(.timeLimit(.minutes(40)), .enabled(if: PullFixture.program != nil, "no built mica"))
+struct `mica's own registries.conf` {
+    private let mica: PullFixture
+    private let right: RightRegistry
+
+    init() throws {
+        mica = try PullFixture()
+        right = try RightRegistry([ArchiveFixture.layer(["a": "b"])])
+    }
+
+    private func write(_ name: String, _ text: String) throws {
+        try mica.directory.write(name, Array(text.utf8))
+    }
+
+    @Test func `has the last word, but only of what it says`() throws {
+        let right = right
+        let server = try OddServer { right.answer($0) }
+        try write(
+            "registries.conf",
+            """
+            [[registry]]
+            location = "ours.invalid"
+            blocked = true
+            [[registry]]
+            location = "theirs.invalid"
+            blocked = true
+            """
+        )
+        try write(
+            "own.conf",
+            """
+            [[registry]]
+            location = "ours.invalid"
+            mirror = [{location = "\(server.address)", insecure = true}]
+            """
+        )
+        let pulled = try withExtendedLifetime(server) { try mica("pull", "ours.invalid/team/app:v1") }
+        #expect(pulled.status == 0, "\(pulled.error)")
+        let blocked = try mica("pull", "theirs.invalid/team/app:v1")
+        #expect(blocked.error.contains("is blocked by \(mica.directory.path)/registries.conf"))
+    }
+
+    @Test func `is the user's as well`() throws {
+        var mica = mica
+        mica.environment["MICA_REGISTRIES_CONF"] = ""
+        for (variable, path) in [
+            ("HOME", ".config/mica/registries.conf"), ("XDG_CONFIG_HOME", "mica/registries.conf"),
+        ] {
+            let home = try TemporaryDirectory()
+            try home.write(path, Array("[[registry]]\nprefix = \"x.invalid\"\nblocked = true\n".utf8))
+            var mica = mica
+            mica.environment[variable] = home.path.string
+            let blocked = try mica("pull", "x.invalid/a")
+            #expect(blocked.error.contains("is blocked by \(home.path)/\(path)"), "\(blocked.error)")
+        }
+    }
+
+    @Test func `never lets a short name be guessed`() throws {
+        try write("own.conf", "unqualified-search-registries = [\"ours.invalid\", \"docker.io\"]\n")
+        let refused = try mica("pull", "app:v1")
+        #expect(refused.status == 1)
+        #expect(refused.error.contains("could be docker.io/library/app, or ours.invalid/app"))
+        #expect(refused.error.contains("own.conf"))
+    }
+
+    @Test func `is refused where anything in it is unknown or of the wrong kind, by file and line`() throws {
+        for (text, line, words) in [
+            ("\n# so\nunknown = 1\n", 3, "there is no unknown here"),
+            ("[[registry]]\nlocation = \"a\"\nblockd = true\n", 3, "there is no blockd here"),
+            ("[[registry]]\nlocation = \"a\"\nblocked = \"true\"\n", 3, "blocked is true or false"),
+            ("[[registry]]\nlocation = \"a\"\ninsecure = 1\n", 3, "insecure is true or false"),
+            ("[[registry]]\nlocation = \"https://a\"\n", 2, "HOST[:PORT][/PATH]"),
+            ("[[registry]]\nlocation = \"a\"\n[[registry.mirror]]\ninsecure = true\n", 3, "no location"),
+            ("[[registry]]\nlocation = \"a\"\nmirror = [\n{location = 1}]\n", 4, "text in quotes"),
+            ("[[registry]]\nlocation = \"a\"\nmirror = \"b\"\n", 3, "mirror is a list"),
+            ("unqualified-search-registries = \"docker.io\"\n", 1, "is a list"),
+            ("[aliases]\na = 1\n", 2, "text in quotes"), ("registry = 1\n", 1, "registry is a list"),
+            ("a = 1\n[a.b]\n", 2, "a is no table"), ("[[registry]]\nblocked = true\n", 1, "neither"),
+        ] {
+            try write("own.conf", text)
+            let result = try mica("pull", "a.invalid/b")
+            #expect(result.status == 1)
+            #expect(
+                result.error.contains("\(mica.directory.path)/own.conf, line \(line): ")
+                    && result.error.contains(words),
+                "\(text): \(result.error)"
+            )
+        }
+    }
+
+    @Test func `leaves to containers' file what mica does not know`() throws {
+        try write(
+            "registries.conf",
+            "short-name-mode = \"enforcing\"\n[[registry]]\nlocation = \"b.invalid\"\nblocked = true\nnew = 1\n"
+        )
+        #expect(try mica("pull", "b.invalid/b").error.contains("is blocked by"))
+    }
+}

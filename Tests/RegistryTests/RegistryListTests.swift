@@ -78,6 +78,106 @@ struct `Lists of a registry` {
         #expect(try mica("pull", "-a", "\(name):v1").status == 64)
     }
 
+    private static let signature = """
+        {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:\(String(repeating: "a", count: 64))",
+         "size": 700, "artifactType": "application/signature", "annotations": {"by": "me"}}
+        """
+    private static let other = """
+        {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:\(String(repeating: "b", count: 64))",
+         "size": 7, "artifactType": "application/other"}
+        """
+
+    @Test func `say what refers to an image`() throws {
+        let right = right
+        let server = try OddServer { request in
+            guard request.path.hasSuffix("/referrers/\(right.manifest.digest)") else {
+                return right.answer(request)
+            }
+            // It filters nothing, whatever it is asked for.
+            if request.query.contains("last=1") { return json("{\"manifests\": [\(Self.other)]}") }
+            var answer = json("{\"manifests\": [\(Self.signature)]}")
+            answer.headers["Link"] = "<\(request.path)?last=1>; rel=\"next\""
+            return answer
+        }
+        let name = "\(server.address)/\(RightRegistry.path)"
+        let all = try withExtendedLifetime(server) { try mica("manifest", "referrers", "\(name):v1") }
+        #expect(all.status == 0, "\(all.error)")
+        let lines = all.output.split(separator: "\n")
+        #expect(lines.count == 3 && lines[1].contains("application/signature") && lines[1].contains("700B"))
+        let one = try mica(
+            "manifest",
+            "referrers",
+            "--artifact-type",
+            "application/other",
+            "--format",
+            "{{.Digest}} {{.ArtifactType}}",
+            "\(name)@\(right.manifest.digest)"
+        )
+        #expect(
+            one.output == "sha256:\(String(repeating: "b", count: 64)) application/other\n",
+            "\(one.error)"
+        )
+        #expect(server.requests.contains { $0.query == "artifactType=application/other" })
+        let document = try mica("manifest", "referrers", "--format", "json", "\(name):v1")
+        #expect(document.output.contains("\"by\" : \"me\""), "\(document.error)")
+    }
+
+    @Test func `say it by a tag where the registry knows of no referrers`() throws {
+        let right = right
+        let tag = "sha256-\(right.manifest.digest.hex)"
+        let server = try OddServer { request in
+            guard request.path.hasSuffix("/manifests/\(tag)") else { return right.answer(request) }
+            return .init(
+                headers: ["Content-Type": MediaType.index],
+                body: Array("{\"schemaVersion\": 2, \"manifests\": [\(Self.signature)]}".utf8)
+            )
+        }
+        let name = "\(server.address)/\(RightRegistry.path):v1"
+        let found = try withExtendedLifetime(server) {
+            try mica("manifest", "referrers", "--format", "{{.ArtifactType}}", name)
+        }
+        #expect(found.output == "application/signature\n", "\(found.error)")
+        // Or there is none.
+        let bare = try OddServer { right.answer($0) }
+        let none = try withExtendedLifetime(bare) {
+            try mica(
+                "manifest",
+                "referrers",
+                "--format",
+                "{{.Digest}}",
+                "\(bare.address)/\(RightRegistry.path):v1"
+            )
+        }
+        #expect(none.status == 0 && none.output == "", "\(none.error)")
+        let missing = try mica("manifest", "referrers", "\(bare.address)/\(RightRegistry.path):v2")
+        #expect(missing.status == 1)
+    }
+
+    @Test func `that never end are an error`() throws {
+        let server = try OddServer { request in
+            var answer = json(#"{"tags": ["one"]}"#)
+            let number = request.query.split(separator: "=").last.flatMap { Int($0) } ?? 0
+            answer.headers["Link"] = "<\(request.path)?last=\(number + 1)>; rel=\"next\""
+            return answer
+        }
+        let result = try withExtendedLifetime(server) { try mica("tags", "\(server.address)/team/app") }
+        #expect(result.status == 1 && result.error.contains("does not end"), "\(result.error)")
+        // Few pages, and each as long as it may be.
+        let tags = (0..<600_000).map { "\"\($0)\"" }.joined(separator: ",")
+        let page = Array("{\"tags\": [\(tags)]}".utf8)
+        let long = try OddServer { request in
+            var answer = OddServer.Answer(body: page)
+            let number = request.query.split(separator: "=").last.flatMap { Int($0) } ?? 0
+            answer.headers["Link"] = "<\(request.path)?last=\(number + 1)>; rel=\"next\""
+            return answer
+        }
+        let measured = try withExtendedLifetime(long) {
+            try mica.measured(["tags", "\(long.address)/team/app"])
+        }
+        #expect(measured.status == 1 && measured.error.contains("does not end"), "\(measured.error)")
+        #expect(measured.peak < 400 << 20, "\(measured.peak)")
+    }
+
     @Test func `can be searched where the registry can`() throws {
         let server = try OddServer { request in
             request.path == "/v1/search" && request.query.hasPrefix("q=a%26b&")

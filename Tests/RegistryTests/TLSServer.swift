@@ -62,9 +62,27 @@ final class TLSServer {
         address = "127.0.0.1:\(said.dropLast())"
     }
 
-    /// What has to be believed, as `certs.d` has it, in `parent`.
-    func install(in parent: TemporaryDirectory) throws -> FilePath {
-        try certificate.install(for: address, in: parent)
+    /// What has to be believed, as `certs.d` has it, in `parent`. `name`: of the registry, if that is not the address.
+    func install(for name: String? = nil, in parent: TemporaryDirectory) throws -> FilePath {
+        try certificate.install(for: name ?? address, in: parent)
+    }
+
+    /// What a right registry has, as answers.
+    static func answers(_ right: RightRegistry) -> [String: [UInt8]] {
+        let top = "v2/\(RightRegistry.path)"
+        let names = ["manifests/v1"] + right.blobs.keys.map { $0.replacing("/sha256/", with: "/sha256:") }
+        var answers: [String: [UInt8]] = [:]
+        for name in names where name.hasPrefix("manifests/") || name.hasPrefix("blobs/") {
+            let path = "/\(top)/\(name)"
+            let found = right.answer(.init(method: "GET", path: path, query: "", headers: [:]))
+            let headers = found.headers.map { "\($0): \($1)" } + ["Content-Length: \(found.body.count)"]
+            answers["\(top)/\(name)"] = answer("200 OK", headers, found.body)
+        }
+        return answers
+    }
+
+    static func answer(_ status: String, _ headers: [String], _ body: [UInt8] = []) -> [UInt8] {
+        Array(([("HTTP/1.0 \(status)")] + headers + ["", ""]).joined(separator: "\r\n").utf8) + body
     }
 
     deinit {

@@ -18,23 +18,11 @@ struct `A pull over TLS` {
         right = try RightRegistry([ArchiveFixture.layer(["small": "small"])])
     }
 
-    private func answer(_ status: String, _ headers: [String], _ body: [UInt8] = []) -> [UInt8] {
-        Array(([("HTTP/1.0 \(status)")] + headers + ["", ""]).joined(separator: "\r\n").utf8) + body
+    private func answer(_ status: String, _ headers: [String]) -> [UInt8] {
+        TLSServer.answer(status, headers)
     }
 
-    /// What a right registry has, as files.
-    private func answers() -> [String: [UInt8]] {
-        let top = "v2/\(RightRegistry.path)"
-        let names = ["manifests/v1"] + right.blobs.keys.map { $0.replacing("/sha256/", with: "/sha256:") }
-        var answers: [String: [UInt8]] = [:]
-        for name in names where name.hasPrefix("manifests/") || name.hasPrefix("blobs/") {
-            let path = "/\(top)/\(name)"
-            let found = right.answer(.init(method: "GET", path: path, query: "", headers: [:]))
-            let headers = found.headers.map { "\($0): \($1)" } + ["Content-Length: \(found.body.count)"]
-            answers["\(top)/\(name)"] = answer("200 OK", headers, found.body)
-        }
-        return answers
-    }
+    private func answers() -> [String: [UInt8]] { TLSServer.answers(right) }
 
     private func pull(_ server: TLSServer, believing: Bool = true, _ options: String...) throws
         -> (status: Int32, output: String, error: String)

@@ -4,7 +4,7 @@ import ImageFixtures
 import Linux
 import SystemPackage
 
-/// A certificate for 127.0.0.1 that nobody else believes, and its key: files `certificate` and `key` of a test's directory.
+/// A certificate for 127.0.0.1 and registry.invalid that nobody else believes, and its key: files `certificate` and `key` of a test's directory.
 struct TestCertificate {
     let certificate: FilePath
     let key: FilePath
@@ -18,7 +18,7 @@ struct TestCertificate {
         make.arguments =
             ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.string]
             + ["-out", certificate.string, "-subj", "/CN=test", "-days", "2"]
-            + ["-addext", "subjectAltName=IP:127.0.0.1"]
+            + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:registry.invalid"]
         make.standardError = FileHandle.nullDevice
         make.standardInput = FileHandle.nullDevice
         try make.run()

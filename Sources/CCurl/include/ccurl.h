@@ -59,6 +59,13 @@ static inline long ccurl_status(CURL *_Nonnull curl) {
     return status;
 }
 
+/// What a proxy has answered to CONNECT; 0 where none was asked.
+static inline long ccurl_connect_status(CURL *_Nonnull curl) {
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status;
+}
+
 /// The certificates that libcurl believes unless it is told others: a file, or NULL.
 static inline const char *_Nullable ccurl_authorities(void) {
     return curl_version_info(CURLVERSION_NOW)->cainfo;

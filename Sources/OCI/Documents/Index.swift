@@ -36,10 +36,10 @@ package struct Index: Codable, Sendable {
         var best: (Descriptor, Int)?
         for candidate in ranked where candidate.1 > (best?.1 ?? Int.min) { best = candidate }
         if let best { return best.0 }
-        let platforms = images.compactMap { $0.platform?.description }
-        throw Failure(
-            "\(name) has no image for \(host)"
-                + (platforms.isEmpty ? "" : ", only for \(platforms.joined(separator: ", "))")
-        )
+        var seen: Set<String> = []
+        let platforms = images.compactMap { $0.platform?.description }.filter { seen.insert($0).inserted }
+        // An index can have any number.
+        let shown = platforms.prefix(20).joined(separator: ", ") + (platforms.count > 20 ? ", …" : "")
+        throw Failure("\(name) has no image for \(host)" + (platforms.isEmpty ? "" : ", only for \(shown)"))
     }
 }

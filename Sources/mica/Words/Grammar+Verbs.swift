@@ -32,6 +32,7 @@ extension Grammar {
         case "save", "export": "o|output="
         case "import": "c|change= m|message= q|quiet layer-limits="
         case "tags", "manifest inspect": "tls-verify="
+        case "manifest referrers": "artifact-type= format= tls-verify="
         case "search": "limit= no-trunc format= tls-verify="
         case "images": "a|all q|quiet no-trunc digests f|filter= format="
         case "image prune", "system prune": "a|all f|force filter="
