@@ -40,10 +40,7 @@ struct Endpoint {
         return mirrors.map(endpoint) + [endpoint(registry.place)]
     }
 
-    var isLoopback: Bool { Endpoint.isLoopback(domain) }
-
-    /// `domain`: a host, maybe with a port.
-    static func isLoopback(_ domain: String) -> Bool { Origin("http://\(domain)").isLoopback }
+    var isLoopback: Bool { Origin("http://\(domain)").isLoopback }
 
     /// docker.io is a name; who serves it has another one.
     var host: String { domain == "docker.io" ? "registry-1.docker.io" : domain }

@@ -20,7 +20,7 @@ enum Fetch {
             host: server,
             certificates: try Certificates(for: server).withoutOwn,
             verifies: true,
-            isLoopback: Endpoint.isLoopback(server)
+            isLoopback: Origin(url).isLoopback
         )
         let file = try FetchedFile(request.path ?? "", limit: request.size ?? 0)
         var retry = Retry()

@@ -58,8 +58,14 @@ struct BuildCommand: ParsableCommand {
     @Flag(help: "Do every step anew.")
     var noCache = false
 
-    @Flag(help: "Pull the images of FROM, also where the store has them.")
-    var pull = false
+    @Option(
+        help: ArgumentHelp(
+            "Whether to pull the images of FROM: always (also without a word), missing or never.",
+            valueName: "when"
+        ),
+        transform: BuildCommand.policy
+    )
+    var pull = PullPolicy.missing
 
     @Option(help: "The platform to build for, which has to be this machine's.")
     var platform: String?
@@ -149,7 +155,7 @@ struct BuildCommand: ParsableCommand {
         request.secrets = try secrets()
         request.network = network
         let progress = BuildProgress(quiet ? .none : progress)
-        let policy = pull ? PullPolicy.always : .missing
+        let policy = pull
         let build = try Build(
             request,
             in: Containers(store),
@@ -188,6 +194,19 @@ struct BuildCommand: ParsableCommand {
             arguments[String(text[..<equals])] = String(text[text.index(after: equals)...])
         }
         return arguments
+    }
+
+    /// docker's is on or off, buildah's a word.
+    private static func policy(_ text: String) throws -> PullPolicy {
+        switch text {
+        case "true": return .always
+        case "false": return .missing
+        default:
+            guard let policy = PullPolicy(rawValue: text) else {
+                throw Failure("--pull=\(text): expected always, missing or never", exitCode: 64)
+            }
+            return policy
+        }
     }
 
     static func pair(_ text: String, of option: String) throws -> (name: String, value: String) {

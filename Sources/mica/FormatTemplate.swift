@@ -10,10 +10,15 @@ struct FormatTemplate {
     /// A row's fields by docker's names, with their headings in a table.
     typealias Fields = [(name: String, heading: String)]
 
-    /// Failure where the template asks for a member of the whole value that is not in `fields`.
-    init(_ text: String, fields: Fields, of verb: String) throws {
-        try self.init(text, names: fields.map(\.name), of: verb)
+    /// Failure where the template asks for a member of the whole value that is not in `fields`. `methods`: what it has for
+    /// keys, `.Label "x"`.
+    init(_ text: String, fields: Fields, methods: [String] = [], of verb: String) throws {
+        let names = fields.map(\.name) + methods.map(FormatTemplate.shown(method:))
+        try self.init(text, names: names, of: verb)
     }
+
+    /// A method among names.
+    static func shown(method name: String) -> String { "\(name) \"KEY\"" }
 
     /// The same of values that are no rows. `names` of their members.
     init(_ text: String, names: [String], of verb: String) throws {
@@ -33,12 +38,23 @@ struct FormatTemplate {
     /// Whether the template asks for this field, or for all.
     func uses(_ name: String) -> Bool { nodes.names.contains(name) || nodes.usesAll }
 
-    /// Prints one line for each row.
-    func show(_ rows: [[String: String]], fields: Fields) throws {
-        let lines = try rows.map(line)
+    /// Whether it asks for what a method has.
+    func uses(method name: String) -> Bool { nodes.names.contains(FormatTemplate.shown(method: name)) }
+
+    /// Prints one line for each row. `methods`: what each row has for keys.
+    func show(
+        _ rows: [[String: String]],
+        fields: Fields,
+        methods: [[String: [String: String]]] = []
+    ) throws {
+        let lines = try rows.enumerated().map { number, row in
+            try line(row, methods.indices.contains(number) ? methods[number] : [:])
+        }
         guard isTable else { return lines.forEach { print($0) } }
         let headings = Dictionary(fields.map { ($0.name, $0.heading) }) { first, _ in first }
-        var table = Table(line: try line(headings).split(separator: "\t", omittingEmptySubsequences: false))
+        var table = Table(
+            line: try line(headings, [:]).split(separator: "\t", omittingEmptySubsequences: false)
+        )
         for line in lines { table.add(line: line.split(separator: "\t", omittingEmptySubsequences: false)) }
         print(table.description)
     }
@@ -52,7 +68,7 @@ struct FormatTemplate {
         return try TemplateRun.text(nodes, for: value)
     }
 
-    private func line(_ row: [String: String]) throws -> String {
-        try TemplateRun.text(nodes, for: .object(row.mapValues { .string($0) }))
+    private func line(_ row: [String: String], _ methods: [String: [String: String]]) throws -> String {
+        try TemplateRun.text(nodes, for: .object(row.mapValues { .string($0) }), methods: methods)
     }
 }

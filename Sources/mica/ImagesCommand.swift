@@ -32,7 +32,7 @@ struct ImagesCommand: ParsableCommand {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Only images with label=NAME[=VALUE], reference=PATTERN, dangling=true|false, before=IMAGE, since=IMAGE. Repeatable.",
+            "Only images with label=NAME[=VALUE], reference=PATTERN, dangling=true|false, before=IMAGE, since=IMAGE, until=TIME. Repeatable.",
             valueName: "key=value"
         )
     )
@@ -58,7 +58,7 @@ struct ImagesCommand: ParsableCommand {
         var layers: [String]
     }
 
-    private static let filters = ["label", "reference", "dangling", "before", "since"]
+    private static let filters = ["label", "reference", "dangling", "before", "since", "until"]
 
     private static let fields: FormatTemplate.Fields = [
         ("ID", "IMAGE ID"), ("Repository", "REPOSITORY"), ("Tag", "TAG"), ("Digest", "DIGEST"),

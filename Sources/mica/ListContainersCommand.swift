@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Digests
 import OCI
 import Runner
 import Snapshots
@@ -30,14 +31,17 @@ struct ListContainersCommand: ParsableCommand {
         containers.reclaim()
         let template =
             ["table", "json"].contains(format)
-            ? nil : try FormatTemplate(format, fields: ListContainersCommand.fields, of: "ps")
+            ? nil
+            : try FormatTemplate(format, fields: ListContainersCommand.fields, methods: ["Label"], of: "ps")
+        let wantsLabels = template.map { $0.uses("Labels") || $0.uses(method: "Label") } ?? false
         let rows = try containers.all().map {
             Row(
                 $0,
                 containers.status(of: $0),
                 isRootLost: containers.isRootLost($0),
                 size: template?.uses("Size") == true
-                    ? try containers.store.usage($0.record.snapshot).bytes : nil
+                    ? try containers.store.usage($0.record.snapshot).bytes : nil,
+                labels: wantsLabels ? try labels(of: $0.record.image, in: containers.store) : [:]
             )
         }.filter { all || $0.phase.isAlive || $0.phase == .restarting }
         if quiet {
@@ -45,7 +49,11 @@ struct ListContainersCommand: ParsableCommand {
             return
         }
         if let template {
-            try template.show(rows.map(fields), fields: ListContainersCommand.fields)
+            try template.show(
+                rows.map(fields),
+                fields: ListContainersCommand.fields,
+                methods: rows.map { ["Label": $0.labels] }
+            )
         } else if format == "json" {
             try printJSON(rows)
         } else {
@@ -62,6 +70,12 @@ struct ListContainersCommand: ParsableCommand {
             }
             print(table.description)
         }
+    }
+
+    /// A container has those of its image.
+    private func labels(of image: Digest, in store: Store) throws -> [String: String] {
+        guard let record = try store.image(image) else { return [:] }
+        return try ImageConfig(json: record.config, name: "image \(image): its config").config?.labels ?? [:]
     }
 
     private func shown(_ id: String) -> String { noTrunc ? id : String(id.prefix(12)) }
@@ -84,8 +98,10 @@ struct ListContainersCommand: ParsableCommand {
             "RunningFor": row.age, "State": row.state, "Status": row.status, "Names": row.name,
             "Mounts": row.mounts.joined(separator: ","), "Networks": row.network,
             "Size": row.size.map(Human.size) ?? "",
-            // Containers of mica have neither.
-            "Ports": "", "Labels": "", "LocalVolumes": "0",
+            "Labels": row.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+                .joined(separator: ","),
+            // As docker shows a container that has no network, or the host's; and no volume has a name.
+            "Ports": "", "LocalVolumes": "0",
         ]
     }
 
@@ -117,13 +133,22 @@ struct ListContainersCommand: ParsableCommand {
         let network: String
         /// Bytes that it wrote; nil where nothing asks.
         let size: UInt64?
+        /// Empty where nothing asks.
+        let labels: [String: String]
 
         private enum CodingKeys: CodingKey {
             case id, name, image, imageID, command, created, started, finished, state, status, pid, rootLost
             case exitCode, error
         }
 
-        init(_ container: Container, _ status: Containers.Status, isRootLost: Bool, size: UInt64?) {
+        init(
+            _ container: Container,
+            _ status: Containers.Status,
+            isRootLost: Bool,
+            size: UInt64?,
+            labels: [String: String]
+        ) {
+            self.labels = labels
             id = container.record.id
             name = container.record.name
             image = container.record.imageName

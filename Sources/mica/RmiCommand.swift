@@ -35,7 +35,8 @@ struct RmiCommand: ParsableCommand {
             } catch let failure as Failure {
                 // One failure does not stop the rest.
                 Mica.complain(failure)
-                hasFailed = true
+                // What is not there need not go: so docker.
+                if !force || failure.kind != .notFound { hasFailed = true }
             }
         }
         if hasDeleted {

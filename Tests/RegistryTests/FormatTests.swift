@@ -1,5 +1,6 @@
 import ContainerFixtures
 import Foundation
+import Glibc
 import ImageFixtures
 import Linux
 import SystemPackage
@@ -74,7 +75,8 @@ struct `A template of --format` {
         ("{{if .Os}}", "{{end}} is missing"), ("{{end}}", "ends nothing"), ("{{else}}", "ends nothing"),
         ("{{if .Os}}{{else}}{{else}}{{end}}", "{{end}} is missing"),
         ("{{.Os.Name}}", "linux has no .Name"), ("{{$x}}", "no variable $x"), ("{{len}}", "arguments"),
-        ("{{.Os 5}}", "only functions"), ("{{range .Os}}{{end}}", "no elements"),
+        ("{{.Os 5}}", "only functions"), (#"{{.Label "x"}}"#, #"has no {{.Label "KEY"}}"#),
+        ("{{range .Os}}{{end}}", "no elements"),
         ("{{index .RepoTags 5}}", "no element 5"), (#"{{"a"#, "}} is missing"), (#"{{"\x"}}"#, "not known"),
         ("{{lt .Os 1}}", "compared"), (#"{{printf "%x" 1}}"#, "not known"), ("{{(.Os}}", ") is missing"),
         (#"{{printf "%s"}}"#, "no value"), ("table {{.Os}}", "no table"), ("{{.Os |}}", "behind |"),
@@ -88,6 +90,22 @@ struct `A template of --format` {
         #expect(shown.status == 64, "\(template): \(shown.output)")
         #expect(shown.error.contains(words), "\(template): \(shown.error)")
         #expect(shown.output == "")
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "makes a container"))
+    func `shows what labels a container has from its image`() throws {
+        let made = try mica("create", "--name", "one", "demo:1")
+        #expect(made.status == 0, "\(made.error)")
+        let shown = try mica(
+            "ps",
+            "-a",
+            "--format",
+            #"{{.Names}}|{{.Labels}}|{{.Label "x"}}|{{if .Label "none"}}a{{else}}b{{end}}|{{upper ($.Label "other")}}|{{.Ports}}"#
+        )
+        #expect(shown.output == "one|other=z,x=y|y|b|Z|\n", "\(shown.error)")
+        let table = try mica("ps", "-a", "--format", #"table {{.ID}}\t{{.Label "x"}}"#)
+        #expect(table.output.hasPrefix("CONTAINER ID") && table.output.hasSuffix("y\n"), "\(table.error)")
+        #expect(try mica("rm", "one").status == 0)
     }
 
     /// Docker's names for the fields of each verb; a name is known also where there is no row.

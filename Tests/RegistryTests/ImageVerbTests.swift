@@ -58,6 +58,7 @@ struct `Images of a store` {
         #expect(try names("-f", "dangling=true") == ["<none>"])
         #expect(try names("-f", "reference=*e:1", "-f", "reference=two") == ["one", "two"])
         #expect(try names("-f", "before=labelled:1") == ["<none>"])
+        #expect(try names("-f", "until=2022-01-01") == ["<none>"])
         let oldest = try mica("images", "-q", "-f", "dangling=true").output.split(separator: "\n")[0]
         #expect(try names("-f", "since=\(oldest)") == ["again", "labelled", "one", "two"])
         #expect(try names("-f", "since=\(oldest)", "-f", "before=one:1") == ["labelled"])
@@ -117,6 +118,13 @@ struct `Images of a store` {
         #expect(all.status == 0, "\(all.error)")
         #expect(try names() == [])
         #expect(try mica.store.appending("layers").names().isEmpty)
+    }
+
+    @Test func `need not be there to be removed by force`() throws {
+        #expect(try mica("rmi", "none").status == 1)
+        let forced = try mica("rmi", "-f", "none", "two:1")
+        #expect(forced.status == 0 && forced.error.contains("no such image"), "\(forced.error)")
+        #expect(try names() == ["<none>", "again", "labelled", "one"])
     }
 
     @Test func `can be removed by the digest that they came with`() throws {

@@ -45,6 +45,7 @@ extension TemplateExpression {
         case .member(.variable(""), let name): [name]
         case .member(let base, _): base.names(isWhole)
         case .call(_, let arguments): arguments.flatMap { $0.names(isWhole) }
+        case .method(let name, let argument): [FormatTemplate.shown(method: name)] + argument.names(isWhole)
         }
     }
 
@@ -54,6 +55,7 @@ extension TemplateExpression {
         case .value, .variable, .member(.dot, _), .member(.variable, _): false
         case .member(let base, _): base.usesAll
         case .call(_, let arguments): arguments.contains { $0.usesAll }
+        case .method(_, let argument): argument.usesAll
         }
     }
 }

@@ -24,4 +24,6 @@ indirect enum TemplateExpression {
     /// `.A` of a value.
     case member(TemplateExpression, String)
     case call(TemplateFunction, [TemplateExpression])
+    /// `.Label "x"` of the whole value: what it has for one key.
+    case method(String, TemplateExpression)
 }

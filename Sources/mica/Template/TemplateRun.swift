@@ -4,16 +4,25 @@ import OCI
 /// Fills a template in for one value.
 struct TemplateRun {
     private let root: JSONValue
+    private let methods: [String: [String: String]]
     private var variables: [String: JSONValue] = [:]
     private var text = ""
 
-    static func text(_ nodes: [TemplateNode], for value: JSONValue) throws -> String {
-        var run = TemplateRun(root: value)
+    /// `methods`: by name, what each has for a key.
+    static func text(
+        _ nodes: [TemplateNode],
+        for value: JSONValue,
+        methods: [String: [String: String]] = [:]
+    ) throws -> String {
+        var run = TemplateRun(root: value, methods: methods)
         try run.show(nodes, value)
         return run.text
     }
 
-    private init(root: JSONValue) { self.root = root }
+    private init(root: JSONValue, methods: [String: [String: String]]) {
+        self.root = root
+        self.methods = methods
+    }
 
     private mutating func show(_ nodes: [TemplateNode], _ dot: JSONValue) throws {
         for node in nodes {
@@ -68,6 +77,9 @@ struct TemplateRun {
             }
         case .call(let function, let arguments):
             return try function(arguments.map { try value(of: $0, dot) })
+        case .method(let name, let argument):
+            let key = try value(of: argument, dot).shown
+            return .string(methods[name]?[key] ?? "")
         }
     }
 }

@@ -50,10 +50,13 @@ struct TemplateWords {
         guard case .word(let word)? = first, !["true", "false", "nil"].contains(word) else {
             let value = try operand()
             guard before == nil else { throw misuse("| wants a function behind it") }
-            if let more = first, more != .sign("|"), more != .sign(")") {
-                throw misuse("\(more.words) is not expected there: only functions have arguments")
+            guard let more = first, more != .sign("|"), more != .sign(")") else { return value }
+            let argument = try operand()
+            switch value {
+            // The only one that docker has.
+            case .member(.dot, "Label"), .member(.variable(""), "Label"): return .method("Label", argument)
+            default: throw misuse("\(more.words) is not expected there: only functions have arguments")
             }
-            return value
         }
         guard let function = TemplateFunction(rawValue: word) else {
             let known = TemplateFunction.allCases.map(\.rawValue).joined(separator: ", ")

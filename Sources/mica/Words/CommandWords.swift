@@ -147,6 +147,11 @@ struct CommandWords {
 
     private mutating func take(_ option: Grammar.Option, as name: String, value: String?) throws -> Bool {
         let canonical = option.canonical
+        if option.takesChoice {
+            let choice = value.map { $0.lowercased() } ?? "true"
+            output += ["\(canonical)=\(choice)"]
+            return false
+        }
         guard option.takesValue else {
             let isOn = try value.map { try Misuse.truth($0, of: name) } ?? true
             // Operands with a dash come after `--`, values after `=`: this is the flag itself.

@@ -23,7 +23,7 @@ extension Grammar {
     private static func options(of verb: String) -> String? {
         switch verb {
         case "build":
-            "t|tag= f|file= target= build-arg= label= no-cache pull platform= secret= net|network= progress= iidfile="
+            "t|tag= f|file= target= build-arg= label= no-cache pull? platform= secret= net|network= progress= iidfile="
                 + " o|output= q|quiet cache-from= cache-to="
         case "pull": "a|all-tags q|quiet platform= tls-verify= layer-limits="
         case "push": "a|all-tags q|quiet compress= tls-verify="

@@ -6,6 +6,8 @@ struct Grammar {
         /// Without dashes. The last one is passed to the parser.
         var names: [Substring]
         var takesValue: Bool
+        /// A flag that a word may follow, after `=` alone.
+        var takesChoice = false
 
         var canonical: String { Grammar.dashed(names.last ?? "") }
     }
@@ -14,7 +16,8 @@ struct Grammar {
     /// Words after the first operand are an image's command, or another program's: not ours to read.
     var endsAtOperand = false
 
-    /// `text`: options, separated by spaces; the names of one by `|`; with `=` at the end where it takes a value.
+    /// `text`: options, separated by spaces; the names of one by `|`; with `=` at the end where it takes a value, and
+    /// `?` where it may.
     init(_ text: String, endsAtOperand: Bool = false) {
         self.endsAtOperand = endsAtOperand
         options = []
@@ -25,8 +28,11 @@ struct Grammar {
 
     private mutating func add(_ text: String) {
         for word in text.split(separator: " ") {
-            let names = (word.last == "=" ? word.dropLast() : word).split(separator: "|")
-            options.append(Option(names: names, takesValue: word.last == "="))
+            let isPlain = word.last != "=" && word.last != "?"
+            let names = (isPlain ? word : word.dropLast()).split(separator: "|")
+            options.append(
+                Option(names: names, takesValue: word.last == "=", takesChoice: word.last == "?")
+            )
         }
     }
 
