@@ -115,8 +115,12 @@ struct `What a build fetches` {
         #expect(try text(try tree(dockerfile).appending("file")) == "right")
         #expect(server.requests.count == count)
         let wrong = "sha256:\(String(repeating: "0", count: 64))"
-        let result = try build("FROM scratch\nADD --checksum=\(wrong) http://\(server.address)/file /\n")
+        let result = try build(
+            "FROM scratch\nADD --checksum=\(wrong) http://me:hidden@\(server.address)/file /\n",
+            ["-q"]
+        )
         #expect(result.status == 1)
+        #expect(!result.error.contains("hidden"), "\(result.error)")
         #expect(result.error.contains("Dockerfile:2: "), "\(result.error)")
         #expect(result.error.contains(right) && result.error.contains(wrong), "\(result.error)")
         #expect(leftovers == [])
@@ -144,12 +148,13 @@ struct `What a build fetches` {
     ) throws {
         let server = try OddServer { _ in answer }
         let result = try build(
-            "FROM scratch\nADD http://\(server.address)/file?secret=1 /\n",
-            [],
+            "FROM scratch\nARG KEY\nADD http://me:$KEY@\(server.address)/file?key=$KEY /\n",
+            ["--build-arg", "KEY=hidden"],
             environment
         )
         #expect(result.status == 1)
-        #expect(result.error.contains("Dockerfile:2: "), "\(result.error)")
+        #expect(result.error.contains("Dockerfile:3: "), "\(result.error)")
+        #expect(!result.error.contains("hidden"), "\(result.error)")
         #expect(result.error.contains(words), "\(result.error)")
         #expect(leftovers == [])
     }

@@ -5,6 +5,8 @@ import Linux
 /// A source of `ADD` that is a URL.
 struct RemoteSource {
     let url: String
+    /// The URL for messages: passwords, and queries that are some, stay out of them.
+    let shown: String
     /// Of the file, from the URL's path.
     let name: [UInt8]
     /// What its bytes have to be.
@@ -19,12 +21,13 @@ struct RemoteSource {
             || isHTTP && path.hasSuffix(".git")
         guard !isGit else {
             throw Failure(
-                "ADD of \(source): mica build reads no git repositories",
-                advice: "Clone it into the context before the build: git clone \(source)"
+                "ADD of \(isHTTP ? RemoteSource.shown(source, path) : source): mica build reads no git repositories",
+                advice: "Clone it into the context before the build."
             )
         }
         guard isHTTP else { return nil }
         url = source
+        shown = RemoteSource.shown(source, path)
         self.checksum = checksum
         name = RemoteSource.name(in: path)
     }
@@ -34,6 +37,13 @@ struct RemoteSource {
         let rest = url.split(separator: "://", maxSplits: 1).last ?? ""
         let place = rest.prefix { $0 != "?" && $0 != "#" }
         return place.firstIndex(of: "/").map { place[$0...] } ?? ""
+    }
+
+    private static func shown(_ url: String, _ path: Substring) -> String {
+        let parts = url.split(separator: "://", maxSplits: 1)
+        let server = parts.last?.prefix { $0 != "/" && $0 != "?" && $0 != "#" } ?? ""
+        let host = server.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+        return Printable.text("\(parts.first ?? "")://\(host)\(path)")
     }
 
     /// The last name of a path, as BuildKit calls the file.

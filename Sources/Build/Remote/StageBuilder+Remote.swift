@@ -36,9 +36,9 @@ extension StageBuilder {
     /// The file of a URL, in the layer that `layer(of:_:)` gave. The caller holds the store's lock.
     func source(_ remote: RemoteSource, in layer: Digest) throws -> CopySource {
         guard let file = try LayerFileTree([layer], build.store.layout).root().child(remote.name) else {
-            throw Failure("what was fetched of \(remote.url) is not in the store")
+            throw Failure("what was fetched of \(remote.shown) is not in the store")
         }
-        return CopySource(name: remote.url, base: remote.name, file: file)
+        return CopySource(name: remote.shown, base: remote.name, file: file)
     }
 
     /// Fetches the file that a URL names into a layer of its own, which is kept as a step is: for as long as the server says
@@ -64,13 +64,13 @@ extension StageBuilder {
             return same != nil
         }
         guard let fetched else {
-            guard let same else { throw Failure("\(remote.url) was not fetched") }
+            guard let same else { throw Failure("\(remote.shown) was not fetched") }
             return same
         }
         let file = try SpooledFile(fetched)
         let content = try file.digest()
         if let checksum = remote.checksum, checksum != content {
-            throw Failure("\(remote.url) has the digest \(content), and should have \(checksum)")
+            throw Failure("\(remote.shown) has the digest \(content), and should have \(checksum)")
         }
         let description = fetched.description
         let found: Digest =
