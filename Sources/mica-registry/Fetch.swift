@@ -19,8 +19,7 @@ enum Fetch {
         let http = HTTP(
             host: server,
             certificates: try Certificates(for: server).withoutOwn,
-            verifies: true,
-            isLoopback: Origin(url).isLoopback
+            verifies: true
         )
         let file = try FetchedFile(request.path ?? "", limit: request.size ?? 0)
         var retry = Retry()

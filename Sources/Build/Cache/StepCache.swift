@@ -42,7 +42,14 @@ final class StepCache: Sendable {
             try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
             let client = try RegistryClient(opening)
             self.client = client
-            do { files = try RegistryFiles(client, reference, directory: arrivals) } catch {
+            do {
+                files = try RegistryFiles(
+                    client,
+                    reference,
+                    directory: arrivals,
+                    lock: store.layout.lock
+                )
+            } catch {
                 client.close()
                 throw error
             }
@@ -142,13 +149,21 @@ final class StepCache: Sendable {
         as key: Digest,
         _ text: String
     ) throws -> Digest {
-        let lock = try store.lockForChange()
         let (diffID, blob) = layers[step.layer]
+        func known() throws -> NewLayer? {
+            store.layout.layer(diffID).exists ? try store.layer(diffID) : nil
+        }
+        // A registry may be slow: it keeps the store's lock from no collection.
+        var staged: StagedLayer?
+        if try known() == nil { staged = try read(blob, diffID, standsAlone: below.isEmpty, store) }
+        let lock = try store.lockForChange()
         let new: NewLayer
-        if let known = try store.layer(diffID), store.layout.layer(diffID).exists {
-            new = known
+        if let staged {
+            new = try publish(staged, of: blob)
+        } else if let there = try known() {
+            new = there
         } else {
-            new = try read(blob, diffID, standsAlone: below.isEmpty, store)
+            throw Failure("the layer \(diffID) was removed meanwhile")
         }
         // Whether it goes together with those below shows here, and not in a later build.
         _ = try LayerFileTree(below + [diffID], store.layout)
@@ -158,31 +173,32 @@ final class StepCache: Sendable {
     }
 
     private func read(_ blob: Descriptor, _ diffID: Digest, standsAlone: Bool, _ store: Store) throws
-        -> NewLayer
+        -> StagedLayer
     {
         guard let file = try files.file("blobs/sha256/\(blob.digest.hex)") else {
             throw Failure("it does not have \(blob.digest)")
         }
-        let remote = files as? RegistryFiles
-        let staged: StagedLayer
         do {
-            staged = try LayerImport(layout: store.layout).stage(
+            return try LayerImport(layout: store.layout).stage(
                 file.source(),
                 named: "a layer of \(place)",
                 expecting: Expectation(diffID: diffID, blobDigest: blob.digest, blobSize: blob.size),
                 standsAlone: standsAlone
             )
         } catch {
-            _ = remote?.discard(blob.digest)
+            _ = (files as? RegistryFiles)?.discard(blob.digest)
             throw error
         }
+    }
+
+    private func publish(_ staged: StagedLayer, of blob: Descriptor) throws -> NewLayer {
         do { try staged.publish() } catch {
             staged.discard()
             throw error
         }
-        remote?.finish(blob.digest, as: nil)
+        (files as? RegistryFiles)?.finish(blob.digest, as: nil)
         return NewLayer(
-            diffID: diffID,
+            diffID: staged.diffID,
             tarSize: staged.tarSize,
             contentSize: staged.contentSize,
             blobs: [LayerBlob(blob, isVerified: true)]

@@ -26,7 +26,7 @@ package struct RemoteFile: Sendable {
     ) throws -> RemoteFile? {
         let limit = try limit()
         let (path, hold) = try store.layout.heldArrival()
-        defer { _ = consume hold }
+        defer { withExtendedLifetime(hold) {} }
         defer { try? path.unlink() }
         let file = OpenFile(try naming("open \(path)") { try OwnedFD.open(path, O_RDONLY) })
         let fetch = try FileFetch()

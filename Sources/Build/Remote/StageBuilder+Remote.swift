@@ -82,7 +82,7 @@ extension StageBuilder {
                 key("content", "\(content)", description.modified)
             }
         let lock = try build.store.lockForChange()
-        defer { _ = consume lock }
+        defer { withExtendedLifetime(lock) {} }
         let layer = try stage(text) { sink in
             let writer = FileWriter(notAfter: nil, to: sink)
             try writer.add(file, remote.name, to: remote.name, file.attributes)

@@ -53,7 +53,7 @@ extension StageBuilder {
         // Another stage may have to be built for it.
         let origin = try step.from.map { try layers(from: $0) }
         let number = build.begin(title(text))
-        let arrived = try remotes.mapValues { (remote: $0, layer: try layer(of: $0, text)) }
+        let arrived = try remotes.mapValues { (remote: $0, layer: try self.layer(of: $0, text)) }
         let lock = try build.store.lockForChange()
         let tree = try origin.map { try LayerFileTree($0, build.store.layout) } ?? build.context
         let fetched = try arrived.mapValues { try source($0.remote, in: $0.layer) }
