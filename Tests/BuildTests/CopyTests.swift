@@ -207,6 +207,39 @@ struct `COPY and ADD` {
         }
     }
 
+    @Test func `unpack archives as if their directory were the root, and replace directories`() throws {
+        let pack = box.context.appending("pack").string
+        try box.run(
+            "/bin/sh",
+            [
+                "-c",
+                """
+                mkdir -p \(pack)/a/etc \(pack)/b && cd \(pack) && echo 1 > a/etc/one && echo 2 > b/gone
+                ln -s .. up && ln -s /etc absolute
+                tar --transform 's,^a,up,' -cf ../up.tar up a/etc/one
+                tar --transform 's,^a/etc,absolute,' -cf ../absolute.tar absolute a/etc/one
+                tar --transform 's,^b/gone,full,' -cf ../file.tar b/gone
+                ln -s b full && tar -cf ../link.tar full
+                """,
+            ]
+        )
+        let id = try box.image(
+            """
+            FROM base:1
+            RUN mkdir -p /full/deep /other/full/deep && echo x > /full/deep/x
+            ADD up.tar /d/
+            ADD absolute.tar /e/
+            ADD file.tar /
+            ADD link.tar /other/
+            """
+        )
+        let list = "cat /d/etc/one /e/etc/one /full; readlink /other/full; ls /etc | grep -c one"
+        #expect(
+            try box.shell(id, list + "; ls -d /d/etc /e/etc; test -e /full/deep || echo gone")
+                == "1\n1\n2\nb\n0\n/d/etc\n/e/etc\ngone\n"
+        )
+    }
+
     @Test func `write here-documents`() throws {
         let id = try box.image(
             """

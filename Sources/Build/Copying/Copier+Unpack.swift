@@ -6,8 +6,8 @@ import Tar
 extension Copier {
     /// `ADD` of a file: unpacks it into the directory `path` if it is a tar, plain or compressed. Returns whether it is.
     ///
-    /// Links in the destination are followed inside of it, as if the archive were unpacked in a container; names with
-    /// `..` stay below the directory.
+    /// Links in the destination and in the archive are followed as if the directory were the root: neither `..` nor an
+    /// absolute link leads out of it. What is no directory takes the place of one, with all that is in it.
     func unpack(_ source: CopySource, to path: String) throws -> Bool {
         guard source.file.attributes.kind == .file, source.file.attributes.size > 0 else { return false }
         guard try Copier.isTar(source) else { return false }
@@ -60,20 +60,20 @@ extension Copier {
             // The directory itself.
             return
         }
-        let parent = try TreePath.resolve(top + names.dropLast(), in: destination).names
+        let inside = Subtree(tree: destination, top: top)
+        let parent = top + (try TreePath.resolve(Array(names.dropLast()), in: inside).names)
         try makeDirectories(parent)
         let path = parent + [last]
-        let known = try destination.file(path)
-        if let known, known.isDirectory != (entry.kind == .directory) {
-            if known.isDirectory { throw reader.failure("there is a directory in its place") }
+        if entry.kind != .directory, try destination.file(path)?.isDirectory == true {
+            destination.forget(path)
         }
         var entry = entry
         entry.path = TreePath.bytes(path)
         if let owner { (entry.uid, entry.gid) = (owner.uid, owner.gid) }
         if entry.kind == .hardLink {
-            let target = top + TreePath.names(entry.linkTarget)
-            let place =
-                try TreePath.resolve(Array(target.dropLast()), in: destination).names + target.suffix(1)
+            let target = TreePath.names(entry.linkTarget)
+            let directory = try TreePath.resolve(Array(target.dropLast()), in: inside).names
+            let place = top + directory + target.suffix(1)
             guard try destination.file(place) != nil else {
                 throw reader.failure("it is a link to a file that is not there")
             }

@@ -21,6 +21,12 @@ final class Destination: FileTree, @unchecked Sendable {
 
     func make(_ names: [[UInt8]], _ new: Made) { made[TreePath.bytes(names)] = new }
 
+    /// What was made in a directory whose place something else takes.
+    func forget(_ names: [[UInt8]]) {
+        let directory = TreePath.bytes(names) + [UInt8(ascii: "/")]
+        made = made.filter { !$0.key.starts(with: directory) }
+    }
+
     /// What is under a path whose directories are no links; nil: nothing.
     func file(_ names: [[UInt8]]) throws -> (any TreeFile)? {
         var file: (any TreeFile)? = try root()
