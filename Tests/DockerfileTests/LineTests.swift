@@ -49,7 +49,8 @@ import Testing
         "docker/dockerfile", "docker/dockerfile:1", "docker.io/docker/dockerfile:1.4",
         "docker/dockerfile:1-labs",
         "docker/dockerfile:1@sha256:0", "docker/dockerfile:latest", "docker/dockerfile-upstream:master",
-        "docker/dockerfile:1 arg",
+        "docker/dockerfile:1 arg", "mirror.example/docker/dockerfile:1.7-labs",
+        "localhost:5000/hub/docker/dockerfile", "mirror.example/docker/dockerfile-upstream:master@sha256:0",
     ])
     func `ask for a syntax that is known`(syntax: String) throws {
         #expect(try read("# syntax=\(syntax)\nFROM a").directives.syntax == syntax)
@@ -59,6 +60,9 @@ import Testing
         ("# syntax=docker/dockerfile:2\nFROM a", 1), ("#syntax=me/mine\nFROM a", 1),
         ("#!/usr/bin/env x\n# syntax=me/mine\nFROM a", 2), ("// syntax=me/mine\nFROM a", 1),
         ("# escape=`\n# syntax=docker/dockerfile-x:1\nFROM a", 2),
+        ("# syntax=mirror.example/docker/dockerfile:2\nFROM a", 1),
+        ("# syntax=me/docker/dockerfile:1\nFROM a", 1),
+        ("# syntax=mirror.example/mydocker/dockerfile\nFROM a", 1),
     ])
     func `ask for another frontend, which is refused by name`(text: String, line: Int) {
         #expect(refusal(text)?.hasPrefix("Dockerfile:\(line): the syntax ") == true)

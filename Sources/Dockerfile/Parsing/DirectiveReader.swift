@@ -45,18 +45,27 @@ struct DirectiveReader {
     static func check(frontend value: String) throws(DockerfileError) {
         var name = value.splitAtBlanks(limit: 2)[0][...]
         if let at = name.firstIndex(of: "@") { name = name[..<at] }
-        for registry in ["docker.io/", "index.docker.io/"] where name.hasPrefix(registry) {
-            name = name.dropFirst(registry.count)
+        var tag: Substring = "1"
+        if let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") {
+            tag = name[name.index(after: colon)...]
+            name = name[..<colon]
         }
-        let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        let tag = parts.count == 2 ? parts[1] : "1"
         let isKnown =
             tag == "1" || tag.hasPrefix("1.") || tag.hasPrefix("1-")
             || ["latest", "labs", "experimental", "master", "master-labs"].contains(tag)
-        guard isKnown, parts[0] == "docker/dockerfile" || parts[0] == "docker/dockerfile-upstream" else {
+        guard isKnown, isDockers(name) else {
             throw DockerfileError(
                 "the syntax \(value) is not known: mica reads docker/dockerfile:1, and executes no other frontends"
             )
+        }
+    }
+
+    /// Also in a mirror, `registry.example/hub/docker/dockerfile`: nothing is fetched, and it is the same language.
+    private static func isDockers(_ repository: Substring) -> Bool {
+        let host = repository.prefix { $0 != "/" }
+        let isElsewhere = host.contains { $0 == "." || $0 == ":" } || host == "localhost"
+        return ["docker/dockerfile", "docker/dockerfile-upstream"].contains { name in
+            repository == name || isElsewhere && repository.hasSuffix("/\(name)")
         }
     }
 
