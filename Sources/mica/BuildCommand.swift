@@ -163,7 +163,11 @@ struct BuildCommand: ParsableCommand {
             bring: { try policy.bring($0, to: store, interruptible: false) },
             show: { progress.show($0) }
         )
-        let image = try build.run()
+        let image: ImageRecord
+        do { image = try build.run() } catch {
+            progress.fail()
+            throw error
+        }
         progress.close()
         if let iidfile {
             try naming("write \(iidfile)") {

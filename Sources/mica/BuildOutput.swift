@@ -66,7 +66,6 @@ struct BuildOutput {
             try archive.write { sink in try RootExport(store: store).write(image, to: sink) }
         case .local:
             let directory = FilePath(destination)
-            try naming("create \(directory)") { try directory.makeDirectories() }
             // A file without a name: what fails while it is written has made nothing in the directory.
             var path = store.layout.tmp.appending("output-XXXXXX")
             let spool = OpenFile(
@@ -76,6 +75,7 @@ struct BuildOutput {
             try RootExport(store: store).write(image) { bytes in
                 try naming("write to \(store.layout.tmp)") { try spool.fd.writeAll(bytes) }
             }
+            try naming("create \(directory)") { try directory.makeDirectories() }
             _ = try Errno.check(lseek(spool.fd.raw, 0, SEEK_SET))
             try TreeOutput.unpack(FileSource(spool.fd.duplicate()), named: "the image", into: directory)
         }

@@ -74,6 +74,16 @@ final class BuildProgress: Sendable {
         }
     }
 
+    /// The build has failed: steps that have not ended are those that did.
+    func fail() {
+        state.withLock { state in
+            for number in state.steps.keys.sorted() where state.steps[number]?.ended == nil {
+                end(number, "ERROR", &state)
+            }
+            draw(&state, isForced: true)
+        }
+    }
+
     func close() { state.withLock { draw(&$0, isForced: true) } }
 
     // MARK: - Plain
@@ -124,8 +134,7 @@ final class BuildProgress: Sendable {
 
     private func fail(_ number: Int, _ lines: [String], _ state: inout State) {
         guard kind != .plain else {
-            if state.steps[number]?.rest.isEmpty == false { add([0x0a], to: number, &state) }
-            return put("#\(number) ERROR\n")
+            return end(number, "ERROR", &state)
         }
         let title = state.steps[number]?.title ?? ""
         end(number, "ERROR", &state)

@@ -120,7 +120,8 @@ extension StageBuilder {
         let why = code > 128 ? "signal \(code - 128) has ended it" : "it has ended with status \(code)"
         let memory = ended.isShortOfMemory ? ", for want of memory" : ""
         let hint = "It has no network; a build with one: mica build --network host"
-        return Failure("the command failed: \(why)\(memory)", advice: network == .none ? hint : nil)
+        let isOwn = network == .none && code < 128
+        return Failure("the command failed: \(why)\(memory)", advice: isOwn ? hint : nil)
     }
 }
 

@@ -26,6 +26,8 @@ final class StageBuilder {
     var variables: Variables { config.variables }
 
     func run() throws -> ImageDraft {
+        // What a base's ONBUILD adds is not known yet.
+        count = 1 + stage.instructions.count { StageBuilder.isStep($0.keyword) }
         let triggers = try located(stage.source) { try begin() }
         let instructions =
             try located(stage.source) {

@@ -37,7 +37,9 @@ extension Containers {
         let work = StepDirectory(store.layout.snapshot(snapshot.id))
         do {
             defer { work.remove() }
-            return try runPrepared(step, as: id, snapshot, work, cancellation, output)
+            do { return try runPrepared(step, as: id, snapshot, work, cancellation, output) } catch {
+                throw work.quotingLog(in: error)
+            }
         } catch {
             try? store.remove(key)
             throw error
@@ -112,6 +114,13 @@ extension Containers {
             }
         }
         try cancellation.check()
+        // Whatever the command made of it.
+        guard !MountTable.isOrphan(container.files.root) else {
+            throw Failure(
+                "micafs, which serves the command's files, has ended before it",
+                advice: "See \(container.files.daemonLog)."
+            )
+        }
         return EndedStep(
             snapshot: snapshot.key,
             status: status,
@@ -126,7 +135,11 @@ extension Containers {
             guard let owner = snapshot.labels[StepOwner.label].flatMap({ StepOwner(text: $0) }),
                 owner.process.open() == nil
             else { continue }
-            ControlGroup.remove(owner.container)
+            // The label is all that knows of the cgroup: it stays for as long as a process in it does not end.
+            guard ControlGroup.remove(owner.container) else {
+                problems.append("clean up behind a build: its processes don't end")
+                continue
+            }
             let work = StepDirectory(store.layout.snapshot(snapshot.id))
             work.remove()
             do { try store.remove(snapshot.key) } catch {

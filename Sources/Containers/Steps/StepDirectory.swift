@@ -31,6 +31,20 @@ struct StepDirectory {
         try? path.removeTree()
     }
 
+    /// micafs's log goes with the directory: an error that points to it gets its last lines instead.
+    func quotingLog(in error: any Error) -> any Error {
+        guard let failure = error as? Failure, failure.advice?.contains(files.daemonLog.string) == true else {
+            return error
+        }
+        let log = (try? OwnedFD.open(files.daemonLog, O_RDONLY).contents(limit: 1 << 20)) ?? []
+        let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(3)
+        return Failure(
+            failure.message,
+            advice: lines.isEmpty ? nil : lines.joined(separator: "\n"),
+            kind: failure.kind
+        )
+    }
+
     // MARK: - Trees
 
     private func tree(_ number: Int) -> FilePath { path.appending("tree\(number)") }
