@@ -1,6 +1,10 @@
 import Foundation
+import ImageFixtures
 import Linux
+import SystemPackage
 import Testing
+
+import Glibc
 
 @Suite(
     .timeLimit(.minutes(40)),
@@ -32,6 +36,8 @@ struct `A cache of steps in a registry` {
         }
         let first = try build(mica, "--cache-to", "type=registry,ref=\(name),mode=max")
         #expect(first.status == 0, "\(first.error)")
+        // It writes its log when it has answered.
+        for _ in 0..<6000 where registry.uploads < 4 { usleep(20_000) }
         let uploads = registry.uploads
         // Three layers and the document.
         #expect(uploads == 4)

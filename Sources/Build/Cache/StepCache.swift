@@ -1,3 +1,4 @@
+import Containers
 import Digests
 import Layers
 import Linux

@@ -2,6 +2,7 @@ package import Containers
 package import Registry
 package import Snapshots
 
+import Layers
 package import Linux
 import SystemPackage
 

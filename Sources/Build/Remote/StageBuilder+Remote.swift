@@ -8,6 +8,8 @@ import Snapshots
 import SystemPackage
 import Tar
 
+import Glibc
+
 extension StageBuilder {
     /// The sources of `ADD` that are URLs, by these.
     func remotes(among sources: [String], _ step: CopyStep) throws -> [String: RemoteSource] {
