@@ -9,8 +9,7 @@ extension Mounts {
     /// already; where it is. One whose daemon was killed is mounted again: who has it bound elsewhere has to do that
     /// again, too.
     package func hold(snapshot: SnapshotRecord, at target: FilePath, options: [String]) throws -> FilePath {
-        for record in try store.mounts() where record.isLive && record.isOf(snapshot.key, in: snapshot.space)
-        {
+        for record in try store.mounts(of: snapshot.key, in: snapshot.space) where record.isLive {
             if try isShown(record, in: .current()) { return record.target }
         }
         try show(snapshot: snapshot, at: target, options: options)
@@ -19,7 +18,7 @@ extension Mounts {
 
     /// The same at `target` and nowhere else: Failure where it is shown somewhere already.
     package func show(snapshot: SnapshotRecord, at target: FilePath, options: [String]) throws {
-        for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
+        for record in try store.mounts(of: snapshot.key, in: snapshot.space) {
             if record.isLive { try refuse(snapshot.key, unlessEnding: record) }
             if record.isDead {
                 try naming("unmount \(record.target)") { try Unmount.unmount(record.target, .lazy) }
@@ -54,7 +53,7 @@ extension Mounts {
     /// seen elsewhere, in this mount namespace or another one: a process uses it. What an unshare(1) has copied, at the same
     /// place in its own namespace, is no use.
     package func endHeld(snapshot: SnapshotRecord) throws {
-        for record in try store.mounts() where record.isOf(snapshot.key, in: snapshot.space) {
+        for record in try store.mounts(of: snapshot.key, in: snapshot.space) {
             let (lock, table) = (store.mountLock(record.id), MountTable.current())
             if record.isLive, let device = MountDaemon.device(of: lock),
                 let other = table.entries.first(where: { $0.device == device && $0.target != record.target })

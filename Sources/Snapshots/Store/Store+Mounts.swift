@@ -59,7 +59,14 @@ extension Store {
     }
 
     /// All mounts on record, oldest first. One that is not live any more is removed by the collector.
-    package func mounts() throws -> [MountRecord] {
+    package func mounts() throws -> [MountRecord] { try mounts { _ in true } }
+
+    /// Those of one snapshot: whether others are live is not asked, which takes a few system calls each.
+    package func mounts(of snapshot: String, in space: KeySpace) throws -> [MountRecord] {
+        try mounts { $0.isOf(snapshot, in: space) }
+    }
+
+    private func mounts(_ isWanted: (MountRecord) -> Bool) throws -> [MountRecord] {
         let records = try read { connection in
             try connection.rows(
                 """
@@ -79,7 +86,7 @@ extension Store {
             }
         }
         var table: MountTable?
-        return records.map { record in
+        return records.filter(isWanted).map { record in
             var record = record
             record.isLive = isLive(mount: record.id)
             if !record.isLive {
