@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Registry
 
-/// Brings a file of any server, for a build. Nobody's credentials are sent there but those in the URL.
+/// Brings a file of any server, for a build. No credentials are sent there but those in the URL.
 enum Fetch {
     /// `news` gets replies that are not the last one, which is returned.
     static func run(
@@ -53,7 +53,7 @@ enum Fetch {
         var hasBegun = false
         do throws(HTTPError) {
             response = try http.perform(HTTP.Request(url: url)) { bytes, response in
-                // Words about an error: nobody reads them.
+                // Words about an error: they are not read.
                 guard response.status == 200 else { return false }
                 if !hasBegun { begins(response) }
                 hasBegun = true

@@ -15,7 +15,7 @@ final class BlobSource: @unchecked Sendable {
     /// Of the task, while there is no room.
     private var waiting: CheckedContinuation<Void, any Error>?
 
-    /// Returns once there is room for more. Throws when nobody reads any more.
+    /// Returns once there is room for more. Throws when the other side no longer reads.
     func write(_ bytes: [UInt8]) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let result: Result<Void, any Error>? = lock.locked {
@@ -39,7 +39,7 @@ final class BlobSource: @unchecked Sendable {
         }
     }
 
-    /// Nobody wants more.
+    /// No more is wanted.
     func abandon() {
         let waiting = lock.locked {
             isAbandoned = true

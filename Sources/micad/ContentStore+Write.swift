@@ -71,7 +71,7 @@ extension ContentStore {
         try await content.write(request: request) { response in for try await _ in response.messages {} }
     }
 
-    /// Somebody has written the same bytes before, perhaps without saying what they unpack to.
+    /// Another client has written the same bytes before, perhaps without saying what they unpack to.
     private func complete(
         _ diff: WrittenDiff,
         for metadata: Metadata,

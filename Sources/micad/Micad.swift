@@ -6,9 +6,9 @@ import Linux
 @main
 enum Micad {
     static func main() async {
-        // Whoever hangs up must not end the service.
+        // A client that hangs up must not end the service.
         signal(SIGPIPE, SIG_IGN)
-        // Handed down by who ignores it, and nobody could wait for a micafs.
+        // Inherited from a parent that ignores it: then a micafs could not be waited for.
         signal(SIGCHLD, SIG_DFL)
         let arguments = Array(CommandLine.arguments.dropFirst())
         if let helper = MountHelper(arguments) {

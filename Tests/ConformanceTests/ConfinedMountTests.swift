@@ -5,7 +5,7 @@ import MountFixtures
 import SystemPackage
 import Testing
 
-/// An image whose maker wants to be root on the host, mounted by root, looked at by somebody else.
+/// An image whose maker wants to be root on the host, mounted by root, looked at by another user.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `A mounted image gives nobody privileges` {
     let workspace: Workspace

@@ -70,7 +70,7 @@ import Testing
         #expect(other.finding.remedy?.hasPrefix("as root: ") == true)
         #expect(other.status == "1")
 
-        // Without fusermount3 an ordinary user can't mount, whoever may open the device.
+        // Without fusermount3 an ordinary user can't mount, even where the device may be opened.
         let open = try device(after: "mknod -m 0666 fuse c 10 229; mount --bind fuse /dev/fuse", user: 65534)
         #expect(open.finding.state == "ok")
         #expect(open.status == "1")

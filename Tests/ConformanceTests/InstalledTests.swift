@@ -130,7 +130,7 @@ struct `The installed helpers` {
             mount -t fuse 'mica#layered' -o ro,allow_suid target; at; umount target
             """
         )
-        // It adds dev and suid by itself: that is nobody's wish.
+        // It adds dev and suid by itself: the user did not ask for that.
         #expect(
             output == """
                 layered fuse.mica ro,nosuid,nodev,relatime

@@ -7,7 +7,7 @@ import Testing
 
 import Glibc
 
-/// Whoever runs the tests may end them at any moment, with kill -9 as well.
+/// The tests may be ended at any moment, with kill -9 as well.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `When the tests are killed` {
     @Test func `nothing is left of what they had mounted, started and written`() throws {
         let workspace = try Workspace()
@@ -31,7 +31,7 @@ import Glibc
         #expect(try left(of: path).count >= 4, "mounts, a daemon, a loop device and a directory")
         kill(pid, SIGKILL)
         waitpid(pid, &status, 0)
-        // Whoever cleans up looks once a second whether it is needed.
+        // What cleans up looks once a second whether it is needed.
         for _ in 0..<6000 where try !left(of: path).isEmpty { usleep(100_000) }
         #expect(try left(of: path) == [])
     }

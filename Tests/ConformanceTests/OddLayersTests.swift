@@ -35,7 +35,7 @@ struct `An image of odd layers` {
             let bundle = "\(workspace.path)/bundle"
             try Tool.run(umoci, ["unpack", "--image", "\(workspace.path)/layout:x", bundle])
             let tree = try Tree(at: mica)
-            // umoci makes directories that nobody mentions now, and loses the time of some that somebody does.
+            // umoci makes directories that no entry mentions, and loses the time of some that an entry does.
             let differences = try tree.withoutDirectoryTimes.differences(
                 from: Tree(at: "\(bundle)/rootfs").withoutDirectoryTimes
             )

@@ -150,7 +150,7 @@ struct `An ordinary user` {
         }
     }
 
-    /// Whoever may write to a file may set the attribute: through an upper of the kernel's, or in a user namespace.
+    /// A user who may write to a file may set the attribute: through an upper of the kernel's, or in a user namespace.
     /// `begun`: the upper as mica began it for the user, or as another program leaves one.
     @Test(arguments: [(true, "mine 8:8 theirs 7:7"), (false, "mine 5:60 theirs 7:7")])
     func `is believed whose a file is only in an upper of theirs, and only of a file of theirs`(

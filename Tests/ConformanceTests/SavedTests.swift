@@ -26,7 +26,7 @@ struct `A committed and saved image` {
         try Tool.run(URL(fileURLWithPath: "/usr/bin/\(tool)"), arguments)
     }
 
-    /// The directories that `TrickyLayers` omit: whoever unpacks those makes them now.
+    /// The directories that `TrickyLayers` omit: a program that unpacks those makes them now.
     private static let omitted: Layer = [
         .directory("implied"), .directory("implied/by"), .directory("x"),
     ]

@@ -306,7 +306,7 @@ import Testing
         ] { #expect(failure?.description.contains("extended attributes") == true) }
     }
 
-    /// The whiteout that says that there are attributes is nobody's change.
+    /// The whiteout that says that there are attributes is not a change.
     @Test func `shows nothing of what says that it is one`() throws {
         let tree = try changed(.image)
         #expect(

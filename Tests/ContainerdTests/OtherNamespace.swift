@@ -33,7 +33,7 @@ final class OtherNamespace {
         _ = try? process.wait()
     }
 
-    /// It is no zombie that nobody has waited for.
+    /// It is not a zombie.
     private var isRunning: Bool {
         contents("stat").split(separator: UInt8(ascii: ")")).last?.starts(with: " Z".utf8) == false
     }

@@ -59,7 +59,7 @@ struct `The words of a command line` {
         try #expect(mica("rm", "up").status == 0)
     }
 
-    /// A script's `mica run -- "$IMAGE"`, with a name that somebody else has chosen.
+    /// A script's `mica run -- "$IMAGE"`, with a name that another person has chosen.
     @Test func `nothing after two dashes is an option of mica's`() throws {
         for words in [
             ["run", "--rm", "--", "-v", "/etc:/host", "box", "true"],

@@ -122,7 +122,7 @@ struct `A mount that another mount namespace has a copy of` {
         try #expect(wait { try kept.exists && contents(kept) == "1\n" })
         let other = try ForeignNamespace()
         try #expect(other.shows(container.files.root))
-        // And somebody's shell works in it.
+        // And a user's shell works in it.
         let shell = try Sleeper(after: "cd \(container.files.root)/etc")
         defer { withExtendedLifetime((other, shell)) {} }
 

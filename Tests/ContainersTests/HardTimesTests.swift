@@ -139,7 +139,7 @@ struct `A command in hard times` {
         #expect(try run([], ["run", "--rm", "box", "true"], output: "/dev/full").status == 0)
     }
 
-    /// The ends of a pipe that whoever made it does not wait for, as an event loop leaves them to its children.
+    /// The ends of a pipe that are set not to wait, as an event loop leaves them to its children.
     private func impatientPipe() throws -> (read: FileHandle, write: FileHandle) {
         let pipe = try Linux.Pipe()
         let (reader, writer) = (try pipe.read.duplicate().release(), try pipe.write.duplicate().release())

@@ -126,7 +126,7 @@ struct `What is interrupted` {
         let process = mica.process(["mount", "--rw"] + options + ["box", box.root.outside.string])
         try process.run()
         try #require(wait { pid.exists })
-        // While it starts, it is nobody's garbage.
+        // While it starts, no collection may take it.
         try #expect(mica("snapshot", "ls").status == 0)
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()

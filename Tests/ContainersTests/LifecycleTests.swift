@@ -181,7 +181,7 @@ struct `A container of the store` {
         #expect(failure?.exitCode == 125)
         #expect(throws: Failure.self) { try box.containers.stop(container, seconds: 1) }
         #expect(box.containers.reclaim() == [])
-        // What is there stays, for somebody to look at.
+        // What is there stays, for a user to look at.
         #expect(container.files.readState()?.phase == .unknown)
         if let state {
             let kept = try OwnedFD.open(container.files.state, O_RDONLY).contents(limit: 100)

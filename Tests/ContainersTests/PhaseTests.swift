@@ -12,7 +12,7 @@ import Testing
         #expect(ways(from: .paused) == [.unpause, .end])
         #expect(ways(from: .restarting) == [.start, .end, .fail])
         #expect(ways(from: .exited) == [.start, .restart, .fail])
-        // Nobody knows what it would lead to.
+        // What it would lead to is not known.
         #expect(ways(from: .unknown) == [])
     }
 

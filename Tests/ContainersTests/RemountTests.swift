@@ -46,7 +46,7 @@ struct `A remount through mount.fuse3` {
         try #expect(remount("rw,relatime").status == 0)
         #expect(write("two") == nil)
 
-        // Not under somebody who writes.
+        // Not under a process that writes.
         let file = try OwnedFD.open(target.appending("two"), O_WRONLY)
         let busy = try remount("ro,relatime")
         #expect(busy.status == 32)

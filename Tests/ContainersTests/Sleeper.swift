@@ -20,7 +20,7 @@ final class Sleeper {
         }
     }
 
-    /// Nobody has waited for it.
+    /// No process has waited for it.
     private var hasEnded: Bool {
         let stat = (try? OwnedFD.open(FilePath("/proc/\(pid)/stat"), O_RDONLY).contents(limit: 4096)) ?? []
         return stat.split(separator: UInt8(ascii: ")")).last?.starts(with: " Z".utf8) ?? true

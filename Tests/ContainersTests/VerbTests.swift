@@ -200,7 +200,7 @@ struct `The verbs` {
         let output = Foundation.Pipe()
         process.standardOutput = output
         try process.run()
-        // It writes until nobody takes any more.
+        // It writes until its output is no longer read.
         try #expect(mica.wait { try isWritingToFullPipe(process.processIdentifier) })
         var before: CInt = 0
         _ = ioctl(output.fileHandleForReading.fileDescriptor, UInt(FIONREAD), &before)
@@ -208,7 +208,7 @@ struct `The verbs` {
         if how == "stop" {
             try #expect(mica("stop", "-t", "0", "talker").status == 0)
             try #expect(mica("ps", "-a").output.contains("Exited (137)"))
-            // All of it is in the log, though nobody has read it yet.
+            // All of it is in the log, though no client has read it yet.
             try #expect(mica("logs", "talker").output.utf8.count >= Int(before))
             try #expect(mica("rm", "talker").status == 0)
         } else {
@@ -341,7 +341,7 @@ struct `The verbs` {
             find \(store) -maxdepth 3 -perm /077 ! -type l -printf '%m %P\n' | sed 's,/[0-9a-f]*/,/ID/,' | sort
             $MICA rm --root \(store) -f secret > /dev/null
             """
-        // What a container's users read, in a directory that nobody else enters, is open. So is the root of a snapshot.
+        // What a container's users read, in a directory that no other user enters, is open. So is the root of a snapshot.
         try #expect(
             output(of: script) == """
                 644 containers/ID/hostname

@@ -25,7 +25,7 @@ import Testing
         let plain = try graph(text)
         #expect(plain.nodes.map(\.base) == [.image("a:1"), .stage(0)])
         #expect(plain.nodes[0].platform?.architecture == Platform.host.architecture)
-        // T is no global ARG, so nobody can give it.
+        // T is no global ARG, so it can't be given.
         #expect(
             try graph(text, ["V": "2", "T": "no"]).nodes.map(\.base) == [.image("a:2"), .stage(0)]
         )

@@ -165,7 +165,7 @@ final class CountingTree: Operations {
     }
 }
 
-/// Closed until somebody opens it.
+/// Closed until the test opens it.
 final class Gate: @unchecked Sendable {
     // Safe to share: both are only touched under `lock`.
     private let lock = Lock()

@@ -91,7 +91,7 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         for _ in 0..<10 { try mounted(CountingTree(), transport) { target in _ = try target.names() } }
     }
 
-    /// With as many waiting as CPUs can ask: nobody's answer may depend on where it was asked.
+    /// With as many waiting as CPUs can ask: no answer may depend on where it was asked.
     @Test(arguments: Transport.usable) func `answers others while a slow request is served`(
         _ transport: Transport
     ) throws {

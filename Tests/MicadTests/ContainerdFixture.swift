@@ -192,7 +192,7 @@ final class ContainerdFixture {
     }
 
     deinit {
-        // What runs goes first: nobody else would end it.
+        // What runs goes first: nothing else would end it.
         for namespace in ["default", "k8s.io"] {
             guard let tasks = try? ctr("-n", namespace, "tasks", "ls", "-q") else { continue }
             for task in tasks.split(separator: "\n") {

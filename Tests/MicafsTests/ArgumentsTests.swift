@@ -128,7 +128,7 @@ private let layers = "lowerdir=a:b,upperdir=u,workdir=w"
         let arguments = try parse(options: "lowerdir=a,workdir=w")
         #expect(arguments.mountFlags == 1)
         #expect(arguments.upper == nil && arguments.work == nil)
-        // An upper that nobody may write to is the topmost lower.
+        // An upper that can't be written to is the topmost lower.
         #expect(try parse(options: "ro,lowerdir=a:b,upperdir=u").lower == .directories(["u", "a", "b"]))
     }
 

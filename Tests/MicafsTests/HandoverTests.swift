@@ -70,7 +70,7 @@ struct `A daemon's threads` {
         try mount.unmount()
     }
 
-    /// Names of files that the process has open and nobody can open any more.
+    /// Names of files that the process has open and that can't be opened any more.
     private func removed(heldBy daemon: pid_t) throws -> Int {
         let descriptors = "/proc/\(daemon)/fd"
         return try FileManager.default.contentsOfDirectory(atPath: descriptors).count {
@@ -80,7 +80,7 @@ struct `A daemon's threads` {
         }
     }
 
-    /// Nobody waits for a FORGET, so it may be served late, but none may be lost.
+    /// No process waits for a FORGET, so it may be served late, but none may be lost.
     @Test(arguments: Transport.usable, Scheduling.allCases)
     func `let go of removed files soon`(_ transport: Transport, _ scheduling: Scheduling) throws {
         let mount = try mount(transport, scheduling)
@@ -109,7 +109,7 @@ struct `A daemon's threads` {
         try mount.unmount()
     }
 
-    /// Whoever takes a CPU for itself must not take it from a thread that somebody waits for.
+    /// A thread that takes a CPU for itself must not take it from one that a request waits for.
     @Test(arguments: Transport.usable, Scheduling.allCases)
     func `answer while others want every CPU`(_ transport: Transport, _ scheduling: Scheduling) throws {
         let mount = try mount(transport, scheduling)

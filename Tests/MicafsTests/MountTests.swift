@@ -200,7 +200,7 @@ private let micafs = Tool.binaries.appendingPathComponent("micafs")
     @Test func `goes where nobody waits for it any more`() throws {
         let lower = try workspace.directory("lower")
         let target = try workspace.directory("mount")
-        // A pipe that nobody will ever read: opened for both, once more for writing, and the first closed.
+        // A pipe that will never be read: opened for both, once more for writing, and the first closed.
         let script = """
             mkfifo "$1.pipe"; exec 3<>"$1.pipe" 4>"$1.pipe" 3<&-
             exec "$2" --ready-fd 4 -o "lowerdir=$3" "$1"

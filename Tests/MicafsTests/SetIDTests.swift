@@ -6,12 +6,12 @@ import MountFixtures
 import SystemPackage
 import Testing
 
-/// Whoever may write to a set-user-id program must not choose what its owner runs.
+/// A user who may write to a set-user-id program must not choose what its owner runs.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts")) struct `Set-id bits` {
     private static let capability: XattrName = "security.capability"
 
     private let workspace: Workspace
-    /// Where both sides put files, and nobody keeps a store.
+    /// Where both sides put files, and no store is kept.
     private let shared: String
 
     init() throws {

@@ -58,7 +58,7 @@ private let attribute: XattrName = "user.containers.override_stat"
         let file = try tree.create("file", mode: S_IFREG | 0o4111, uid: 33, gid: 44)
         #expect((file.mode, file.uid, file.gid) == (S_IFREG | 0o4111, 33, 44))
         #expect(stored(file.id) == "33:44:4111")
-        // The daemon can read and write it, and nobody can run it as the daemon.
+        // The daemon can read and write it, and no user can run it as the daemon.
         #expect(below[file.id]?.status.mode == S_IFREG | 0o711)
         #expect(below[file.id]?.status.uid == geteuid())
         let directory = try tree.create("dir", mode: S_IFDIR | 0o777, uid: 33, gid: 44)

@@ -43,7 +43,7 @@ package final class LoopDisk: Sendable {
         )
     }
 
-    /// Returns when nobody uses it any more. What a power cut left is lost.
+    /// Returns when it is no longer used. What a power cut left is lost.
     ///
     /// A process that another test has just started in a mount namespace of its own may still have the mount in
     /// there: mounted again at once, it would be the same filesystem, without its power.
@@ -77,7 +77,7 @@ package final class LoopDisk: Sendable {
         }
     }
 
-    /// Whoever writes waits until `thaw`. FIFREEZE and FITHAW of linux/fs.h.
+    /// A writer waits until `thaw`. FIFREEZE and FITHAW of linux/fs.h.
     package func freeze() throws { try control("freeze", 0xc004_5877) }
     package func thaw() throws { try control("thaw", 0xc004_5878) }
 

@@ -24,7 +24,7 @@ package enum Seeds {
     package static let all =
         1...(wanted ?? 12)
 
-    /// The same of what takes long: 1 to `count`, if nobody asks for more.
+    /// The same of what takes long: 1 to `count`, if the caller does not ask for more.
     package static func few(_ count: UInt64) -> ClosedRange<UInt64> { 1...(wanted ?? count) }
 
     private static let wanted = ProcessInfo.processInfo.environment["MICA_SEEDS"].flatMap { UInt64($0) }

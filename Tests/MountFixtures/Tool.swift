@@ -21,7 +21,7 @@ package enum Tool {
     /// Runs it with mica in PATH, and `store` as mica's store. Returns standard output; throws a Failure with
     /// standard error where the exit status is not 0.
     ///
-    /// Not by Foundation's `Process`: what that leaves open in a child, a daemon would keep, and whoever waits
+    /// Not by Foundation's `Process`: what that leaves open in a child, a daemon would keep, and a caller that waits
     /// for the end of a pipe, or for the child itself, would wait for the daemon. So the child has three
     /// descriptors, and what it prints goes to files.
     @discardableResult

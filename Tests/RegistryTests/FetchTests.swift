@@ -89,7 +89,7 @@ struct `What a build fetches` {
             try text(try tree(dockerfile, options).appending("file"))
         }
         #expect(try fetched() == "one")
-        // The same tag for other bytes: nobody looks at them, unless everything is to be new.
+        // The same tag for other bytes: they are not looked at, unless everything is to be new.
         state.withLock { $0.body = "two" }
         #expect(try fetched() == "one")
         #expect(try fetched("--no-cache") == "two")

@@ -55,7 +55,7 @@ struct `An image that is pushed` {
         return (skopeo.terminationStatus, String(decoding: text, as: UTF8.self))
     }
 
-    /// A registry that has the index as team/app:v1, compressed as somebody else does it.
+    /// A registry that has the index as team/app:v1, compressed as another program does it.
     private func filled() throws -> DockerRegistry {
         let registry = try DockerRegistry()
         let done = try skopeo([

@@ -113,7 +113,7 @@ struct `registries.conf` {
             #expect(refused.status == 1)
             #expect(refused.error.contains("could be docker.io/library/app, or \(other)"), "\(refused.error)")
             #expect(server.requests.count == before)
-            // Whoever says which gets it.
+            // A command that says which gets it.
             #expect(try mica("pull", "docker.io/library/app:v1").status == 0)
         }
     }

@@ -23,7 +23,7 @@ struct `Lists of a registry` {
             guard request.path == "/v2/team/app/tags/list" else { return .init(status: 404) }
             var answer = json(#"{"name": "team/app", "tags": ["one", "two"]}"#)
             if request.query.contains("last=two") { return json(#"{"tags": ["three"]}"#) }
-            // On this registry, whoever it says.
+            // On this registry, whichever it says.
             answer.headers["Link"] =
                 #"<https://elsewhere.invalid/v2/team/app/tags/list?last=two&n=2>; rel="next""#
             return answer

@@ -17,7 +17,7 @@ final class TLSServers {
         access("/usr/bin/openssl", X_OK) == 0 && access("/usr/bin/python3", X_OK) == 0
     }
 
-    /// What certs.d has of it: also a certificate of somebody else's, whose name comes first.
+    /// What certs.d has of it: also another certificate, whose name comes first.
     var certificates: FilePath { directory.path.appending("certs.d") }
 
     /// "registry" or "storage", and "shown" or "none", for each request.

@@ -4,7 +4,7 @@ import ImageFixtures
 import Linux
 import SystemPackage
 
-/// A certificate for 127.0.0.1 and registry.invalid that nobody else believes, and its key: files `certificate` and `key` of a test's directory.
+/// A certificate for 127.0.0.1 and registry.invalid that no other program believes, and its key: files `certificate` and `key` of a test's directory.
 struct TestCertificate {
     let certificate: FilePath
     let key: FilePath

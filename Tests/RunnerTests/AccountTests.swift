@@ -96,7 +96,7 @@ struct `User lookup` {
         try root.write("etc/passwd", colons + Data("\nann:x:1000:1001::/:\nbob:x:1:2".utf8))
         try #expect(account("ann").uid == 1000)
         try #expect(account("bob") == Account(uid: 1, gid: 2, groups: [10]))
-        // Of a group's line nobody knows who is in it.
+        // A group's line does not say who is in it.
         try root.write("etc/group", colons)
         #expect(throws: Failure.self) { try account("ann") }
     }

@@ -37,7 +37,7 @@ struct `A container's cgroup` {
             .filter { FilePath($0).exists }
     }
 
-    /// Whoever started something there would wait for it, deaf to all signals but SIGKILL.
+    /// A process that started something there would wait for it, deaf to all signals but SIGKILL.
     @Test func `is not made below a frozen one`() throws {
         try withGroup { _ in
             let door = try #require(remains().map { "\($0)/cgroup.freeze" }.first { FilePath($0).exists })
@@ -177,7 +177,7 @@ struct `A container's cgroup` {
             let failure = #expect(throws: Failure.self) { try limits.apply(to: id, in: []) }
             #expect(failure?.message.contains("the \(name) controller") == true)
         }
-        // Nobody asked for this one.
+        // This one was not asked for.
         try Resources().apply(to: id, in: [])
     }
 

@@ -6,7 +6,7 @@ import Glibc
 package enum Scratch {
     /// The beginning of a path, to be followed by what makes it unique: this process's own.
     ///
-    /// - Parameter kind: letters, for whoever finds it.
+    /// - Parameter kind: letters, for a person who finds it.
     package static func prefix(_ kind: String, in parent: String = "/tmp") -> String {
         _ = watcher
         return "\(parent)/mica-\(kind)-\(getpid())-"

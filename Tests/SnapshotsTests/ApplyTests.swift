@@ -84,7 +84,7 @@ import Glibc
         #expect(try test.chain(top.layers).keys.sorted() == ["", "a", "b", "c"])
         #expect(try test.chain(top.layers)["b"]?.content == "\(SHA256.digest(of: Array("2".utf8)))")
         #expect(try test.layout.snapshots.names().isEmpty && test.layout.tmp.names().isEmpty)
-        // Nothing was folded that nobody has mounted.
+        // Nothing was folded that was never mounted.
         #expect(try test.layout.chains.names().count == 1)
         #expect(try test.store.blobs(of: second.diffID) == [LayerBlob(higher.0, isVerified: true)])
         #expect(try StoreCheck.run(test.layout, isDeep: true, repairs: false) == [])

@@ -27,7 +27,7 @@ import Glibc
 
     private func open(_ path: FilePath? = nil) throws -> Store {
         let store = try Store.open(StoreLayout(root: path ?? root))
-        // The database is opened by whoever needs it first.
+        // The database is opened by the first operation that needs it.
         _ = try store.images()
         return store
     }
@@ -39,7 +39,7 @@ import Glibc
         chmod(path.string, mode)
     }
 
-    /// Every name in the root, with its mode, that somebody else could do something with.
+    /// Every name in the root, with its mode, that another user could do something with.
     private func open(in root: FilePath) throws -> [String] {
         try root.names().map { root.appending(String(decoding: $0, as: UTF8.self)) }
             .filter { try mode($0) & 0o077 != 0 }.map(\.string)
@@ -112,7 +112,7 @@ import Glibc
     @Test func `and what lives beside an open one is not locked in`() throws {
         _ = try open()
         try root.appending("work").makeDirectory()
-        // Closed it is nobody's business.
+        // Closed, it concerns no other user.
         _ = try open()
         chmod(root.string, 0o755)
         let failure = try #require(refusal())
@@ -150,7 +150,7 @@ import Glibc
         let parent = base.appending("parent")
         try make(parent, mode)
         if mode == 0o775 {
-            // A group of somebody else's; an ordinary user has no other one to give it to.
+            // A group of another user's; an ordinary user has no other one to give it to.
             guard geteuid() == 0 else { return }
             chown(parent.string, 0, 12345)
         }

@@ -10,7 +10,7 @@ import Testing
 
 import Glibc
 
-/// The entries of the tar that a commit makes, as whoever unpacks it sees them.
+/// The entries of the tar that a commit makes, as a program that unpacks it sees them.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: TestStore.isRoot, "gives files to others"))
 struct `Every entry of a committed layer` {
     private func entries(_ test: TestStore, _ layer: Digest) throws -> [String: TarEntry] {

@@ -73,7 +73,7 @@ struct `A store whose programs are killed` {
         #expect(try #require(try store.collect()).problems == [])
         try test.expectClean("seed \(seed)", store)
         try check(test, base: files, "seed \(seed), at the end")
-        // Those that nobody killed got through.
+        // Those that were not killed got through.
         let made = try store.images().flatMap(\.tags)
         #expect(!whole.isEmpty)
         for round in whole { #expect(made.contains("docker.io/library/round\(round):latest")) }

@@ -38,7 +38,7 @@ import Glibc
         }
     }
 
-    /// A store with two images, a snapshot and a container, of which nobody has a connection any more, and a copy of the
+    /// A store with two images, a snapshot and a container, to which no process has a connection any more, and a copy of the
     /// database from before the second image.
     private func filled() throws -> (TestStore, FilePath) {
         let test = try TestStore()

@@ -112,7 +112,7 @@ private final class StoreClient {
         (output, errors) = (base.appending("\(name).out"), base.appending("\(name).err"))
         process.executableURL = URL(fileURLWithPath: program.string)
         process.arguments = [root.string, name, "\(seed)"]
-        // Files: what was written before a kill is there, and nobody waits for a reader.
+        // Files: what was written before a kill is there, and no process waits for a reader.
         process.standardOutput = try StoreClient.file(output)
         process.standardError = try StoreClient.file(errors)
         try process.run()

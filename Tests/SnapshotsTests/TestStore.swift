@@ -28,7 +28,7 @@ final class TestStore {
         isOwner = true
     }
 
-    /// The same directory, as whoever opened it for himself has it.
+    /// The same directory, as a process has it that opened it for itself.
     init(sharing other: TestStore, _ store: Store) {
         (base, layout, self.store, isOwner) = (other.base, other.layout, store, false)
     }

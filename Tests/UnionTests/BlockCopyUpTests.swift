@@ -16,7 +16,7 @@ import Union
 struct `A copy-up by writing` {
     private static let mark: XattrName = "trusted.overlay.metacopy"
     private static let limit: XattrName = "trusted.overlay.mica.limit"
-    /// Odd, and more than one step of whoever fills.
+    /// Odd, and more than one step of the thread that fills.
     private static let size = 50_123
     private static let old = (0..<size).map { UInt8(truncatingIfNeeded: $0 % 251) | 1 }
 
@@ -383,10 +383,10 @@ struct `A copy-up by writing` {
         #expect(try tree.wholeFile(of: id) != nil)
         #expect(tree.hasOneFile(id))
         #expect(try tree.wholeFile(of: NodeID.root) == nil)
-        // Somebody may write to it while it is open.
+        // It may be written to while it is open.
         #expect(try tree.wholeFile(of: tree.id("other")) == nil)
         #expect(!tree.hasOneFile(try tree.id("other")))
-        // Nobody may where there is no upper. What is packed with others has no file of its own.
+        // It may not where there is no upper. What is packed with others has no file of its own.
         let readOnly = try UnionTree(lower: fixture.lower(), upper: nil)
         #expect(try (readOnly.wholeFile(of: readOnly.id("other")) != nil) == (Fixture.form == .directories))
     }

@@ -5,7 +5,7 @@ import Union
 
 import Glibc
 
-/// A lower that counts how often somebody wanted all names of a file.
+/// A lower that counts how often the tree wanted all names of a file.
 final class CountingLower: LowerTree {
     private let tree: any LowerTree
     private let counter = Mutex<[UInt32: Int]>([:])

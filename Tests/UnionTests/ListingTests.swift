@@ -103,7 +103,7 @@ struct `A listing` {
         #expect(Set(rest).isSubset(of: stayed))
     }
 
-    /// The kernel goes on where it was, whoever answers, and wherever the names are by then.
+    /// The kernel goes on where it was, whichever thread answers, and wherever the names are by then.
     @Test func `goes on where it was in another daemon, and when all has become lower`() throws {
         let (fixture, other) = (try Fixture(), try Fixture())
         var seen: [String] = []
@@ -150,7 +150,7 @@ struct `A listing` {
         3, 0x7fff_fffe, 0x7fff_ffff, 0x8000_0000, 1 << 61, 1 << 62, 0x4000_0000_0000_0001, .max,
     ]
 
-    /// Whoever seeks may give any.
+    /// A caller that seeks may give any.
     @Test(arguments: positions)
     func `begins at any position`(_ position: UInt64) throws {
         let fixture = try Fixture()

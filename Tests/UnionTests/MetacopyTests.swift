@@ -199,7 +199,7 @@ struct `A copy-up of attributes` {
     }
 
     /// Here a file with a capability never goes without its data; the kernel's overlayfs leaves it behind, and takes
-    /// the capability away when somebody writes.
+    /// the capability away when a process writes.
     @Test func `keeps a capability when another overlay's file gets its data`() throws {
         let fixture = try fixture()
         let file = fixture.upper.appending("file")

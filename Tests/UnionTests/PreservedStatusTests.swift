@@ -58,7 +58,7 @@ struct `What the union does for itself` {
             try change(tree)
             #expect(try above.map { try status(tree, $0) } == before)
         }
-        // What somebody does is seen, and then stays as well.
+        // What a process does is seen, and then stays as well.
         try tree.touch("d/new")
         let after = try status(tree, "d")
         #expect(after != before[1])

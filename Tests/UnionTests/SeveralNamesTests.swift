@@ -66,7 +66,7 @@ struct `A file with several names` {
         try expect(tree.contents("e/n39") == "Many")
     }
 
-    /// Somebody else's file stands for whatever makes one of the names fail.
+    /// Another user's file stands for whatever makes one of the names fail.
     @Test func `is what it was under all of its names when it could not be copied up under one`() throws {
         let fixture = try Fixture()
         try fixture.add([

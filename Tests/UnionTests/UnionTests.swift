@@ -255,7 +255,7 @@ struct `The union` {
             if count == 0 { break }
             // A reader that others keep feeding would never come to an end.
             guard step < 60 else { continue }
-            // Somebody else is busy meanwhile.
+            // Another operation is under way meanwhile.
             try tree.touch("d/new\(step)")
             if step % 2 == 0 { try tree.unlink("d/low\(step)") } else { try tree.write("d/low\(step)", "x") }
             if step > 2 { try tree.unlink("d/new\(step - 2)") }

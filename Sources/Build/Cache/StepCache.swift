@@ -11,7 +11,7 @@ import SystemPackage
 /// Steps that other builds did, in a place that the user has named.
 ///
 /// All that is read is checked by its digest, so what comes is what the cache's manifest names; but which layer belongs to
-/// a step nobody can check without doing it. So the cache is believed for builds that name it, and for no others: what
+/// a step can't be checked without doing it. So the cache is believed for builds that name it, and for no others: what
 /// comes of it is kept under keys that have its name in them (docs/adr/0049-what-a-build-takes-from-others.md).
 final class StepCache: Sendable {
     private let place: CachePlace

@@ -55,7 +55,7 @@ extension StageBuilder {
         func known(_ key: Digest) throws -> Digest? {
             build.request.ignoresSteps ? nil : try build.store.step(key, over: [])?.layer
         }
-        // What it has to be is known: nobody need be asked.
+        // What it has to be is known: no server need be asked.
         if let checksum = remote.checksum, let layer = try known(key("checksum", "\(checksum)")) {
             return layer
         }

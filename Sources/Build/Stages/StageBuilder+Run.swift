@@ -99,7 +99,7 @@ extension StageBuilder {
         return variables.environment.filter { !given.contains(String($0.prefix { $0 != "=" })) }
     }
 
-    /// The Dockerfile is somebody else's: it gets no network that the user has not given to the build.
+    /// The Dockerfile may be anyone's: it gets no network that the user has not given to the build.
     private func network(_ wanted: Instruction.Run.Network) throws -> ContainerSpec.Network {
         switch wanted {
         case .none: return .none

@@ -15,7 +15,7 @@ struct StepMounts {
     private var mounts: [(mount: Instruction.Mount, target: String, context: ContextPart?)] = []
     /// What the step's result depends on. No secret is part of it, nor what is in a cache.
     private(set) var key: [String] = []
-    /// Of caches that nobody else is to use meanwhile.
+    /// Of caches that no other step is to use meanwhile.
     private(set) var locks: [OpenFile] = []
 
     /// What of the context is mounted, as a layer of its own.

@@ -4,7 +4,7 @@ import OCI
 
 /// An image that is being built: what a stage has come to so far.
 struct ImageDraft: Sendable {
-    /// The config of the image that it began with, with all that nobody here knows.
+    /// The config of the image that it began with, with all fields that mica does not know.
     private let base: JSONValue
     private let before: ImageConfig.Process
     var process: ImageConfig.Process

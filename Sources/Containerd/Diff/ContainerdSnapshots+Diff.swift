@@ -20,7 +20,7 @@ extension ContainerdSnapshots {
     ) throws -> WrittenDiff {
         let format = try LayerMediaType.format(mediaType)
         let key = try changed(from: left, to: right)
-        // Nobody else ever sees it, and it can't be left behind.
+        // No other process ever sees it, and it can't be left behind.
         let file = try naming("create a file in \(space.store.layout.tmp)") {
             try OwnedFD.open(space.store.layout.tmp, O_RDWR | __O_TMPFILE | O_DIRECTORY, mode: 0o600)
         }

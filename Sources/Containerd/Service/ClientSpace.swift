@@ -25,7 +25,7 @@ struct ClientSpace: Sendable {
     func snapshot(numbered id: Int64) throws -> SnapshotRecord? { try snapshots.snapshot(numbered: id) }
 
     /// Whether there is a committed snapshot of this chain on `parent`, which has its label; one is made where the store
-    /// has the layer, whoever brought it.
+    /// has the layer, whichever client brought it.
     func has(chain: Digest, on parent: String, labels: [String: String]) throws -> Bool {
         let base = self.parent(parent)
         let known = try snapshots.committed(on: base, labelled: SnapshotLabels.chain, "\(chain)")

@@ -3,7 +3,7 @@ import Snapshots
 
 extension ContainerdSnapshots {
     /// Makes the committed snapshot `name` of the active one `key`, which goes. Its labels are those that are given
-    /// here. `parent`: only for one that has none. failedPrecondition while somebody has it mounted.
+    /// here. `parent`: only for one that has none. failedPrecondition while it is mounted.
     package func commit(_ key: String, as name: String, parent: String, labels: [String: String]) throws {
         try check(key, name)
         try SnapshotLabels.check(labels)
@@ -24,7 +24,7 @@ extension ContainerdSnapshots {
         }
     }
 
-    /// notFound; failedPrecondition while it has children, or somebody has it mounted.
+    /// notFound; failedPrecondition while it has children, or is mounted.
     package func remove(_ key: String) throws {
         try check(key)
         try locks.locked(key) {

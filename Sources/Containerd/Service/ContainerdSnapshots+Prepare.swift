@@ -38,7 +38,7 @@ extension ContainerdSnapshots {
         return try locks.locked(key) {
             let record = try record()
             do { return try served(key, record) } catch {
-                // Nobody knows of it yet.
+                // No client knows of it yet.
                 try? end(record)
                 try? space.remove(key)
                 throw error

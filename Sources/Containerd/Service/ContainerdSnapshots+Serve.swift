@@ -46,11 +46,11 @@ extension ContainerdSnapshots {
 
     func place(of record: SnapshotRecord) -> FilePath { directory.appending(String(record.id)) }
 
-    /// Ends the mounts of a snapshot. failedPrecondition while somebody has it mounted elsewhere.
+    /// Ends the mounts of a snapshot. failedPrecondition while it is mounted elsewhere.
     func end(_ record: SnapshotRecord) throws {
         try mounts.endHeld(snapshot: record)
         let place = place(of: record)
-        // What is not empty is a mount of somebody else's.
+        // What is not empty is another service's mount.
         if place.withPlatformString({ rmdir($0) }) == -1, Errno.last != .noSuchFileOrDirectory {
             throw Failure("remove \(place)", .last)
         }

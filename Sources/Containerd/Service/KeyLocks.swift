@@ -1,6 +1,6 @@
 import Linux
 
-/// One lock for each key that somebody works with: two requests about the same snapshot come one after the other, all
+/// One lock for each key that a request works with: two requests about the same snapshot come one after the other, all
 /// others at once.
 ///
 /// Lock order: a key's lock, then those of the store.

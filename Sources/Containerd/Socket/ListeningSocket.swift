@@ -7,10 +7,10 @@ import Glibc
 package enum ListeningSocket {
     private static let backlog: CInt = 128
 
-    /// Listens at `path`, whose directory is private (`PrivateDirectory`). A socket that nobody answers on any more is
-    /// replaced; failedPrecondition where somebody does, or where something else has the name.
+    /// Listens at `path`, whose directory is private (`PrivateDirectory`). A socket that no process answers on any more is
+    /// replaced; failedPrecondition where one does, or where something else has the name.
     package static func listening(at path: FilePath) throws -> OwnedFD {
-        // One that is too long could be made nevertheless, by its other name, and nobody could connect.
+        // One that is too long could be made nevertheless, by its other name, and no client could connect.
         _ = try SocketAddress(path)
         if path.exists { try checkThatNobodyAnswers(path) }
         // Under a name of its own until it is closed to others: there is no moment at which they could connect.

@@ -3,7 +3,7 @@ package import SystemPackage
 import Glibc
 import Linux
 
-/// A directory that is this user's alone, and that nobody else can put another one in the place of.
+/// A directory that is this user's alone, and that no other user can put another one in the place of.
 package enum PrivateDirectory {
     private static let forOthers: mode_t = 0o077
 
@@ -31,7 +31,7 @@ package enum PrivateDirectory {
     }
 
     private static func check(above path: FilePath) throws {
-        // In a user namespace the machine's root is the user that every unmapped id is shown as. Nobody is safe from the
+        // In a user namespace the machine's root is the user that every unmapped id is shown as. No process is safe from the
         // owner of `/`.
         let owners = [0, geteuid(), try naming("look at /") { try FilePath("/").status().st_uid }]
         var place = path

@@ -8,7 +8,7 @@ package enum ServiceNotice: String {
     case stopping = "STOPPING=1"
     case alive = "WATCHDOG=1"
 
-    /// Nothing where nobody asked for it.
+    /// Nothing where it was not asked for.
     package func send() throws {
         guard let name = getenv("NOTIFY_SOCKET") else { return }
         var path = Array(String(cString: name).utf8)
@@ -27,7 +27,7 @@ package enum ServiceNotice: String {
         }
     }
 
-    /// How often `alive` is wanted at least, in microseconds; nil: never. $WATCHDOG_PID may say that somebody else is
+    /// How often `alive` is wanted at least, in microseconds; nil: never. $WATCHDOG_PID may say that another process is
     /// meant.
     package static var watchdogInterval: UInt64? {
         guard let text = getenv("WATCHDOG_USEC"), let interval = UInt64(String(cString: text)), interval > 0

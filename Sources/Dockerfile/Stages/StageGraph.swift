@@ -25,7 +25,7 @@ package struct StageGraph: Sendable {
     /// One for each stage, in the same order.
     package internal(set) var nodes: [Node] = []
 
-    /// Expands all `FROM`s, and finds what is named by nobody and what needs itself.
+    /// Expands all `FROM`s, and finds what no other names and what needs itself.
     package init(_ dockerfile: Dockerfile, _ arguments: BuildArguments) throws(DockerfileError) {
         self.dockerfile = dockerfile
         for stage in dockerfile.stages {

@@ -16,7 +16,7 @@ struct RandomTrees {
     /// A layer in which every path occurs once and every parent is a directory or not mentioned.
     mutating func layer(entries: Int) -> Layer {
         var layer: Layer = []
-        /// What the layer has made so far. A path that is in nobody's way is free.
+        /// What the layer has made so far. A path that is in no other's way is free.
         var kinds: [Path: Bool] = [:]  // Whether it is a directory.
         var files: [Path] = []
         for number in 0..<entries {

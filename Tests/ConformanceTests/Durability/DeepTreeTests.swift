@@ -169,7 +169,7 @@ struct `A tree that is deeper than any path` {
             }
             #expect(try deep.open("bottom", O_RDONLY).contents(limit: 10) == Array("deep".utf8))
         }
-        // What nobody knows any more is let go from the bottom to the top.
+        // What the kernel no longer knows is let go from the bottom to the top.
         try Data("2\n".utf8).write(to: URL(fileURLWithPath: "/proc/sys/vm/drop_caches"))
         #expect(try SmallTree.read("\(mount.path)/m/renamed/file") == "old")
         try mount.unmount()

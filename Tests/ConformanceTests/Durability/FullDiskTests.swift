@@ -83,7 +83,7 @@ struct `On a full disk` {
                 #expect(unlink("\(mount.path)/next") == 0)
             }
         }
-        // What is open is not about to give anything back, and nobody waits for it.
+        // What is open is not about to give anything back, and no process waits for it.
         let open = try OwnedFD.open(FilePath("\(mount.path)/open"), O_RDWR | O_CREAT, mode: 0o644)
         try open.allocate(UInt64(size))
         #expect(unlink("\(mount.path)/open") == 0)

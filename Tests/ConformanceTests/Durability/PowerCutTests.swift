@@ -83,7 +83,7 @@ struct `After a power cut` {
 
     private static let large = String(repeating: "0123456789", count: SmallTree.large / 10)
 
-    /// Nobody synced the data that a copy-up brought, so the copy-up must have.
+    /// The data that a copy-up brought was not synced, so the copy-up must have.
     @Test(arguments: Way.all)
     func `a file that was copied up has its data, whatever the copy was made for`(way: Way) throws {
         try survive(way) { tree in

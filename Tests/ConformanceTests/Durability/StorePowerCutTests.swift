@@ -182,7 +182,7 @@ struct `What a command has reported, after a power cut` {
                 }
             }
             usleep(UInt32.random(in: 0..<400_000, using: &random))
-            // What was reported before is a promise; of what is reported meanwhile nobody knows.
+            // What was reported before is a promise; of what is reported meanwhile nothing is known.
             let promised = reported.names
             try disk.cutPower()
             for worker in workers { worker.join() }

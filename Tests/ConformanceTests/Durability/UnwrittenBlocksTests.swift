@@ -7,7 +7,7 @@ import CLinux
 import Glibc
 
 /// Blocks of an upper file that a power cut left with their place on the disk and without data: the filesystem says that
-/// they are holes, until somebody has read them.
+/// they are holes, until they were read.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: geteuid() == 0, "mounts"))
 struct `Blocks that have no data any more` {
     private static let filesystems = [Filesystem.ext4, .xfs, .btrfs]

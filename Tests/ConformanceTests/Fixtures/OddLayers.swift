@@ -1,6 +1,6 @@
 import Testing
 
-/// Layers as real tools write them, and as nobody should: what each stack is, and what becomes of it.
+/// Layers as real tools write them, and as none should: what each stack is, and what becomes of it.
 struct OddLayers: Sendable, CustomTestStringConvertible {
     enum Outcome: Sendable {
         /// The tree that `umoci unpack` makes.

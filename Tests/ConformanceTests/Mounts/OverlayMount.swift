@@ -31,7 +31,7 @@ struct OverlayMount {
         // Hard links that stay together and directories that can be renamed: what a filesystem should do.
         if work == nil { options += ",redirect_dir=on,metacopy=off" }
         if let upper, work == nil {
-            // Read-only, with somebody else's upper on top.
+            // Read-only, with another mount's upper on top.
             lowers.append(upper)
             options = "lowerdir=" + lowers.reversed().joined(separator: ":") + ",redirect_dir=on,metacopy=on"
         }

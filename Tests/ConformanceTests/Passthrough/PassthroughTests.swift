@@ -10,7 +10,7 @@ import Glibc
 private let canPass = geteuid() == 0 && Machine.isKernel(atLeast: 6, 9)
 
 /// In passthrough mode the kernel reads and writes files itself, and takes one file only for each node that is open:
-/// whoever reads and whoever writes a file have the same one all the same.
+/// readers and writers of a file have the same one all the same.
 @Suite(.timeLimit(.minutes(40)), .enabled(if: canPass, "needs root and Linux 6.9"))
 struct `A mount in passthrough mode` {
     let workspace: Workspace
@@ -94,7 +94,7 @@ struct `A mount in passthrough mode` {
                     #expect(file.st_ino == ino)
                 }
             }
-            // Nobody has it open any more: the kernel may get it now, and remembers nothing from before.
+            // It is no longer open: the kernel may get it now, and remembers nothing from before.
             for text in ["another", "one yet "] {
                 do {
                     let writer = try tree.open("large", O_RDWR)

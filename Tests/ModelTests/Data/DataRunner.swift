@@ -204,7 +204,7 @@ final class DataRunner {
         if found == -1, Errno.last != .noSuchAddressOrDevice { return "\(Errno.last)" }
         let end = found == -1 ? size : found
         guard end >= offset, end <= size else { return "the data is at \(found), the size \(size)" }
-        // What is skipped must be zeros, whoever made them.
+        // What is skipped must be zeros, wherever they come from.
         return slot.file.bytes[offset..<end].allSatisfy { $0 == 0 } ? nil : "data before \(end) was skipped"
     }
 

@@ -54,7 +54,7 @@ struct `After a power cut, data` {
             for _ in 0..<30 + random.below(60) {
                 try perform(&random, models, at: mount.path)
             }
-            // Where nobody has synced it, the journal may have brought it all the same, or a part.
+            // Where it was not synced, the journal may have brought it all the same, or a part.
             if random.below(2) == 0 {
                 let directory = try OwnedFD.open(FilePath(mount.path), O_RDONLY | O_DIRECTORY)
                 try directory.synchronize()
@@ -121,7 +121,7 @@ struct `After a power cut, data` {
 private final class UnsyncedFile {
     private var states: [[UInt8]]
     private let model: ModelFile
-    /// In words, for whoever looks for what was wrong.
+    /// In words, for the search for what was wrong.
     private var history: [String] = []
 
     init(_ bytes: [UInt8]) {
