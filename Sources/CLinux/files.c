@@ -2,6 +2,7 @@
 #include "clinux.h"
 #include "kernel_calls.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -19,6 +20,8 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 int clinux_open_beneath(int dirfd, const char *path, uint64_t flags, uint32_t mode, int same_mount) {
     return kernel_open(dirfd, path, flags, mode, KERNEL_BENEATH | (same_mount ? RESOLVE_NO_XDEV : 0));
 }
+
+int clinux_read_directory(int fd, void *buffer, uint32_t size) { return result(getdents64(fd, buffer, size)); }
 
 int clinux_open_in_root(int dirfd, const char *path, uint64_t flags, uint32_t mode) {
     return kernel_open(dirfd, path, flags, mode, KERNEL_IN_ROOT);

@@ -1,5 +1,6 @@
 package import SystemPackage
 
+import CLinux
 import Glibc
 
 extension FilePath {
@@ -107,20 +108,39 @@ extension OwnedFD {
     /// The same with their d_ino. It leaves the directory's access time alone where this process may, because no
     /// user asked for the names.
     package func forEachEntry(_ body: ([UInt8], UInt8, UInt64) throws(Errno) -> Void) throws(Errno) {
-        // A separate descriptor, because readdir moves the offset and closedir closes.
-        let copy = try openQuietly(.dot, O_RDONLY | O_DIRECTORY)
-        guard let stream = fdopendir(copy.raw) else { throw .last }
-        _ = copy.release()
-        defer { closedir(stream) }
+        // A separate descriptor, because reading moves the offset.
+        try openQuietly(.dot, O_RDONLY | O_DIRECTORY).readEntries { (name, kind, ino) throws(Errno) in
+            try body(Array(name), kind, ino)
+        }
+    }
+
+    /// The same from this descriptor's offset on: all names, if it was opened just now, and not with O_PATH. A name is
+    /// valid only during the call that it is passed to.
+    package func readEntries(
+        _ body: (UnsafeRawBufferPointer, UInt8, UInt64) throws(Errno) -> Void
+    ) throws(Errno) {
+        // As opendir(3) has it.
+        let size = 32 << 10
+        let start = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 8)
+        defer { start.deallocate() }
+        let buffer = UnsafeMutableRawBufferPointer(start: start, count: size)
         while true {
-            Glibc.errno = 0
-            guard let entry = readdir(stream) else {
-                guard Glibc.errno == 0 else { throw .last }
-                return
+            let filled = Int(clinux_read_directory(raw, start, UInt32(size)))
+            // A directory that was removed in the meantime has no names, which readdir(3) does not report either.
+            guard filled != 0, filled != -Int(ENOENT) else { return }
+            guard filled > 0 else { throw Errno(rawValue: CInt(clamping: -filled)) }
+            var next = 0
+            // struct linux_dirent64: d_ino, d_off, d_reclen, d_type, d_name.
+            while filled - next >= 19 {
+                let length = Int(buffer.loadUnaligned(fromByteOffset: next + 16, as: UInt16.self))
+                guard length > 19, length <= filled - next else { throw .ioError }
+                let entry = UnsafeRawBufferPointer(rebasing: buffer[next..<next + length])
+                next += length
+                let padded = UnsafeRawBufferPointer(rebasing: entry[19...])
+                let name = UnsafeRawBufferPointer(rebasing: padded.prefix { $0 != 0 })
+                if name.count <= 2, name.allSatisfy({ $0 == UInt8(ascii: ".") }) { continue }
+                try body(name, entry[18], entry.loadUnaligned(as: UInt64.self))
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard name != [0x2e], name != [0x2e, 0x2e] else { continue }
-            try body(name, entry.pointee.d_type, UInt64(entry.pointee.d_ino))
         }
     }
 }

@@ -112,8 +112,8 @@ struct Micafs {
         _ log: Log
     ) throws {
         let daemon = try daemon(arguments, session, at: target, log)
-        // The removed files that are held open, the layers, and what is being served.
-        OpenFileLimit.makeRoom(for: 1024, using: session.device)
+        // The removed files that are held open, the layers and directories in them, and what is being served.
+        OpenFileLimit.makeRoom(for: 2048, using: session.device)
         // Not on this thread: Swift's locks remember the number that it had before the fork, so that a thread that
         // waits for one of them would wait for a thread that does not exist.
         let server = try naming("start a thread") {

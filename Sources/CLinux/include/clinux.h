@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/xattr.h>  // not in Swift's Glibc module
 
+/// getdents64(2), which is not in Swift's Glibc module. Returns the number of bytes, or the negated errno.
+int clinux_read_directory(int fd, void *_Nonnull buffer, uint32_t size);
+
 /// openat2(2) that does not leave `dirfd` and follows no symbolic link at all (RESOLVE_BENEATH |
 /// RESOLVE_NO_SYMLINKS, and RESOLVE_NO_XDEV where `same_mount`).
 int clinux_open_beneath(int dirfd, const char *_Nonnull path, uint64_t flags, uint32_t mode, int same_mount);

@@ -11,10 +11,10 @@ extension DirectoryStack {
     struct Location {
         /// The directory of the stack that the file is in; nil for the root.
         let parent: StackDirectory?
+        /// The root is in itself, as `.`.
+        let directory: UInt32
         let piece: StackPiece
         let name: FileName
-        /// The cache key of the piece's open directory.
-        let key: UInt64
     }
 
     /// ESTALE where only a mark names the file.
@@ -22,9 +22,9 @@ extension DirectoryStack {
         if number == 0 {
             return Location(
                 parent: nil,
+                directory: 0,
                 piece: StackPiece(layer: 0, path: []),
-                name: .dot,
-                key: .max
+                name: .dot
             )
         }
         let (record, parent) = tables.locked { () -> (Record, StackDirectory?) in
@@ -38,18 +38,20 @@ extension DirectoryStack {
         }
         return Location(
             parent: parent,
+            directory: record.place.directory,
             piece: piece,
-            name: FileName(parent.name(Int(record.place.slot))),
-            key: UInt64(record.place.directory) << 16 | UInt64(record.layer)
+            name: FileName(parent.name(Int(record.place.slot)))
         )
     }
 
     /// The open directory that a file is in.
     private func directory(_ location: Location) throws(FSError) -> OpenFile {
-        try FSError.wrap { () throws(Errno) in
-            try open.file(location.key) { () throws(Errno) in
-                try layers[location.piece.layer].open(location.piece.path, O_PATH | O_DIRECTORY)
-            }
+        let piece = location.piece
+        if let known = open.find(location.directory, in: piece.layer) { return known }
+        return try FSError.wrap { () throws(Errno) in
+            let file = OpenFile(try layers[piece.layer].open(piece.path, O_PATH | O_DIRECTORY))
+            open.insert(file, location.directory, in: piece.layer)
+            return file
         }
     }
 

@@ -24,7 +24,7 @@ extension DirectoryStack {
             }
             guard status.st_dev == own.st_dev else { continue }
             let identity = Identity(ino: UInt64(status.st_ino), layer: UInt16(clamping: position))
-            if let number = tables.locked({ numbers[identity] }) { return number }
+            if let number = tables.locked({ find(identity) }) { return number }
         }
         return nil
     }

@@ -23,7 +23,7 @@ extension DirectoryStack {
         let identity = Identity(ino: Self.value(mark[2..<10]), layer: layer)
         let check = Self.value(mark[10...])
         let (number, isExpected) = tables.locked { () -> (UInt32, Bool?) in
-            if let number = numbers[identity] {
+            if let number = find(identity) {
                 return (number, expected[number].map { $0 == check })
             }
             let number = UInt32(clamping: records.count)
@@ -36,13 +36,16 @@ extension DirectoryStack {
                     state: .marked
                 )
             )
-            numbers[identity] = number
+            numbers[Int(layer)][identity.ino] = number
             expected[number] = check
             return (number, true)
         }
         if let isExpected { return isExpected ? number : nil }
         return Self.check(try status(location(of: number))) == check ? number : nil
     }
+
+    /// The number that a file has already. Precondition: `tables` is locked.
+    func find(_ identity: Identity) -> UInt32? { numbers[Int(identity.layer)][identity.ino] }
 
     /// Tells a file from a later one with the same ino. Equal times and sizes are common in layers, but ctime can't
     /// be set.

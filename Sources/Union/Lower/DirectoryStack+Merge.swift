@@ -32,23 +32,31 @@ extension DirectoryStack {
         }
         var pieces: [StackPiece] = []
         var contents = StackContents()
+        var files: [OpenFile] = []
         try FSError.wrap { () throws(Errno) in
             if number == 0 {
-                try readRoots(&pieces, &contents)
+                try readRoots(&pieces, &files, &contents)
             } else if let parent {
-                try read(parent, Int(place.slot), &pieces, &contents)
+                try read(parent, place, &pieces, &files, &contents)
             }
         }
+        // The next question is, as a rule, about a name in one of them; most likely the topmost, which is added last.
+        for (piece, file) in zip(pieces, files).reversed() { open.insert(file, number, in: piece.layer) }
         let (directory, inos) = contents.merge(pieces: pieces)
         try assignNumbers(directory, inos, as: number)
         return directory
     }
 
-    private func readRoots(_ pieces: inout [StackPiece], _ contents: inout StackContents) throws(Errno) {
+    private func readRoots(
+        _ pieces: inout [StackPiece],
+        _ files: inout [OpenFile],
+        _ contents: inout StackContents
+    ) throws(Errno) {
         for layer in layers.indices {
             let piece = StackPiece(layer: layer, path: [])
             pieces.append(piece)
             let root = OpenFile(try layers[layer].open([], O_RDONLY | O_DIRECTORY))
+            files.append(root)
             // An opaque root means nothing: below it are only the roots of other layers.
             guard try read(root.fd, FileMarks(stacked: root, marks), as: pieces.count - 1, &contents) else {
                 return
@@ -58,25 +66,29 @@ extension DirectoryStack {
 
     private func read(
         _ parent: StackDirectory,
-        _ slot: Int,
+        _ place: Place,
         _ pieces: inout [StackPiece],
+        _ files: inout [OpenFile],
         _ contents: inout StackContents
     ) throws(Errno) {
+        let slot = Int(place.slot)
         var walk = StackWalk(
             parent.name(slot),
             in: parent.pieces,
-            candidates: parent.merged[UInt32(clamping: slot)] ?? [parent.entries[slot].piece],
+            start: (place.directory, open),
+            candidates: parent.merged[place.slot] ?? [parent.entries[slot].piece],
             isDirectory: true,
             layers: layers,
             marks: marks
         )
         while let found = try walk.step() {
             pieces.append(found.piece)
+            files.append(found.file)
             guard try read(found.file.fd, found.marks, as: pieces.count - 1, &contents) else { return }
         }
     }
 
-    /// Adds the names in one piece. False where a `.wh..wh..opq` file in it hides what is below.
+    /// Adds the names in one piece, which was opened just now. False where a `.wh..wh..opq` file in it hides what is below.
     private func read(
         _ fd: borrowing OwnedFD,
         _ found: FileMarks,
@@ -85,7 +97,7 @@ extension DirectoryStack {
     ) throws(Errno) -> Bool {
         var isOpaque = false
         let hasFiles = found.opaque == .whiteoutFiles
-        try fd.forEachEntry { (name, kind, ino) throws(Errno) in
+        try fd.readEntries { (name, kind, ino) throws(Errno) in
             var kind = kind
             var isWhiteout = false
             let isSpecial =
@@ -99,11 +111,13 @@ extension DirectoryStack {
                 if kind == UInt8(DT_REG), name.starts(with: ForeignMarks.whiteoutPrefix),
                     ForeignMarks.canBeWhiteout(status)
                 {
-                    if name == ForeignMarks.opaqueFile {
+                    if name.elementsEqual(ForeignMarks.opaqueFile) {
                         isOpaque = true
                     } else {
                         contents.append(
-                            name.dropFirst(ForeignMarks.whiteoutPrefix.count),
+                            UnsafeRawBufferPointer(
+                                rebasing: name.dropFirst(ForeignMarks.whiteoutPrefix.count)
+                            ),
                             kind: UInt8(DT_UNKNOWN),
                             piece: piece,
                             ino: 0,
@@ -132,10 +146,10 @@ extension DirectoryStack {
             let entry = directory.entries[slot]
             let layer = UInt16(clamping: directory.pieces[Int(entry.piece)].layer)
             let identity = Identity(ino: inos[slot], layer: layer)
-            if let other = numbers[identity] {
+            if let other = find(identity) {
                 known.append((slot, other))
             } else {
-                numbers[identity] = add(directory, slot, identity, in: number, .found)
+                numbers[Int(layer)][identity.ino] = add(directory, slot, identity, in: number, .found)
             }
         }
         tables.unlock()

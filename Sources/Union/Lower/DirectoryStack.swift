@@ -25,7 +25,8 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
     /// Directories that were read, but whose entries lack numbers still.
     var unnumbered: [UInt32: StackDirectory] = [:]
     var reading: Set<UInt32> = []
-    var numbers: [Identity: UInt32] = [:]
+    /// By layer and d_ino.
+    var numbers: [NumberMap<UInt32>]
     /// Names of files beyond the one in their record.
     var otherNames: [UInt32: [Place]] = [:]
     /// The check that a mark holds for its file, while no name was found for the file.
@@ -34,10 +35,10 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
     /// Directories of which the attributes of all entries were read.
     var prepared: Set<UInt32> = []
     let files = FileCache(capacity: 64)
-    let open = FileCache(capacity: 64)
+    let open = OpenPieces()
 
     /// A file of a layer. Names that share it share the inode.
-    struct Identity: Hashable {
+    struct Identity {
         let ino: UInt64
         let layer: UInt16
     }
@@ -75,7 +76,8 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
         guard !paths.isEmpty, paths.count <= 0x7ffe else {
             throw Failure("a stack has between 1 and \(0x7ffe) layers, not \(paths.count)")
         }
-        layers = try paths.map(StackLayer.init)
+        let layers = try paths.map(StackLayer.init)
+        self.layers = layers
         self.marks = marks
         let ino = try naming("stat \(paths[0])") { UInt64(try layers[0].root.fd.status().st_ino) }
         records = [
@@ -87,7 +89,9 @@ package final class DirectoryStack: LowerTree, @unchecked Sendable {
                 state: .found
             )
         ]
-        numbers[Identity(ino: ino, layer: 0)] = 0
+        var numbers = [NumberMap<UInt32>](repeating: NumberMap(), count: layers.count)
+        numbers[0][ino] = 0
+        self.numbers = numbers
     }
 
     package func has(_ number: UInt32) -> Bool {

@@ -97,7 +97,7 @@ struct StackContents {
     private(set) var items: [Item] = []
 
     mutating func append(
-        _ name: some Collection<UInt8>,
+        _ name: UnsafeRawBufferPointer,
         kind: UInt8,
         piece: Int,
         ino: UInt64,

@@ -26,10 +26,14 @@ final class StackLayer: Sendable {
         }
     }
 
-    /// openat2(2) with O_CLOEXEC and O_NOFOLLOW.
-    func open(_ path: [UInt8], _ flags: CInt) throws(Errno) -> OwnedFD {
+    /// openat2(2) with O_CLOEXEC and O_NOFOLLOW, from the layer's root or an open directory in the layer.
+    func open(
+        _ path: [UInt8],
+        in directory: OpenFile? = nil,
+        _ flags: CInt
+    ) throws(Errno) -> OwnedFD {
         var path = path[...]
-        var directory = root
+        var directory = directory ?? root
         while path.count >= Self.longest {
             // A path longer than a system call takes is opened in parts, each of which is a directory.
             guard let slash = path.prefix(Self.longest).lastIndex(of: UInt8(ascii: "/")) else {

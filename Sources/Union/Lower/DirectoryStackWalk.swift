@@ -16,6 +16,8 @@ struct StackWalk {
     private let layers: [StackLayer]
     private let marks: OverlayMarks
     private let isDirectory: Bool
+    /// The directory that the walk starts in, if it has a number, and where it may be open.
+    private let start: (directory: UInt32, open: OpenPieces)?
     /// The directories to look in, top first; the roots of all layers after an absolute redirect.
     private var sources: [StackPiece]
     private var next: Int
@@ -29,6 +31,7 @@ struct StackWalk {
     init(
         _ name: [UInt8],
         in sources: [StackPiece],
+        start: (directory: UInt32, open: OpenPieces)? = nil,
         from first: Int = 0,
         candidates: [UInt16]? = nil,
         isDirectory: Bool,
@@ -36,6 +39,7 @@ struct StackWalk {
         marks: OverlayMarks
     ) {
         wanted = [name]
+        self.start = start
         self.sources = sources
         next = first
         self.candidates = candidates
@@ -90,7 +94,14 @@ struct StackWalk {
             let child = StackPiece(layer: piece.layer, path: piece.path(of: name))
             let file: OpenFile
             do throws(Errno) {
-                if isDirectory || !isLast {
+                if isDirectory, candidates != nil, let start,
+                    let above = start.open.find(start.directory, in: piece.layer)
+                {
+                    // No redirect was met: the name is in the directory itself.
+                    file = OpenFile(
+                        try layers[piece.layer].open(name, in: above, O_RDONLY | O_DIRECTORY)
+                    )
+                } else if isDirectory || !isLast {
                     file = OpenFile(try layers[piece.layer].open(child.path, O_RDONLY | O_DIRECTORY))
                 } else {
                     // Only a regular file may be opened: opening a device may have effects.
