@@ -80,10 +80,12 @@ final class PingAnswers: ChannelInboundHandler {
         if bytes.readableBytes > 0 { rest = bytes }
     }
 
+    /// The HTTP/2 handler comes first: what a flush lets it send has to find its own frames marked for that.
     func channelReadComplete(context: ChannelHandlerContext) {
-        if hasAnswered { context.flush() }
-        hasAnswered = false
         context.fireChannelReadComplete()
+        guard hasAnswered else { return }
+        hasAnswered = false
+        context.flush()
     }
 
     /// With its header; nil where that is not there whole.
