@@ -92,7 +92,7 @@ generate: ## gRPC code from the .proto files (needs protoc: apt-get install prot
 	protoc -I $(PROTOS) $(GENERATING) --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GRPC_OPTIONS) \
 		$(PROTOS)/snapshots.proto $(PROTOS)/diff.proto
 	protoc -I $(PROTOS) $(GENERATING) --grpc-swift-2_out=$(GENERATED) --grpc-swift-2_opt=$(GRPC_OPTIONS),Server=false \
-		$(PROTOS)/content.proto
+		$(PROTOS)/content.proto $(PROTOS)/leases.proto
 	rm -f $(CLIENT)/Generated/*.swift
 	protoc -I $(CLIENT)/protos $(GENERATING) --swift_out=$(CLIENT)/Generated --swift_opt=UseAccessLevelOnImports=true \
 		--grpc-swift-2_out=$(CLIENT)/Generated --grpc-swift-2_opt=UseAccessLevelOnImports=true,Server=false \

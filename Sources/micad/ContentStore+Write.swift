@@ -25,11 +25,13 @@ extension ContentStore {
         var labels = labels
         if let diffID = diff.diffID { labels[ContentStore.uncompressed] = "\(diffID)" }
         let all = labels
-        try await connected { content in
-            do { try await send(diff, as: reference, labels: all, for: metadata, to: content) } catch let
+        try await connected { client in
+            let content = Content.Client(wrapping: client)
+            let leased = try await leased(metadata, client)
+            do { try await send(diff, as: reference, labels: all, with: leased, to: content) } catch let
                 error as RPCError where error.code == .alreadyExists
             {
-                try await complete(diff, for: metadata, in: content)
+                try await complete(diff, with: leased, in: content)
             }
         }
     }
@@ -38,12 +40,12 @@ extension ContentStore {
         _ diff: WrittenDiff,
         as reference: String,
         labels: [String: String],
-        for metadata: Metadata,
+        with metadata: Metadata,
         to content: Content.Client<HTTP2ClientTransport.Posix>
     ) async throws {
         let (digest, size) = ("\(diff.descriptor.digest)", Int64(clamping: diff.descriptor.size))
         let request = StreamingClientRequest<Containerd_Services_Content_V1_WriteContentRequest>(
-            metadata: ContentStore.passedOn(metadata)
+            metadata: metadata
         ) { writer in
             var offset: Int64 = 0
             while true {
@@ -74,11 +76,10 @@ extension ContentStore {
     /// Another client has written the same bytes before, perhaps without saying what they unpack to.
     private func complete(
         _ diff: WrittenDiff,
-        for metadata: Metadata,
+        with metadata: Metadata,
         in content: Content.Client<HTTP2ClientTransport.Posix>
     ) async throws {
         guard let diffID = diff.diffID else { return }
-        let metadata = ContentStore.passedOn(metadata)
         let digest = "\(diff.descriptor.digest)"
         let known = try await content.info(
             request: ClientRequest(message: .with { $0.digest = digest }, metadata: metadata)

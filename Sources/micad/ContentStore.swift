@@ -14,14 +14,14 @@ struct ContentStore: Sendable {
     let socket: FilePath
 
     func connected<R: Sendable>(
-        _ body: @Sendable (Content.Client<HTTP2ClientTransport.Posix>) async throws -> R
+        _ body: @Sendable (GRPCClient<HTTP2ClientTransport.Posix>) async throws -> R
     ) async throws -> R {
         let transport = try HTTP2ClientTransport.Posix(
             target: .unixDomainSocket(path: socket.string),
             transportSecurity: .plaintext,
             config: .defaults { $0.channelDebuggingCallbacks.onCreateTCPConnection = PingAnswers.made }
         )
-        return try await withGRPCClient(transport: transport) { try await body(Content.Client(wrapping: $0)) }
+        return try await withGRPCClient(transport: transport) { try await body($0) }
     }
 
     /// The blob's bytes into `source`, and then its end. `metadata`: of the request that is answered, whose namespace is
@@ -32,8 +32,8 @@ struct ContentStore: Sendable {
                 message: Containerd_Services_Content_V1_ReadContentRequest.with { $0.digest = digest },
                 metadata: ContentStore.passedOn(metadata)
             )
-            try await connected { content in
-                try await content.read(request: request) { response in
+            try await connected { client in
+                try await Content.Client(wrapping: client).read(request: request) { response in
                     for try await message in response.messages { try await source.write(Array(message.data)) }
                 }
             }

@@ -8,7 +8,7 @@ import SwiftProtobuf
 /// containerd, layers through micad.
 ///
 ///     MicadClient CONTAINERD MICAD apply NAME PARENT DIGEST SIZE MEDIATYPE    the digest of the layer's tar
-///     MicadClient CONTAINERD MICAD diff KEY PARENT MEDIATYPE                  the digest of the blob
+///     MicadClient CONTAINERD MICAD diff KEY PARENT MEDIATYPE [unlabelled]     the digest of the blob
 ///     MicadClient CONTAINERD MICAD crowd COUNT LOCK                           how many of COUNT snapshots were prepared
 ///     MicadClient CONTAINERD MICAD prepare KEY PARENT CHAIN                   how it ends: ok, or a status
 ///     MicadClient CONTAINERD MICAD active KEY                                 where the new snapshot is mounted
@@ -66,7 +66,8 @@ struct MicadClient {
         switch (verb, words.count) {
         case ("apply", 5):
             return try await apply(words[0], words[1], words[2], Int64(words[3]) ?? -1, words[4])
-        case ("diff", 3): return try await diff(words[0], words[1], words[2])
+        case ("diff", 3): return try await diff(words[0], words[1], words[2], labels: Self.kept)
+        case ("diff", 4): return try await diff(words[0], words[1], words[2], labels: [:])
         case ("crowd", 2): return try await crowd(Int(words[0]) ?? 0, words[1])
         case ("prepare", 3):
             do {
@@ -141,14 +142,19 @@ struct MicadClient {
         return applied.digest
     }
 
-    private func diff(_ key: String, _ parent: String, _ mediaType: String) async throws -> String {
+    private func diff(
+        _ key: String,
+        _ parent: String,
+        _ mediaType: String,
+        labels: [String: String]
+    ) async throws -> String {
         let right = try await mounts(key)
         let left = try await view("\(key)-parent", parent)
         let request = Containerd_Services_Diff_V1_DiffRequest.with {
             $0.left = left
             $0.right = right
             $0.mediaType = mediaType
-            $0.labels = Self.kept
+            $0.labels = labels
         }
         return try await differ.diff(request: ClientRequest(message: request, metadata: metadata)).diff.digest
     }

@@ -238,6 +238,35 @@ struct `containerd with micad` {
         #expect(try box.ctr("content", "ls").contains("containerd.io/uncompressed=sha256:\(tar)"))
     }
 
+    @Test func `keeps a diff that nobody has named yet, for a while, when it collects`() throws {
+        let low = try ingest("low")
+        _ = try box.client("apply", "one", "", low.blob, low.size, "\(Self.layer)+gzip")
+        let directory = try box.workspace.directory("work")
+        let mount = try box.ctr(
+            "snapshots",
+            "--snapshotter",
+            "mica",
+            "prepare",
+            "--target",
+            directory,
+            "work",
+            "one"
+        )
+        try box.shell("\(mount.trimmingCharacters(in: .newlines)) && echo new > \(directory)/new")
+        defer { _ = try? box.shell("umount \(directory)") }
+        let blob = try box.client("diff", "work", "one", "\(Self.layer)+gzip", "unlabelled")
+        // Which returns when containerd has collected.
+        try box.ctr("leases", "create", "--id", "other")
+        try box.ctr("leases", "delete", "--sync", "other")
+        #expect(try box.shell("ctr -a \(box.address) content get \(blob) | tar -tzf -").contains("new\n"))
+        let leases = try box.ctr("leases", "ls").split(separator: "\n").filter { $0.hasPrefix("mica-") }
+        #expect(leases.count == 1 && leases.allSatisfy { $0.contains("containerd.io/gc.expire=") })
+        // Afterwards it goes.
+        let lease = try #require(leases.first?.split(separator: " ").first)
+        try box.ctr("leases", "delete", "--sync", String(lease))
+        #expect(throws: Failure.self) { try box.ctr("content", "get", blob) }
+    }
+
     @Test func `answers who only asks while many requests wait for the store`() throws {
         let done = try box.directClient("crowd", "60", "\(box.store)/lock")
         #expect(done == "60")
