@@ -71,15 +71,18 @@ import Glibc
     func `that ended between naming objects and naming the layer, leaves nothing`(isLoadedAgain: Bool) throws
     {
         let test = try TestStore()
-        let layer = try stage(test)
-        try shell("chattr +i layers", in: test.layout.root)
-        defer { _ = try? shell("chattr -i layers", in: test.layout.root) }
-        #expect(throws: Failure.self) { try layer.publish() }
-        try shell("chattr -i layers", in: test.layout.root)
+        let diffID = try {
+            // What holds it in tmp/ ends with the program.
+            let layer = try stage(test)
+            try shell("chattr +i layers", in: test.layout.root)
+            defer { _ = try? shell("chattr -i layers", in: test.layout.root) }
+            #expect(throws: Failure.self) { try layer.publish() }
+            return layer.diffID
+        }()
         let object = Array(`The collector`.large.utf8).withUnsafeBytes { TreeHash.digest(of: $0) }
         #expect(
             test.layout.object(object).exists
-                && test.layout.layers.appending(layer.diffID.hex).exists == false
+                && test.layout.layers.appending(diffID.hex).exists == false
         )
         #expect(try test.layout.tmp.names().count == 1)
 
