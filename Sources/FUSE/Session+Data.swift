@@ -184,7 +184,9 @@ extension Session {
     }
 }
 
-/// Writes as much as fits, also into room that is about to come back.
+/// Writes as much as fits, also into room that is about to come back. Of what comes from the page cache (mapped memory,
+/// too) all or an error: the kernel does not look at how much of that was written (fuse_writepage_end in
+/// fs/fuse/file.c), and the rest would be lost without a word.
 private func write(
     _ request: fuse_req_t?,
     _ node: UInt64,
@@ -194,7 +196,8 @@ private func write(
     _ operations: any Operations
 ) throws(FSError) -> Int {
     let session = session(request)
-    let isLate = session?.writesBack == true && cfuse_write_is_cached() != 0
+    let isCached = cfuse_write_is_cached() != 0
+    let isLate = session?.writesBack == true && isCached
     func write(from done: Int) throws(FSError) -> Int {
         let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
         let offset = UInt64(bitPattern: Int64(offset)) + UInt64(done)
@@ -209,10 +212,12 @@ private func write(
     while done < bytes.count {
         do throws(FSError) {
             let count = try write(from: done)
-            guard count > 0 else { return done }
+            guard count > 0 else { throw .system(.ioError) }
             done += count
         } catch {
-            guard retry.isWorthwhile(after: error) else { return done }
+            guard !retry.isWorthwhile(after: error) else { continue }
+            guard !isCached else { throw error }
+            return done
         }
     }
     return done

@@ -9,6 +9,10 @@ import SystemPackage
 final class CountingTree: Operations {
     static let contents = Array("what is in the file\n".utf8)
     private let counts = Mutex<[String: Int]>([:])
+    /// How many bytes of the file there is room for; nil: it can't be written to.
+    private let room: Int?
+
+    init(room: Int? = nil) { self.room = room }
 
     /// The lookup of `slow` waits here.
     let gate = Gate()
@@ -133,7 +137,12 @@ final class CountingTree: Operations {
         _ bytes: UnsafeRawBufferPointer,
         at offset: UInt64,
         killsPrivileges: Bool
-    ) throws(FSError) -> Int { throw .system(.readOnlyFileSystem) }
+    ) throws(FSError) -> Int {
+        guard let room else { throw .system(.readOnlyFileSystem) }
+        let count = min(bytes.count, room - Int(offset))
+        guard count > 0 else { throw .system(.noSpace) }
+        return count
+    }
     func synchronize(_ node: UInt64, dataOnly: Bool) throws(FSError) {}
     func allocate(
         _ node: UInt64,

@@ -14,6 +14,7 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
     private func mounted(
         _ tree: CountingTree,
         _ transport: Transport,
+        isWritable: Bool = false,
         log: @escaping @Sendable (String) -> Void = { _ in },
         _ body: (FilePath) throws -> Void
     ) throws {
@@ -22,7 +23,7 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         defer { _ = target.withPlatformString { rmdir($0) } }
         let session = try Session(operations: tree, transport: transport, log: log)
         var request = MountRequest(source: Array("counting".utf8), target: target)
-        request.flags = UInt(MS_RDONLY)
+        if !isWritable { request.flags = UInt(MS_RDONLY) }
         try session.mount(request)
         let server = try WorkerThread { session.run(threads: 4) {} }
         defer {
@@ -84,6 +85,24 @@ private let canMount = geteuid() == 0 && FilePath("/dev/fuse").exists
         }
         #expect(lines.withLock { $0.count } == 1)
         #expect(lines.withLock { $0.first?.contains("damaged") } == true)
+    }
+
+    @Test(arguments: Transport.usable)
+    func `says how much of a write fitted, and loses none of what comes from mapped memory without a word`(
+        _ transport: Transport
+    ) throws {
+        try mounted(CountingTree(room: 7), transport, isWritable: true) { target in
+            let file = try OwnedFD.open(target.appending("file"), O_RDWR)
+            let bytes = [UInt8](repeating: 1, count: 12)
+            #expect(pwrite(file.raw, bytes, bytes.count, 0) == 7)
+            #expect(pwrite(file.raw, bytes, bytes.count, 7) == -1 && Errno.last == .noSpace)
+            let size = CountingTree.contents.count
+            let map = try #require(mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.raw, 0))
+            try #require(map != MAP_FAILED)
+            defer { munmap(map, size) }
+            map.storeBytes(of: 2, as: UInt8.self)
+            #expect(msync(map, size, MS_SYNC) == -1 && Errno.last == .noSpace)
+        }
     }
 
     @Test(arguments: Transport.usable) func `ends with its mount`(_ transport: Transport) throws {
