@@ -21,10 +21,13 @@ final class ForeignNamespace {
         return MountTable(parsing: table).top(at: target) != nil
     }
 
-    /// What reading a directory there comes to: nil for success.
+    /// What reading a directory there comes to: nil for success. As opendir(3) does it, which asks for its attributes:
+    /// the kernel may still have the names of a mount without a daemon.
     func failure(of path: FilePath) -> Errno? {
         do throws(Errno) {
-            _ = try self.path(path).names()
+            let directory = try OwnedFD.open(self.path(path), O_RDONLY | O_DIRECTORY)
+            _ = try directory.status()
+            _ = try directory.names()
             return nil
         } catch {
             return error

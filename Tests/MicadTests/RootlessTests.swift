@@ -11,8 +11,7 @@ import Glibc
     .enabled(if: geteuid() == 0, "needs root, to become an ordinary user")
 )
 struct `micad in a user namespace` {
-    /// In a mount namespace of its own, as root. Everything that runs in the user's namespaces ends with its first
-    /// process.
+    /// In a mount namespace of its own, as root.
     private static let outer = #"""
         set -eu
         binaries=$1 path=$2
@@ -24,12 +23,14 @@ struct `micad in a user namespace` {
         mknod -m 666 "$path/device/fuse" c 10 229
         mount --bind "$path/device/fuse" /dev/fuse
         exec setpriv --reuid nobody --regid 65534 --clear-groups \
-            unshare -Urm --pid --fork --kill-child sh "$path/inner" "$path"
+            unshare -Urm sh "$path/inner" "$path"
         """#
 
     private static let inner = #"""
         set -eu
         cd "$1/home"
+        micad= root=
+        trap 'test -z "$micad" || kill -9 $micad; test -z "$root" || umount -l "$root"' EXIT
         start() {
             rm -f run/socket
             "$1/bin/micad" --root "$PWD/store" --socket "$PWD/run/socket" --state "$PWD/run" >> log 2>&1 &
@@ -52,7 +53,6 @@ struct `micad in a user namespace` {
         test "$again" = "$root"
         stat -f -c %t "$root"
         stat -c %u "$root/file"
-        umount "$root"
         """#
 
     @Test func `mounts snapshots, which outlive it, below a directory of the machine's root`() throws {
