@@ -77,6 +77,16 @@ struct `What is interrupted` {
         _ = input
     }
 
+    /// Whether a process has a file of `directory` open, with a name or without one.
+    private func isWriting(_ process: pid_t, in directory: FilePath) throws -> Bool {
+        let files = FilePath("/proc/\(process)/fd")
+        return try files.names().contains { name in
+            let file = files.appending(String(decoding: name, as: UTF8.self)).string
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: file)
+            return target?.hasPrefix("\(directory)/") == true
+        }
+    }
+
     @Test func `save leaves nothing beside the file that it was to write`() throws {
         let (whole, input) = try importHalf()
         try input.fileHandleForWriting.close()
@@ -95,7 +105,7 @@ struct `What is interrupted` {
         }
         let process = mica.process(["save", "-o", directory.appending("out.tar").string, "whole"])
         try process.run()
-        try #require(wait { try !directory.names().isEmpty })
+        try #require(wait { try isWriting(process.processIdentifier, in: directory) })
         kill(process.processIdentifier, SIGINT)
         process.waitUntilExit()
         #expect(process.terminationReason == .uncaughtSignal)
