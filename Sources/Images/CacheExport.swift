@@ -26,11 +26,7 @@ package struct CacheExport: Sendable {
         }
         let lease = try hold(content.layers)
         defer { lease.end() }
-        var opening = RegistryMessage.Opening(
-            domain: destination.domain,
-            path: destination.path,
-            verifiesTLS: true
-        )
+        var opening = RegistryMessage.Opening(destination)
         opening.isToRead = false
         let client = try RegistryClient(opening)
         defer { client.close() }

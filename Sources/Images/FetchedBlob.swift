@@ -15,12 +15,7 @@ struct FetchedBlob {
     /// be had.
     func bring(from repository: String, to kept: KeptBlobs) throws -> FilePath {
         let reference = try ImageReference("\(repository)@\(blob.digest)")
-        var opening = RegistryMessage.Opening(
-            domain: reference.domain,
-            path: reference.path,
-            verifiesTLS: true
-        )
-        opening.isForDigest = true
+        let opening = RegistryMessage.Opening(reference)
         let client = try RegistryClient(opening)
         defer { client.close() }
         let (path, hold) = try store.layout.heldArrival()

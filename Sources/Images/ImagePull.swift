@@ -54,12 +54,7 @@ package struct ImagePull: Sendable {
         _ old: Found,
         _ report: @escaping @Sendable (ImageLoad.Event) -> Void
     ) throws -> ImageLoad.Loaded {
-        var opening = RegistryMessage.Opening(
-            domain: reference.domain,
-            path: reference.path,
-            verifiesTLS: verifiesTLS
-        )
-        opening.isForDigest = reference.digest != nil
+        var opening = RegistryMessage.Opening(reference, verifiesTLS: verifiesTLS)
         opening.isShort = isShort
         let client = try RegistryClient(opening)
         defer { client.close() }

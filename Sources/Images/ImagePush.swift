@@ -54,11 +54,7 @@ package struct ImagePush: Sendable {
         let source = try hold(name)
         defer { source.lease.end() }
         let record = source.record
-        var opening = RegistryMessage.Opening(
-            domain: destination.domain,
-            path: destination.path,
-            verifiesTLS: verifiesTLS
-        )
+        var opening = RegistryMessage.Opening(destination, verifiesTLS: verifiesTLS)
         opening.isToRead = false
         let client = try RegistryClient(opening)
         defer { client.close() }

@@ -11,12 +11,7 @@ package struct RemoteRepository: Sendable {
     /// `name`: as the user typed it.
     package init(_ name: String, verifiesTLS: Bool = true) throws {
         reference = try ImageReference(name)
-        var opening = RegistryMessage.Opening(
-            domain: reference.domain,
-            path: reference.path,
-            verifiesTLS: verifiesTLS
-        )
-        opening.isForDigest = reference.digest != nil
+        var opening = RegistryMessage.Opening(reference, verifiesTLS: verifiesTLS)
         opening.isShort = ImageReference.isShort(name)
         client = try RegistryClient(opening)
     }

@@ -1,3 +1,5 @@
+package import OCI
+
 /// What mica and mica-registry say to each other: JSON documents, one a line, on mica-registry's standard input and
 /// output. The first line is an `Opening`, all others are requests. Replies come in any order; the last one to a request
 /// says so.
@@ -21,6 +23,12 @@ package enum RegistryMessage {
             self.domain = domain
             self.path = path
             self.verifiesTLS = verifiesTLS
+        }
+
+        /// For the repository of `reference`.
+        package init(_ reference: ImageReference, verifiesTLS: Bool = true) {
+            self.init(domain: reference.domain, path: reference.path, verifiesTLS: verifiesTLS)
+            isForDigest = reference.digest != nil
         }
     }
 

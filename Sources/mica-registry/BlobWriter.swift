@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import SystemPackage
 
 /// The file that a blob is brought into, and how far it is. Used by one thread.
 final class BlobWriter {
@@ -70,16 +71,10 @@ final class BlobWriter {
             failure = Failure("the registry sends more than the \(size) bytes that the blob should have")
             return false
         }
-        var written = 0
-        while written < bytes.count {
-            let count = write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                failure = Failure("write to \(path)", .last)
-                isFull = true
-                return false
-            }
-            written += count
+        do throws(Errno) { try InheritedFD(file).writeAll(bytes) } catch {
+            failure = Failure("write to \(path)", error)
+            isFull = true
+            return false
         }
         done += UInt64(bytes.count)
         if done - told >= BlobWriter.worthTelling || isWhole { tell() }

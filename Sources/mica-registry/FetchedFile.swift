@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import SystemPackage
 
 /// The file that something of unknown size is brought into. Used by one thread.
 final class FetchedFile {
@@ -24,15 +25,9 @@ final class FetchedFile {
             failure = Failure("it has more than \(limit) bytes, which is what mica fetches")
             return false
         }
-        var done = 0
-        while done < bytes.count {
-            let written = write(file, bytes.baseAddress?.advanced(by: done), bytes.count - done)
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else {
-                failure = Failure("it can't be written", .last)
-                return false
-            }
-            done += written
+        do throws(Errno) { try InheritedFD(file).writeAll(bytes) } catch {
+            failure = Failure("it can't be written", error)
+            return false
         }
         count += UInt64(bytes.count)
         return true

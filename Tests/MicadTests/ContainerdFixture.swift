@@ -111,6 +111,12 @@ final class ContainerdFixture {
         try Tool.run(URL(fileURLWithPath: "/usr/bin/ctr"), ["-a", address] + arguments)
     }
 
+    /// Makes a snapshot; the command that mounts it at `directory`.
+    func prepare(_ key: String, over parent: String, at directory: String) throws -> String {
+        try ctr("snapshots", "--snapshotter", "mica", "prepare", "--target", directory, key, parent)
+            .trimmingCharacters(in: .newlines)
+    }
+
     @discardableResult
     func mica(_ arguments: String...) throws -> String {
         try Tool.run(Tool.binaries.appendingPathComponent("mica"), arguments, store: store)

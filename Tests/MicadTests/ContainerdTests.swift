@@ -125,18 +125,9 @@ struct `containerd with micad` {
             separator: " "
         )[0]
         let (first, second) = (try box.workspace.directory("first"), try box.workspace.directory("second"))
-        let mount = try box.ctr(
-            "snapshots",
-            "--snapshotter",
-            "mica",
-            "prepare",
-            "--target",
-            first,
-            "work",
-            String(chain)
-        )
+        let mount = try box.prepare("work", over: String(chain), at: first)
         try box.shell(
-            "\(mount.trimmingCharacters(in: .newlines)) && echo changed > \(first)/etc/file && rm -r \(first)/run && umount \(first)"
+            "\(mount) && echo changed > \(first)/etc/file && rm -r \(first)/run && umount \(first)"
         )
         try box.ctr("snapshots", "--snapshotter", "mica", "commit", "done", "work")
         let seen = try look(at: "done", in: second)
@@ -214,18 +205,9 @@ struct `containerd with micad` {
         let low = try ingest("low")
         _ = try box.client("apply", "one", "", low.blob, low.size, "\(Self.layer)+gzip")
         let directory = try box.workspace.directory("work")
-        let mount = try box.ctr(
-            "snapshots",
-            "--snapshotter",
-            "mica",
-            "prepare",
-            "--target",
-            directory,
-            "work",
-            "one"
-        )
+        let mount = try box.prepare("work", over: "one", at: directory)
         try box.shell(
-            "\(mount.trimmingCharacters(in: .newlines)) && echo new > \(directory)/new && rm \(directory)/low"
+            "\(mount) && echo new > \(directory)/new && rm \(directory)/low"
         )
         defer { _ = try? box.shell("umount \(directory)") }
         let blob = try box.client("diff", "work", "one", "\(Self.layer)+gzip")
@@ -242,17 +224,8 @@ struct `containerd with micad` {
         let low = try ingest("low")
         _ = try box.client("apply", "one", "", low.blob, low.size, "\(Self.layer)+gzip")
         let directory = try box.workspace.directory("work")
-        let mount = try box.ctr(
-            "snapshots",
-            "--snapshotter",
-            "mica",
-            "prepare",
-            "--target",
-            directory,
-            "work",
-            "one"
-        )
-        try box.shell("\(mount.trimmingCharacters(in: .newlines)) && echo new > \(directory)/new")
+        let mount = try box.prepare("work", over: "one", at: directory)
+        try box.shell("\(mount) && echo new > \(directory)/new")
         defer { _ = try? box.shell("umount \(directory)") }
         let blob = try box.client("diff", "work", "one", "\(Self.layer)+gzip", "unlabelled")
         // Which returns when containerd has collected.

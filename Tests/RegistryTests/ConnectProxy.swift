@@ -17,18 +17,8 @@ final class ConnectProxy: Sendable {
     /// `target`: 127.0.0.1:PORT.
     init(to target: String) throws {
         self.target = target.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
-        socket = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        (socket, address) = try Loopback.listen()
         let socket = socket
-        var place = ConnectProxy.loopback(port: 0)
-        let result = withUnsafeMutablePointer(to: &place) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> CInt in
-                guard bind(socket, address, size) == 0, listen(socket, 64) == 0 else { return -1 }
-                return getsockname(socket, address, &size)
-            }
-        }
-        guard result == 0 else { throw Errno.last }
-        address = "127.0.0.1:\(UInt16(bigEndian: place.sin_port))"
         try WorkerThread { [weak self] in
             while true {
                 let connection = accept(socket, nil, nil)
@@ -48,14 +38,6 @@ final class ConnectProxy: Sendable {
         close(socket)
     }
 
-    private static func loopback(port: UInt16) -> sockaddr_in {
-        var place = sockaddr_in()
-        place.sin_family = sa_family_t(AF_INET)
-        place.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        place.sin_port = port.bigEndian
-        return place
-    }
-
     private func serve(_ client: CInt) {
         defer { close(client) }
         var head: [UInt8] = []
@@ -66,14 +48,9 @@ final class ConnectProxy: Sendable {
         }
         let text = String(decoding: head, as: UTF8.self)
         heads.withLock { $0.append(text) }
-        let server = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        let server = Loopback.connect(to: target)
         defer { close(server) }
-        var place = ConnectProxy.loopback(port: target)
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafePointer(to: &place) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(server, $0, size) }
-        }
-        let isFine = result == 0 && text.hasPrefix("CONNECT ")
+        let isFine = server >= 0 && text.hasPrefix("CONNECT ")
         let answer = Array("HTTP/1.1 \(isFine ? "200 so" : "405 no")\r\n\r\n".utf8)
         guard write(client, answer, answer.count) == answer.count, isFine else { return }
         let back = try? WorkerThread { ConnectProxy.copy(server, client) }

@@ -49,20 +49,8 @@ final class OddServer: Sendable {
     init(_ answer: @escaping @Sendable (Request) -> Answer) throws {
         self.answer = answer
         signal(SIGPIPE, SIG_IGN)
-        socket = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        var place = sockaddr_in()
-        place.sin_family = sa_family_t(AF_INET)
-        place.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        (socket, address) = try Loopback.listen()
         let socket = socket
-        let result = withUnsafeMutablePointer(to: &place) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> CInt in
-                guard bind(socket, address, size) == 0, listen(socket, 64) == 0 else { return -1 }
-                return getsockname(socket, address, &size)
-            }
-        }
-        guard result == 0 else { throw Errno.last }
-        address = "127.0.0.1:\(UInt16(bigEndian: place.sin_port))"
         try WorkerThread { [weak self] in
             while true {
                 let connection = accept(socket, nil, nil)

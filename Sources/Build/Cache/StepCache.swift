@@ -33,12 +33,7 @@ final class StepCache: Sendable {
             client = nil
             files = try LayoutDirectory(path)
         case .registry(let reference):
-            var opening = RegistryMessage.Opening(
-                domain: reference.domain,
-                path: reference.path,
-                verifiesTLS: true
-            )
-            opening.isForDigest = reference.digest != nil
+            let opening = RegistryMessage.Opening(reference)
             let arrivals = store.layout.arrivals
             try naming("create \(arrivals)") { try arrivals.makeDirectories(mode: 0o700) }
             let client = try RegistryClient(opening)

@@ -18,6 +18,19 @@ struct Copier {
     /// Of what is made on the way: seconds since 1970.
     let time: Int64
 
+    /// Writes one source as a tree of its own.
+    static func copy(_ source: CopySource, alone writer: FileWriter, time: Int64) throws {
+        let copier = Copier(
+            writer: writer,
+            destination: Destination(EmptyTree()),
+            owner: nil,
+            mode: nil,
+            excludes: nil,
+            time: time
+        )
+        try copier.copy(source, to: "/")
+    }
+
     /// Copies one source to `path`, which is absolute; with a slash at its end it is a directory.
     func copy(_ source: CopySource, to path: String) throws {
         writer.beginTree()

@@ -14,6 +14,13 @@ struct CopySource {
     /// It is made under its own name, also where it is a directory (`--parents`).
     var keepsName = false
 
+    /// The one thing that the source of a mount stands for.
+    static func only(_ source: String, in tree: any FileTree) throws -> CopySource {
+        let found = try find(source, in: tree, keepingParents: false)
+        guard let one = found.first, found.count == 1 else { throw missing(source) }
+        return one
+    }
+
     /// What a source of `COPY` or `ADD` stands for, in `tree`: a path, or all that match its wildcards, in the order of
     /// their bytes. Links on the way and at the end are followed inside the tree.
     static func find(_ source: String, in tree: any FileTree, keepingParents: Bool) throws -> [CopySource] {

@@ -53,7 +53,8 @@ struct CacheDirectory {
                 continue
             }
             // When it was used last.
-            try? file.changeTimes(.itself, access: CacheDirectory.now, modification: CacheDirectory.now)
+            let now = timespec(tv_sec: 0, tv_nsec: UTIME_NOW)
+            try? file.changeTimes(.itself, access: now, modification: now)
             let data = directory.appending("data")
             if !data.exists { try make(data) }
             return (data, OpenFile(file))
@@ -91,8 +92,7 @@ struct CacheDirectory {
     private func fill(_ directory: FilePath, from layers: [Digest]) throws -> TreeAttributes {
         let layout = build.store.layout
         let tree: any FileTree = layers.isEmpty ? EmptyTree() : try LayerFileTree(layers, layout)
-        let found = try CopySource.find(mount.source, in: tree, keepingParents: false)
-        guard let source = found.first, found.count == 1 else { throw CopySource.missing(mount.source) }
+        let source = try CopySource.only(mount.source, in: tree)
         guard source.file.isDirectory else {
             throw Failure("--mount=type=cache: \"\(mount.source)\" is not a directory")
         }
@@ -104,15 +104,7 @@ struct CacheDirectory {
         let writer = FileWriter(notAfter: nil) { bytes in
             try naming("write to \(layout.tmp)") { try spool.fd.writeAll(bytes) }
         }
-        let copier = Copier(
-            writer: writer,
-            destination: Destination(EmptyTree()),
-            owner: nil,
-            mode: nil,
-            excludes: nil,
-            time: build.created
-        )
-        try copier.copy(source, to: "/")
+        try Copier.copy(source, alone: writer, time: build.created)
         _ = try writer.finish()
         try Errno.check(spool.fd.use { lseek($0, 0, SEEK_SET) })
         try TreeOutput.unpackAsIs(
@@ -121,11 +113,5 @@ struct CacheDirectory {
             into: directory
         )
         return source.file.attributes
-    }
-
-    private static var now: timespec {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return time
     }
 }

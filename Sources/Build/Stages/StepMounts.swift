@@ -116,25 +116,12 @@ struct StepMounts {
     // MARK: - The context
 
     private func contextPart(_ source: String) throws -> ContextPart {
-        let found = try CopySource.find(source, in: build.context, keepingParents: false)
-        guard let source = found.first, found.count == 1 else { throw CopySource.missing(source) }
+        let source = try CopySource.only(source, in: build.context)
         let writer = FileWriter(notAfter: nil, to: nil)
-        try copy(source, with: writer)
+        try Copier.copy(source, alone: writer, time: build.created)
         var key = StepKey("CONTEXT", over: nil)
         key.add("content", ["\(try writer.finish())", "\(source.file.isDirectory)"])
         return ContextPart(source: source, key: key.finish())
-    }
-
-    private func copy(_ source: CopySource, with writer: FileWriter) throws {
-        let copier = Copier(
-            writer: writer,
-            destination: Destination(EmptyTree()),
-            owner: nil,
-            mode: nil,
-            excludes: nil,
-            time: build.created
-        )
-        try copier.copy(source, to: "/")
     }
 
     private func layer(of part: ContextPart) throws -> Digest {
@@ -142,7 +129,7 @@ struct StepMounts {
         let lock = try build.store.lockForChange()
         let layer = try builder.stage("the context") { sink in
             let writer = FileWriter(notAfter: build.epoch, to: sink)
-            try copy(part.source, with: writer)
+            try Copier.copy(part.source, alone: writer, time: build.created)
             _ = try writer.finish()
         }
         try build.store.record(
